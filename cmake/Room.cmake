@@ -1,0 +1,44 @@
+# lightloop_room(NAME SOURCES ... TESTS ... BENCHMARKS ...): one folder = one object library, its tests and its benchmarks.
+# File names are relative to the folder; object libraries are joined into liblightloop by Library.cmake.
+add_library(lightloop_flags INTERFACE)
+target_include_directories(lightloop_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+target_compile_options(lightloop_flags INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow $<$<BOOL:${LIGHTLOOP_WERROR}>:-Werror>
+  $<$<BOOL:${LIGHTLOOP_NATIVE}>:-march=native>
+  -fno-math-errno -fno-trapping-math)   # both are safe; -ffast-math is not (it breaks NaN checks and determinism)
+if(LIGHTLOOP_SANITIZE)
+  target_compile_options(lightloop_flags INTERFACE -fsanitize=${LIGHTLOOP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(lightloop_flags INTERFACE -fsanitize=${LIGHTLOOP_SANITIZE})
+endif()
+target_include_directories(lightloop_flags SYSTEM INTERFACE
+  ${RANDOM123_INCLUDE_DIR} ${TOMLPLUSPLUS_INCLUDE_DIR} ${HDF5_INCLUDE_DIRS} ${LIGHTLOOP_OPENBLAS_INCLUDE_DIR})
+target_link_libraries(lightloop_flags INTERFACE Eigen3::Eigen Boost::headers Threads::Threads)
+
+function(lightloop_room name)
+  cmake_parse_arguments(PARSE_ARGV 1 room "" "" "SOURCES;TESTS;BENCHMARKS")
+  if(room_SOURCES)
+    add_library(lightloop_${name} OBJECT ${room_SOURCES})
+    target_link_libraries(lightloop_${name} PUBLIC lightloop_flags)
+    set_property(GLOBAL APPEND PROPERTY LIGHTLOOP_ROOMS lightloop_${name})
+  endif()
+  # tests and benchmarks link the finished library, so they are remembered and made in tests/CMakeLists.txt
+  list(TRANSFORM room_TESTS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  list(TRANSFORM room_BENCHMARKS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  set_property(GLOBAL PROPERTY LIGHTLOOP_TESTS_${name} ${room_TESTS})
+  set_property(GLOBAL PROPERTY LIGHTLOOP_BENCHMARKS_${name} ${room_BENCHMARKS})
+  set_property(GLOBAL APPEND PROPERTY LIGHTLOOP_ROOM_NAMES ${name})
+endfunction()
+
+# lightloop_words(OUT TEMPLATE words...): writes generated/OUT from a list of words. @DECLARATIONS@ and @CALLS@ are filled by
+# the line formats DECLARATION and CALL, in which % stands for the word.
+function(lightloop_words template out declaration call)
+  set(DECLARATIONS "")
+  set(CALLS "")
+  foreach(word IN LISTS ARGN)
+    string(REPLACE "%" "${word}" line "${declaration}")
+    string(APPEND DECLARATIONS "${line}\n")
+    string(REPLACE "%" "${word}" line "${call}")
+    string(APPEND CALLS "${line}\n")
+  endforeach()
+  configure_file(${template} ${out} @ONLY)
+endfunction()

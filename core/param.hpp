@@ -1,0 +1,73 @@
+#pragma once
+// Parameters as data: a record says name, unit, default, range and help; everything else (checks, --help, docs, Python)
+// reads it.
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace lightloop {
+
+using Value = std::variant<bool, std::int64_t, double, std::string>;
+std::string to_string(const Value& value);
+
+/// One settable thing. The kind (bool, integer, real, text) is that of the default.
+struct ParamInfo {
+  std::string name;  ///< dotted: "camera.bits"
+  std::string unit;  ///< SI unit, "1" for a pure number, "" for text and switches
+  Value default_value;
+  double min = 0, max = 0;                ///< inclusive, for numbers; min == max means unbounded
+  std::string help;                       ///< one line, ends without a full stop
+  std::vector<std::string> choices = {};  ///< for text; empty: anything
+  bool needs_reopen = false;              ///< cannot be changed while the device is open
+};
+
+/// What somebody asked for, not yet checked: dotted key -> value. Text may still carry a unit ("400 us").
+using Settings = std::map<std::string, Value>;
+
+/// Settings from "a=1,b=4.2 mA,c='x,y'" (the tail of a device string). Throws InvalidParameter.
+Settings parse_settings(std::string_view text);
+/// One "key=value" (a --set option).
+std::pair<std::string, Value> parse_assignment(std::string_view text);
+/// Settings from a TOML file, tables flattened with dots. Throws FileError with line and column.
+Settings read_toml(const std::string& path);
+/// The entries whose key starts with `prefix` + ".", with that prefix removed.
+Settings below(const Settings& all, std::string_view prefix);
+
+/// Values of a fixed list of parameters; always complete, always valid.
+class ParamSet {
+ public:
+  ParamSet() = default;
+  /// All defaults. `owner` ("sim:opu") is named in error messages.
+  ParamSet(std::string owner, std::vector<ParamInfo> infos);
+
+  /// Checks all of `changes` (known key, right kind, unit, range, choice) before taking any. On throw nothing has
+  /// changed. Throws UnknownName with the nearest known key, InvalidParameter or OutOfRange.
+  void set(const Settings& changes);
+
+  bool boolean(std::string_view name) const;
+  std::int64_t integer(std::string_view name) const;
+  double real(std::string_view name) const;  ///< integers are promoted
+  const std::string& text(std::string_view name) const;
+
+  const std::vector<ParamInfo>& infos() const { return infos_; }
+  const Value& value(std::string_view name) const;
+  bool is_default(std::string_view name) const;
+  bool has(std::string_view name) const;
+  /// Every value, in the order of the records.
+  Settings all() const;
+
+ private:
+  std::size_t find(std::string_view name) const;
+  std::string owner_;
+  std::vector<ParamInfo> infos_;
+  std::vector<Value> values_;
+};
+
+/// The known name nearest to `name` (edit distance), if any is near enough to be worth asking "did you mean".
+std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& known);
+
+}  // namespace lightloop

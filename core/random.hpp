@@ -1,0 +1,72 @@
+#pragma once
+// Counter-based random numbers: a draw is a pure function of (seed, instance, purpose, row, column).
+//
+// Nothing here has hidden state, so results cannot depend on the thread count, on how a batch is split, on tiling, or
+// on a restart. Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC'11), words equal to
+// Random123's.
+#include <array>
+#include <cstdint>
+#include <span>
+
+namespace lightloop {
+
+/// What a stream is for. Numbers are part of the reproducibility promise: append, never renumber.
+enum class Purpose : std::uint32_t {
+  transmission_matrix = 1,   ///< fabrication: entries of the medium
+  background_field = 2,      ///< fabrication: field of the always-on mirrors
+  medium_drift = 3,          ///< drift: innovations of the Ornstein-Uhlenbeck medium
+  reference_field = 4,       ///< fabrication: phases of the reference beam over the pixels
+  camera_fixed_pattern = 5,  ///< fabrication: PRNU and DSNU
+  camera_shot = 6,           ///< read
+  camera_read = 7,           ///< read
+  camera_row = 8,            ///< read
+  laser_power = 9,           ///< read
+  laser_drift = 10,          ///< drift
+  phase_jitter = 11,         ///< read
+  weights_init = 12,
+  feedback_matrix = 13,
+  batch_order = 14,
+  digits_data = 15,
+  crossbar_fabrication = 16,
+  crossbar_programming = 17,
+  crossbar_read = 18,
+  laser_spontaneous = 19,
+  detector_noise = 20,
+  projection_noise = 21,  ///< digital noise added after read-out (an experiment)
+  calibration = 22,       ///< probe patterns
+  user = 1000,
+};
+
+/// Philox4x32-10: four words from a 128-bit counter and a 64-bit key. Reference form, also used by the golden tests.
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+
+/// A family of independent draws addressed by (row, column).
+///
+/// `row` is the logical frame, time step or matrix row; `column` counts within it. The key is derived from
+/// (seed, instance, purpose); the counter holds row (64 bit), column / 4 (32 bit) and the attempt of a rejection
+/// sampler. Bulk calls give the same values as element-wise ones: fill(r, 0, n) == fill(r, 0, k) followed by fill(r, k,
+/// n - k).
+class Stream {
+ public:
+  Stream(std::uint64_t seed, std::uint64_t instance, Purpose purpose);
+
+  /// Raw words; column c is word c % 4 of block c / 4.
+  void words(std::uint64_t row, std::uint64_t column, std::span<std::uint32_t> out) const;
+  /// Uniform on the open interval (0, 1), 32-bit resolution before rounding to float; never 0 or 1.
+  void uniform(std::uint64_t row, std::uint64_t column, std::span<float> out) const;
+  double uniform(std::uint64_t row, std::uint64_t column) const;  ///< 53-bit; uses its own two words
+  /// Standard normal by Box-Muller on word pairs (2j, 2j+1) -> columns (2j, 2j+1).
+  void normal(std::uint64_t row, std::uint64_t column, std::span<float> out) const;
+  double normal(std::uint64_t row, std::uint64_t column) const;
+  /// Poisson draws with one mean per element, mean >= 0; exact at every mean (inversion below 10, PTRS above).
+  void poisson(std::uint64_t row, std::uint64_t column, std::span<const float> mean, std::span<float> out) const;
+  /// Binomial draws, exact.
+  std::uint64_t binomial(std::uint64_t row, std::uint64_t column, std::uint64_t trials, double probability) const;
+  /// A permutation of 0..n-1 (Fisher-Yates, unbiased).
+  void permutation(std::uint64_t row, std::span<std::uint32_t> out) const;
+
+ private:
+  std::array<std::uint32_t, 2> key_;
+};
+
+}  // namespace lightloop

@@ -1,0 +1,129 @@
+#pragma once
+// The one contract: a Device is a raw physical transducer with a digital face on both sides. Codes in, codes out.
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/param.hpp"
+#include "driver/api/frames.hpp"
+
+namespace lightloop {
+
+/// How long and how much energy the device takes. Valid for the present settings.
+struct CostModel {
+  double frame_s = 0;    ///< one frame, input and output overlapped as the hardware does
+  double batch_s = 0;    ///< fixed cost of every call of run()
+  double program_s = 0;  ///< one program()
+  double power_w = 0;    ///< drawn while frames run
+  double program_j = 0;  ///< energy of one program()
+  double seconds(Index frames, Index batches = 0, Index programs = 0) const {
+    return static_cast<double>(frames) * frame_s + static_cast<double>(batches) * batch_s +
+           static_cast<double>(programs) * program_s;
+  }
+  double joules(Index frames, Index batches = 0, Index programs = 0) const {
+    return power_w * seconds(frames, batches) + static_cast<double>(programs) * program_j;
+  }
+};
+
+/// What a device is and can do. Immutable between two calls of configure().
+struct DeviceInfo {
+  std::string kind;  ///< "projection", "layer" or "reservoir": which part of driver/ can drive it
+  std::string model, serial, version;
+  FrameFormat input, output;
+  std::vector<AuxFormat> aux_inputs;   ///< extra codes per frame, in order
+  std::optional<FrameFormat> program;  ///< what program() takes; empty: not programmable
+  bool stateful = false;               ///< the answer depends on earlier frames or on time; snapshot() works
+  bool deterministic = false;          ///< equal frames give equal codes whatever the frame id
+  bool transposed = false;             ///< Pass::transposed works (input and output formats swap sizes)
+  Index max_batch = 4096;              ///< frames per run(); the Session splits larger ones
+  CostModel cost;
+  std::string calibration_id;  ///< empty: never calibrated
+};
+
+enum class Pass { forward, transposed };
+
+struct RunOptions {
+  std::uint64_t first_frame_id =
+      0;  ///< logical id of frame 0; keys the read noise, so a repeated frame repeats its noise
+  Pass pass = Pass::forward;
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};  ///< throw Timeout when it passes
+};
+
+/// What happened during one run().
+struct RunReport {
+  std::int64_t frames = 0;
+  std::int64_t codes = 0;      ///< output codes returned
+  std::int64_t saturated = 0;  ///< output codes at either end that were clipped
+  double device_s = 0, device_j = 0;
+};
+
+/// One physical quantity the device watches.
+struct Monitor {
+  std::string name, unit;
+  double value = 0;
+};
+
+struct SelfTest {
+  bool passed = false;
+  std::string detail;  ///< one line a person can act on
+};
+
+class Ensemble;
+
+/// A co-processor, real or simulated. One thread at a time; the Session sees to that.
+///
+/// Required: describe, settings, configure, run, close. The rest is optional, visible in DeviceInfo, and throws
+/// Unsupported naming the device where it is absent. After an exception the device is as before the call, except that
+/// the virtual clock of a stateful simulator may not be rewound by callers: take a snapshot() first if that matters.
+class Device {
+ public:
+  virtual ~Device() = default;
+  Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  virtual const DeviceInfo& describe() const = 0;
+  /// Present values of everything settable.
+  virtual const ParamSet& settings() const = 0;
+  /// Checks all of `changes`, then applies them. Throws InvalidParameter kinds, or Unsupported for a parameter that
+  /// needs a re-open; on throw nothing has changed.
+  virtual void configure(const Settings& changes) = 0;
+  /// Shows `in` and returns what was detected in `out`. `in.count == out.count`; sizes and byte widths as described
+  /// (for the transposed pass, swapped). Throws ShapeMismatch, OutOfRange for a code above the format's highest,
+  /// Timeout, LinkError.
+  virtual RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) = 0;
+  /// Writes what the hardware holds (phases, conductances, mask bits): one frame in the format of describe().program.
+  virtual void program(ConstFrames codes);
+  /// Back to the state after opening (clock, medium, laser, filters); programmed codes and settings stay.
+  virtual void reset();
+  /// Everything beyond settings and programmed codes that later frames depend on; equal snapshots give equal futures.
+  virtual std::vector<std::byte> snapshot() const;
+  virtual void restore(const std::vector<std::byte>& state);
+  virtual SelfTest self_test();
+  virtual std::vector<Monitor> monitors() const { return {}; }
+  /// Many parameter sets of this model as one vectorised batch; nullptr where absent.
+  virtual Ensemble* ensemble() { return nullptr; }
+  /// Ends the use of the device; run() then throws. Calling it twice is harmless.
+  virtual void close() = 0;
+
+ protected:
+  /// For run(): checks counts, sizes, widths, code range and auxiliary codes against describe().
+  void check_frames(const ConstFrames& in, const Frames& out, Pass pass) const;
+  [[noreturn]] void unsupported(const std::string& capability) const;
+};
+
+/// Many members of one model advanced together: frames are (members * count), the member axis first.
+class Ensemble {
+ public:
+  virtual ~Ensemble() = default;
+  /// One settings change per member; all are checked before any is taken.
+  virtual void configure_members(const std::vector<Settings>& members) = 0;
+  /// `in` and `out` hold members * count frames, member-major. Member m uses the noise of instance m.
+  virtual RunReport run_members(ConstFrames in, Frames out, const RunOptions& options) = 0;
+};
+
+}  // namespace lightloop

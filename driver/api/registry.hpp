@@ -1,0 +1,63 @@
+#pragma once
+// Finds devices by their string. Nothing registers itself: `main` fills a Registry and hands it over.
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "driver/api/device.hpp"
+#include "driver/api/twin.hpp"
+
+namespace lightloop {
+
+/// The record of a device model: documentation, --help, Python and the conformance tests all read it.
+struct DeviceModel {
+  std::string name;     ///< "opu", opened as "sim:opu"
+  std::string kind;     ///< as DeviceInfo::kind
+  std::string summary;  ///< one sentence
+  std::string source;   ///< paper or data sheet
+  std::vector<ParamInfo> params;
+  std::map<std::string, Settings> presets = {};  ///< chosen by the key "preset", overridden key by key
+  std::function<std::unique_ptr<Device>(const ParamSet&)> open;
+  std::function<std::unique_ptr<Twin>(const ParamSet&)> twin = {};  ///< empty: no twin
+};
+
+/// "backend:target,key=value,..." or "file.toml" taken apart.
+struct DeviceAddress {
+  std::string backend;  ///< "sim", "remote", ...
+  std::string target;   ///< "opu", "host:port/name", ...
+  Settings settings;
+};
+
+/// Parses a device string. A TOML file holds `device = "sim:opu"` and a table [settings] (or [device] with `address`).
+/// Throws InvalidParameter or FileError.
+DeviceAddress parse_address(const std::string& text);
+std::string to_string(const DeviceAddress& address);
+
+class Registry;
+/// Opens "prefix:target" for one backend.
+using Backend = std::function<std::unique_ptr<Device>(const DeviceAddress&, const Registry&)>;
+
+class Registry {
+ public:
+  void add(DeviceModel model);  ///< throws InvalidParameter for a name taken already or a preset that does not validate
+  void add_backend(const std::string& prefix, Backend backend);
+  const std::vector<DeviceModel>& models() const { return models_; }
+  /// Throws UnknownName with the nearest known model.
+  const DeviceModel& model(const std::string& name) const;
+  std::vector<std::string> backends() const;
+
+  /// Opens a device string. `extra` is laid over the settings written in the string (the --set options).
+  std::unique_ptr<Device> open(const std::string& address, const Settings& extra = {}) const;
+  /// The twin of a device string; throws Unsupported when the model has none.
+  std::unique_ptr<Twin> twin(const std::string& address, const Settings& extra = {}) const;
+  /// Settings of a model with its preset applied, checked: what `open` would use.
+  ParamSet resolve(const DeviceModel& model, const Settings& settings) const;
+
+ private:
+  std::vector<DeviceModel> models_;
+  std::map<std::string, Backend> backends_;
+};
+
+}  // namespace lightloop

@@ -1,0 +1,47 @@
+#pragma once
+// A Session owns one open device and adds policy: frame ids, splitting, metering, snapshots. The same for every
+// backend.
+#include <memory>
+#include <string>
+
+#include "driver/api/device.hpp"
+
+namespace lightloop {
+
+/// Everything counted since the session was opened (and carried through checkpoints).
+struct Meter {
+  std::int64_t frames = 0, batches = 0, programs = 0, codes = 0, saturated = 0;
+  double device_s = 0, device_j = 0;
+  double saturation() const { return codes ? static_cast<double>(saturated) / static_cast<double>(codes) : 0.0; }
+};
+
+class Session {
+ public:
+  /// `address` is kept for provenance.
+  explicit Session(std::unique_ptr<Device> device, std::string address = {});
+  ~Session();
+
+  Device& device() { return *device_; }
+  const DeviceInfo& info() const { return device_->describe(); }
+  const std::string& address() const { return address_; }
+
+  /// Runs frames in batches the device accepts. Logical frame ids go on from the last call, so that results do not
+  /// depend on how the caller cuts its work into calls.
+  RunReport run(ConstFrames in, Frames out, RunOptions options = {});
+  void program(ConstFrames codes);
+  void configure(const Settings& changes) { device_->configure(changes); }
+
+  const Meter& meter() const { return meter_; }
+  std::uint64_t next_frame_id() const { return next_frame_id_; }
+  /// Frame ids, meter and, for stateful devices, the device's state: what a checkpoint stores.
+  std::vector<std::byte> snapshot() const;
+  void restore(const std::vector<std::byte>& state);
+
+ private:
+  std::unique_ptr<Device> device_;
+  std::string address_;
+  Meter meter_;
+  std::uint64_t next_frame_id_ = 0;
+};
+
+}  // namespace lightloop

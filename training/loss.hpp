@@ -1,0 +1,17 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/array.hpp"
+
+namespace lightloop {
+
+enum class Loss { cross_entropy, mse };
+Loss loss_from(const std::string& name);
+
+/// Per-sample error e = dLoss/da_L (m, C), before any division by m: softmax(a) - y, or a - y for MSE (1/2 |a - y|^2).
+/// Returns the summed loss of the batch.
+double output_error(Loss loss, View<const float> logits, std::span<const std::uint8_t> labels, View<float> error);
+
+}  // namespace lightloop

@@ -1,0 +1,61 @@
+#pragma once
+// Fully connected networks: a_l = W_l h_{l-1} + b_l, h_l = f_l(a_l), h_0 = x. All parameters lie in one contiguous
+// vector.
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/array.hpp"
+
+namespace lightloop {
+
+enum class Activation { identity, tanh, relu, sigmoid };
+Activation activation_from(const std::string& name);  ///< throws UnknownName
+std::string to_string(Activation activation);
+
+/// "784-1024-10" -> {784, 1024, 10}. Throws InvalidParameter.
+std::vector<Index> parse_net(const std::string& text);
+
+/// Weights W_l (d_l, d_{l-1}) row-major and biases b_l, stored one after the other; the last layer is linear (logits).
+class Network {
+ public:
+  Network() = default;
+  Network(std::vector<Index> widths, Activation hidden);
+  /// W ~ N(0, 1/fan_in) from Purpose::weights_init (instance = layer), b = 0.
+  void initialise(std::uint64_t seed);
+
+  const std::vector<Index>& widths() const { return widths_; }
+  Index layers() const { return static_cast<Index>(widths_.size()) - 1; }
+  Index hidden_layers() const { return layers() - 1; }
+  Activation hidden_activation() const { return hidden_; }
+  Activation activation(Index layer) const { return layer + 1 == layers() ? Activation::identity : hidden_; }
+
+  View<float> weights(Index layer);
+  View<const float> weights(Index layer) const;
+  std::span<float> bias(Index layer);
+  std::span<const float> bias(Index layer) const;
+  std::span<float> parameters() { return parameters_.flat(); }
+  std::span<const float> parameters() const { return parameters_.flat(); }
+  /// Where layer `layer`'s weights begin in parameters(); its bias follows them. Gradients use the same layout.
+  Index offset(Index layer) const { return offsets_[static_cast<std::size_t>(layer)]; }
+
+ private:
+  std::vector<Index> widths_;
+  std::vector<Index> offsets_;
+  Activation hidden_ = Activation::tanh;
+  Matrix<float> parameters_;
+};
+
+/// What a forward pass leaves behind for a rule: h[0] is the input batch, h[l+1] the output of layer l (the last:
+/// logits). For the activations offered here f'(a) is a function of h, so a is not kept.
+struct Activations {
+  std::vector<Matrix<float>> h;
+};
+
+/// Forward pass of a batch x (m, d_0).
+void forward(const Network& net, View<const float> x, Activations& out);
+/// grad *= f'(a), read from h = f(a).
+void multiply_by_derivative(Activation f, View<const float> h, View<float> grad);
+
+}  // namespace lightloop
