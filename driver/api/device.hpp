@@ -53,6 +53,12 @@ struct RunOptions {
   std::optional<std::chrono::steady_clock::time_point> deadline = {};  ///< throw Timeout when it passes
 };
 
+/// Throws Timeout, naming `who`, when the deadline has passed.
+void check_deadline(const RunOptions& options, const std::string& who);
+
+/// Checks counts, sizes, widths, code range and auxiliary codes of frames meant for a device so described.
+void check_run(const DeviceInfo& info, const ConstFrames& in, const Frames& out, Pass pass);
+
 /// What happened during one run().
 struct RunReport {
   std::int64_t frames = 0;
@@ -93,26 +99,36 @@ class Device {
   /// needs a re-open; on throw nothing has changed.
   virtual void configure(const Settings& changes) = 0;
   /// Shows `in` and returns what was detected in `out`. `in.count == out.count`; sizes and byte widths as described
-  /// (for the transposed pass, swapped). Throws ShapeMismatch, OutOfRange for a code above the format's highest,
-  /// Timeout, LinkError.
+  /// (for the transposed pass the sizes are swapped, the bits are not). Missing auxiliary codes are at rest. Throws
+  /// ShapeMismatch, OutOfRange for a code above the format's highest or more than max_batch frames, Timeout, LinkError.
   virtual RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) = 0;
   /// Writes what the hardware holds (phases, conductances, mask bits): one frame in the format of describe().program.
   virtual void program(ConstFrames codes);
-  /// Back to the state after opening (clock, medium, laser, filters); programmed codes and settings stay.
+  /// Back to the state after opening (clock, medium, laser, filters); programmed codes and settings stay. A device
+  /// without state has nothing to do.
   virtual void reset();
-  /// Everything beyond settings and programmed codes that later frames depend on; equal snapshots give equal futures.
+  /// Everything beyond settings and programmed codes that later frames depend on (for a programmable device also the
+  /// number of the last write, if its error is redrawn with every write); equal snapshots give equal futures. Empty for
+  /// a device without state. restore() throws InvalidParameter for bytes that are not its own.
   virtual std::vector<std::byte> snapshot() const;
   virtual void restore(const std::vector<std::byte>& state);
   virtual SelfTest self_test();
   virtual std::vector<Monitor> monitors() const { return {}; }
   /// Many parameter sets of this model as one vectorised batch; nullptr where absent.
   virtual Ensemble* ensemble() { return nullptr; }
-  /// Ends the use of the device; run() then throws. Calling it twice is harmless.
+  /// Ends the use of the device; run() then throws LinkError. Calling it twice is harmless.
   virtual void close() = 0;
 
  protected:
-  /// For run(): checks counts, sizes, widths, code range and auxiliary codes against describe().
-  void check_frames(const ConstFrames& in, const Frames& out, Pass pass) const;
+  /// For run(): checks pass, deadline and batch limit, and all that check_run does, against describe().
+  void check_frames(const ConstFrames& in, const Frames& out, const RunOptions& options) const;
+  /// For program(): one frame of the described format. Throws Unsupported, ShapeMismatch or OutOfRange.
+  void check_program(const ConstFrames& codes) const;
+  /// For configure(): the present settings with `changes` laid over them, all checked; throws Unsupported where a
+  /// parameter that needs a re-open would get another value.
+  ParamSet changed(const Settings& changes) const;
+  /// For everything that needs the open device. Throws LinkError.
+  void check_open(bool open) const;
   [[noreturn]] void unsupported(const std::string& capability) const;
 };
 

@@ -27,6 +27,8 @@ struct AuxFormat {
 };
 
 /// Input frames: a view of (count, size) codes of one or two bytes, plus optional auxiliary codes (count, n_aux).
+///
+/// The codes lie one after the other in memory (throws ShapeMismatch for a view with gaps).
 struct ConstFrames {
   const void* data = nullptr;
   Index count = 0, size = 0;
@@ -39,7 +41,7 @@ struct ConstFrames {
   View<const std::uint8_t> u8() const;    ///< throws InternalError when the codes are two bytes wide
   View<const std::uint16_t> u16() const;  ///< throws InternalError when the codes are one byte wide
   std::uint32_t at(Index frame, Index i) const;
-  ConstFrames slice(Index first, Index n) const;
+  ConstFrames slice(Index first, Index n) const;  ///< auxiliary codes included; throws OutOfRange
 };
 
 /// Output frames: the same, writable. The caller owns the memory.
@@ -59,19 +61,20 @@ struct Frames {
   ConstFrames as_const() const;
 };
 
-/// Memory for frames of one format; `resize` keeps storage that is large enough.
+/// Memory for frames of one format, made with all codes 0. `resize` keeps storage that is large enough; after it the
+/// codes are unspecified.
 class FrameBuffer {
  public:
   FrameBuffer() = default;
-  FrameBuffer(const FrameFormat& format, Index count) { resize(format, count); }
+  FrameBuffer(const FrameFormat& format, Index count);
   void resize(const FrameFormat& format, Index count);
   void resize(int bytes, Index size, Index count);
-  Frames frames() { return view_; }
-  ConstFrames frames() const { return view_.as_const(); }
+  Frames frames();
+  ConstFrames frames() const;
 
  private:
   Matrix<std::uint8_t> storage_;
-  Frames view_;
+  int bytes_ = 1;
 };
 
 }  // namespace lightloop

@@ -30,9 +30,12 @@ struct DeviceAddress {
   Settings settings;
 };
 
-/// Parses a device string. A TOML file holds `device = "sim:opu"` and a table [settings] (or [device] with `address`).
-/// Throws InvalidParameter or FileError.
+/// Parses a device string. What follows an "@" in the target belongs to the device named there and stays in the target.
+///
+/// A TOML file holds `device = "sim:opu"` and a table [settings], or a table [device] with `address` beside the
+/// settings; the file's settings are laid over those in its device string. Throws InvalidParameter or FileError.
 DeviceAddress parse_address(const std::string& text);
+/// The string that parse_address takes apart into `address`.
 std::string to_string(const DeviceAddress& address);
 
 class Registry;
@@ -41,8 +44,9 @@ using Backend = std::function<std::unique_ptr<Device>(const DeviceAddress&, cons
 
 class Registry {
  public:
+  Registry();                   ///< knows the backend "sim", which opens the models added to it
   void add(DeviceModel model);  ///< throws InvalidParameter for a name taken already or a preset that does not validate
-  void add_backend(const std::string& prefix, Backend backend);
+  void add_backend(const std::string& prefix, Backend backend);  ///< throws InvalidParameter for a prefix taken already
   const std::vector<DeviceModel>& models() const { return models_; }
   /// Throws UnknownName with the nearest known model.
   const DeviceModel& model(const std::string& name) const;
@@ -52,7 +56,8 @@ class Registry {
   std::unique_ptr<Device> open(const std::string& address, const Settings& extra = {}) const;
   /// The twin of a device string; throws Unsupported when the model has none.
   std::unique_ptr<Twin> twin(const std::string& address, const Settings& extra = {}) const;
-  /// Settings of a model with its preset applied, checked: what `open` would use.
+  /// Settings of a model with its preset applied, checked: what `open` would use. A model with presets also gets the
+  /// text parameter "preset" ("none" or one of their names). Throws as ParamSet::set.
   ParamSet resolve(const DeviceModel& model, const Settings& settings) const;
 
  private:

@@ -17,7 +17,7 @@ struct Meter {
 
 class Session {
  public:
-  /// `address` is kept for provenance.
+  /// `address` is kept for provenance. The device is closed with the session.
   explicit Session(std::unique_ptr<Device> device, std::string address = {});
   ~Session();
 
@@ -25,15 +25,19 @@ class Session {
   const DeviceInfo& info() const { return device_->describe(); }
   const std::string& address() const { return address_; }
 
-  /// Runs frames in batches the device accepts. Logical frame ids go on from the last call, so that results do not
-  /// depend on how the caller cuts its work into calls.
+  /// Runs frames in batches the device accepts. Logical frame ids go on from the last successful call (they replace
+  /// options.first_frame_id), so that results do not depend on how the caller cuts its work into calls. The deadline is
+  /// also looked at between batches. After a throw the ids are as before the call, so repeating it repeats the noise;
+  /// batches that were shown before the throw stay in the meter, because they have cost device time.
   RunReport run(ConstFrames in, Frames out, RunOptions options = {});
   void program(ConstFrames codes);
   void configure(const Settings& changes) { device_->configure(changes); }
 
   const Meter& meter() const { return meter_; }
   std::uint64_t next_frame_id() const { return next_frame_id_; }
-  /// Frame ids, meter and, for stateful devices, the device's state: what a checkpoint stores.
+  /// Frame ids, meter and the device's snapshot: what a checkpoint stores. Restoring throws InvalidParameter for bytes
+  /// of another device or version and then changes nothing. The device must be opened with the same settings and, where
+  /// programmable, be programmed with the same codes first.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
 
