@@ -6,20 +6,23 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 namespace lightloop {
 
 using Value = std::variant<bool, std::int64_t, double, std::string>;
+/// Text without quotes, "true"/"false", numbers in the shortest form that reads back to the same bits.
 std::string to_string(const Value& value);
 
-/// One settable thing. The kind (bool, integer, real, text) is that of the default.
+/// One settable thing. The kind (bool, integer, real, text) is that of the default: write 8 as std::int64_t{8}, a real
+/// as 8.0.
 struct ParamInfo {
   std::string name;  ///< dotted: "camera.bits"
   std::string unit;  ///< SI unit, "1" for a pure number, "" for text and switches
   Value default_value;
-  double min = 0, max = 0;                ///< inclusive, for numbers; min == max means unbounded
+  double min = 0, max = 0;                ///< inclusive, for numbers; an end may be infinite; min == max: unbounded
   std::string help;                       ///< one line, ends without a full stop
   std::vector<std::string> choices = {};  ///< for text; empty: anything
   bool needs_reopen = false;              ///< cannot be changed while the device is open
@@ -28,11 +31,16 @@ struct ParamInfo {
 /// What somebody asked for, not yet checked: dotted key -> value. Text may still carry a unit ("400 us").
 using Settings = std::map<std::string, Value>;
 
-/// Settings from "a=1,b=4.2 mA,c='x,y'" (the tail of a device string). Throws InvalidParameter.
+/// Settings from "a=1,b=4.2 mA,c='x,y'" (the tail of a device string). A bare word becomes a switch (true, false), an
+/// integer, a real or text; what stands in quotes is text, a doubled quote in it is one. Throws InvalidParameter.
 Settings parse_settings(std::string_view text);
-/// One "key=value" (a --set option).
+/// The inverse: parse_settings(format_settings(s)) == s, except that a real without a fraction comes back as an
+/// integer.
+std::string format_settings(const Settings& settings);
+/// One "key=value" (a --set option); the value is everything after the first "=", a comma too.
 std::pair<std::string, Value> parse_assignment(std::string_view text);
-/// Settings from a TOML file, tables flattened with dots. Throws FileError with line and column.
+/// Settings from a TOML file, tables flattened with dots; an array of plain values becomes text joined by commas.
+/// Throws FileError with line and column.
 Settings read_toml(const std::string& path);
 /// The entries whose key starts with `prefix` + ".", with that prefix removed.
 Settings below(const Settings& all, std::string_view prefix);
@@ -45,7 +53,11 @@ class ParamSet {
   ParamSet(std::string owner, std::vector<ParamInfo> infos);
 
   /// Checks all of `changes` (known key, right kind, unit, range, choice) before taking any. On throw nothing has
-  /// changed. Throws UnknownName with the nearest known key, InvalidParameter or OutOfRange.
+  /// changed.
+  ///
+  /// Text given for a number is read in the parameter's unit ("400 us"); a key may name the unit of a plain number
+  /// instead ("exposure_s[us]" = 400). An integer may come as 8.0 but not as 8.5; a switch as true/false, on/off or
+  /// yes/no. Throws UnknownName with the nearest known key, InvalidParameter or OutOfRange.
   void set(const Settings& changes);
 
   bool boolean(std::string_view name) const;
