@@ -42,10 +42,12 @@ std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::a
 
 /// A family of independent draws addressed by (row, column).
 ///
-/// `row` is the logical frame, time step or matrix row; `column` counts within it. The key is derived from
-/// (seed, instance, purpose); the counter holds row (64 bit), column / 4 (32 bit) and the attempt of a rejection
-/// sampler. Bulk calls give the same values as element-wise ones: fill(r, 0, n) == fill(r, 0, k) followed by fill(r, k,
-/// n - k).
+/// `row` is the logical frame, time step or matrix row; `column` (below 2^34, OutOfRange otherwise) counts within it.
+/// The key is derived from (seed, instance, purpose); the counter holds row (64 bit), column / 4 (32 bit) and, in the
+/// fourth word, the kind and attempt of the samplers that need more than one word. Bulk calls give the same bits as
+/// element-wise ones: fill(r, 0, n) == fill(r, 0, k) followed by fill(r, k, n - k). The calls on spans of float without
+/// a mean are functions of the same words: use one of them per purpose. Every call is const and may run on many
+/// threads.
 class Stream {
  public:
   Stream(std::uint64_t seed, std::uint64_t instance, Purpose purpose);
@@ -54,15 +56,18 @@ class Stream {
   void words(std::uint64_t row, std::uint64_t column, std::span<std::uint32_t> out) const;
   /// Uniform on the open interval (0, 1), 32-bit resolution before rounding to float; never 0 or 1.
   void uniform(std::uint64_t row, std::uint64_t column, std::span<float> out) const;
-  double uniform(std::uint64_t row, std::uint64_t column) const;  ///< 53-bit; uses its own two words
-  /// Standard normal by Box-Muller on word pairs (2j, 2j+1) -> columns (2j, 2j+1).
+  double uniform(std::uint64_t row, std::uint64_t column) const;  ///< 52-bit; its own words (column below 2^32)
+  /// Standard normal by Box-Muller on word pairs (2j, 2j+1) -> columns (2j, 2j+1); |z| <= 6.77.
   void normal(std::uint64_t row, std::uint64_t column, std::span<float> out) const;
-  double normal(std::uint64_t row, std::uint64_t column) const;
-  /// Poisson draws with one mean per element, mean >= 0; exact at every mean (inversion below 10, PTRS above).
+  double normal(std::uint64_t row, std::uint64_t column) const;  ///< from 52-bit uniforms of its own
+  /// Poisson draws with one mean per element, 0 <= mean <= 1e15 (OutOfRange otherwise); exact at every mean (inversion
+  /// below 10, PTRS above: Hoermann, Insurance: Math. and Econ. 12, 1993), then rounded to float above 2^24. Column
+  /// below 2^32.
   void poisson(std::uint64_t row, std::uint64_t column, std::span<const float> mean, std::span<float> out) const;
-  /// Binomial draws, exact.
+  /// Binomial draw, exact (inversion or BTRS, Hoermann, J. Stat. Comput. Simul. 46, 1993). trials <= 2^53, 0 <=
+  /// probability <= 1 (OutOfRange otherwise). Column below 2^32.
   std::uint64_t binomial(std::uint64_t row, std::uint64_t column, std::uint64_t trials, double probability) const;
-  /// A permutation of 0..n-1 (Fisher-Yates, unbiased).
+  /// A permutation of 0..n-1, n < 2^32 (Fisher-Yates, unbiased).
   void permutation(std::uint64_t row, std::span<std::uint32_t> out) const;
 
  private:
