@@ -1,0 +1,33 @@
+"""headers.py ROOT COMPILER [FLAG...]: every header compiles alone, and none that users include names a third-party library."""
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOMS = ("core", "sim", "driver", "devices", "training")
+PUBLIC = ("core/", "driver/api/")
+THIRD_PARTY = re.compile(r"#\s*include\s*<(Eigen|boost|hdf5|H5|pybind11|toml\+\+|nlohmann|Random123|openssl|curl|cblas|zlib)")
+
+
+def main(root, compiler, flags):
+    root = pathlib.Path(root)
+    headers = sorted(h.relative_to(root).as_posix() for room in ROOMS for h in (root / room).rglob("*.hpp"))
+
+    def compile_alone(header):
+        run = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", "-x", "c++", *flags, "-I", str(root), "-"],
+                             input=f'#include "{header}"\n', capture_output=True, text=True)
+        return "" if run.returncode == 0 else f"{header} does not compile alone:\n{run.stderr}"
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        faults = [fault for fault in pool.map(compile_alone, headers) if fault]
+    for header in headers:
+        if header.startswith(PUBLIC) and THIRD_PARTY.search((root / header).read_text()):
+            faults.append(f"{header} includes a third-party header; public headers do not")
+    print("\n".join(faults))
+    return 1 if faults or not headers else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

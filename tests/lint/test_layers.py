@@ -1,0 +1,33 @@
+"""The lint itself: a planted wrong arrow is found, and the rooms as they stand are clean."""
+import pathlib
+
+from layers import wrong_includes
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def plant(root, name, line):
+    file = root / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(line + "\n")
+
+
+def test_the_rooms_are_clean():
+    assert wrong_includes(ROOT) == []
+
+
+def test_training_may_not_include_a_device(tmp_path):
+    plant(tmp_path, "training/a.cpp", '#include "devices/opu/opu.hpp"')
+    plant(tmp_path, "training/b.cpp", '#include "driver/projection/projection.hpp"')
+    assert [fault.split()[0] for fault in wrong_includes(tmp_path)] == ["training/a.cpp"]
+
+
+def test_the_driver_may_not_include_physics(tmp_path):
+    plant(tmp_path, "driver/projection/a_test.cpp", '#include "sim/optics/speckle.hpp"')
+    assert len(wrong_includes(tmp_path)) == 1
+
+
+def test_a_device_may_not_reach_above_the_contract(tmp_path):
+    plant(tmp_path, "devices/opu/opu.cpp", '#include "driver/projection/projection.hpp"')
+    plant(tmp_path, "devices/opu/opu.hpp", '#include "driver/api/device.hpp"')
+    assert len(wrong_includes(tmp_path)) == 1
