@@ -59,6 +59,7 @@ struct Frames {
   void set(Index frame, Index i, std::uint32_t code) const;
   Frames slice(Index first, Index n) const;
   ConstFrames as_const() const;
+  operator ConstFrames() const { return as_const(); }  // NOLINT: whoever may write may read
 };
 
 /// Memory for frames of one format, made with all codes 0. `resize` keeps storage that is large enough; after it the

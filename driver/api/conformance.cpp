@@ -1,0 +1,104 @@
+#include "driver/api/conformance.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/random.hpp"
+#include "driver/api/conformance_checks.hpp"
+
+namespace lightloop {
+namespace conformance {
+
+FrameBuffer probe(const FrameFormat& format, Index count, std::uint64_t set) {
+  const Stream stream(2024, set, Purpose::user);  // the seed is arbitrary: any codes will do
+  FrameBuffer buffer(format, count);
+  std::vector<std::uint32_t> words(static_cast<std::size_t>(format.size()));
+  for (Index frame = 0; frame < count; ++frame) {
+    stream.words(static_cast<std::uint64_t>(frame), 0, words);
+    for (Index i = 0; i < format.size(); ++i)
+      buffer.frames().set(frame, i, words[static_cast<std::size_t>(i)] >> (32 - format.bits));
+  }
+  return buffer;
+}
+
+FrameBuffer probe_input(const DeviceInfo& info, Index count, std::uint64_t set, Pass pass) {
+  FrameFormat format = info.input;
+  if (pass == Pass::transposed) format.shape = info.output.shape;
+  return probe(format, count, set);
+}
+
+FrameBuffer output_memory(const DeviceInfo& info, Index count, Pass pass) {
+  FrameFormat format = info.output;
+  if (pass == Pass::transposed) format.shape = info.input.shape;
+  return FrameBuffer(format, count);
+}
+
+std::unique_ptr<Device> fresh(const Open& open) {
+  std::unique_ptr<Device> device = open();
+  require(device != nullptr, "opening gave no device");
+  if (const auto& format = device->describe().program) device->program(probe(*format, 1, 99).frames());
+  return device;
+}
+
+Codes run(Device& device, ConstFrames in, const RunOptions& options, std::uint8_t fill) {
+  FrameBuffer memory = output_memory(device.describe(), in.count, options.pass);
+  const Frames out = memory.frames();
+  if (out.count * out.size > 0) std::memset(out.data, fill, static_cast<std::size_t>(out.count * out.size * out.bytes));
+  Codes codes;
+  codes.report = device.run(in, out, options);
+  codes.size = out.size;
+  for (Index frame = 0; frame < out.count; ++frame)
+    for (Index i = 0; i < out.size; ++i) codes.values.push_back(out.at(frame, i));
+  return codes;
+}
+
+std::string difference(const Codes& a, const Codes& b) {
+  if (a.values.size() != b.values.size()) return "different numbers of codes";
+  const auto [first, second] = std::ranges::mismatch(a.values, b.values);
+  if (first == a.values.end()) return {};
+  const Index at = first - a.values.begin();
+  return "code " + std::to_string(at % a.size) + " of frame " + std::to_string(at / a.size) + " is " +
+         std::to_string(*first) + " once and " + std::to_string(*second) + " then";
+}
+
+void require_equal(const Codes& a, const Codes& b, const std::string& what) {
+  const std::string where = difference(a, b);
+  require(where.empty(), what + ": " + where);
+}
+
+void require_like_fresh(Device& device, const Open& open, const std::string& what) {
+  const FrameBuffer in = probe_input(device.describe(), kFrames);
+  require_equal(run(device, in.frames()), run(*fresh(open), in.frames()), what + " changed later codes");
+}
+
+}  // namespace conformance
+
+std::vector<CheckResult> check_device(const std::function<std::unique_ptr<Device>()>& open) {
+  namespace suite = conformance;
+  std::vector<CheckResult> results;
+  for (const auto& checks :
+       {suite::description_checks(), suite::setting_checks(), suite::run_checks(), suite::state_checks()}) {
+    for (const suite::Check& check : checks) {
+      CheckResult result{check.name, CheckResult::Outcome::passed, {}};
+      try {
+        check.run(open);
+      } catch (const suite::Skipped& skipped) {
+        result.outcome = CheckResult::Outcome::skipped;
+        result.detail = skipped.why;
+      } catch (const suite::Failed& failed) {
+        result.outcome = CheckResult::Outcome::failed;
+        result.detail = failed.why;
+      } catch (const std::exception& e) {
+        result.outcome = CheckResult::Outcome::failed;
+        result.detail = std::string("unexpected exception: ") + e.what();
+      } catch (...) {
+        result.outcome = CheckResult::Outcome::failed;
+        result.detail = "something was thrown that is not a std::exception";
+      }
+      results.push_back(std::move(result));
+    }
+  }
+  return results;
+}
+
+}  // namespace lightloop

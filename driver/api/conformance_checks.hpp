@@ -1,0 +1,77 @@
+#pragma once
+// What the checks of the conformance suite share. Internal to the suite.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/error.hpp"
+#include "driver/api/device.hpp"
+
+namespace lightloop::conformance {
+
+/// Thrown by a check that finds the contract broken, and by one that does not apply to this device.
+struct Failed {
+  std::string why;
+};
+struct Skipped {
+  std::string why;
+};
+inline void require(bool holds, const std::string& why) {
+  if (!holds) throw Failed{why};
+}
+
+using Open = std::function<std::unique_ptr<Device>()>;
+
+struct Check {
+  std::string name;
+  void (*run)(const Open&);
+};
+std::vector<Check> description_checks();
+std::vector<Check> setting_checks();
+std::vector<Check> run_checks();
+std::vector<Check> state_checks();
+
+inline constexpr Index kFrames = 5;  ///< in most checks: a few, and not a power of two
+
+/// Repeatable uniform codes of a format; `set` chooses among independent sets.
+FrameBuffer probe(const FrameFormat& format, Index count, std::uint64_t set = 0);
+/// Input frames and (output) memory of a pass; for the transposed pass with the sizes swapped.
+FrameBuffer probe_input(const DeviceInfo& info, Index count, std::uint64_t set = 0, Pass pass = Pass::forward);
+FrameBuffer output_memory(const DeviceInfo& info, Index count, Pass pass = Pass::forward);
+
+/// A newly opened device; a programmable one already holds a random programme.
+std::unique_ptr<Device> fresh(const Open& open);
+
+struct Codes {
+  Index size = 0;  ///< per frame
+  std::vector<std::uint32_t> values;
+  RunReport report;
+};
+/// Runs `in`; every bit of the output memory is set to those of `fill` before.
+Codes run(Device& device, ConstFrames in, const RunOptions& options = {}, std::uint8_t fill = 0);
+/// Empty when equal, else where they differ first.
+std::string difference(const Codes& a, const Codes& b);
+void require_equal(const Codes& a, const Codes& b, const std::string& what);
+/// `device` answers the next frames as a newly opened one does.
+void require_like_fresh(Device& device, const Open& open, const std::string& what);
+
+/// `action` throws an E. `name` is E's name.
+template <class E>
+void require_throws(const std::string& name, const std::string& what, const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const E&) {
+    return;
+  } catch (const std::exception& e) {
+    throw Failed{what + " threw \"" + e.what() + "\", which is not of the kind " + name};
+  }
+  throw Failed{what + " was accepted; " + name + " expected"};
+}
+
+}  // namespace lightloop::conformance
+
+/// REQUIRE_THROWS of the suite: the kind's name is spelled once.
+#define LIGHTLOOP_REQUIRE_THROWS(kind, what, ...) \
+  ::lightloop::conformance::require_throws<::lightloop::kind>(#kind, what, [&] { __VA_ARGS__; })

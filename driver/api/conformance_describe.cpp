@@ -1,0 +1,115 @@
+// Conformance: is what the device says about itself complete, and true?
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "driver/api/conformance_checks.hpp"
+
+namespace lightloop::conformance {
+namespace {
+
+void check_format(const std::string& which, const FrameFormat& format) {
+  require(!format.shape.empty(), which + " has no shape");
+  for (const Index side : format.shape) require(side > 0, which + " has a side of " + std::to_string(side));
+  require(format.bits >= 1 && format.bits <= 16, which + " has " + std::to_string(format.bits) + " bits, not 1..16");
+  require(!format.meaning.empty(), which + " does not say what a code means");
+}
+
+void description(const Open& open) {
+  const auto device = fresh(open);
+  const DeviceInfo& info = device->describe();
+  constexpr std::array kinds{"projection", "layer", "reservoir"};
+  require(std::ranges::find(kinds, info.kind) != kinds.end(),
+          "kind is \"" + info.kind + "\", not projection, layer or reservoir");
+  require(!info.model.empty(), "the model has no name");
+  check_format("the input", info.input);
+  check_format("the output", info.output);
+  if (info.program) check_format("the programme", *info.program);
+  for (const AuxFormat& aux : info.aux_inputs) {
+    require(!aux.name.empty() && !aux.help.empty(), "an auxiliary input has no name or no help");
+    require(aux.bits >= 1 && aux.bits <= 16 && (aux.rest >> aux.bits) == 0,
+            "auxiliary input " + aux.name + " rests at " + std::to_string(aux.rest) + ", outside its bits");
+  }
+  require(info.max_batch >= 1, "max_batch is " + std::to_string(info.max_batch));
+}
+
+void description_stays(const Open& open) {
+  const auto device = fresh(open);
+  const DeviceInfo before = device->describe();
+  const Settings settings = device->settings().all();
+  run(*device, probe_input(before, kFrames).frames());
+  const DeviceInfo& after = device->describe();
+  require(before.input.shape == after.input.shape && before.output.shape == after.output.shape &&
+              before.input.bits == after.input.bits && before.output.bits == after.output.bits &&
+              before.max_batch == after.max_batch && before.stateful == after.stateful &&
+              before.deterministic == after.deterministic && before.cost.frame_s == after.cost.frame_s,
+          "describe() gave another answer after run()");
+  require(settings == device->settings().all(), "settings() gave other values after run()");
+}
+
+void cost(const Open& open) {
+  const auto device = fresh(open);
+  const CostModel model = device->describe().cost;
+  for (const double number : {model.frame_s, model.batch_s, model.program_s, model.power_w, model.program_j})
+    require(std::isfinite(number) && number >= 0, "a number of the cost model is " + std::to_string(number));
+  require(model.frame_s > 0, "frame_s is 0: say how long one frame takes");
+  require(model.power_w > 0, "power_w is 0: say what the device draws");
+  const double parts = model.seconds(3, 1) + model.seconds(4, 1), whole = model.seconds(7, 2);
+  require(std::abs(parts - whole) <= 1e-9 * whole, "seconds(3) + seconds(4) is not seconds(7)");
+}
+
+void report(const Open& open) {
+  const auto device = fresh(open);
+  const DeviceInfo& info = device->describe();
+  const Codes codes = run(*device, probe_input(info, kFrames).frames());
+  const RunReport& said = codes.report;
+  require(said.frames == kFrames, "reported " + std::to_string(said.frames) + " frames of " + std::to_string(kFrames));
+  require(said.codes == static_cast<std::int64_t>(codes.values.size()),
+          "reported " + std::to_string(said.codes) + " codes of " + std::to_string(codes.values.size()));
+  const auto at_an_end = std::ranges::count_if(
+      codes.values, [&](std::uint32_t code) { return code == 0 || code == info.output.highest(); });
+  require(said.saturated >= 0 && said.saturated <= at_an_end, "reported " + std::to_string(said.saturated) +
+                                                                  " clipped codes, but " + std::to_string(at_an_end) +
+                                                                  " lie at an end of the range");
+  const auto near = [](double a, double b) { return std::abs(a - b) <= 0.01 * b; };
+  require(near(said.device_s, info.cost.seconds(kFrames, 1)), "reported " + std::to_string(said.device_s) +
+                                                                  " s, the cost model says " +
+                                                                  std::to_string(info.cost.seconds(kFrames, 1)) + " s");
+  require(near(said.device_j, info.cost.joules(kFrames, 1)), "reported " + std::to_string(said.device_j) +
+                                                                 " J, the cost model says " +
+                                                                 std::to_string(info.cost.joules(kFrames, 1)) + " J");
+}
+
+void monitors(const Open& open) {
+  const auto device = fresh(open);
+  const std::vector<Monitor> all = device->monitors();
+  if (all.empty()) throw Skipped{"the device watches nothing"};
+  for (const Monitor& monitor : all)
+    require(!monitor.name.empty() && !monitor.unit.empty() && std::isfinite(monitor.value),
+            "monitor \"" + monitor.name + "\" lacks a name, a unit or a finite value");
+}
+
+void self_test(const Open& open) {
+  const auto device = fresh(open);
+  SelfTest result;
+  try {
+    result = device->self_test();
+  } catch (const Unsupported&) {
+    throw Skipped{"the device has no self-test"};
+  }
+  require(!result.detail.empty(), "the self-test says nothing");
+  require(result.passed, result.detail);
+}
+
+}  // namespace
+
+std::vector<Check> description_checks() {
+  return {{"the description is complete", description},
+          {"running changes neither description nor settings", description_stays},
+          {"the cost model is positive and additive", cost},
+          {"the report counts what was run and costs what the cost model says", report},
+          {"monitors have names, units and finite values", monitors},
+          {"the self-test passes", self_test}};
+}
+
+}  // namespace lightloop::conformance

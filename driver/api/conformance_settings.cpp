@@ -1,0 +1,157 @@
+// Conformance: are settings documented, checked before anything is touched, and read back as given?
+#include <cmath>
+#include <optional>
+
+#include "driver/api/conformance_checks.hpp"
+
+namespace lightloop::conformance {
+namespace {
+
+bool is_number(const ParamInfo& info) {
+  return std::holds_alternative<std::int64_t>(info.default_value) || std::holds_alternative<double>(info.default_value);
+}
+
+Value number(const ParamInfo& info, double value) {
+  if (std::holds_alternative<double>(info.default_value)) return value;
+  return static_cast<std::int64_t>(std::llround(value));
+}
+
+/// A valid value other than the present one, if the record tells of any.
+std::optional<Value> another_value(const ParamInfo& info, const Value& now) {
+  if (const bool* on = std::get_if<bool>(&now)) return !*on;
+  if (std::holds_alternative<std::string>(now)) {
+    for (const std::string& choice : info.choices)
+      if (Value(choice) != now) return choice;
+    return std::nullopt;
+  }
+  if (info.min < info.max) {
+    const Value low = number(info, info.min);
+    return low != now ? low : number(info, info.max);
+  }
+  if (const auto* count = std::get_if<std::int64_t>(&now)) return *count + 1;
+  return std::get<double>(now) + 1.0;
+}
+
+void records(const Open& open) {
+  const auto device = fresh(open);
+  for (const ParamInfo& info : device->settings().infos()) {
+    require(!info.help.empty() && info.help.back() != '.', info.name + " has no help, or help with a full stop");
+    require(is_number(info) == !info.unit.empty(),
+            info.name + (is_number(info) ? " is a number without a unit (\"1\" if pure)" : " has a unit"));
+    ParamSet alone("the record of", {info});
+    try {
+      alone.set({{info.name, info.default_value}});
+    } catch (const Error& e) {
+      throw Failed{"the default of " + info.name + " is not valid: " + e.what()};
+    }
+  }
+}
+
+void present_values(const Open& open) {
+  const auto device = fresh(open);
+  device->configure(device->settings().all());
+  device->configure({});
+  require_like_fresh(*device, open, "configuring the present values");
+}
+
+void limits(const Open& open) {
+  const auto device = fresh(open);
+  bool tried = false;
+  for (const ParamInfo& info : std::vector<ParamInfo>(device->settings().infos())) {
+    if (!is_number(info) || info.min >= info.max) continue;
+    const Value before = device->settings().value(info.name);
+    const double step = std::holds_alternative<double>(info.default_value) ? 1e-3 * (info.max - info.min) : 1.0;
+    for (const double outside : {info.min - step, info.max + step}) {
+      const Value value = number(info, outside);
+      LIGHTLOOP_REQUIRE_THROWS(OutOfRange, info.name + " = " + to_string(value),
+                               device->configure({{info.name, value}}));
+      require(device->settings().value(info.name) == before, info.name + " changed although it was refused");
+    }
+    if (info.needs_reopen) continue;
+    tried = true;
+    for (const double inside : {info.min, info.max}) {
+      const Value value = number(info, inside);
+      try {
+        device->configure({{info.name, value}});
+      } catch (const Error& e) {
+        throw Failed{info.name + " = " + to_string(value) + " lies in its range but was refused: " + e.what()};
+      }
+      require(device->settings().value(info.name) == value, info.name + " was accepted but is not read back");
+    }
+    device->configure({{info.name, before}});
+  }
+  if (!tried) throw Skipped{"no setting with limits can be changed while the device is open"};
+}
+
+void unknown_key(const Open& open) {
+  const auto device = fresh(open);
+  const Settings before = device->settings().all();
+  const auto& infos = device->settings().infos();
+  const std::string known = infos.empty() ? std::string("seed") : infos.front().name;
+  try {
+    device->configure({{known + "x", std::int64_t{1}}});
+  } catch (const UnknownName& e) {
+    require(infos.empty() || std::string(e.what()).find(known) != std::string::npos,
+            "the message does not name the nearest setting " + known + ": " + e.what());
+    require(before == device->settings().all(), "the settings changed");
+    return;
+  }
+  throw Failed{"the unknown setting " + known + "x was accepted"};
+}
+
+void wrong_kind(const Open& open) {
+  const auto device = fresh(open);
+  bool tried = false;
+  for (const ParamInfo& info : std::vector<ParamInfo>(device->settings().infos())) {
+    if (std::holds_alternative<std::string>(info.default_value) && info.choices.empty()) continue;
+    tried = true;
+    LIGHTLOOP_REQUIRE_THROWS(InvalidParameter, info.name + " = \"no such value\"",
+                             device->configure({{info.name, std::string("no such value")}}));
+  }
+  if (!tried) throw Skipped{"no setting has a kind that text can miss"};
+}
+
+void all_or_nothing(const Open& open) {
+  const auto device = fresh(open);
+  const Settings before = device->settings().all();
+  for (const ParamInfo& info : std::vector<ParamInfo>(device->settings().infos())) {
+    const auto other = another_value(info, before.at(info.name));
+    if (info.needs_reopen || !other) continue;
+    // Keys are met in alphabetical order: one bad key before and one after every good one.
+    for (const char* unknown : {"!no such setting", "~no such setting"})
+      LIGHTLOOP_REQUIRE_THROWS(UnknownName, "a change with an unknown setting",
+                               device->configure({{info.name, *other}, {unknown, std::int64_t{1}}}));
+    require(before == device->settings().all(), info.name + " changed although the change as a whole was refused");
+  }
+  require_like_fresh(*device, open, "refused changes");
+}
+
+void reopen(const Open& open) {
+  const auto device = fresh(open);
+  const Settings before = device->settings().all();
+  bool tried = false;
+  for (const ParamInfo& info : std::vector<ParamInfo>(device->settings().infos())) {
+    const auto other = another_value(info, before.at(info.name));
+    if (!info.needs_reopen || !other) continue;
+    tried = true;
+    LIGHTLOOP_REQUIRE_THROWS(Unsupported, "changing " + info.name + ", which needs a re-open,",
+                             device->configure({{info.name, *other}}));
+    require(before == device->settings().all(), info.name + " changed although it was refused");
+  }
+  if (!tried) throw Skipped{"no setting needs a re-open"};
+  require_like_fresh(*device, open, "refused changes");
+}
+
+}  // namespace
+
+std::vector<Check> setting_checks() {
+  return {{"every setting has help, a unit and a valid default", records},
+          {"configuring the present values changes nothing", present_values},
+          {"values at a setting's limits are accepted and read back, values outside are refused", limits},
+          {"an unknown setting is refused and the nearest one named", unknown_key},
+          {"a value of the wrong kind is refused", wrong_kind},
+          {"a refused change changes nothing", all_or_nothing},
+          {"a setting that needs a re-open is refused on an open device", reopen}};
+}
+
+}  // namespace lightloop::conformance

@@ -1,0 +1,165 @@
+// Conformance: memory, programme, optional passes and the end of a device's use.
+#include "driver/api/conformance_checks.hpp"
+
+namespace lightloop::conformance {
+namespace {
+
+const FrameFormat& programme_format(const Device& device) {
+  if (!device.describe().program) throw Skipped{"the device is not programmable"};
+  return *device.describe().program;
+}
+
+void remembers_nothing(const Open& open) {
+  const auto device = fresh(open);
+  if (device->describe().stateful) throw Skipped{"the device says it is stateful"};
+  run(*device, probe_input(device->describe(), kFrames, 1).frames(), {.first_frame_id = 100});
+  require_like_fresh(*device, open, "earlier frames of a device that says it is stateless");
+}
+
+void snapshot(const Open& open) {
+  const auto device = fresh(open);
+  const DeviceInfo& info = device->describe();
+  if (info.program) device->program(probe(*info.program, 1, 5).frames());
+  const FrameBuffer past = probe_input(info, kFrames, 1), future = probe_input(info, kFrames, 2);
+  run(*device, past.frames());
+  const auto state = device->snapshot();
+  const RunOptions next{.first_frame_id = kFrames};
+  const Codes expected = run(*device, future.frames(), next);
+  device->restore(state);
+  require_equal(expected, run(*device, future.frames(), next), "before and after restore()");
+  const auto other = open();
+  if (info.program) other->program(probe(*info.program, 1, 5).frames());
+  other->restore(state);
+  require_equal(expected, run(*other, future.frames(), next), "restored into a fresh device");
+}
+
+void foreign_snapshot(const Open& open) {
+  const auto device = fresh(open);
+  auto state = device->snapshot();
+  state.push_back(std::byte{1});
+  LIGHTLOOP_REQUIRE_THROWS(InvalidParameter, "a snapshot with one byte more", device->restore(state));
+  require_like_fresh(*device, open, "a refused snapshot");
+}
+
+void reset(const Open& open) {
+  const auto device = fresh(open);
+  run(*device, probe_input(device->describe(), kFrames, 1).frames(), {.first_frame_id = 100});
+  device->reset();
+  require_like_fresh(*device, open, "frames before a reset()");
+}
+
+void programme(const Open& open) {
+  const auto device = open();
+  const FrameFormat format = programme_format(*device);
+  const FrameBuffer in = probe_input(device->describe(), kFrames);
+  device->program(probe(format, 1, 1).frames());
+  const Codes first = run(*device, in.frames());
+  device->program(probe(format, 1, 2).frames());
+  require(!difference(first, run(*device, in.frames())).empty(), "two programmes gave the same codes");
+  const auto other = open();
+  other->program(probe(format, 1, 1).frames());
+  require_equal(first, run(*other, in.frames()), "two fresh devices with the same programme");
+}
+
+void wrong_programme(const Open& open) {
+  const auto device = fresh(open);
+  const FrameFormat format = programme_format(*device);
+  const auto refuse = [&](const std::string& what, int bytes, Index size, Index count) {
+    FrameBuffer codes(format, 1);
+    codes.resize(bytes, size, count);
+    LIGHTLOOP_REQUIRE_THROWS(ShapeMismatch, what, device->program(codes.frames()));
+  };
+  refuse("a programme with one code more", format.bytes(), format.size() + 1, 1);
+  refuse("a programme with one code less", format.bytes(), format.size() - 1, 1);
+  refuse("a programme of the other width", 3 - format.bytes(), format.size(), 1);
+  refuse("two programmes at once", format.bytes(), format.size(), 2);
+  refuse("no programme", format.bytes(), format.size(), 0);
+  if (format.bits < 8 * format.bytes()) {
+    FrameBuffer codes = probe(format, 1, 3);
+    codes.frames().set(0, format.size() - 1, format.highest() + 1);
+    LIGHTLOOP_REQUIRE_THROWS(OutOfRange, "a programme code above the highest", device->program(codes.frames()));
+  }
+  require_like_fresh(*device, open, "refused programmes");
+}
+
+void no_programme(const Open& open) {
+  const auto device = open();
+  if (device->describe().program) throw Skipped{"the device is programmable"};
+  const FrameBuffer codes(device->describe().input, 1);
+  LIGHTLOOP_REQUIRE_THROWS(Unsupported, "program() of a device without a programme", device->program(codes.frames()));
+}
+
+void transposed(const Open& open) {
+  const auto device = fresh(open);
+  const DeviceInfo& info = device->describe();
+  const RunOptions options{.pass = Pass::transposed};
+  const FrameBuffer in = probe_input(info, kFrames, 0, Pass::transposed);
+  if (!info.transposed) {
+    LIGHTLOOP_REQUIRE_THROWS(Unsupported, "a transposed pass", run(*device, in.frames(), options));
+    require_like_fresh(*device, open, "a refused transposed pass");
+    return;
+  }
+  const Codes codes = run(*device, in.frames(), options, 0xFF);
+  for (const std::uint32_t code : codes.values)
+    require(code <= info.output.highest(), "a transposed code of " + std::to_string(code));
+  require_equal(codes, run(*fresh(open), in.frames(), options), "two fresh devices, transposed");
+  if (info.input.size() != info.output.size())
+    LIGHTLOOP_REQUIRE_THROWS(ShapeMismatch, "a transposed pass with frames of the forward one",
+                             FrameBuffer out = output_memory(info, kFrames);
+                             device->run(probe_input(info, kFrames).frames(), out.frames(), options));
+}
+
+void auxiliary(const Open& open) {
+  const auto device = fresh(open);
+  const DeviceInfo& info = device->describe();
+  if (info.aux_inputs.empty()) throw Skipped{"the device has no auxiliary inputs"};
+  const Index n = static_cast<Index>(info.aux_inputs.size());
+  const FrameBuffer frames = probe_input(info, kFrames);
+  const auto with = [&](const Matrix<std::uint16_t>& aux) {
+    ConstFrames in = frames.frames();
+    in.aux = aux.view();
+    return in;
+  };
+  Matrix<std::uint16_t> rest(kFrames, n), too_many(kFrames, n + 1), too_few(kFrames - 1, n);
+  for (Index r = 0; r < kFrames; ++r)
+    for (Index c = 0; c < n; ++c)
+      rest(r, c) = static_cast<std::uint16_t>(info.aux_inputs[static_cast<std::size_t>(c)].rest);
+  LIGHTLOOP_REQUIRE_THROWS(ShapeMismatch, "one auxiliary code too many", run(*device, with(too_many)));
+  LIGHTLOOP_REQUIRE_THROWS(ShapeMismatch, "auxiliary codes for too few frames", run(*device, with(too_few)));
+  for (Index c = 0; c < n; ++c) {
+    const AuxFormat& aux = info.aux_inputs[static_cast<std::size_t>(c)];
+    if (aux.bits == 16) continue;
+    Matrix<std::uint16_t> high = rest;
+    high(kFrames - 1, c) = static_cast<std::uint16_t>(1u << aux.bits);
+    LIGHTLOOP_REQUIRE_THROWS(OutOfRange, "an auxiliary code above the highest", run(*device, with(high)));
+  }
+  require_equal(run(*device, with(rest)), run(*fresh(open), frames.frames()), "auxiliary codes at rest and none");
+}
+
+void closing(const Open& open) {
+  const auto device = fresh(open);
+  const FrameBuffer in = probe_input(device->describe(), 1);
+  run(*device, in.frames());
+  device->close();
+  device->close();
+  LIGHTLOOP_REQUIRE_THROWS(LinkError, "run() after close()", run(*device, in.frames()));
+  require(!device->describe().model.empty(), "a closed device forgot what it was");
+  fresh(open)->close();  // and it can be opened again
+}
+
+}  // namespace
+
+std::vector<Check> state_checks() {
+  return {{"a device that says it is stateless does not depend on earlier frames", remembers_nothing},
+          {"a restored snapshot has the same future, in this device and in a fresh one", snapshot},
+          {"a foreign snapshot is refused and changes nothing", foreign_snapshot},
+          {"reset() returns to the state after opening", reset},
+          {"a programme has an effect, the same in every fresh device", programme},
+          {"a wrong programme is refused and changes nothing", wrong_programme},
+          {"a device that is not programmable refuses a programme", no_programme},
+          {"the transposed pass works exactly where the description says so", transposed},
+          {"auxiliary inputs rest where the description says and are checked", auxiliary},
+          {"closing twice is harmless, a closed device refuses to run, another can be opened", closing}};
+}
+
+}  // namespace lightloop::conformance

@@ -1,0 +1,72 @@
+#include "driver/api/conformance.hpp"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "driver/api/fake_device.hpp"
+
+namespace lightloop {
+namespace {
+using test::FakeOptions;
+using test::Fault;
+
+std::vector<CheckResult> check_fake(const FakeOptions& options) {
+  return check_device([=] { return std::make_unique<test::FakeDevice>(options); });
+}
+
+std::set<std::string> failed(const std::vector<CheckResult>& results) {
+  std::set<std::string> names;
+  for (const CheckResult& result : results)
+    if (result.outcome == CheckResult::Outcome::failed) names.insert(result.name + ": " + result.detail);
+  return names;
+}
+}  // namespace
+
+TEST_CASE("a device that keeps the contract passes every check, whatever it can do") {
+  for (int bits = 0; bits < 32; ++bits) {
+    const FakeOptions options{bool(bits & 1), bool(bits & 2), bool(bits & 4), bool(bits & 8), bool(bits & 16)};
+    const auto results = check_fake(options);
+    CAPTURE(bits);
+    CHECK(failed(results) == std::set<std::string>{});
+  }
+}
+
+TEST_CASE("every fault is found, and every check can fail") {
+  std::set<std::string> able;
+  for (int i = 1; i <= static_cast<int>(Fault::last); ++i) {
+    FakeOptions options;
+    options.fault = static_cast<Fault>(i);
+    if (options.fault == Fault::pretends_to_program) options.programmable = false;
+    bool found = false;
+    for (const CheckResult& result : check_fake(options)) {
+      if (result.outcome != CheckResult::Outcome::failed) continue;
+      found = true;
+      able.insert(result.name);
+      CHECK_FALSE(result.detail.empty());
+    }
+    INFO("fault number " << i);
+    CHECK(found);
+  }
+  for (const CheckResult& result : check_fake({})) {
+    INFO("never seen to fail: " << result.name);
+    CHECK(able.count(result.name) == 1);
+  }
+}
+
+TEST_CASE("a device that cannot be opened fails every check and throws out of none") {
+  const auto results = check_device([]() -> std::unique_ptr<Device> { throw LinkError("fake", "no cable"); });
+  for (const CheckResult& result : results) CHECK(result.outcome == CheckResult::Outcome::failed);
+  CHECK(results.size() > 30);
+}
+
+TEST_CASE("checks that do not apply are skipped with a reason") {
+  bool skipped = false;
+  for (const CheckResult& result : check_fake({false, false, false, false, false})) {
+    if (result.outcome != CheckResult::Outcome::skipped) continue;
+    skipped = true;
+    CHECK_FALSE(result.detail.empty());
+  }
+  CHECK(skipped);
+}
+
+}  // namespace lightloop
