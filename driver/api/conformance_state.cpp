@@ -49,16 +49,16 @@ void reset(const Open& open) {
 }
 
 void programme(const Open& open) {
-  const auto device = open();
-  const FrameFormat format = programme_format(*device);
-  const FrameBuffer in = probe_input(device->describe(), kFrames);
-  device->program(probe(format, 1, 1).frames());
-  const Codes first = run(*device, in.frames());
-  device->program(probe(format, 1, 2).frames());
-  require(!difference(first, run(*device, in.frames())).empty(), "two programmes gave the same codes");
-  const auto other = open();
-  other->program(probe(format, 1, 1).frames());
-  require_equal(first, run(*other, in.frames()), "two fresh devices with the same programme");
+  const FrameFormat format = programme_format(*open());
+  const auto after = [&](std::initializer_list<std::uint64_t> programmes) {
+    const auto device = open();
+    for (const std::uint64_t set : programmes) device->program(probe(format, 1, set).frames());
+    return run(*device, probe_input(device->describe(), kFrames).frames());
+  };
+  const Codes first = after({1});
+  require(!difference(first, after({2})).empty(), "two programmes gave the same codes");
+  require_equal(first, after({1}), "two fresh devices with the same programme");
+  require_equal(after({1, 2}), after({3, 2}), "the same programme written over two others");
 }
 
 void wrong_programme(const Open& open) {

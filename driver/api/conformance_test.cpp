@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
+#include "core/error.hpp"
 #include "driver/api/fake_device.hpp"
 
 namespace lightloop {
