@@ -34,6 +34,7 @@ enum class Purpose : std::uint32_t {
   detector_noise = 20,
   projection_noise = 21,  ///< digital noise added after read-out (an experiment)
   calibration = 22,       ///< probe patterns
+  medium_jitter = 23,     ///< read: part of the field that differs from frame to frame
   user = 1000,
 };
 

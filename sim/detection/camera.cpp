@@ -1,0 +1,96 @@
+#include "sim/detection/camera.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+
+namespace lightloop {
+
+Camera::Camera(std::uint64_t seed, std::uint64_t instance, const CameraModel& model, Index pixels)
+    : model_(model),
+      pattern_(2, pixels),
+      shot_(seed, instance, Purpose::camera_shot),
+      read_(seed, instance, Purpose::camera_read),
+      row_(seed, instance, Purpose::camera_row) {
+  highest_ = std::exp2(model.bits) - 1;
+  gain_ = model.gain_e_per_code > 0 ? model.gain_e_per_code : model.full_well_e / highest_;
+  const Stream pattern(seed, instance, Purpose::camera_fixed_pattern);
+  pattern.normal(0, 0, pattern_.row(0));
+  pattern.normal(1, 0, pattern_.row(1));
+  for (float& g : pattern_.row(0)) g = std::max(0.0f, 1 + static_cast<float>(model.prnu) * g);
+  for (float& d : pattern_.row(1)) d *= static_cast<float>(model.dsnu_e);
+}
+
+void Camera::expect(std::span<const float> photons_per_s, std::span<float> code) const {
+  const double dark = model_.dark_current_e_per_s * model_.exposure_s;
+  for (std::size_t p = 0; p < code.size(); ++p) {
+    const auto pixel = static_cast<Index>(p);
+    const double electrons = dark + static_cast<double>(pattern_(1, pixel));
+    code[p] = static_cast<float>(model_.black_level + electrons / gain_ +
+                                 responsivity(pixel) * static_cast<double>(photons_per_s[p]));
+  }
+}
+
+double Camera::responsivity(Index pixel) const {
+  return model_.quantum_efficiency * model_.exposure_s * static_cast<double>(pattern_(0, pixel)) / gain_;
+}
+
+// On entry `electrons` holds the mean; on return what the pixel held after all noise.
+void Camera::add_noise(std::uint64_t frame, std::span<float> electrons, std::span<float> scratch) const {
+  const std::size_t n = electrons.size();
+  if (model_.shot_noise) {
+    shot_.poisson(frame, 0, electrons, scratch);
+    std::copy(scratch.begin(), scratch.end(), electrons.begin());
+  }
+  const auto full = static_cast<float>(model_.full_well_e);
+  const float* const dsnu = pattern_.row(1).data();
+  if (model_.read_noise_e > 0) {
+    read_.normal(frame, 0, scratch);
+    const auto sigma = static_cast<float>(model_.read_noise_e);
+    for (std::size_t p = 0; p < n; ++p) electrons[p] = std::min(electrons[p], full) + dsnu[p] + sigma * scratch[p];
+  } else {
+    for (std::size_t p = 0; p < n; ++p) electrons[p] = std::min(electrons[p], full) + dsnu[p];
+  }
+  if (model_.row_noise_e > 0) {
+    const auto width = static_cast<std::size_t>(model_.width);
+    for (std::size_t begin = 0, row = 0; begin < n; begin += width, ++row) {
+      const auto offset = static_cast<float>(model_.row_noise_e * row_.normal(frame, 2 * row));
+      for (float& e : electrons.subspan(begin, std::min(width, n - begin))) e += offset;
+    }
+  }
+}
+
+template <class Code>
+Index Camera::read_as(std::uint64_t frame, double photons_per_s, std::span<float> light, std::span<float> scratch,
+                      std::span<Code> codes) const {
+  LIGHTLOOP_ASSERT(static_cast<Index>(codes.size()) == pattern_.cols() && light.size() == codes.size() &&
+                   scratch.size() == codes.size());
+  const std::size_t n = codes.size();
+  const auto scale = static_cast<float>(model_.quantum_efficiency * photons_per_s * model_.exposure_s);
+  const auto dark = static_cast<float>(model_.dark_current_e_per_s * model_.exposure_s);
+  const float* const response = pattern_.row(0).data();
+  for (std::size_t p = 0; p < n; ++p) light[p] = scale * light[p] * response[p] + dark;
+  add_noise(frame, light, scratch);
+
+  const auto per_electron = static_cast<float>(1 / gain_), black = static_cast<float>(model_.black_level);
+  const auto full = static_cast<float>(highest_);
+  int clipped = 0;
+  for (std::size_t p = 0; p < n; ++p) {
+    const float code = std::nearbyint(light[p] * per_electron + black);
+    clipped += (code < 0) | (code > full);
+    codes[p] = static_cast<Code>(static_cast<int>(std::min(std::max(code, 0.0f), full)));
+  }
+  return clipped;
+}
+
+Index Camera::read(std::uint64_t frame, double photons_per_s, std::span<float> light, std::span<float> scratch,
+                   std::span<std::uint8_t> codes) const {
+  return read_as(frame, photons_per_s, light, scratch, codes);
+}
+Index Camera::read(std::uint64_t frame, double photons_per_s, std::span<float> light, std::span<float> scratch,
+                   std::span<std::uint16_t> codes) const {
+  return read_as(frame, photons_per_s, light, scratch, codes);
+}
+
+}  // namespace lightloop
