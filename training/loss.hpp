@@ -1,4 +1,5 @@
 #pragma once
+// Losses, as the error they send back and the number they report.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -11,7 +12,7 @@ enum class Loss { cross_entropy, mse };
 Loss loss_from(const std::string& name);
 
 /// Per-sample error e = dLoss/da_L (m, C), before any division by m: softmax(a) - y, or a - y for MSE (1/2 |a - y|^2).
-/// Returns the summed loss of the batch.
+/// Returns the summed loss of the batch. Throws ShapeMismatch, OutOfRange for a label without an output.
 double output_error(Loss loss, View<const float> logits, std::span<const std::uint8_t> labels, View<float> error);
 
 }  // namespace lightloop

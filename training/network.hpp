@@ -7,15 +7,13 @@
 #include <vector>
 
 #include "core/array.hpp"
+#include "training/activation.hpp"
 
 namespace lightloop {
 
-enum class Activation { identity, tanh, relu, sigmoid };
-Activation activation_from(const std::string& name);  ///< throws UnknownName
-std::string to_string(Activation activation);
-
 /// "784-1024-10" -> {784, 1024, 10}. Throws InvalidParameter.
 std::vector<Index> parse_net(const std::string& text);
+std::string to_string(const std::vector<Index>& widths);
 
 /// Weights W_l (d_l, d_{l-1}) row-major and biases b_l, stored one after the other; the last layer is linear (logits).
 class Network {
@@ -53,9 +51,7 @@ struct Activations {
   std::vector<Matrix<float>> h;
 };
 
-/// Forward pass of a batch x (m, d_0).
+/// Forward pass of a batch x (m, d_0), copied to out.h[0] unless it lies there already. Throws ShapeMismatch.
 void forward(const Network& net, View<const float> x, Activations& out);
-/// grad *= f'(a), read from h = f(a).
-void multiply_by_derivative(Activation f, View<const float> h, View<float> grad);
 
 }  // namespace lightloop

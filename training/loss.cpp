@@ -1,0 +1,59 @@
+#include "training/loss.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/vector_math.hpp"
+
+namespace lightloop {
+namespace {
+
+double cross_entropy_row(std::span<const float> a, std::size_t label, std::span<float> e) {
+  const float top = *std::ranges::max_element(a);
+  for (std::size_t c = 0; c < a.size(); ++c) e[c] = a[c] - top;
+  vector_exp(e, e);
+  double sum = 0;
+  for (const float v : e) sum += static_cast<double>(v);
+  const auto scale = static_cast<float>(1.0 / sum);
+  for (float& v : e) v *= scale;
+  e[label] -= 1.0f;
+  return std::log(sum) + static_cast<double>(top - a[label]);
+}
+
+double mse_row(std::span<const float> a, std::size_t label, std::span<float> e) {
+  double sum = 0;
+  for (std::size_t c = 0; c < a.size(); ++c) {
+    e[c] = a[c] - (c == label ? 1.0f : 0.0f);
+    sum += 0.5 * static_cast<double>(e[c]) * static_cast<double>(e[c]);
+  }
+  return sum;
+}
+
+}  // namespace
+
+Loss loss_from(const std::string& name) {
+  if (name == "cross_entropy") return Loss::cross_entropy;
+  if (name == "mse") return Loss::mse;
+  throw UnknownName("loss", name, "cross_entropy or mse");
+}
+
+double output_error(Loss loss, View<const float> logits, std::span<const std::uint8_t> labels, View<float> error) {
+  if (static_cast<Index>(labels.size()) != logits.rows() || error.rows() != logits.rows() ||
+      error.cols() != logits.cols())
+    throw ShapeMismatch("output_error",
+                        std::to_string(labels.size()) + " labels, error (" + std::to_string(error.rows()) + ", " +
+                            std::to_string(error.cols()) + ")",
+                        "logits (" + std::to_string(logits.rows()) + ", " + std::to_string(logits.cols()) + ")");
+  double total = 0;
+  for (Index r = 0; r < logits.rows(); ++r) {
+    const std::size_t label = labels[static_cast<std::size_t>(r)];
+    if (label >= static_cast<std::size_t>(logits.cols()))
+      throw OutOfRange("label", std::to_string(label), "below the " + std::to_string(logits.cols()) + " outputs");
+    total += loss == Loss::mse ? mse_row(logits.row(r), label, error.row(r))
+                               : cross_entropy_row(logits.row(r), label, error.row(r));
+  }
+  return total;
+}
+
+}  // namespace lightloop

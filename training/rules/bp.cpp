@@ -1,0 +1,17 @@
+// Back-propagation: the exact gradient, and the yardstick of every other rule.
+#include "training/rules/chain.hpp"
+
+namespace lightloop {
+
+RuleModel bp_rule() {
+  const RuleInfo info{.name = "bp",
+                      .summary = "back-propagation: the exact gradient, through the transposed forward weights",
+                      .equation = "delta_L = e; delta_l = (W_{l+1}^T delta_{l+1}) * f'(a_l)",
+                      .needs = Needs::nothing,
+                      .cost = "none: runs on the host",
+                      .source = "Rumelhart, Hinton, Williams, Nature 323, 533 (1986)",
+                      .params = {}};
+  return {info, [info](const RuleContext&) { return chain_rule(info, own_weights); }};
+}
+
+}  // namespace lightloop

@@ -1,0 +1,149 @@
+#include "training/rules/broadcast.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+#include "training/elementwise.hpp"
+#include "training/rules/gradient.hpp"
+
+namespace lightloop {
+namespace {
+
+class Broadcast : public Rule {
+ public:
+  Broadcast(RuleInfo info, const RuleContext& context, Signal signal)
+      : info_(std::move(info)),
+        signal_of_(std::move(signal)),
+        feedback_(*context.feedback),
+        scale_(static_cast<float>(context.params.real("scale"))),
+        noise_std_(static_cast<float>(context.params.real("noise") * std::numbers::sqrt2)),
+        skip_empty_(context.params.boolean("skip_empty")),
+        noise_(context.seed, 0, Purpose::projection_noise) {}
+
+  const RuleInfo& info() const override { return info_; }
+  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
+  View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
+  std::span<const Index> active_rows() const override { return rows_; }
+  std::vector<std::byte> snapshot() const override;
+  void restore(const std::vector<std::byte>& state) override;
+
+ private:
+  void choose_rows(const RuleBatch& batch);
+  void add_noise();
+  View<const float> active(const Matrix<float>& all, Matrix<float>& gathered) const;
+
+  RuleInfo info_;
+  Signal signal_of_;
+  Feedback& feedback_;
+  float scale_, noise_std_;
+  bool skip_empty_;
+  Stream noise_;
+  std::uint64_t samples_seen_ = 0;
+  std::vector<Index> rows_;
+  Matrix<float> signal_, projected_, draws_;
+  std::vector<Matrix<float>> delta_, gathered_;
+};
+
+void Broadcast::choose_rows(const RuleBatch& batch) {
+  signal_.resize(batch.error.rows(), batch.error.cols());
+  rows_.clear();
+  for (Index r = 0; r < batch.error.rows(); ++r) {
+    const auto row = signal_.row(static_cast<Index>(rows_.size()));
+    const bool any = signal_of_(batch.error.row(r), batch.labels[static_cast<std::size_t>(r)], row);
+    if (any || !skip_empty_) rows_.push_back(r);
+  }
+  signal_.resize(static_cast<Index>(rows_.size()), batch.error.cols());
+}
+
+void Broadcast::add_noise() {
+  draws_.resize(projected_.rows(), projected_.cols());
+  for_rows(projected_.rows(), projected_.cols(), [&](Index first, Index count) {
+    for (Index i = first; i < first + count; ++i) {
+      const auto sample = samples_seen_ + static_cast<std::uint64_t>(rows_[static_cast<std::size_t>(i)]);
+      const auto draw = draws_.row(i);
+      const auto out = projected_.row(i);
+      noise_.normal(sample, 0, draw);
+      for (std::size_t j = 0; j < out.size(); ++j) out[j] += noise_std_ * draw[j];
+    }
+  });
+}
+
+View<const float> Broadcast::active(const Matrix<float>& all, Matrix<float>& gathered) const {
+  if (static_cast<Index>(rows_.size()) == all.rows()) return all;
+  gathered.resize(static_cast<Index>(rows_.size()), all.cols());
+  for_rows(gathered.rows(), gathered.cols(), [&](Index first, Index count) {
+    for (Index i = first; i < first + count; ++i)
+      std::ranges::copy(all.row(rows_[static_cast<std::size_t>(i)]), gathered.row(i).begin());
+  });
+  return gathered;
+}
+
+void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
+  const Index samples = batch.error.rows(), hidden = net.hidden_layers();
+  choose_rows(batch);
+  const auto active_count = static_cast<Index>(rows_.size());
+  delta_.resize(static_cast<std::size_t>(hidden));
+  gathered_.resize(static_cast<std::size_t>(hidden));
+  projected_.resize(active_count, feedback_.outputs());
+  if (active_count > 0 && hidden > 0) {
+    feedback_.project(signal_, projected_);
+    if (noise_std_ > 0) add_noise();
+  }
+  for (Index l = 0; l < hidden; ++l) {
+    const Matrix<float>& h = batch.activations.h[static_cast<std::size_t>(l) + 1];
+    Matrix<float>& delta = delta_[static_cast<std::size_t>(l)];
+    delta.resize(active_count, h.cols());
+    const float scale = scale_ / std::sqrt(static_cast<float>(h.cols()));
+    const View<const float> slice = projected_.view().cols(0, h.cols());
+    for_rows(active_count, h.cols(), [&](Index first, Index count) {
+      for (Index i = first; i < first + count; ++i)
+        times_derivative(net.activation(l), h.row(rows_[static_cast<std::size_t>(i)]), slice.row(i), scale,
+                         delta.row(i));
+    });
+    const auto index = static_cast<std::size_t>(l);
+    layer_gradient(net, l, delta, active(batch.activations.h[index], gathered_[index]), samples, gradient);
+  }
+  layer_gradient(net, hidden, batch.error, batch.activations.h[static_cast<std::size_t>(hidden)], samples, gradient);
+  samples_seen_ += static_cast<std::uint64_t>(samples);
+}
+
+std::vector<std::byte> Broadcast::snapshot() const {
+  std::vector<std::byte> state(sizeof samples_seen_);
+  std::memcpy(state.data(), &samples_seen_, state.size());
+  return state;
+}
+
+void Broadcast::restore(const std::vector<std::byte>& state) {
+  if (state.size() != sizeof samples_seen_)
+    throw InvalidParameter("snapshot of rule " + info_.name, std::to_string(state.size()) + " bytes",
+                           std::to_string(sizeof samples_seen_) + " expected", "it is from another rule or version");
+  std::memcpy(&samples_seen_, state.data(), state.size());
+}
+
+}  // namespace
+
+std::vector<ParamInfo> broadcast_params() {
+  return {
+      {"scale", "1", 1.0, 1e-6, 1e6, "factor on the teaching signal; 1 matches the norm of back-propagation"},
+      {"noise", "1", 0.0, 0, 1e3,
+       "Gaussian noise added after the read-out, in units of the rms projection of an error with two entries of +-1"},
+      {"skip_empty", "", true, 0, 0, "leave samples without a signal out of the projection and of the products"},
+      {"matrix_from", "", std::string(), 0, 0,
+       "device whose matrix a digital run measures and uses, for runs paired with it; empty: drawn from the seed"}};
+}
+
+std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal) {
+  const auto& widths = context.net.widths();
+  const Index hidden = context.net.hidden_layers() == 0 ? 0 : *std::max_element(widths.begin() + 1, widths.end() - 1);
+  if (!context.feedback || context.feedback->inputs() != widths.back() || context.feedback->outputs() < hidden)
+    throw InvalidParameter("feedback of rule " + info.name, context.feedback ? "wrong size" : "missing",
+                           std::to_string(widths.back()) + " inputs, at least " + std::to_string(hidden) + " outputs",
+                           "pass a device_feedback or a digital_feedback of that size");
+  return std::make_unique<Broadcast>(std::move(info), context, std::move(signal));
+}
+
+}  // namespace lightloop

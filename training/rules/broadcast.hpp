@@ -1,0 +1,30 @@
+#pragma once
+// The broadcast template: one fixed random projection of a signal of the output goes to every hidden layer at once.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "training/rules/rule.hpp"
+
+namespace lightloop {
+
+/// Fills `signal` (C) from one sample's error e (C) and label; false when all of it is zero. This is all that tells the
+/// members of the family apart.
+using Signal = std::function<bool(std::span<const float> error, std::uint8_t label, std::span<float> signal)>;
+
+/// Parameters every broadcast rule has: scale, noise, skip_empty, matrix_from.
+std::vector<ParamInfo> broadcast_params();
+
+/// delta_l = scale / sqrt(d_l) (B_l s) * f'(a_l) for hidden layers, delta_L = e.
+///
+/// B has unit variance; B_l is its first d_l rows, so one projection per batch serves every layer. 1 / sqrt(d_l) gives
+/// delta_l the norm that back-propagation through weights N(0, 1/d_l) gives it, so that plain SGD learns at the same
+/// rate (Adam does not care). Rows whose signal is empty have no hidden gradient: with `skip_empty` they are left out
+/// of the projection and of every product, which changes nothing but the work.
+/// Randomness: with noise > 0, Purpose::projection_noise, row = number of the sample since the start of training.
+/// Throws InvalidParameter when the context has no feedback of the right size.
+std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal);
+
+}  // namespace lightloop

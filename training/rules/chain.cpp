@@ -1,0 +1,61 @@
+#include "training/rules/chain.hpp"
+
+#include <numeric>
+
+#include "core/linalg.hpp"
+#include "training/elementwise.hpp"
+#include "training/rules/gradient.hpp"
+
+namespace lightloop {
+namespace {
+
+class Chain : public Rule {
+ public:
+  Chain(RuleInfo info, ReturnPath path) : info_(std::move(info)), path_(std::move(path)) {}
+
+  const RuleInfo& info() const override { return info_; }
+  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
+    const Index samples = batch.error.rows();
+    walk_back(net, batch.activations, batch.error, path_, delta_);
+    for (Index l = 0; l < net.layers(); ++l)
+      layer_gradient(net, l, l < net.hidden_layers() ? teaching_signal(l) : batch.error,
+                     batch.activations.h[static_cast<std::size_t>(l)], samples, gradient);
+    rows_.resize(static_cast<std::size_t>(samples));
+    std::iota(rows_.begin(), rows_.end(), Index{0});
+  }
+  View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
+  std::span<const Index> active_rows() const override { return rows_; }
+
+ private:
+  RuleInfo info_;
+  ReturnPath path_;
+  std::vector<Matrix<float>> delta_;
+  std::vector<Index> rows_;
+};
+
+}  // namespace
+
+View<const float> own_weights(const Network& net, Index layer) { return net.weights(layer); }
+
+void walk_back(const Network& net, const Activations& activations, View<const float> error, const ReturnPath& path,
+               std::vector<Matrix<float>>& delta) {
+  delta.resize(static_cast<std::size_t>(net.hidden_layers()));
+  View<const float> above = error;
+  for (Index l = net.hidden_layers() - 1; l >= 0; --l) {
+    const Matrix<float>& h = activations.h[static_cast<std::size_t>(l) + 1];
+    Matrix<float>& here = delta[static_cast<std::size_t>(l)];
+    here.resize(error.rows(), h.cols());
+    gemm(Transpose::no, Transpose::no, 1.0f, above, path(net, l + 1), 0.0f, here);
+    for_rows(here.rows(), here.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r)
+        times_derivative(net.activation(l), h.row(r), here.row(r), 1.0f, here.row(r));
+    });
+    above = here;
+  }
+}
+
+std::unique_ptr<Rule> chain_rule(RuleInfo info, ReturnPath path) {
+  return std::make_unique<Chain>(std::move(info), std::move(path));
+}
+
+}  // namespace lightloop
