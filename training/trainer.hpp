@@ -13,9 +13,7 @@
 
 namespace lightloop {
 
-/// The "train." settings: dataset, data_dir, net, activation, loss, rule, device, baseline, optimizer, momentum, lr,
-/// schedule, batch, epochs, seed, threads, out, record, init_from, resume, alignment_every, checkpoint_every,
-/// max_device_seconds, ... The command's options, the TOML table [train], Python's keywords and the docs are made from
+/// The "train." settings. The command's options, the TOML table [train], Python's keywords and the docs are made from
 /// this list.
 std::vector<ParamInfo> train_params();
 
@@ -48,9 +46,10 @@ struct TrainResult {
 /// What will be asked of the device, before the first frame.
 struct TrainPlan {
   std::string device, rule, dataset;
+  std::string encoding, readout;  ///< of the projection; empty without a device
   std::vector<Index> widths;
   Index samples = 0, epochs = 0, steps = 0;
-  std::int64_t device_frames = 0;  ///< upper bound (no empty frames)
+  std::int64_t device_frames = 0;  ///< upper bound (no empty frames), calibration included
   double device_seconds = 0, device_joules = 0;
 };
 
@@ -62,7 +61,18 @@ struct TrainObserver {
   std::function<bool()> stop;  ///< asked after every step; true: save a checkpoint and return
 };
 
-/// Trains. Throws InvalidParameter kinds before anything is opened, FileError, LinkError.
+/// Trains, leaves the run file in train.out (if given) and returns the network with its curves.
+///
+/// Settings are checked as a whole before anything is opened; the device is opened before the plan is shown, and no
+/// frame is sent before `on_plan` has agreed. With train.resume the settings of the file are the defaults, a setting
+/// that would change the result is refused, and the weights come out as if the run had never stopped.
+/// Throws InvalidParameter kinds, OutOfRange for a device time above train.max_device_seconds or a loss that is no
+/// longer finite, FileError, LinkError.
+/// Randomness: weights_init (instance = layer), batch_order (row = epoch), what the rule and the device draw; all from
+/// train.seed, which is also the device's `seed` unless that is given.
 TrainResult train(const TrainSettings& settings, const Registry& registry, const TrainObserver& observer = {});
+
+/// The runs of train.baseline ("bp,dfa"): the same settings without the device, one per rule. Empty without baselines.
+std::vector<TrainSettings> baselines(const TrainSettings& settings);
 
 }  // namespace lightloop

@@ -13,7 +13,8 @@ RuleModel dfa_rule() {
       .needs = Needs::fixed_projection,
       .cost = "one projection per sample; on a binary device one signed frame pair per bit plane",
       .source = "Nokland, arXiv 1609.01596, equation 7",
-      .params = broadcast_params()};
+      .params = broadcast_params(),
+      .encoding = "bitplanes:6"};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float> e, std::uint8_t, std::span<float> s) {
               std::ranges::copy(e, s.begin());

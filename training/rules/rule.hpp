@@ -27,6 +27,7 @@ struct RuleInfo {
   std::string cost;    ///< device touch per step
   std::string source;  ///< paper, equation
   std::vector<ParamInfo> params;
+  std::string encoding = {};  ///< how a binary device shows the signal unless the user says otherwise
 };
 
 /// One batch, forward pass already done.
