@@ -63,7 +63,7 @@ Stream::Stream(std::uint64_t seed, std::uint64_t instance, Purpose purpose) {
 }
 
 void Stream::words(std::uint64_t row, std::uint64_t column, std::span<std::uint32_t> out) const {
-  in_groups(column, out, [&](std::uint32_t block, std::uint32_t* to) { word_group(key_, row, block, to); });
+  in_groups(column, out, [&](std::uint32_t block, std::uint32_t* to) { word_group(key_, row, block, 0, to); });
 }
 
 void Stream::uniform(std::uint64_t row, std::uint64_t column, std::span<float> out) const {

@@ -65,6 +65,12 @@ class Stream {
   /// below 10, PTRS above: Hoermann, Insurance: Math. and Econ. 12, 1993), then rounded to float above 2^24. Column
   /// below 2^32.
   void poisson(std::uint64_t row, std::uint64_t column, std::span<const float> mean, std::span<float> out) const;
+  /// Poisson draws for cameras, vectorised. Below a mean of 32 the same bits as `poisson`; above, a normal draw through
+  /// the Cornish-Fisher expansion of third order, rounded to an integer. Error of the distribution function at most
+  /// 2.2e-6 at mean 32, falling as mean^-2 (total variation three times that); mean, variance and skewness right to
+  /// 1e-10, 2e-5 and 1e-5, excess kurtosis to 1 % of itself (summed over all counts; float rounding of the count
+  /// itself above 2^24). |z| <= 6.77, so no count beyond that quantile. Ranges as `poisson`.
+  void poisson_fast(std::uint64_t row, std::uint64_t column, std::span<const float> mean, std::span<float> out) const;
   /// Binomial draw, exact (inversion or BTRS, Hoermann, J. Stat. Comput. Simul. 46, 1993). trials <= 2^53, 0 <=
   /// probability <= 1 (OutOfRange otherwise). Column below 2^32.
   std::uint64_t binomial(std::uint64_t row, std::uint64_t column, std::uint64_t trials, double probability) const;

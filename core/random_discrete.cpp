@@ -1,4 +1,4 @@
-// Counts: exact Poisson and binomial draws, permutations; and the double-precision draws they are made of.
+// Exact binomial draws, permutations, and the double-precision draws.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,104 +7,16 @@
 #include <numbers>
 #include <string>
 
-#include "core/error.hpp"
-#include "core/random.hpp"
-#include "core/random_lanes.hpp"
+#include "core/random_draw.hpp"
 
 namespace lightloop {
 namespace {
-
-struct Uniforms {
-  double u, v;
-};
-
-double unit52(std::uint32_t a, std::uint32_t b) {
-  const std::uint64_t bits = (std::uint64_t{a} << 20) | (b >> 12);
-  return (static_cast<double>(bits) + 0.5) * 0x1p-52;  // exact, so never 0 or 1
-}
-
-/// Two uniforms on (0, 1) of one element, one kind of sampler, one attempt: the four words of one block.
-Uniforms draw(PhiloxKey key, std::uint64_t row, std::uint64_t column, Sampler kind, std::uint32_t attempt) {
-  const auto w = philox({static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row >> 32),
-                         static_cast<std::uint32_t>(column), static_cast<std::uint32_t>(kind) + attempt},
-                        key);
-  return {unit52(w[0], w[1]), unit52(w[2], w[3])};
-}
-
-void check_column(std::uint64_t column, std::uint64_t count = 1) {
-  constexpr std::uint64_t kColumns = std::uint64_t{1} << 32;
-  if (column >= kColumns || count > kColumns - column)
-    throw OutOfRange("random column", std::to_string(column) + " + " + std::to_string(count), "below 2^32",
-                     "Use more rows.");
-}
-
-/// log k! less Stirling's (k + 1/2) log k - k + log(2 pi) / 2, for k >= 1.
-double stirling_rest(double k) {
-  static const auto kTable = [] {
-    std::array<double, 16> table{};
-    double factorial = 1;
-    for (std::size_t i = 1; i < table.size(); ++i) {
-      const auto x = static_cast<double>(i);
-      factorial *= x;
-      table[i] = std::log(factorial) - ((x + 0.5) * std::log(x) - x + 0.5 * std::log(2 * std::numbers::pi));
-    }
-    return table;
-  }();
-  if (k < 16) return kTable[static_cast<std::size_t>(k)];
-  const double r = 1 / (k * k);
-  return (1. / 12 - r * (1. / 360 - r * (1. / 1260 - r / 1680))) / k;
-}
-
-/// x log(x / m) + m - x without cancellation near x = m (Loader 2000, "Fast and accurate computation of binomial
-/// probabilities").
-double deviance(double x, double m) {
-  if (std::abs(x - m) >= 0.1 * (x + m)) return x * std::log(x / m) + m - x;
-  const double v = (x - m) / (x + m), v2 = v * v;
-  double sum = (x - m) * v, term = 2 * x * v;
-  for (int j = 3;; j += 2) {
-    term *= v2;
-    const double next = sum + term / j;
-    if (next == sum) return sum;
-    sum = next;
-  }
-}
-
-double log_poisson(double k, double mean) {
-  if (k == 0) return -mean;
-  return -0.5 * std::log(2 * std::numbers::pi * k) - stirling_rest(k) - deviance(k, mean);
-}
 
 double log_binomial(double k, double n, double p) {
   if (k == 0) return n * std::log1p(-p);
   if (k == n) return n * std::log(p);
   return 0.5 * std::log(n / (2 * std::numbers::pi * k * (n - k))) + stirling_rest(n) - stirling_rest(k) -
          stirling_rest(n - k) - deviance(k, n * p) - deviance(n - k, n * (1 - p));
-}
-
-constexpr double kInversionBelow = 10;  // Hoermann: the transformed rejections need a mean of at least 10
-
-double poisson_small(double u, double mean) {
-  constexpr double kEnd = 128;  // P(N > 128) < 1e-90 at mean 10: only rounding could lead there
-  double k = 0;
-  for (double p = std::exp(-mean); u > p && k < kEnd; p *= mean / k) {
-    u -= p;
-    ++k;
-  }
-  return k;
-}
-
-double poisson_large(PhiloxKey key, std::uint64_t row, std::uint64_t column, double mean) {
-  // constants of algorithm PTRS
-  const double b = 0.931 + 2.53 * std::sqrt(mean), a = -0.059 + 0.02483 * b;
-  const double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), v_r = 0.9277 - 3.6224 / (b - 2);
-  for (std::uint32_t attempt = 0;; ++attempt) {
-    const auto [u01, v] = draw(key, row, column, Sampler::poisson, attempt);
-    const double u = u01 - 0.5, us = 0.5 - std::abs(u);
-    const double k = std::floor((2 * a / us + b) * u + mean + 0.43);
-    if (us >= 0.07 && v <= v_r) return k;
-    if (k < 0 || (us < 0.013 && v > us)) continue;
-    if (std::log(v * inverse_alpha / (a / (us * us) + b)) <= log_poisson(k, mean)) return k;
-  }
 }
 
 double binomial_small(double u, double n, double p) {
@@ -143,20 +55,6 @@ double Stream::normal(std::uint64_t row, std::uint64_t column) const {
   check_column(column);
   const auto [u, v] = draw(key_, row, column, Sampler::real_normal, 0);
   return std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v);
-}
-
-void Stream::poisson(std::uint64_t row, std::uint64_t column, std::span<const float> mean, std::span<float> out) const {
-  if (mean.size() != out.size())
-    throw ShapeMismatch("poisson", "out holds " + std::to_string(out.size()),
-                        "mean holds " + std::to_string(mean.size()));
-  check_column(column, out.size());
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const double m = static_cast<double>(mean[i]);
-    if (!(m >= 0 && m <= 1e15)) throw OutOfRange("Poisson mean", std::to_string(m), "0..1e15");
-    const double k = m < kInversionBelow ? poisson_small(draw(key_, row, column + i, Sampler::poisson, 0).u, m)
-                                         : poisson_large(key_, row, column + i, m);
-    out[i] = static_cast<float>(k);
-  }
 }
 
 std::uint64_t Stream::binomial(std::uint64_t row, std::uint64_t column, std::uint64_t trials,

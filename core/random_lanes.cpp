@@ -17,8 +17,8 @@ inline Four round(Four x, std::uint32_t k0, std::uint32_t k1) {
           static_cast<std::uint32_t>(p0 >> 32) ^ x.d ^ k1, static_cast<std::uint32_t>(p0)};
 }
 
-inline Four philox_lane(PhiloxKey key, std::uint64_t row, std::uint32_t block) {
-  Four x{static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row >> 32), block, 0};
+inline Four philox_lane(PhiloxKey key, std::uint64_t row, std::uint32_t block, std::uint32_t last = 0) {
+  Four x{static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(row >> 32), block, last};
 #pragma GCC unroll 10
   for (int i = 0; i < kPhiloxRounds; ++i)
     x = round(x, key[0] + static_cast<std::uint32_t>(i) * kPhiloxW0,
@@ -44,9 +44,9 @@ inline Pair normal_pair(std::uint32_t radius_word, std::uint32_t angle_word) {
 
 }  // namespace
 
-void word_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, std::uint32_t* out) {
+void word_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, std::uint32_t last, std::uint32_t* out) {
   for (std::uint32_t i = 0; i < kGroupBlocks; ++i) {
-    const Four x = philox_lane(key, row, block + i);
+    const Four x = philox_lane(key, row, block + i, last);
     out[4 * i] = x.a;
     out[4 * i + 1] = x.b;
     out[4 * i + 2] = x.c;

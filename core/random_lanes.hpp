@@ -26,8 +26,9 @@ enum class Sampler : std::uint32_t {
   permutation = 5u << 24,
 };
 
+/// Blocks block ... block + 15 of a row, `last` being the fourth counter word: 64 words.
+void word_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, std::uint32_t last, std::uint32_t* out);
 /// Columns 4 block ... 4 block + 63 of a row.
-void word_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, std::uint32_t* out);
 void uniform_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, float* out);
 void normal_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, float* out);
 
