@@ -1,0 +1,254 @@
+#include <pybind11/stl.h>
+
+#include "core/error.hpp"
+#include "python/bindings/bindings.hpp"
+#include "python/bindings/session.hpp"
+
+namespace lightloop::python {
+namespace {
+
+/// Checks that `array` already lies in memory as the device wants it: `bytes` per code, C order, (count, size) or
+/// (count, *shape), or one frame alone.
+struct Codes {
+  Index count = 0;
+  bool single = false;  ///< one frame without a batch axis
+};
+
+Codes check_codes(const py::array& array, const FrameFormat& format, const char* name) {
+  const bool wide = format.bytes() == 2;
+  const std::string type = wide ? "uint16" : "uint8";
+  const py::dtype dtype = array.dtype();
+  const bool fits = wide ? dtype.kind() == 'u' && dtype.itemsize() == 2
+                         : (dtype.kind() == 'u' || dtype.kind() == 'b') && dtype.itemsize() == 1;
+  const bool ordered = (array.flags() & py::array::c_style) != 0;
+  if (!fits || !ordered)
+    throw py::type_error(
+        std::string(name) + ": C-contiguous " + type + " codes are wanted, found " +
+        (fits ? "another memory order" : py::cast<std::string>(py::str(static_cast<py::handle>(dtype)))) +
+        "; pass np.ascontiguousarray(" + name + ", dtype=np." + type + ")");
+  const std::vector<Index> shape(array.shape(), array.shape() + array.ndim());
+  const std::vector<Index> flat = {format.size()};
+  if (shape == format.shape || shape == flat) return {1, true};
+  if (!shape.empty()) {
+    const std::vector<Index> tail(shape.begin() + 1, shape.end());
+    if (tail == format.shape || tail == flat) return {shape[0], false};
+  }
+  throw ShapeMismatch(name, std::string(py::str(to_tuple(shape))),
+                      "(frames, " + std::to_string(format.size()) + ") or (frames, *" +
+                          std::string(py::str(to_tuple(format.shape))) + ") wanted");
+}
+
+ConstFrames as_input(const py::array& array, const FrameFormat& format, Index count, View<const std::uint16_t> aux) {
+  if (format.bytes() == 2)
+    return {View<const std::uint16_t>(static_cast<const std::uint16_t*>(array.data()), count, format.size()), aux};
+  return {View<const std::uint8_t>(static_cast<const std::uint8_t*>(array.data()), count, format.size()), aux};
+}
+
+Frames as_output(py::array& array, const FrameFormat& format, Index count) {
+  if (format.bytes() == 2)
+    return Frames(View<std::uint16_t>(static_cast<std::uint16_t*>(array.mutable_data()), count, format.size()));
+  return Frames(View<std::uint8_t>(static_cast<std::uint8_t*>(array.mutable_data()), count, format.size()));
+}
+
+View<const std::uint16_t> as_aux(const py::object& aux, const DeviceInfo& info, Index count) {
+  if (aux.is_none()) return {};
+  const Index wanted = static_cast<Index>(info.aux_inputs.size());
+  const auto array = py::isinstance<py::array_t<std::uint16_t, py::array::c_style>>(aux)
+                         ? py::reinterpret_borrow<py::array>(aux)
+                         : throw py::type_error(
+                               "aux: C-contiguous uint16 codes are wanted; pass np.ascontiguousarray(aux, "
+                               "dtype=np.uint16)");
+  const bool column = array.ndim() == 1 && wanted == 1 && array.shape(0) == count;
+  const bool table = array.ndim() == 2 && array.shape(0) == count && array.shape(1) == wanted;
+  if (!column && !table)
+    throw ShapeMismatch("aux", std::string(py::str(array.attr("shape"))),
+                        "(" + std::to_string(count) + ", " + std::to_string(wanted) + ") wanted");
+  return {static_cast<const std::uint16_t*>(array.data()), count, wanted};
+}
+
+py::array run(SharedSession& shared, const py::array& codes, const py::object& aux,
+              const std::optional<std::uint64_t>& first_frame_id, const py::object& out, bool transposed) {
+  const DeviceInfo& info = shared.session->info();
+  const FrameFormat& input = transposed ? info.output : info.input;
+  const FrameFormat& output = transposed ? info.input : info.output;
+  const Codes in = check_codes(codes, input, "codes");
+  py::array result;
+  if (out.is_none()) {
+    std::vector<Index> shape = output.shape;
+    if (!in.single) shape.insert(shape.begin(), in.count);
+    result = output.bytes() == 2 ? py::array(py::array_t<std::uint16_t>(shape))
+                                 : py::array(py::array_t<std::uint8_t>(shape));
+  } else {
+    if (!py::isinstance<py::array>(out)) throw py::type_error("out: a numpy array is wanted");
+    result = py::reinterpret_borrow<py::array>(out);
+    if (check_codes(result, output, "out").count != in.count)
+      throw ShapeMismatch("out", std::string(py::str(result.attr("shape"))),
+                          std::to_string(in.count) + " frames wanted");
+    if (!result.writeable()) throw py::type_error("out: the array is read-only");
+  }
+  const ConstFrames frames_in = as_input(codes, input, in.count, as_aux(aux, info, in.count));
+  const Frames frames_out = as_output(result, output, in.count);
+  without_interpreter(shared, [&](Session& session) {
+    RunOptions options;
+    options.first_frame_id = first_frame_id.value_or(session.next_frame_id());
+    options.pass = transposed ? Pass::transposed : Pass::forward;
+    return session.run(frames_in, frames_out, options);
+  });
+  return result;
+}
+
+void register_records(py::module_& m) {
+  py::class_<FrameFormat>(m, "FrameFormat", "Shape, bits and meaning of one frame's codes.")
+      .def_property_readonly("shape", [](const FrameFormat& f) { return to_tuple(f.shape); })
+      .def_readonly("bits", &FrameFormat::bits)
+      .def_readonly("meaning", &FrameFormat::meaning)
+      .def_property_readonly("size", &FrameFormat::size)
+      .def_property_readonly("highest", &FrameFormat::highest)
+      .def_property_readonly("dtype",
+                             [](const FrameFormat& f) { return py::dtype(f.bytes() == 2 ? "uint16" : "uint8"); })
+      .def("__repr__", [](const FrameFormat& f) {
+        return "FrameFormat(" + std::string(py::str(to_tuple(f.shape))) + ", " + std::to_string(f.bits) + " bit " +
+               f.meaning + ")";
+      });
+  py::class_<AuxFormat>(m, "AuxFormat", "One extra code per frame beside the main input.")
+      .def_readonly("name", &AuxFormat::name)
+      .def_readonly("bits", &AuxFormat::bits)
+      .def_readonly("rest", &AuxFormat::rest)
+      .def_readonly("help", &AuxFormat::help);
+  py::class_<CostModel>(m, "CostModel", "Time and energy of frames, batches and programs.")
+      .def_readonly("frame_s", &CostModel::frame_s)
+      .def_readonly("batch_s", &CostModel::batch_s)
+      .def_readonly("program_s", &CostModel::program_s)
+      .def_readonly("power_w", &CostModel::power_w)
+      .def_readonly("program_j", &CostModel::program_j)
+      .def("seconds", &CostModel::seconds, py::arg("frames"), py::arg("batches") = 0, py::arg("programs") = 0)
+      .def("joules", &CostModel::joules, py::arg("frames"), py::arg("batches") = 0, py::arg("programs") = 0);
+  py::class_<DeviceInfo>(m, "DeviceInfo", "What a device is and can do.")
+      .def_readonly("kind", &DeviceInfo::kind)
+      .def_readonly("model", &DeviceInfo::model)
+      .def_readonly("serial", &DeviceInfo::serial)
+      .def_readonly("version", &DeviceInfo::version)
+      .def_readonly("input", &DeviceInfo::input)
+      .def_readonly("output", &DeviceInfo::output)
+      .def_readonly("aux_inputs", &DeviceInfo::aux_inputs)
+      .def_readonly("program", &DeviceInfo::program)
+      .def_readonly("stateful", &DeviceInfo::stateful)
+      .def_readonly("deterministic", &DeviceInfo::deterministic)
+      .def_readonly("transposed", &DeviceInfo::transposed)
+      .def_readonly("max_batch", &DeviceInfo::max_batch)
+      .def_readonly("cost", &DeviceInfo::cost)
+      .def_readonly("calibration_id", &DeviceInfo::calibration_id);
+  py::class_<Meter>(m, "Meter", "Everything counted since the session was opened.")
+      .def_readonly("frames", &Meter::frames)
+      .def_readonly("batches", &Meter::batches)
+      .def_readonly("programs", &Meter::programs)
+      .def_readonly("codes", &Meter::codes)
+      .def_readonly("saturated", &Meter::saturated)
+      .def_readonly("device_s", &Meter::device_s)
+      .def_readonly("device_j", &Meter::device_j)
+      .def_property_readonly("saturation", &Meter::saturation);
+  py::class_<DeviceModel>(m, "DeviceModel", "The record of a device model in the catalogue.")
+      .def_readonly("name", &DeviceModel::name)
+      .def_readonly("kind", &DeviceModel::kind)
+      .def_readonly("summary", &DeviceModel::summary)
+      .def_readonly("source", &DeviceModel::source)
+      .def_readonly("params", &DeviceModel::params)
+      .def_property_readonly("presets", [](const DeviceModel& d) {
+        py::dict presets;
+        for (const auto& [name, settings] : d.presets) presets[py::str(name)] = from_settings(settings);
+        return presets;
+      });
+}
+
+}  // namespace
+
+void register_device(py::module_& m) {
+  register_records(m);
+  m.def(
+      "models", [] { return registry().models(); }, "The record of every device model of this build.");
+  m.def(
+      "parse_address",
+      [](const std::string& address) {
+        const DeviceAddress parsed = parse_address(address);
+        return py::make_tuple(parsed.backend, parsed.target, from_settings(parsed.settings));
+      },
+      py::arg("address"), "(backend, target, settings) of a device string.");
+  py::class_<SharedSession>(m, "Session", "One open device: frames in, frames out, counted.")
+      .def(py::init([](const std::string& address, const py::dict& settings) {
+             const Settings extra = to_settings(settings);
+             py::gil_scoped_release release;
+             auto shared = std::make_unique<SharedSession>();
+             shared->session = std::make_unique<Session>(registry().open(address, extra), address);
+             return shared;
+           }),
+           py::arg("address"), py::arg("settings") = py::dict())
+      .def_property_readonly("address", [](const SharedSession& s) { return s.session->address(); })
+      .def_property_readonly(
+          "info", [](const SharedSession& s) { return s.session->info(); },
+          "What the device is and can do, for its present settings.")
+      .def_property_readonly(
+          "params", [](SharedSession& s) { return s.session->device().settings().infos(); },
+          "The record of everything settable.")
+      .def_property_readonly("meter", [](const SharedSession& s) { return s.session->meter(); })
+      .def_property_readonly("next_frame_id", [](const SharedSession& s) { return s.session->next_frame_id(); })
+      .def("run", &run, py::arg("codes"), py::kw_only(), py::arg("aux") = py::none(),
+           py::arg("first_frame_id") = py::none(), py::arg("out") = py::none(), py::arg("transposed") = false,
+           "Shows the codes (frames, size) and returns what was detected. Nothing is copied: another dtype or memory "
+           "order is "
+           "a TypeError. Equal frame ids give equal read noise; by default ids go on from the last call.")
+      .def(
+          "program",
+          [](SharedSession& s, const py::array& codes) {
+            const auto& format = s.session->info().program;
+            if (!format) throw Unsupported("program", s.session->address(), {}, "This device is not programmable.");
+            check_codes(codes, *format, "codes");
+            const ConstFrames frames = as_input(codes, *format, 1, {});
+            without_interpreter(s, [&](Session& session) { session.program(frames); });
+          },
+          py::arg("codes"), "Writes what the hardware holds: one frame in the format of info.program.")
+      .def("get_settings", [](SharedSession& s) { return from_settings(s.session->device().settings().all()); })
+      .def(
+          "set_settings",
+          [](SharedSession& s, const py::dict& changes) {
+            const Settings wanted = to_settings(changes);
+            without_interpreter(s, [&](Session& session) { session.configure(wanted); });
+          },
+          py::arg("changes"))
+      .def(
+          "reset", [](SharedSession& s) { without_interpreter(s, [](Session& session) { session.device().reset(); }); },
+          "Back to the state after opening; settings and programmed codes stay.")
+      .def(
+          "snapshot",
+          [](SharedSession& s) {
+            return to_bytes(without_interpreter(s, [](Session& session) { return session.snapshot(); }));
+          },
+          "Frame ids, meter and state of the device: equal snapshots give equal futures.")
+      .def(
+          "restore",
+          [](SharedSession& s, const py::bytes& state) {
+            const auto bytes = from_bytes(state);
+            without_interpreter(s, [&](Session& session) { session.restore(bytes); });
+          },
+          py::arg("state"))
+      .def(
+          "self_test",
+          [](SharedSession& s) {
+            const SelfTest test = without_interpreter(s, [](Session& session) { return session.device().self_test(); });
+            return py::make_tuple(test.passed, test.detail);
+          },
+          "(passed, one line a person can act on).")
+      .def(
+          "monitors",
+          [](SharedSession& s) {
+            py::dict values;
+            for (const Monitor& monitor : s.session->device().monitors())
+              values[py::str(monitor.name)] = py::make_tuple(monitor.value, monitor.unit);
+            return values;
+          },
+          "Physical quantities the device watches: name -> (value, unit).")
+      .def(
+          "close", [](SharedSession& s) { without_interpreter(s, [](Session& session) { session.device().close(); }); },
+          "Ends the use of the device; calling it twice is harmless.");
+}
+
+}  // namespace lightloop::python

@@ -1,0 +1,35 @@
+// C++ exceptions become the classes of lightloop/errors.py, part by part.
+#include "core/error.hpp"
+#include "python/bindings/bindings.hpp"
+
+namespace lightloop::python {
+namespace {
+
+const char* class_of(const Error& e) {
+  if (dynamic_cast<const OutOfRange*>(&e)) return "OutOfRange";
+  if (dynamic_cast<const UnknownName*>(&e)) return "UnknownName";
+  if (dynamic_cast<const ShapeMismatch*>(&e)) return "ShapeMismatch";
+  if (dynamic_cast<const InvalidParameter*>(&e)) return "InvalidParameter";
+  if (dynamic_cast<const Unsupported*>(&e)) return "Unsupported";
+  if (dynamic_cast<const Timeout*>(&e)) return "Timeout";
+  if (dynamic_cast<const LinkError*>(&e)) return "LinkError";
+  if (dynamic_cast<const FileError*>(&e)) return "FileError";
+  if (dynamic_cast<const InternalError*>(&e)) return "InternalError";
+  return "Error";
+}
+
+void translate(std::exception_ptr p) {
+  try {
+    if (p) std::rethrow_exception(p);
+  } catch (const Error& e) {
+    const py::object type = py::module_::import("lightloop.errors").attr(class_of(e));
+    const py::object error = type(e.subject(), e.value(), e.limit(), e.hint());
+    PyErr_SetObject(type.ptr(), error.ptr());
+  }
+}
+
+}  // namespace
+
+void register_errors(py::module_&) { py::register_exception_translator(translate); }
+
+}  // namespace lightloop::python

@@ -1,0 +1,13 @@
+#include "python/bindings/bindings.hpp"
+
+PYBIND11_MODULE(_core, m) {
+  using namespace lightloop::python;
+  m.doc() = "Lightloop's C++ library. Use the names of the package `lightloop`.";
+  register_errors(m);
+  register_params(m);
+  register_device(m);
+  register_projection(m);
+  register_random(m);
+  register_runs(m);
+  register_train(m);
+}

@@ -1,0 +1,112 @@
+#include "driver/projection/projection.hpp"
+
+#include <pybind11/stl.h>
+
+#include "core/error.hpp"
+#include "python/bindings/bindings.hpp"
+#include "python/bindings/session.hpp"
+
+namespace lightloop::python {
+namespace {
+
+/// A Projection together with the session it drives, so that neither outlives the other.
+struct BoundProjection {
+  SharedSession& shared;
+  Projection projection;
+  BoundProjection(SharedSession& s, Index n_in, Index n_out, const Settings& settings)
+      : shared(s), projection(*s.session, n_in, n_out, settings) {}
+};
+
+using Transform = void (Projection::*)(View<const float>, View<float>);
+
+py::array_t<float> apply(BoundProjection& bound, const py::object& x, Transform transform) {
+  const View<const float> in = float_rows(x, bound.projection.inputs(), "x");
+  py::array_t<float> y({in.rows(), bound.projection.outputs()});
+  const View<float> out(y.mutable_data(), in.rows(), bound.projection.outputs());
+  without_interpreter(bound.shared, [&](Session&) { (bound.projection.*transform)(in, out); });
+  return y;
+}
+
+std::unique_ptr<SharedSession> open_sized(const std::string& address, const py::dict& settings,
+                                          const py::dict& projection, Index n_in, Index n_out) {
+  Settings extra = to_settings(settings);
+  const Settings wanted = to_settings(projection);
+  py::gil_scoped_release release;
+  const DeviceAddress parsed = parse_address(address);
+  if (parsed.backend == "sim") {
+    Settings user = parsed.settings;
+    for (const auto& [key, value] : extra) user[key] = value;
+    for (const auto& [key, value] :
+         sizes_for_projection(registry().model(parsed.target).params, user, wanted, n_in, n_out))
+      extra.emplace(key, value);
+  }
+  auto shared = std::make_unique<SharedSession>();
+  shared->session = std::make_unique<Session>(registry().open(address, extra), address);
+  return shared;
+}
+
+}  // namespace
+
+void register_projection(py::module_& m) {
+  m.def("projection_params", &projection_params, "The settings of a projection, without the prefix 'projection.'.");
+  m.def("open_sized", &open_sized, py::arg("address"), py::arg("settings"), py::arg("projection"), py::arg("n_in"),
+        py::arg("n_out"), "Opens a device large enough for a projection n_in -> n_out where its size can be chosen.");
+  py::class_<ProjectionCost>(m, "ProjectionCost", "Frames and device time for a piece of work.")
+      .def_readonly("frames", &ProjectionCost::frames)
+      .def_readonly("device_s", &ProjectionCost::device_s)
+      .def_readonly("device_j", &ProjectionCost::device_j)
+      .def("__repr__", [](const ProjectionCost& c) {
+        return "ProjectionCost(frames=" + std::to_string(c.frames) +
+               ", device_s=" + std::string(py::repr(py::float_(c.device_s))) +
+               ", device_j=" + std::string(py::repr(py::float_(c.device_j))) + ")";
+      });
+  py::class_<Health>(m, "Health", "Dark level, saturation and repeat-frame correlation of a fixed probe.")
+      .def_readonly("dark_level", &Health::dark_level)
+      .def_readonly("saturation", &Health::saturation)
+      .def_readonly("repeat_correlation", &Health::repeat_correlation);
+  py::class_<BoundProjection>(m, "Projection", "A random map evaluated by a device.")
+      .def(py::init([](SharedSession& session, Index n_in, Index n_out, const py::dict& settings) {
+             return std::make_unique<BoundProjection>(session, n_in, n_out, to_settings(settings));
+           }),
+           py::arg("session"), py::arg("n_in"), py::arg("n_out"), py::arg("settings") = py::dict(),
+           py::keep_alive<1, 2>())
+      .def_property_readonly("n_in", [](const BoundProjection& b) { return b.projection.inputs(); })
+      .def_property_readonly("n_out", [](const BoundProjection& b) { return b.projection.outputs(); })
+      .def("get_settings", [](const BoundProjection& b) { return from_settings(b.projection.settings().all()); })
+      .def(
+          "calibrate",
+          [](BoundProjection& b) { without_interpreter(b.shared, [&](Session&) { b.projection.calibrate(); }); },
+          "Sets the exposure, measures dark level and scale, chooses pixels. The first transform does it when needed.")
+      .def(
+          "linear", [](BoundProjection& b, const py::object& x) { return apply(b, x, &Projection::linear); },
+          py::arg("x"), "y = B x: float32 (rows, n_in) -> (rows, n_out); B real Gaussian with E[B^2] = 1.")
+      .def(
+          "intensity", [](BoundProjection& b, const py::object& x) { return apply(b, x, &Projection::intensity); },
+          py::arg("x"), "y = |H x|^2 of the binary pattern x > dead_zone: float32 (rows, n_in) -> (rows, n_out).")
+      .def(
+          "cost", [](const BoundProjection& b, Index rows) { return b.projection.cost(rows); }, py::arg("rows"),
+          "What linear() asks of the device at most.")
+      .def(
+          "snapshot",
+          [](BoundProjection& b) {
+            const auto state = without_interpreter(b.shared, [&](Session&) { return b.projection.snapshot(); });
+            return to_bytes(state);
+          },
+          "The calibration; restore() it after Session.restore().")
+      .def(
+          "restore",
+          [](BoundProjection& b, const py::bytes& state) {
+            const auto bytes = from_bytes(state);
+            without_interpreter(b.shared, [&](Session&) { b.projection.restore(bytes); });
+          },
+          py::arg("state"))
+      .def("calibration_cost", [](const BoundProjection& b) { return b.projection.calibration_cost(); })
+      .def(
+          "probe",
+          [](BoundProjection& b) {
+            return without_interpreter(b.shared, [&](Session&) { return b.projection.probe(); });
+          },
+          "Repeats a fixed probe; costs a few frames.");
+}
+
+}  // namespace lightloop::python

@@ -1,0 +1,24 @@
+#pragma once
+#include <memory>
+#include <mutex>
+
+#include "driver/api/session.hpp"
+
+namespace lightloop::python {
+
+/// A Session that several Python threads may hold: the interpreter is let go while the device works, so calls queue
+/// here.
+struct SharedSession {
+  std::unique_ptr<Session> session;
+  std::mutex busy;
+};
+
+/// Calls body(session) without the interpreter lock, one caller at a time.
+template <class Body>
+auto without_interpreter(SharedSession& shared, Body&& body) {
+  pybind11::gil_scoped_release release;  // before the mutex, or two threads would wait for each other
+  const std::lock_guard lock(shared.busy);
+  return body(*shared.session);
+}
+
+}  // namespace lightloop::python

@@ -1,0 +1,185 @@
+#include <pybind11/stl.h>
+
+#include <optional>
+
+#include "python/bindings/bindings.hpp"
+#include "training/rules/rule.hpp"
+#include "training/trainer.hpp"
+
+namespace lightloop::python {
+namespace {
+
+/// Python callbacks seen from the training thread. The first exception they raise (Ctrl-C among them) stops the run as
+/// any stop does, checkpoint included, and is raised again when train() has returned.
+class Callbacks {
+ public:
+  Callbacks(py::object on_plan, py::object on_step, py::object on_epoch)
+      : on_plan_(std::move(on_plan)), on_step_(std::move(on_step)), on_epoch_(std::move(on_epoch)) {}
+
+  TrainObserver observer() {
+    TrainObserver o;
+    if (!on_plan_.is_none())
+      o.on_plan = [this](const TrainPlan& plan) { return guarded([&] { return on_plan_(plan).cast<bool>(); }); };
+    if (!on_step_.is_none())
+      o.on_step = [this](Index epoch, Index step, Index steps, double loss) {
+        guarded([&] { return on_step_(epoch, step, steps, loss), true; });
+      };
+    if (!on_epoch_.is_none())
+      o.on_epoch = [this](const EpochResult& result) { guarded([&] { return on_epoch_(result), true; }); };
+    o.stop = [this] {
+      guarded([] {
+        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+        return true;
+      });
+      return raised_.has_value();
+    };
+    return o;
+  }
+
+  void raise_again() {
+    if (raised_) throw py::error_already_set(*raised_);
+  }
+
+ private:
+  template <class Body>
+  bool guarded(Body&& body) {
+    py::gil_scoped_acquire acquire;
+    try {
+      return body();
+    } catch (py::error_already_set& e) {
+      if (!raised_) raised_.emplace(e);
+      return false;
+    }
+  }
+  py::object on_plan_, on_step_, on_epoch_;
+  std::optional<py::error_already_set> raised_;
+};
+
+std::unique_ptr<TrainResult> run_training(const py::dict& settings, py::object on_plan, py::object on_step,
+                                          py::object on_epoch) {
+  const TrainSettings wanted = to_settings(settings);
+  Callbacks callbacks(std::move(on_plan), std::move(on_step), std::move(on_epoch));
+  auto result = std::make_unique<TrainResult>();
+  {
+    py::gil_scoped_release release;
+    *result = train(wanted, registry(), callbacks.observer());
+  }
+  callbacks.raise_again();
+  return result;
+}
+
+void register_network(py::module_& m) {
+  py::class_<Network>(m, "Network", "A fully connected network; the last layer is linear.")
+      .def_property_readonly("widths", [](const Network& n) { return n.widths(); })
+      .def_property_readonly("activation", [](const Network& n) { return to_string(n.hidden_activation()); })
+      .def(
+          "weights",
+          [](const py::object& self, Index layer) {
+            const auto w = self.cast<const Network&>().weights(layer);
+            return read_only(w.data(), {w.rows(), w.cols()}, self);
+          },
+          py::arg("layer"), "W of one layer (outputs, inputs): a read-only view, not a copy.")
+      .def(
+          "bias",
+          [](const py::object& self, Index layer) {
+            const auto b = self.cast<const Network&>().bias(layer);
+            return read_only(b.data(), {static_cast<py::ssize_t>(b.size())}, self);
+          },
+          py::arg("layer"), "b of one layer: a read-only view, not a copy.")
+      .def(
+          "forward",
+          [](const Network& net, const py::object& x) {
+            const View<const float> in = float_rows(x, net.widths().front(), "x");
+            Activations activations;
+            {
+              py::gil_scoped_release release;
+              forward(net, in, activations);
+            }
+            const Matrix<float>& last = activations.h.back();
+            py::array_t<float> logits({last.rows(), last.cols()});
+            std::copy_n(last.data(), last.size(), logits.mutable_data());
+            return logits;
+          },
+          py::arg("x"), "Logits (rows, classes) of float32 rows.");
+}
+
+void register_results(py::module_& m) {
+  py::class_<EpochResult>(m, "EpochResult", "What one epoch left behind.")
+      .def_readonly("epoch", &EpochResult::epoch)
+      .def_readonly("train_loss", &EpochResult::train_loss)
+      .def_readonly("test_accuracy", &EpochResult::test_accuracy)
+      .def_readonly("learning_rate", &EpochResult::learning_rate)
+      .def_readonly("alignment", &EpochResult::alignment)
+      .def_readonly("device_frames", &EpochResult::device_frames)
+      .def_readonly("device_s", &EpochResult::device_s)
+      .def_readonly("device_j", &EpochResult::device_j)
+      .def_readonly("train_s", &EpochResult::train_s)
+      .def_readonly("active_fraction", &EpochResult::active_fraction);
+  py::class_<TrainPlan>(m, "TrainPlan", "What a training run will ask of the device, before the first frame.")
+      .def_readonly("device", &TrainPlan::device)
+      .def_readonly("rule", &TrainPlan::rule)
+      .def_readonly("dataset", &TrainPlan::dataset)
+      .def_readonly("widths", &TrainPlan::widths)
+      .def_readonly("samples", &TrainPlan::samples)
+      .def_readonly("epochs", &TrainPlan::epochs)
+      .def_readonly("steps", &TrainPlan::steps)
+      .def_readonly("device_frames", &TrainPlan::device_frames)
+      .def_readonly("device_seconds", &TrainPlan::device_seconds)
+      .def_readonly("device_joules", &TrainPlan::device_joules);
+  py::class_<TrainResult>(m, "TrainResult", "A finished training run.")
+      .def_readonly("net", &TrainResult::net)
+      .def_readonly("rule", &TrainResult::rule)
+      .def_readonly("device", &TrainResult::device)
+      .def_readonly("out", &TrainResult::out)
+      .def_readonly("epochs", &TrainResult::epochs)
+      .def_readonly("test_accuracy", &TrainResult::test_accuracy)
+      .def_readonly("train_seconds", &TrainResult::train_seconds)
+      .def_readonly("samples_per_second", &TrainResult::samples_per_second)
+      .def_readonly("device_frames", &TrainResult::device_frames)
+      .def_readonly("device_seconds", &TrainResult::device_seconds)
+      .def_readonly("device_joules", &TrainResult::device_joules)
+      .def_readonly("alignment", &TrainResult::alignment)
+      .def_readonly("seed", &TrainResult::seed)
+      .def_readonly("weights_sha256", &TrainResult::weights_sha256)
+      .def_readonly("health_start", &TrainResult::health_start)
+      .def_readonly("health_end", &TrainResult::health_end)
+      .def_readonly("interrupted", &TrainResult::interrupted);
+}
+
+void register_rules(py::module_& m) {
+  py::enum_<Needs>(m, "Needs", "The least a rule needs of a device.")
+      .value("nothing", Needs::nothing)
+      .value("fixed_projection", Needs::fixed_projection)
+      .value("forward_only", Needs::forward_only)
+      .value("two_phases", Needs::two_phases)
+      .value("twin", Needs::twin);
+  py::class_<RuleInfo>(m, "RuleInfo", "The record of a learning rule.")
+      .def_readonly("name", &RuleInfo::name)
+      .def_readonly("summary", &RuleInfo::summary)
+      .def_readonly("equation", &RuleInfo::equation)
+      .def_readonly("needs", &RuleInfo::needs)
+      .def_readonly("cost", &RuleInfo::cost)
+      .def_readonly("source", &RuleInfo::source)
+      .def_readonly("params", &RuleInfo::params);
+  m.def(
+      "rules",
+      [] {
+        std::vector<RuleInfo> all;
+        for (const RuleModel& model : rules()) all.push_back(model.info);
+        return all;
+      },
+      "The record of every learning rule of this build.");
+}
+
+}  // namespace
+
+void register_train(py::module_& m) {
+  register_network(m);
+  register_results(m);
+  register_rules(m);
+  m.def("train_params", &train_params, "The settings of a training run, without the prefix 'train.'.");
+  m.def("train", &run_training, py::arg("settings"), py::arg("on_plan") = py::none(), py::arg("on_step") = py::none(),
+        py::arg("on_epoch") = py::none(), "Trains with the interpreter let go; callbacks run under it.");
+}
+
+}  // namespace lightloop::python
