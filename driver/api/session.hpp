@@ -35,6 +35,8 @@ class Session {
 
   const Meter& meter() const { return meter_; }
   std::uint64_t next_frame_id() const { return next_frame_id_; }
+  /// The next frame gets this logical id: an earlier one repeats that frame's noise.
+  void continue_at(std::uint64_t frame_id) { next_frame_id_ = frame_id; }
   /// Frame ids, meter and the device's snapshot: what a checkpoint stores. Restoring throws InvalidParameter for bytes
   /// of another device or version and then changes nothing. The device must be opened with the same settings and, where
   /// programmable, be programmed with the same codes first.

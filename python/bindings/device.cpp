@@ -90,7 +90,7 @@ py::array run(SharedSession& shared, const py::array& codes, const py::object& a
   const Frames frames_out = as_output(result, output, in.count);
   without_interpreter(shared, [&](Session& session) {
     RunOptions options;
-    options.first_frame_id = first_frame_id.value_or(session.next_frame_id());
+    if (first_frame_id) session.continue_at(*first_frame_id);
     options.pass = transposed ? Pass::transposed : Pass::forward;
     return session.run(frames_in, frames_out, options);
   });

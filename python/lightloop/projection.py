@@ -23,11 +23,15 @@ class Projection(_core.Projection):
     float32 (rows, n_in) without a copy and return float32 (rows, n_out).
     """
 
-    def __init__(self, device: _core.Session | str, n_in: int | None = None, n_out: int | None = None, /,
-                 settings: Mapping[str, Any] | None = None, **more: Any) -> None:  # fmt: skip
+    def __init__(
+        self,
+        device: _core.Session | str,
+        n_in: int | None = None,
+        n_out: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
         wanted = without_prefix(flatten(settings, **more), "projection")
-        n_in = wanted.pop("n_in", n_in)
-        n_out = wanted.pop("n_out", n_out)
         self._owned = isinstance(device, str)
         if isinstance(device, str):
             if n_in is None or n_out is None:

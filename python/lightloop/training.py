@@ -1,0 +1,113 @@
+"""Training: the settings of the command as keywords, the run as an object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._progress import bar
+from ._settings import flatten
+from .run import Run
+from .session import Catalogue
+
+
+def rules() -> Catalogue:
+    """The record of every learning rule of this build."""
+    return Catalogue(_core.rules())
+
+
+def load_dataset(name: str, data_dir: str = "", seed: int = 0) -> tuple[_core.Dataset, _core.Dataset]:
+    """(train, test) of a known name ("digits", "mnist", "fashion") or of a CSV or HDF5 file.
+
+    `.x` (samples, features) and `.y` (samples,) are read-only views; `.features()` gives float32.
+    """
+    return _core.load_dataset(name, data_dir, seed)
+
+
+class _Watch:
+    """Turns what the trainer reports into a progress bar."""
+
+    def __init__(self, show: bool | None) -> None:
+        self.show, self.bar = show, None
+        self.accuracy = ""
+
+    def plan(self, plan: Any) -> bool:
+        self.bar = bar(int(plan.steps), f"{plan.rule} on {plan.device}", self.show)
+        return True
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        if self.bar is not None:
+            if step % 16 == 0:
+                self.bar.set_postfix_str(f"loss {loss:.3f} {self.accuracy}", refresh=False)
+            self.bar.update()
+
+    def epoch(self, result: Any) -> None:
+        self.accuracy = f"accuracy {100 * result.test_accuracy:.2f} %"
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def plan(dataset: str = "digits", rule: str = "dfa", device: str = "digital", **options: Any) -> _core.TrainPlan:
+    """What `train` with the same arguments would ask of the device: frames, seconds, joules. Shows no frame."""
+    kept: list[Any] = []
+
+    def keep(found: Any) -> bool:
+        kept.append(found)
+        return False
+
+    _core.train(_table(dataset, rule, device, options.pop("settings", None), options), on_plan=keep)
+    return kept[0]
+
+
+def _table(dataset: Any, rule: str, device: str, settings: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Any:
+    named = {"dataset": dataset, "rule": rule, "device": device, **options}
+    table = flatten(settings)
+    for key, value in flatten({k: v for k, v in named.items() if not isinstance(v, Mapping)}).items():
+        table[key if "." in key else f"train.{key}"] = value
+    table.update(flatten({k: v for k, v in named.items() if isinstance(v, Mapping)}))
+    return table
+
+
+def train(
+    dataset: Any = "digits",
+    rule: str = "dfa",
+    device: str = "digital",
+    *,
+    settings: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> Run:
+    """Trains a network: `ll.train("mnist", rule="tdfa", device="sim:opu", net="784-1024-10", epochs=10, seed=1)`.
+
+    dataset : a name or file as for `load_dataset`, or ((x, y), (x_test, y_test)) with x float32 or uint8
+        (samples, features) and y whole numbers from 0.
+    options : every `train.` setting by its own name (`lr=1e-3`; see `train_params()`), the others by their table
+        (`projection={"readout": "anchor"}`, `**{"rule.dead_zone": 0.1}`). `settings` is laid under them.
+
+    The interpreter is free meanwhile. Ctrl-C saves a checkpoint where the run has a file, and raises KeyboardInterrupt.
+    Returns the Run; with `out="run.h5"` it is also in that file. Without `out` nothing is written.
+    """
+    arrays = None if isinstance(dataset, str) or hasattr(dataset, "__fspath__") else dataset
+    table = _table("arrays" if arrays is not None else dataset, rule, device, settings, options)
+    watch = _Watch(progress)
+    try:
+        result = _core.train(
+            table, data=_datasets(arrays), on_plan=watch.plan, on_step=watch.step, on_epoch=watch.epoch
+        )
+    finally:
+        watch.close()
+    return Run.from_result(result, table)
+
+
+def _datasets(arrays: Any) -> Any:
+    if arrays is None:
+        return None
+    (x, y), (x_test, y_test) = arrays
+    y, y_test = np.asarray(y), np.asarray(y_test)
+    classes = int(max(y.max(initial=0), y_test.max(initial=0))) + 1
+    return _core.make_dataset(x, y, classes), _core.make_dataset(x_test, y_test, classes)
