@@ -9,6 +9,7 @@
 #include "core/param.hpp"
 #include "driver/api/registry.hpp"
 #include "driver/projection/projection.hpp"
+#include "training/datasets/dataset.hpp"
 #include "training/network.hpp"
 
 namespace lightloop {
@@ -71,6 +72,9 @@ struct TrainObserver {
 /// Randomness: weights_init (instance = layer), batch_order (row = epoch), what the rule and the device draw; all from
 /// train.seed, which is also the device's `seed` unless that is given.
 TrainResult train(const TrainSettings& settings, const Registry& registry, const TrainObserver& observer = {});
+/// The same on data already in memory; "train.dataset" then only names it in the run file.
+TrainResult train(const TrainSettings& settings, TrainTest data, const Registry& registry,
+                  const TrainObserver& observer = {});
 
 /// The runs of train.baseline ("bp,dfa"): the same settings without the device, one per rule. Empty without baselines.
 std::vector<TrainSettings> baselines(const TrainSettings& settings);

@@ -3,11 +3,12 @@
 PYBIND11_MODULE(_core, m) {
   using namespace lightloop::python;
   m.doc() = "Lightloop's C++ library. Use the names of the package `lightloop`.";
+  m.attr("__version__") = LIGHTLOOP_VERSION;
   register_errors(m);
   register_params(m);
   register_device(m);
   register_projection(m);
   register_random(m);
-  register_runs(m);
+  register_datasets(m);
   register_train(m);
 }

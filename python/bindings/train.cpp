@@ -55,14 +55,19 @@ class Callbacks {
   std::optional<py::error_already_set> raised_;
 };
 
-std::unique_ptr<TrainResult> run_training(const py::dict& settings, py::object on_plan, py::object on_step,
-                                          py::object on_epoch) {
+std::unique_ptr<TrainResult> run_training(const py::dict& settings, const py::object& data, py::object on_plan,
+                                          py::object on_step, py::object on_epoch) {
   const TrainSettings wanted = to_settings(settings);
   Callbacks callbacks(std::move(on_plan), std::move(on_step), std::move(on_epoch));
   auto result = std::make_unique<TrainResult>();
-  {
+  if (data.is_none()) {
     py::gil_scoped_release release;
     *result = train(wanted, registry(), callbacks.observer());
+  } else {
+    const auto pair = data.cast<py::tuple>();
+    TrainTest both{pair[0].cast<const Dataset&>(), pair[1].cast<const Dataset&>()};
+    py::gil_scoped_release release;
+    *result = train(wanted, std::move(both), registry(), callbacks.observer());
   }
   callbacks.raise_again();
   return result;
@@ -178,8 +183,9 @@ void register_train(py::module_& m) {
   register_results(m);
   register_rules(m);
   m.def("train_params", &train_params, "The settings of a training run, without the prefix 'train.'.");
-  m.def("train", &run_training, py::arg("settings"), py::arg("on_plan") = py::none(), py::arg("on_step") = py::none(),
-        py::arg("on_epoch") = py::none(), "Trains with the interpreter let go; callbacks run under it.");
+  m.def("train", &run_training, py::arg("settings"), py::arg("data") = py::none(), py::arg("on_plan") = py::none(),
+        py::arg("on_step") = py::none(), py::arg("on_epoch") = py::none(),
+        "Trains with the interpreter let go; callbacks run under it.");
 }
 
 }  // namespace lightloop::python

@@ -1,0 +1,76 @@
+"""Lightloop: train neural networks on light.
+
+Open a device by its string and show it codes (`open`), use it as a random projection (`Projection`, `OPU`), train a
+network through it (`train`), sweep its parameters (`sweep`), draw what came out (`plot`).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    Error,
+    FileError,
+    InternalError,
+    InvalidParameter,
+    LinkError,
+    OutOfRange,
+    ShapeMismatch,
+    Timeout,
+    UnknownName,
+    Unsupported,
+)
+from ._core import Stream, __version__, projection_params, set_threads, threads, train_params
+from .projection import Projection
+from .run import Run, load_run
+from .session import Session, devices
+from .session import open_device as open
+from .sweep import sweep
+from .training import load_dataset, plan, rules, train
+
+if TYPE_CHECKING:
+    from .opu import OPU
+
+__all__ = [
+    "Error",
+    "FileError",
+    "InternalError",
+    "InvalidParameter",
+    "LinkError",
+    "OPU",
+    "OutOfRange",
+    "Projection",
+    "Run",
+    "Session",
+    "ShapeMismatch",
+    "Stream",
+    "Timeout",
+    "UnknownName",
+    "Unsupported",
+    "devices",
+    "load_dataset",
+    "load_run",
+    "open",
+    "plan",
+    "plot",
+    "projection_params",
+    "rules",
+    "set_threads",
+    "sweep",
+    "threads",
+    "train",
+    "train_params",
+]
+
+
+def plot(what: Any, out: Any = None, **options: Any) -> Any:
+    """Draws a run, a sweep, or any file Lightloop wrote, by its kind; returns the matplotlib figure."""
+    from . import plot as module  # matplotlib is loaded only here
+
+    return module.plot(what, out, **options)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "OPU":  # scikit-learn takes a second to load
+        from .opu import OPU
+
+        return OPU
+    raise AttributeError(f"module 'lightloop' has no attribute {name!r}")

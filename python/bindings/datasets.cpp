@@ -1,12 +1,46 @@
-// Data sets as numpy arrays.
+// Data sets from and to numpy arrays.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
+#include "core/error.hpp"
 #include "python/bindings/bindings.hpp"
 #include "training/datasets/dataset.hpp"
 
 namespace lightloop::python {
+namespace {
 
-void register_runs(py::module_& m) {
+Dataset make_dataset(const py::array& x, const py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>& y,
+                     Index classes, const std::string& name) {
+  if (y.ndim() != 1 || x.ndim() != 2 || x.shape(0) != y.shape(0))
+    throw ShapeMismatch("x, y", py::cast<std::string>(py::str("{}, {}").format(x.attr("shape"), y.attr("shape"))),
+                        "(samples, features), (samples,) wanted");
+  if (classes < 1 || classes > 256) throw OutOfRange("classes", std::to_string(classes), "1 to 256");
+  Dataset d;
+  d.name = name;
+  d.source = "memory";
+  d.sample_shape = {x.shape(1)};
+  d.classes = classes;
+  if (x.dtype().kind() == 'u' && x.itemsize() == 1 && (x.flags() & py::array::c_style)) {
+    d.bytes = Matrix<std::uint8_t>(x.shape(0), x.shape(1));
+    std::copy_n(static_cast<const std::uint8_t*>(x.data()), x.size(), d.bytes.data());
+  } else {
+    const View<const float> rows = float_rows(x, -1, "x");
+    d.floats = Matrix<float>(rows.rows(), rows.cols());
+    for (Index i = 0; i < rows.rows(); ++i) std::ranges::copy(rows.row(i), d.floats.row(i).begin());
+  }
+  d.labels.reserve(static_cast<std::size_t>(y.size()));
+  for (py::ssize_t i = 0; i < y.size(); ++i) {
+    if (y.at(i) < 0 || y.at(i) >= classes)
+      throw OutOfRange("y[" + std::to_string(i) + "]", std::to_string(y.at(i)), "0 to " + std::to_string(classes - 1));
+    d.labels.push_back(static_cast<std::uint8_t>(y.at(i)));
+  }
+  return d;
+}
+
+}  // namespace
+
+void register_datasets(py::module_& m) {
   py::class_<Dataset>(m, "Dataset", "Labelled samples.")
       .def_readonly("name", &Dataset::name)
       .def_readonly("source", &Dataset::source)
@@ -38,6 +72,8 @@ void register_runs(py::module_& m) {
             return x;
           },
           "(samples, features) as float32; bytes come out in [0, 1].");
+  m.def("make_dataset", &make_dataset, py::arg("x"), py::arg("y"), py::arg("classes"), py::arg("name") = "arrays",
+        "A data set of its own (the arrays are copied once): x uint8 or float32 (samples, features), y labels.");
   m.def(
       "load_dataset",
       [](const std::string& name, const std::string& data_dir, std::uint64_t seed) {
