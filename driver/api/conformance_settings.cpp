@@ -24,10 +24,8 @@ std::optional<Value> another_value(const ParamInfo& info, const Value& now) {
       if (Value(choice) != now) return choice;
     return std::nullopt;
   }
-  if (info.min < info.max) {
-    const Value low = number(info, info.min);
-    return low != now ? low : number(info, info.max);
-  }
+  for (const double end : {info.min, info.max})
+    if (info.min < info.max && std::isfinite(end) && number(info, end) != now) return number(info, end);
   if (const auto* count = std::get_if<std::int64_t>(&now)) return *count + 1;
   return std::get<double>(now) + 1.0;
 }
@@ -60,8 +58,10 @@ void limits(const Open& open) {
   for (const ParamInfo& info : std::vector<ParamInfo>(device->settings().infos())) {
     if (!is_number(info) || info.min >= info.max) continue;
     const Value before = device->settings().value(info.name);
-    const double step = std::holds_alternative<double>(info.default_value) ? 1e-3 * (info.max - info.min) : 1.0;
+    const double width = std::isfinite(info.max - info.min) ? info.max - info.min : 1.0;
+    const double step = std::holds_alternative<double>(info.default_value) ? 1e-3 * width : 1.0;
     for (const double outside : {info.min - step, info.max + step}) {
+      if (!std::isfinite(outside) || (outside >= info.min && outside <= info.max)) continue;  // no such double
       const Value value = number(info, outside);
       LIGHTLOOP_REQUIRE_THROWS(OutOfRange, info.name + " = " + to_string(value),
                                device->configure({{info.name, value}}));
@@ -70,6 +70,7 @@ void limits(const Open& open) {
     if (info.needs_reopen) continue;
     tried = true;
     for (const double inside : {info.min, info.max}) {
+      if (!std::isfinite(inside)) continue;
       const Value value = number(info, inside);
       try {
         device->configure({{info.name, value}});

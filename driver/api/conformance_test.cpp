@@ -4,7 +4,7 @@
 #include <set>
 
 #include "core/error.hpp"
-#include "driver/api/fake_device.hpp"
+#include "driver/api/fake_device_test.hpp"
 
 namespace lightloop {
 namespace {

@@ -1,5 +1,5 @@
-// The fake device itself (see fake_device.hpp); linked into the test binary only.
-#include "driver/api/fake_device.hpp"
+// The fake device itself (see fake_device_test.hpp); linked into the test binary only.
+#include "driver/api/fake_device_test.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -6,7 +6,7 @@
 #include <fstream>
 
 #include "core/error.hpp"
-#include "driver/api/fake_device.hpp"
+#include "driver/api/fake_device_test.hpp"
 
 namespace lightloop {
 namespace {

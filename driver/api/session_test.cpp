@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "driver/api/fake_device.hpp"
+#include "driver/api/fake_device_test.hpp"
 
 namespace lightloop {
 namespace {

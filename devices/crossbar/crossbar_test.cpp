@@ -1,0 +1,155 @@
+#include "devices/crossbar/crossbar.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "core/random.hpp"
+
+namespace lightloop {
+namespace {
+
+std::unique_ptr<Device> open(const std::string& settings) {
+  Registry registry;
+  registry.add(crossbar::model());
+  return registry.open("sim:crossbar," + settings);
+}
+
+FrameBuffer random_codes(const FrameFormat& format, Index count, std::uint64_t set) {
+  FrameBuffer codes(format, count);
+  for (Index f = 0; f < count; ++f)
+    for (Index i = 0; i < format.size(); ++i)
+      codes.frames().set(
+          f, i,
+          static_cast<std::uint32_t>(
+              Stream(3, set, Purpose::user).uniform(static_cast<std::uint64_t>(f), static_cast<std::uint64_t>(i)) *
+              (format.highest() + 1.0)));
+  return codes;
+}
+
+FrameBuffer run(Device& device, const FrameBuffer& in, const RunOptions& options = {}, RunReport* report = nullptr) {
+  FrameFormat format = device.describe().output;
+  if (options.pass == Pass::transposed) format.shape = device.describe().input.shape;
+  FrameBuffer out(format, in.frames().count);
+  const RunReport said = device.run(in.frames(), out.frames(), options);
+  if (report) *report = said;
+  return out;
+}
+
+double signed_value(std::uint32_t code, int bits) { return code / std::ldexp(1.0, bits - 1) - 1.0; }
+
+/// Two-sided test that n squared standard normals sum to `sum`: normal approximation of chi-square, alpha = 1e-3.
+bool plausible_chi_square(double sum, double n) { return std::abs(sum - n) / std::sqrt(2 * n) < 3.29; }
+
+}  // namespace
+
+TEST_CASE("without noise the codes are the rounded product, in both directions") {
+  const auto device = open("preset=ideal,input.size=37,output.size=21,adc.bits=12,adc.range=20");
+  const FrameBuffer weights = random_codes(*device->describe().program, 1, 1);
+  device->program(weights.frames());
+  for (const Pass pass : {Pass::forward, Pass::transposed}) {
+    const Index n_in = pass == Pass::forward ? 37 : 21, n_out = 58 - n_in;
+    const FrameBuffer in = random_codes({{n_in}, 8, ""}, 9, 2);
+    const FrameBuffer out = run(*device, in, {.pass = pass});
+    double worst = 0;
+    for (Index f = 0; f < 9; ++f)
+      for (Index i = 0; i < n_out; ++i) {
+        double y = 0;
+        for (Index j = 0; j < n_in; ++j)
+          y += signed_value(weights.frames().at(0, pass == Pass::forward ? i * 37 + j : j * 37 + i), 8) *
+               signed_value(in.frames().at(f, j), 8);
+        worst = std::max(worst, std::abs(out.frames().at(f, i) - (2048 + y / 20 * 2048)));
+      }
+    CHECK(worst < 0.5 + 1e-2);  // half a code, and single precision
+    CHECK(worst > 0.4);         // so the test would see a missing half code
+  }
+}
+
+TEST_CASE("read noise grows with the length of the drive, output noise does not (chi-square, alpha 1e-3, n 20000)") {
+  for (const auto& [drive, sd] : {std::pair<std::uint32_t, double>{16384, std::hypot(0.1 * 0.5 * 8, 0.3)},
+                                  {0, std::hypot(0.1 * 1.0 * 8, 0.3)},
+                                  {32768, 0.3}}) {
+    const auto device = open(
+        "input.size=64,output.size=100,dac.bits=16,adc.bits=16,adc.range=16,programming_error=0,read_noise=0.1,"
+        "output_noise=0.3,seed=8");
+    FrameBuffer in(device->describe().input, 200);
+    for (Index f = 0; f < 200; ++f)
+      for (Index j = 0; j < 64; ++j) in.frames().set(f, j, drive);
+    const FrameBuffer out = run(*device, in);  // erased memory: only noise
+    double sum = 0, cross = 0;
+    for (Index f = 0; f < 200; ++f)
+      for (Index i = 0; i < 100; ++i) {
+        const double z = 16 * signed_value(out.frames().at(f, i), 16) / sd;
+        sum += z * z;
+        if (i > 0) cross += z * 16 * signed_value(out.frames().at(f, i - 1), 16) / sd;
+      }
+    INFO("sum of squares " << sum << ", of neighbours " << cross);
+    CHECK(plausible_chi_square(sum, 20000));
+    CHECK(std::abs(cross) / std::sqrt(19800.0) < 3.29);
+  }
+}
+
+TEST_CASE("the programming error is drawn once per write (chi-square, alpha 1e-3, n 10000)") {
+  const auto device = open(
+      "input.size=100,output.size=100,dac.bits=2,adc.bits=16,adc.range=2,programming_error=0.05,read_noise=0,"
+      "output_noise=0,seed=9");
+  FrameBuffer weights(*device->describe().program, 1), probes(device->describe().input, 101);
+  for (Index i = 0; i < 10000; ++i) weights.frames().set(0, i, 128 + static_cast<std::uint32_t>(i % 60));
+  for (Index f = 0; f < 101; ++f)
+    for (Index j = 0; j < 100; ++j) probes.frames().set(f, j, f == j ? 0 : 2);  // v = -1 at j = f, else 0
+  const auto errors = [&] {
+    const FrameBuffer out = run(*device, probes);
+    std::vector<double> all;
+    for (Index j = 0; j < 100; ++j)
+      for (Index i = 0; i < 100; ++i)
+        all.push_back(
+            (-2 * signed_value(out.frames().at(j, i), 16) - signed_value(weights.frames().at(0, i * 100 + j), 8)) /
+            0.05);
+    return all;
+  };
+  device->program(weights.frames());
+  const auto first = errors(), again = errors();
+  CHECK(first == again);
+  device->program(weights.frames());
+  const auto rewritten = errors();
+  double sum = 0, cross = 0;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    sum += first[i] * first[i];
+    cross += first[i] * rewritten[i];
+  }
+  CHECK(plausible_chi_square(sum, 10000));
+  CHECK(std::abs(cross) / 100 < 3.29);
+}
+
+TEST_CASE("codes beyond the converter are clipped and counted") {
+  const auto device = open("preset=ideal,input.size=4,output.size=3,adc.range=0.5");
+  FrameBuffer weights(*device->describe().program, 1), in(device->describe().input, 1);
+  for (Index i = 0; i < 12; ++i) weights.frames().set(0, i, i < 4 ? 255u : i < 8 ? 0u : 128u);
+  for (Index j = 0; j < 4; ++j) in.frames().set(0, j, 255);
+  device->program(weights.frames());
+  RunReport report;
+  const FrameBuffer out = run(*device, in, {}, &report);
+  CHECK(out.frames().at(0, 0) == 255);
+  CHECK(out.frames().at(0, 1) == 0);
+  CHECK(out.frames().at(0, 2) == 128);
+  CHECK(report.saturated == 2);
+}
+
+TEST_CASE("the twin is the device without noise and rounding") {
+  Registry registry;
+  registry.add(crossbar::model());
+  const std::string address = "sim:crossbar,preset=ideal,input.size=30,output.size=20,adc.bits=10";
+  const auto device = registry.open(address);
+  const auto twin = registry.twin(address);
+  const FrameBuffer weights = random_codes(*device->describe().program, 1, 1);
+  const FrameBuffer in = random_codes(device->describe().input, 5, 2);
+  device->program(weights.frames());
+  const FrameBuffer out = run(*device, in);
+  Matrix<float> theta(1, 600), x(5, 30), y(5, 20);
+  for (Index i = 0; i < 600; ++i) theta(0, i) = static_cast<float>(weights.frames().at(0, i));
+  for (Index i = 0; i < 150; ++i) x.data()[i] = static_cast<float>(in.frames().at(i / 30, i % 30));
+  twin->program(theta);
+  twin->forward(x, y);
+  for (Index i = 0; i < 100; ++i) CHECK(y.data()[i] == Approx(out.frames().at(i / 20, i % 20)).margin(0.501));
+}
+
+}  // namespace lightloop
