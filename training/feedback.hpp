@@ -16,16 +16,29 @@ class Feedback {
   virtual ~Feedback() = default;
   virtual Index inputs() const = 0;
   virtual Index outputs() const = 0;
-  /// e (m, C) -> out (m, n).
+  /// e (m, C) -> out (m, n). Throws ShapeMismatch. A row of `out` depends on its row of e only (and, with noise, on how
+  /// many rows went before), never on the cut into batches.
   virtual void project(View<const float> e, View<float> out) = 0;
   virtual std::vector<std::byte> snapshot() const { return {}; }
   virtual void restore(const std::vector<std::byte>&) {}
 };
 
-/// B in memory, N(0, 1) from Purpose::feedback_matrix, or any given matrix (outputs, inputs).
+/// B in memory. Entries are N(0, 1): output i is Stream(seed, 0, Purpose::feedback_matrix) row i, so that B of fewer
+/// outputs is the top of a larger one.
 std::unique_ptr<Feedback> digital_feedback(Index inputs, Index outputs, std::uint64_t seed);
+/// Any given matrix (outputs, inputs), for example a measured one.
 std::unique_ptr<Feedback> digital_feedback(Matrix<float> matrix);
-/// A device behind a Projection; `projection` must outlive it.
+/// A device behind a Projection; `projection` must outlive it. How e is coded is the projection's.
 std::unique_ptr<Feedback> device_feedback(Projection& projection);
+/// Adds white Gaussian noise of standard deviation `sigma` behind the read-out of another feedback: what an imperfect
+/// device does, without a device. skip_empty leaves rows of e that are all zero at what `inner` gives, as a device does
+/// whose empty frames are not shown. Noise of the k-th row ever projected: Stream(seed, 0, Purpose::projection_noise)
+/// row k (read). Throws OutOfRange for sigma < 0.
+std::unique_ptr<Feedback> noisy_feedback(std::unique_ptr<Feedback> inner, double sigma, bool skip_empty,
+                                         std::uint64_t seed);
+
+/// B as measured, (outputs, inputs): unit vectors one by one, each measured `repeats` times and averaged. Costs
+/// projection.cost(inputs * repeats) frames at most. Throws InvalidParameter when the encoding codes a 1 as nothing.
+Matrix<float> measure_matrix(Projection& projection, Index repeats = 1);
 
 }  // namespace lightloop
