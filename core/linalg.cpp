@@ -1,20 +1,88 @@
 #include "core/linalg.hpp"
 
-#include <cblas.h>
-
+#include <algorithm>
 #include <string>
 
 #include "core/error.hpp"
+#include "core/gemm_kernel.hpp"
 #include "core/threads.hpp"
 
 namespace lightloop {
 namespace {
 
-constexpr Index kTileRows = 128, kTileCols = 256;
+// One task is a tile of C. Bits do not depend on its shape, so it may follow what is measured to be fast.
+constexpr Index kTileRows = 16 * kBlockRows, kMostTileCols = 16 * kPanelCols, kLeastTileCols = 2 * kPanelCols;
+constexpr Index kShallow = 48;    // below this depth rows of A, far apart, would cost more than transposing them
+constexpr Index kDirectRows = 4;  // so few rows do not pay for packing B
+
+struct Operand {
+  const float* data;
+  Index stride;
+  bool transposed;
+  const float* at(Index r, Index c) const { return transposed ? data + c * stride + r : data + r * stride + c; }
+};
 
 std::string shape(View<const float> v, Transpose t) {
   const auto text = std::to_string(v.rows()) + " x " + std::to_string(v.cols());
   return t == Transpose::yes ? "(" + text + ")^T" : text;
+}
+
+/// Packs `rows` x `depth` of op(A) into strips of kBlockRows rows.
+void pack_a(const Operand& a, StripLayout layout, Index row, Index rows, Index first, Index depth, float* out) {
+  for (Index r = 0; r < rows; r += kBlockRows, out += kBlockRows * kStripStride) {
+    const Index here = std::min(kBlockRows, rows - r);
+    if (a.transposed)
+      for (Index k = 0; k < depth; ++k) std::copy_n(a.at(row + r, first + k), here, out + k * kBlockRows);
+    else if (layout == StripLayout::rows)
+      for (Index i = 0; i < here; ++i) std::copy_n(a.at(row + r + i, first), depth, out + i * kStripStride);
+    else
+      for (Index i = 0; i < here; ++i) {
+        const float* in = a.at(row + r + i, first);
+        for (Index k = 0; k < depth; ++k) out[k * kBlockRows + i] = in[k];
+      }
+  }
+}
+
+/// Packs `depth` x `cols` of op(B) as rows of `width` >= cols.
+void pack_b(const Operand& b, Index col, Index cols, Index first, Index depth, Index width, float* out) {
+  if (b.transposed) return pack_transposed(b.at(first, col), b.stride, cols, depth, width, out);
+  for (Index k = 0; k < depth; ++k, out += width) {
+    std::copy_n(b.at(first + k, col), cols, out);
+    std::fill(out + cols, out + width, 0.f);
+  }
+}
+
+struct Scratch {
+  alignas(64) float a[kTileRows * kStripStride];
+  alignas(64) float b[kDepth * kPanelCols];
+};
+
+void tile(const Operand& a, const Operand& b, float alpha, float beta, Index row, Index rows, Index col, Index cols,
+          Index k, View<float> c) {
+  thread_local Scratch scratch;
+  const auto layout = a.transposed || k < kShallow ? StripLayout::columns : StripLayout::rows;
+  Index first = 0;
+  do {  // once also for k == 0, which leaves beta C
+    const Index depth = std::min(kDepth, k - first);
+    pack_a(a, layout, row, rows, first, depth, scratch.a);
+    // as many panels of B at once as the buffer holds, so that shallow products write C in long rows
+    const Index group = kPanelCols * std::max<Index>(1, kDepth / std::max<Index>(1, depth));
+    for (Index g = 0; g < cols; g += group) {
+      const Index end = std::min(cols, g + group);
+      const auto panel_of = [&](Index j) { return scratch.b + (j - g) * depth; };
+      const auto width_of = [&](Index j) { return end - j > kLanes ? kPanelCols : kLanes; };
+      const auto direct = [&](Index j) { return !b.transposed && rows <= kDirectRows && end - j >= width_of(j); };
+      for (Index j = g; j < end; j += kPanelCols)
+        if (!direct(j)) pack_b(b, col + j, std::min(kPanelCols, end - j), first, depth, width_of(j), panel_of(j));
+      for (Index r = 0; r < rows; r += kBlockRows)
+        for (Index j = g; j < end; j += kPanelCols)
+          gemm_block(layout, {depth, std::min(kBlockRows, rows - r), std::min(kPanelCols, end - j),
+                              scratch.a + r * kStripStride, direct(j) ? b.at(first, col + j) : panel_of(j),
+                              direct(j) ? b.stride : width_of(j), alpha, first == 0 ? beta : 1.f, &c(row + r, col + j),
+                              c.stride()});
+    }
+    first += depth;
+  } while (first < k);
 }
 
 }  // namespace
@@ -27,41 +95,14 @@ void gemm(Transpose ta, Transpose tb, float alpha, View<const float> a, View<con
   if (k != kb || c.rows() != m || c.cols() != n)
     throw ShapeMismatch("gemm", "op(A) " + shape(a, ta) + ", op(B) " + shape(b, tb) + ", C " + shape(c, Transpose::no),
                         "(m, k) (k, n) (m, n)");
-  if (m == 0 || n == 0) return;
-  const Index tile_rows = (m + kTileRows - 1) / kTileRows, tile_cols = (n + kTileCols - 1) / kTileCols;
-  parallel_for(tile_rows * tile_cols, [&](Index tile) {
-    const Index r = tile / tile_cols * kTileRows, q = tile % tile_cols * kTileCols;
-    const Index h = std::min(kTileRows, m - r), w = std::min(kTileCols, n - q);
-    const float* ap = at ? a.data() + r : a.data() + r * a.stride();
-    Index lda = a.stride();
-    const float* bp = bt ? b.data() + q * b.stride() : b.data() + q;
-    float* cp = c.data() + r * c.stride() + q;
-    Index ldc = c.stride();
-    thread_local Matrix<float> a_pad, c_pad;
-    const bool pad = h < kTileRows;
-    if (pad) {
-      if (at) {
-        a_pad.resize(k, kTileRows);
-        for (Index i = 0; i < k; ++i) {
-          std::copy_n(ap + i * lda, h, &a_pad(i, 0));
-          std::fill_n(&a_pad(i, 0) + h, kTileRows - h, 0.f);
-        }
-      } else {
-        a_pad.resize(kTileRows, k);
-        for (Index i = 0; i < h; ++i) std::copy_n(ap + i * lda, k, a_pad.row(i).data());
-        std::fill_n(a_pad.data() + h * k, (kTileRows - h) * k, 0.f);
-      }
-      c_pad.resize(kTileRows, w);
-      if (beta != 0)
-        for (Index i = 0; i < h; ++i) std::copy_n(cp + i * ldc, w, c_pad.row(i).data());
-    }
-    const Index ld = pad ? (at ? kTileRows : k) : lda;
-    cblas_sgemm(CblasRowMajor, at ? CblasTrans : CblasNoTrans, bt ? CblasTrans : CblasNoTrans,
-                static_cast<int>(kTileRows), static_cast<int>(w), static_cast<int>(k), alpha, pad ? a_pad.data() : ap,
-                static_cast<int>(std::max<Index>(1, ld)), bp, static_cast<int>(std::max<Index>(1, b.stride())), beta,
-                pad ? c_pad.data() : cp, static_cast<int>(pad ? w : ldc));
-    if (pad)
-      for (Index i = 0; i < h; ++i) std::copy_n(c_pad.row(i).data(), w, cp + i * ldc);
+  const auto parts = [](Index whole, Index part) { return (whole + part - 1) / part; };
+  Index width = kMostTileCols;  // wide tiles pack A less often, narrow ones feed more threads
+  while (width > kLeastTileCols && parts(m, kTileRows) * parts(n, width) < 2 * threads()) width /= 2;
+  const Index tile_rows = parts(m, kTileRows), tile_cols = parts(n, width);
+  const Operand left{a.data(), a.stride(), at}, right{b.data(), b.stride(), bt};
+  parallel_for(tile_rows * tile_cols, [&](Index i) {
+    const Index row = i / tile_cols * kTileRows, col = i % tile_cols * width;
+    tile(left, right, alpha, beta, row, std::min(kTileRows, m - row), col, std::min(width, n - col), k, c);
   });
 }
 

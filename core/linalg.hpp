@@ -6,11 +6,14 @@ namespace lightloop {
 
 enum class Transpose { no, yes };
 
-/// C = alpha op(A) op(B) + beta C in single precision, row-major; op(A) is (m, k), op(B) is (k, n), C is (m, n).
+/// C = alpha op(A) op(B) + beta C in single precision, row-major; op(A) is (m, k), op(B) is (k, n), C is (m, n). C must
+/// not overlap A or B.
 ///
-/// C is cut into tiles of one fixed shape (short edges are padded), each a single-threaded BLAS call, spread over
-/// `parallel_for`. So equal inputs give equal bits for any thread count, and a row of C does not depend on how many
-/// other rows stand in the batch. Throws ShapeMismatch. beta == 0 overwrites C whatever it held (NaN too).
+/// Every element of C is one fixed chain of operations (fused multiply-adds over ascending k in blocks of 256, see
+/// gemm_kernel.hpp), whatever tile, edge, transpose or thread computes it. So equal inputs give equal bits for any
+/// thread count, and a row of C depends neither on its position nor on how many other rows stand in the batch. Work is
+/// spread over `parallel_for`; nothing is allocated after a thread's first call. Throws ShapeMismatch. beta == 0
+/// overwrites C whatever it held (NaN too); k == 0 leaves beta C.
 void gemm(Transpose ta, Transpose tb, float alpha, View<const float> a, View<const float> b, float beta, View<float> c);
 
 }  // namespace lightloop

@@ -1,10 +1,13 @@
 #include "core/linalg.hpp"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "core/error.hpp"
@@ -35,8 +38,6 @@ bool same_rows(View<const float> a, View<const float> b) {
   return true;
 }
 
-View<float> stored(Padded& m) { return m.view(); }
-
 struct Shape {
   Index m, n, k;
 };
@@ -55,7 +56,7 @@ TEST_CASE("gemm equals a double precision product for all transposes, strides, a
           Padded b(tb == Transpose::yes ? n : k, tb == Transpose::yes ? k : n, 5, 2);
           Padded c(m, n, 7, 3), before = c;
           if (beta == 0) std::fill_n(c.storage.data(), c.storage.size(), std::numeric_limits<float>::quiet_NaN());
-          gemm(ta, tb, 0.7f, stored(a), stored(b), beta, stored(c));
+          gemm(ta, tb, 0.7f, a.view(), b.view(), beta, c.view());
           double worst = 0;
           for (Index i = 0; i < m; ++i)
             for (Index j = 0; j < n; ++j) {
@@ -79,21 +80,78 @@ TEST_CASE("gemm equals a double precision product for all transposes, strides, a
         }
 }
 
-TEST_CASE("equal inputs give equal bits for any thread count") {
+TEST_CASE("a row's bits depend neither on the other rows, nor on the thread count, nor on strides") {
+  // 120 random shapes; every operand of the small call is a cut or a copy of the large call's
   const int before = threads();
-  for (const auto [m, n, k] : {Shape{150, 300, 513}, Shape{1, 1000, 700}, Shape{400, 10, 90}, Shape{300, 1100, 40}})
-    for (const auto tb : kBoth) {
-      Padded a(m, k, 0, 1), b(tb == Transpose::yes ? n : k, tb == Transpose::yes ? k : n, 0, 2);
-      Matrix<float> one(m, n), many(m, n);
-      set_threads(1);
-      gemm(Transpose::no, tb, 1, a.view(), b.view(), 0, one);
-      for (const int count : {2, 3, 7}) {
-        set_threads(count);
-        gemm(Transpose::no, tb, 1, a.view(), b.view(), 0, many);
-        REQUIRE(same_rows(one, many));
-      }
+  const Stream draw(5, 0, Purpose::user);
+  for (std::uint64_t trial = 0; trial < 120; ++trial) {
+    const auto pick = [&](std::uint64_t column, Index low, Index high) {
+      return low + static_cast<Index>(draw.uniform(trial, column) * static_cast<double>(high - low + 1));
+    };
+    const Index m = pick(0, 1, trial % 4 == 0 ? 420 : 60), n = pick(1, 1, trial % 3 == 0 ? 700 : 70);
+    const Index k = pick(2, 1, trial % 5 == 0 ? 900 : 120);
+    const auto ta = kBoth[trial % 2], tb = kBoth[trial / 2 % 2];
+    const float beta = std::array{0.f, 1.f, 0.3f}[trial % 3], alpha = trial % 7 == 0 ? 1.f : -1.3f;
+    Padded a(ta == Transpose::yes ? k : m, ta == Transpose::yes ? m : k, pick(3, 0, 20), 1);
+    Padded b(tb == Transpose::yes ? n : k, tb == Transpose::yes ? k : n, pick(4, 0, 20), 2);
+    Padded whole(m, n, 0, 3), start = whole;
+    set_threads(1);
+    gemm(ta, tb, alpha, a.view(), b.view(), beta, whole.view());
+    for (int round = 0; round < 4; ++round) {
+      const auto column = static_cast<std::uint64_t>(10 + 4 * round);
+      const Index first = pick(column, 0, m - 1), rows = round == 0 ? 1 : pick(column + 1, 1, m - first);
+      set_threads(static_cast<int>(pick(column + 2, 1, 5)));
+      Padded c(m, n, pick(column + 3, 0, 9), 4);
+      for (Index r = 0; r < m; ++r) std::copy_n(start.view().row(r).data(), n, c.view().row(r).data());
+      const auto cut = ta == Transpose::yes ? a.view().cols(first, rows) : a.view().rows(first, rows);
+      gemm(ta, tb, alpha, cut, b.view(), beta, c.view().rows(first, rows));
+      INFO("m " << m << " n " << n << " k " << k << " rows " << first << "+" << rows << " trial " << trial);
+      REQUIRE(same_rows(c.view().rows(first, rows), whole.view().rows(first, rows)));
+      // the same product with A stored the other way round, and a part of the columns only
+      Matrix<float> turned(cut.cols(), cut.rows());
+      for (Index i = 0; i < cut.rows(); ++i)
+        for (Index j = 0; j < cut.cols(); ++j) turned(j, i) = cut(i, j);
+      const Index col = pick(column + 1, 0, n - 1), cols = pick(column, 1, n - col);
+      const auto b_cut = tb == Transpose::yes ? b.view().rows(col, cols) : b.view().cols(col, cols);
+      Matrix<float> part(rows, cols);
+      for (Index r = 0; r < rows; ++r) std::copy_n(&start.view()(first + r, col), cols, part.row(r).data());
+      gemm(ta == Transpose::yes ? Transpose::no : Transpose::yes, tb, alpha, turned.view(), b_cut, beta, part);
+      REQUIRE(same_rows(part, whole.view().rows(first, rows).cols(col, cols)));
     }
+  }
   set_threads(before);
+}
+
+TEST_CASE("gemm may be called from many threads at once") {
+  Padded a(70, 300, 0, 1), b(300, 90, 0, 2);
+  Matrix<float> one(70, 90);
+  gemm(Transpose::no, Transpose::no, 1, a.view(), b.view(), 0, one);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 4; ++t)
+    callers.emplace_back([&] {
+      Matrix<float> c(70, 90);
+      for (int round = 0; round < 200; ++round) {
+        std::fill_n(c.data(), c.size(), 1.f);
+        gemm(Transpose::no, Transpose::no, 1, View<const float>(a.view()), View<const float>(b.view()), 0, c);
+        if (!same_rows(one, c)) ++wrong;
+      }
+    });
+  for (auto& c : callers) c.join();
+  REQUIRE(wrong == 0);
+}
+
+TEST_CASE("NaN and infinity in an operand reach the rows they belong to and no others") {
+  Padded a(40, 50, 0, 1), b(50, 30, 0, 2);
+  a.view()(17, 3) = std::numeric_limits<float>::quiet_NaN();
+  a.view()(18, 3) = std::numeric_limits<float>::infinity();
+  Matrix<float> c(40, 30);
+  gemm(Transpose::no, Transpose::no, 1, a.view(), b.view(), 0, c);
+  for (Index i = 0; i < 40; ++i)
+    for (Index j = 0; j < 30; ++j) {
+      REQUIRE(std::isnan(c(i, j)) == (i == 17));
+      REQUIRE(std::isinf(c(i, j)) == (i == 18));
+    }
 }
 
 TEST_CASE("shapes that do not fit are refused") {
