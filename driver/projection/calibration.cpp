@@ -37,6 +37,7 @@ class Calibrator {
     if (searching && range.settable() && readout_.kind != Readout::Kind::intensity) report(search_saturation());
     if (range.settable()) result_.exposure_s = exposure_range(shots_.session()).present_s;
     result_.saturation = clipped_fraction();
+    measure_levels();
     measure_offset();
     measure_gain();
     result_.done = true;
@@ -61,7 +62,7 @@ class Calibrator {
 
   ExposureFound search_mean() {
     const FrameFormat& camera = shots_.session().info().output;
-    return search_exposure(shots_.session(), [&] {
+    return search_exposure(shots_.session(), plan_.max_exposure_s, [&] {
       const double dark = mean(average({}, kCoarseFrames, true));
       const double bright = mean(average(readout_.shots.front(), kCoarseFrames, false));
       return bright - dark > (camera.highest() - dark) / full_scale_over_mean(camera.bits);
@@ -69,7 +70,8 @@ class Calibrator {
   }
 
   ExposureFound search_saturation() {
-    return search_exposure(shots_.session(), [&] { return clipped_fraction() > plan_.saturation; });
+    return search_exposure(shots_.session(), plan_.max_exposure_s,
+                           [&] { return clipped_fraction() > plan_.saturation; });
   }
 
   // Of the pixels in use, in frames of the brightest kind.
@@ -100,38 +102,37 @@ class Calibrator {
     const auto count = static_cast<std::size_t>(plan_.outputs);
     result_.source.resize(count);
     std::iota(result_.source.begin(), result_.source.end(), 0u);
-    const auto dark = average({}, kCoarseFrames, true);
-    const auto plain = average({}, kCoarseFrames, false);
-    result_.dark_code = mean(dark);
-    result_.signal_code = mean(plain) - mean(dark);
     if (readout_.kind == Readout::Kind::phase) {
       const std::size_t half = (count + 1) / 2;
       for (std::size_t j = half; j < count; ++j)
         result_.source[j] = static_cast<std::uint32_t>(static_cast<std::size_t>(shots_.pixels()) + j - half);
     }
     if (readout_.kind != Readout::Kind::anchor) return;
+    measure_levels();
     auto anchor = average(Shot{.anchor = true}, kCoarseFrames, true);
-    for (std::size_t i = 0; i < anchor.size(); ++i) anchor[i] -= dark[i];
+    for (std::size_t i = 0; i < anchor.size(); ++i) anchor[i] -= dark_[i];
     result_.source = choose_pixels(anchor, plan_.outputs, result_.signal_code);
   }
 
+  void measure_levels() {
+    dark_ = average({}, kCoarseFrames, true);
+    result_.dark_code = mean(dark_);
+    result_.signal_code = mean(average({}, kCoarseFrames, false)) - result_.dark_code;
+  }
+
   void measure_offset() {
-    const std::vector<float> sum = decode_sum(plan_.frames, true);
-    result_.offset.assign(result_.source.size(), 0.0f);
+    std::fill(pattern_.begin(), pattern_.end(), std::uint8_t{0});
+    shots_.begin(plan_.frames * static_cast<Index>(readout_.shots.size()));
+    for (Index k = 0; k < plan_.frames; ++k)
+      for (const Shot& shot : readout_.shots) shots_.add(pattern_, shot);
+    shots_.run();
+    const std::vector<float> sum = decode(0, shots_.count());
+    result_.offset.resize(result_.source.size());
     for (std::size_t j = 0; j < result_.source.size(); ++j)
       result_.offset[j] = sum[result_.source[j]] / static_cast<float>(plan_.frames);
   }
 
-  // sum over `repeats` of coefficient * code for one pattern, per source.
-  std::vector<float> decode_sum(Index repeats, bool empty) {
-    if (empty) std::fill(pattern_.begin(), pattern_.end(), std::uint8_t{0});
-    shots_.begin(repeats * static_cast<Index>(readout_.shots.size()));
-    for (Index k = 0; k < repeats; ++k)
-      for (const Shot& shot : readout_.shots) shots_.add(pattern_, shot);
-    shots_.run();
-    return decode(0, shots_.count());
-  }
-
+  // sum of coefficient * code over whole turns of the read-out, per source.
   std::vector<float> decode(Index first, Index frames) const {
     const auto pixels = static_cast<std::size_t>(shots_.pixels());
     std::vector<float> sum(pixels * static_cast<std::size_t>(readout_.parts()));
@@ -147,19 +148,32 @@ class Calibrator {
     result_.gain.assign(result_.source.size(), 1.0f);
     if (readout_.kind == Readout::Kind::anchor) divide_by_root(result_.offset);
     if (readout_.kind == Readout::Kind::phase) {
-      std::vector<float> power(static_cast<std::size_t>(shots_.pixels()));
-      const auto steps = static_cast<float>(readout_.shots.size());
-      const auto dark = average({}, plan_.frames, true);
-      for (const Shot& shot : readout_.shots) {
-        const auto bright = average(shot, kCoarseFrames, true);
-        for (std::size_t i = 0; i < power.size(); ++i) power[i] += (bright[i] - dark[i]) / steps;
-      }
+      const std::vector<float> power = reference_power();
       std::vector<float> per_output(result_.source.size());
       for (std::size_t j = 0; j < per_output.size(); ++j) per_output[j] = power[result_.source[j] % power.size()];
       divide_by_root(per_output);
     }
     const double scale = plan_.gain > 0 ? plan_.gain : measured_scale();
     for (float& g : result_.gain) g = static_cast<float>(g * scale);
+  }
+
+  // |r|^2 per pixel: the empty pattern averaged over the phases, above the closed shutter. A constant field beside r
+  // drops out, because the phases of a read-out average to zero.
+  std::vector<float> reference_power() {
+    const auto turns = kCoarseFrames;
+    std::fill(pattern_.begin(), pattern_.end(), std::uint8_t{0});
+    const auto steps = static_cast<Index>(readout_.shots.size());
+    shots_.begin(2 * turns * steps);
+    for (Index k = 0; k < turns; ++k)
+      for (const Shot& shot : readout_.shots) {
+        shots_.add(pattern_, shot);
+        shots_.add(pattern_, {});
+      }
+    shots_.run();
+    std::vector<float> power(static_cast<std::size_t>(shots_.pixels()));
+    const float weight = 1 / static_cast<float>(turns * steps);
+    for (Index f = 0; f < shots_.count(); ++f) shots_.accumulate(f, f % 2 == 0 ? weight : -weight, power);
+    return power;
   }
 
   void divide_by_root(std::span<const float> power) {
@@ -178,11 +192,16 @@ class Calibrator {
 
   double measured_scale() {
     const auto shots = static_cast<Index>(readout_.shots.size());
-    double power = 0;
+    shots_.begin(kScalePatterns * 2 * shots);
     for (Index k = 0; k < kScalePatterns; ++k) {
       probe_pattern(plan_, static_cast<std::uint64_t>(k), pattern_);
-      decode_sum(2, false);
-      const auto one = decode(0, shots), two = decode(shots, shots);
+      for (int repeat = 0; repeat < 2; ++repeat)
+        for (const Shot& shot : readout_.shots) shots_.add(pattern_, shot);
+    }
+    shots_.run();
+    double power = 0;
+    for (Index k = 0; k < kScalePatterns; ++k) {
+      const auto one = decode(2 * k * shots, shots), two = decode((2 * k + 1) * shots, shots);
       for (std::size_t j = 0; j < result_.source.size(); ++j) {
         const double a = result_.gain[j] * (one[result_.source[j]] - result_.offset[j]);
         const double b = result_.gain[j] * (two[result_.source[j]] - result_.offset[j]);
@@ -198,7 +217,7 @@ class Calibrator {
 
   void report(const ExposureFound& found) {
     if (found.at_min) warn("too bright even at the shortest exposure: attenuate the light");
-    if (found.at_max) warn("too dark even at the longest exposure: raise the light or projection.fill");
+    if (found.at_max) warn("too dark even at the longest exposure: raise the light or projection.max_exposure");
   }
   void warn(const std::string& text) {
     if (std::find(result_.warnings.begin(), result_.warnings.end(), text) == result_.warnings.end())
@@ -209,6 +228,7 @@ class Calibrator {
   const Readout& readout_;
   const CalibrationPlan& plan_;
   std::vector<std::uint8_t> pattern_;
+  std::vector<float> dark_;
   Calibration result_;
 };
 
@@ -220,16 +240,23 @@ void probe_pattern(const CalibrationPlan& plan, std::uint64_t k, std::span<std::
   for (std::size_t i = 0; i < pattern.size(); ++i) pattern[i] = order[i] < static_cast<std::uint32_t>(plan.on);
 }
 
-Index calibration_frames(const Readout& readout, const CalibrationPlan& plan) {
+CalibrationCost calibration_cost(const Readout& readout, const CalibrationPlan& plan) {
   const auto shots = static_cast<Index>(readout.shots.size());
   const bool searching = plan.exposure_s == 0;
-  Index frames = 2 * kCoarseFrames + kExposureFrames + plan.frames * shots;
-  if (readout.kind == Readout::Kind::anchor) frames += kCoarseFrames;
-  if (readout.kind == Readout::Kind::phase) frames += plan.frames + kCoarseFrames * shots;
-  if (searching && readout.kind != Readout::Kind::phase) frames += kExposureTrials * 2 * kCoarseFrames;
-  if (searching && readout.kind != Readout::Kind::intensity) frames += kExposureTrials * kExposureFrames;
-  if (plan.gain == 0) frames += kScalePatterns * 2 * shots;
-  return frames;
+  CalibrationCost cost;
+  const auto add = [&](Index batches, Index frames) {
+    cost.batches += batches;
+    cost.frames += batches * frames;
+  };
+  if (searching && readout.kind != Readout::Kind::phase) add(2 * kExposureTrials, kCoarseFrames);
+  if (searching && readout.kind != Readout::Kind::intensity) add(kExposureTrials, kExposureFrames);
+  if (readout.kind == Readout::Kind::anchor) add(3, kCoarseFrames);
+  add(1, kExposureFrames);
+  add(2, kCoarseFrames);
+  add(1, plan.frames * shots);
+  if (readout.kind == Readout::Kind::phase) add(1, 2 * kCoarseFrames * shots);
+  if (plan.gain == 0) add(1, kScalePatterns * 2 * shots);
+  return cost;
 }
 
 Calibration calibrate(Shots& shots, const Readout& readout, const CalibrationPlan& plan) {

@@ -28,15 +28,19 @@ struct CalibrationPlan {
   Index outputs = 0;
   Index on = 1;  ///< entries on in a probe pattern
   Index inputs = 1;
-  double saturation = 1e-4;  ///< allowed fraction of clipped codes in interference frames
-  double exposure_s = 0;     ///< 0: search
-  double gain = 0;           ///< 0: measure
-  Index frames = 64;         ///< exposures of the empty pattern that are averaged
-  std::uint64_t seed = 0;    ///< of the probe patterns
+  double saturation = 1e-4;   ///< allowed fraction of clipped codes in interference frames
+  double max_exposure_s = 0;  ///< the search goes no further
+  double exposure_s = 0;      ///< 0: search
+  double gain = 0;            ///< 0: measure
+  Index frames = 64;          ///< exposures of the empty pattern that are averaged
+  std::uint64_t seed = 0;     ///< of the probe patterns
 };
 
-/// Frames calibrate() takes at most.
-Index calibration_frames(const Readout& readout, const CalibrationPlan& plan);
+/// What calibrate() takes at most.
+struct CalibrationCost {
+  Index frames = 0, batches = 0;
+};
+CalibrationCost calibration_cost(const Readout& readout, const CalibrationPlan& plan);
 
 /// 1. Exposure: intensity frames to full scale / mean of full_scale_over_mean(); interference frames to the allowed
 /// saturation, the anchor's pixels having been chosen at an exposure that clips nearly none.

@@ -21,8 +21,9 @@ void set_exposure(Session& session, double exposure_s) {
   if (session.device().settings().real(kExposure) != exposure_s) session.configure({{kExposure, exposure_s}});
 }
 
-ExposureFound search_exposure(Session& session, const std::function<bool()>& too_bright) {
-  const ExposureRange range = exposure_range(session);
+ExposureFound search_exposure(Session& session, double max_s, const std::function<bool()>& too_bright) {
+  ExposureRange range = exposure_range(session);
+  range.max_s = std::clamp(max_s, range.min_s, range.max_s);
   double dark = 0, bright = 0;  // enclosing exposures, 0: not known yet
   double now = std::clamp(range.present_s, range.min_s, range.max_s);
   ExposureFound found;

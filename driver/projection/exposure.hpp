@@ -22,14 +22,14 @@ void set_exposure(Session& session, double exposure_s);
 struct ExposureFound {
   double exposure_s = 0;
   bool at_min = false;  ///< still too bright at the shortest exposure
-  bool at_max = false;  ///< not too bright at the longest
+  bool at_max = false;  ///< not too bright at the longest allowed
 };
 
-/// Leaves the device at the longest exposure, to 3 %, that `too_bright` does not refuse, and says which.
+/// Leaves the device at the longest exposure up to max_s, to 3 %, that `too_bright` does not refuse, and says which.
 ///
 /// `too_bright` measures at the exposure just set; it must be monotone up to noise. Starting at the present exposure
 /// the limit is first enclosed by factors of four, then the logarithm is halved.
-ExposureFound search_exposure(Session& session, const std::function<bool()>& too_bright);
+ExposureFound search_exposure(Session& session, double max_s, const std::function<bool()>& too_bright);
 
 /// Full scale over mean that loses least to rounding and clipping together when light is distributed exponentially
 /// (speckle): 8.6, 11.2, 13.7, 16.3 at 6, 8, 10, 12 bits, by the line through these (minimum of Delta^2 / 12 plus the

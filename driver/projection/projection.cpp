@@ -58,7 +58,8 @@ void Projection::intensity(View<const float> x, View<float> y) {
 
 ProjectionCost Projection::cost(Index rows) const { return state_->cost(rows * state_->main().frames_per_row()); }
 ProjectionCost Projection::calibration_cost() const {
-  return state_->cost(calibration_frames(state_->main().readout, state_->plan()));
+  const CalibrationCost most = lightloop::calibration_cost(state_->main().readout, state_->plan());
+  return state_->cost(most.frames, most.batches);
 }
 
 Health Projection::probe() {

@@ -135,8 +135,8 @@ TEST_CASE("what does not fit is refused before a frame is shown, naming the sett
   CHECK(s.frames() == 0);
 
   using Catch::Contains;
-  CHECK_THROWS_WITH(Setup(kAnchorBench, 11, 64, {}), Contains("input.size=23"));
-  CHECK_THROWS_WITH(Setup(kAnchorBench, 10, 129, {}), Contains("output.size=258"));
+  CHECK_THROWS_WITH(Setup(kAnchorBench, 15, 64, {}), Contains("input.size=23"));
+  CHECK_THROWS_WITH(Setup(kAnchorBench, 10, 208, {}), Contains("output.size=260"));
   CHECK_THROWS_WITH(Setup(kAnchorBench, 10, 64, {{"readout", std::string("phase4")}}),
                     Contains("reference") && Contains("projection.readout"));
   CHECK_THROWS_WITH(Setup(kAnchorBench, 10, 64, {{"encodng", std::string("ternary")}}), Contains("encoding"));
@@ -154,8 +154,8 @@ TEST_CASE("sizes are asked for only where the device has them and the user left 
                                       {"output.size", "1", std::int64_t{1}, 1, 1e6, ""}};
   const auto size = [](std::int64_t n) { return Value(n); };
   CHECK(sizes_for_projection(device, {}, {}, 10, 100) ==
-        Settings{{"input.size", size(20)}, {"output.size", size(200)}});
-  CHECK(sizes_for_projection(device, {{"output.size", size(7)}}, {}, 10, 100) == Settings{{"input.size", size(20)}});
+        Settings{{"input.size", size(15)}, {"output.size", size(125)}});
+  CHECK(sizes_for_projection(device, {{"output.size", size(7)}}, {}, 10, 100) == Settings{{"input.size", size(15)}});
   CHECK(sizes_for_projection(device, {}, {{"readout", std::string("phase4")}}, 10, 101) ==
         Settings{{"input.size", size(10)}, {"output.size", size(51)}});
   CHECK(sizes_for_projection(device, {}, {{"readout", std::string("intensity")}}, 10, 100) ==

@@ -1,5 +1,7 @@
 #include "driver/projection/state.hpp"
 
+#include <algorithm>
+
 #include "driver/projection/exposure.hpp"
 
 namespace lightloop {
@@ -54,15 +56,16 @@ CalibrationPlan Projection::State::plan() const {
           .on = needed.on,
           .inputs = n_in,
           .saturation = params.real("saturation"),
+          .max_exposure_s = params.real("max_exposure"),
           .exposure_s = params.real("exposure"),
           .gain = params.real("gain"),
           .frames = params.integer("calibration_frames"),
           .seed = static_cast<std::uint64_t>(params.integer("seed"))};
 }
 
-ProjectionCost Projection::State::cost(Index frames) const {
+ProjectionCost Projection::State::cost(Index frames, Index batches) const {
   const DeviceInfo& info = session.info();
-  const Index batches = (frames + info.max_batch - 1) / info.max_batch;
+  batches = std::max(batches, (frames + info.max_batch - 1) / info.max_batch);
   return {frames, info.cost.seconds(frames, batches), info.cost.joules(frames, batches)};
 }
 

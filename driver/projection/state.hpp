@@ -29,7 +29,8 @@ struct Projection::State {
 
   Channel& main() { return linear ? *linear : intensity; }
   CalibrationPlan plan() const;
-  ProjectionCost cost(Index frames) const;
+  /// In as few batches as the device allows, but at least so many.
+  ProjectionCost cost(Index frames, Index batches = 0) const;
 
   void calibrate(Channel& channel) { channel.calibration = lightloop::calibrate(shots, channel.readout, plan()); }
   /// Calibrates if that has not been done, and sets the channel's exposure.
