@@ -8,6 +8,7 @@ import sys
 
 ROOMS = ("core", "sim", "driver", "devices", "training")
 PUBLIC = ("core/", "driver/api/")
+CONCEPTS = ("core/ode/",)  # steppers are written in Boost.Odeint's concept, whose tag they must name
 THIRD_PARTY = re.compile(r"#\s*include\s*<(Eigen|boost|hdf5|H5|pybind11|toml\+\+|nlohmann|Random123|openssl|curl|cblas|zlib)")
 
 
@@ -23,7 +24,7 @@ def main(root, compiler, flags):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         faults = [fault for fault in pool.map(compile_alone, headers) if fault]
     for header in headers:
-        if header.startswith(PUBLIC) and THIRD_PARTY.search((root / header).read_text()):
+        if header.startswith(PUBLIC) and not header.startswith(CONCEPTS) and THIRD_PARTY.search((root / header).read_text()):
             faults.append(f"{header} includes a third-party header; public headers do not")
     print("\n".join(faults))
     return 1 if faults or not headers else 0

@@ -14,7 +14,7 @@ ALLOWED = {
     "training": ["training", "driver/api", "driver/projection", "driver/reservoir", "driver/layer", "core"],
 }
 ROOMS = ("core", "sim", "driver", "devices", "training", "tools", "examples", "python", "tests")
-INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)', re.MULTILINE)
 
 
 def within(path, folder):
@@ -28,11 +28,11 @@ def wrong_includes(root):
         for file in sorted((root / room).rglob("*.[ch]pp")):
             name = file.relative_to(root).as_posix()
             folder = max((f for f in ALLOWED if within(name, f)), key=len)
-            for target in INCLUDE.findall(file.read_text()):
+            for bracket, target in INCLUDE.findall(file.read_text()):
                 ours = target.split("/")[0] in ROOMS
                 if ours and not any(within(target, allowed) for allowed in ALLOWED[folder]):
                     found.append(f"{name} includes {target}: {folder}/ may include only {', '.join(ALLOWED[folder])}")
-                elif not ours and "/" not in target:
+                elif not ours and bracket == '"' and "/" not in target:
                     found.append(f"{name} includes {target}: write the path from the repository's root")
     return found
 

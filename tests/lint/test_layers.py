@@ -31,3 +31,8 @@ def test_a_device_may_not_reach_above_the_contract(tmp_path):
     plant(tmp_path, "devices/opu/opu.cpp", '#include "driver/projection/projection.hpp"')
     plant(tmp_path, "devices/opu/opu.hpp", '#include "driver/api/device.hpp"')
     assert len(wrong_includes(tmp_path)) == 1
+
+
+def test_angle_brackets_hide_nothing(tmp_path):
+    plant(tmp_path, "sim/a.cpp", "#include <driver/api/device.hpp>\n#include <vector>")
+    assert len(wrong_includes(tmp_path)) == 1
