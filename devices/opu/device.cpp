@@ -10,12 +10,12 @@
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "core/threads.hpp"
+#include "sim/media/binary_field.hpp"
 
 namespace lightloop::opu {
 namespace {
 
-constexpr Index kChunk = 128;     // frames whose fields are held at once; a whole tile of gemm
-constexpr Index kFewInputs = 64;  // up to here adding the columns of on inputs beats a matrix product
+constexpr Index kChunk = 128;  // frames whose fields are held at once; a whole tile of gemm
 
 }  // namespace
 
@@ -61,8 +61,7 @@ Index Opu::expose(const ConstFrames& in, const Frames& out, std::uint64_t first_
   fields_.resize(kChunk, planes);
   if (physics_.medium_jitter > 0) fresh_.resize(kChunk, planes);
   clipped_.assign(static_cast<std::size_t>(in.count), 0);
-  const bool few = physics_.inputs <= kFewInputs;
-  if (!few) form_fields(in);
+  if (physics_.inputs > kMostBinaryInputs) form_fields(in);
   parallel_for(in.count, [&](Index f) {
     const double time_s = static_cast<double>(time_ns + f * physics_.frame_ns) * 1e-9;
     clipped_[static_cast<std::size_t>(f)] = detect(in, out, f, first_id + static_cast<std::uint64_t>(f), time_s);
@@ -82,14 +81,7 @@ Index Opu::detect(const ConstFrames& in, const Frames& out, Index f, std::uint64
   const auto field = fields_.row(f);
   const auto constant = medium_.constant.row(0);
   const auto bits = in.u8().row(f);
-  if (physics_.inputs <= kFewInputs) {
-    std::fill(field.begin(), field.end(), 0.0f);
-    for (Index j = 0; j < physics_.inputs; ++j) {
-      if (!bits[static_cast<std::size_t>(j)]) continue;
-      const float* const column = medium_.matrix.matrix().row(j).data();
-      for (std::size_t i = 0; i < field.size(); ++i) field[i] += column[i];
-    }
-  }
+  if (physics_.inputs <= kMostBinaryInputs) binary_field(medium_.matrix.matrix(), bits, field);
   const auto contrast = static_cast<float>(physics_.dmd.contrast);
   if (physics_.medium_jitter > 0) {
     const auto on = static_cast<double>(std::accumulate(bits.begin(), bits.end(), Index{0}));

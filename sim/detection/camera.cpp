@@ -6,6 +6,11 @@
 #include "core/error.hpp"
 
 namespace lightloop {
+namespace {
+
+constexpr double kSmooth = 32;  // least read-noise variance, in electrons squared, for one draw of shot and read noise
+
+}  // namespace
 
 Camera::Camera(std::uint64_t seed, std::uint64_t instance, const CameraModel& model, Index pixels)
     : model_(model),
@@ -15,6 +20,8 @@ Camera::Camera(std::uint64_t seed, std::uint64_t instance, const CameraModel& mo
       row_(seed, instance, Purpose::camera_row) {
   highest_ = std::exp2(model.bits) - 1;
   gain_ = model.gain_e_per_code > 0 ? model.gain_e_per_code : model.full_well_e / highest_;
+  const double read = model.read_noise_e * model.read_noise_e;
+  joint_ = model.shot_noise && read >= kSmooth && model.full_well_e / gain_ + model.black_level >= highest_ + 1;
   const Stream pattern(seed, instance, Purpose::camera_fixed_pattern);
   pattern.normal(0, 0, pattern_.row(0));
   pattern.normal(1, 0, pattern_.row(1));
@@ -36,29 +43,49 @@ double Camera::responsivity(Index pixel) const {
   return model_.quantum_efficiency * model_.exposure_s * static_cast<double>(pattern_(0, pixel)) / gain_;
 }
 
-// On entry `electrons` holds the mean; on return what the pixel held after all noise.
+// On entry `electrons` holds the mean; on return what was read before conversion.
 void Camera::add_noise(std::uint64_t frame, std::span<float> electrons, std::span<float> scratch) const {
-  const std::size_t n = electrons.size();
-  if (model_.shot_noise) {
-    shot_.poisson(frame, 0, electrons, scratch);
-    std::copy(scratch.begin(), scratch.end(), electrons.begin());
-  }
-  const auto full = static_cast<float>(model_.full_well_e);
-  const float* const dsnu = pattern_.row(1).data();
-  if (model_.read_noise_e > 0) {
-    read_.normal(frame, 0, scratch);
-    const auto sigma = static_cast<float>(model_.read_noise_e);
-    for (std::size_t p = 0; p < n; ++p) electrons[p] = std::min(electrons[p], full) + dsnu[p] + sigma * scratch[p];
-  } else {
-    for (std::size_t p = 0; p < n; ++p) electrons[p] = std::min(electrons[p], full) + dsnu[p];
-  }
+  if (joint_)
+    draw_jointly(frame, electrons, scratch);
+  else
+    draw_apart(frame, electrons, scratch);
   if (model_.row_noise_e > 0) {
     const auto width = static_cast<std::size_t>(model_.width);
-    for (std::size_t begin = 0, row = 0; begin < n; begin += width, ++row) {
-      const auto offset = static_cast<float>(model_.row_noise_e * row_.normal(frame, 2 * row));
-      for (float& e : electrons.subspan(begin, std::min(width, n - begin))) e += offset;
+    for (std::size_t begin = 0, row = 0; begin < electrons.size(); begin += width, ++row) {
+      const auto offset = static_cast<float>(model_.row_noise_e * row_.normal(frame, row));
+      for (float& e : electrons.subspan(begin, std::min(width, electrons.size() - begin))) e += offset;
     }
   }
+}
+
+// Poisson(mean) + N(0, r^2) has the cumulants mean + r^2, mean, mean, ...; with r^2 >= kSmooth the lattice of the
+// counts is washed out and the first terms of Cornish and Fisher's expansion give the law.
+void Camera::draw_jointly(std::uint64_t frame, std::span<float> electrons, std::span<float> scratch) const {
+  read_.normal(frame, 0, scratch);
+  const auto read = static_cast<float>(model_.read_noise_e * model_.read_noise_e);
+  const float* const z = scratch.data();
+  const float* const dsnu = pattern_.row(1).data();
+  float* const e = electrons.data();
+#pragma GCC ivdep
+  for (std::size_t p = 0; p < electrons.size(); ++p) {
+    const float variance = e[p] + read;
+    e[p] += std::sqrt(variance) * z[p] + e[p] / (6 * variance) * (z[p] * z[p] - 1) + dsnu[p];
+  }
+}
+
+void Camera::draw_apart(std::uint64_t frame, std::span<float> electrons, std::span<float> scratch) const {
+  if (model_.shot_noise) {
+    shot_.poisson_fast(frame, 0, electrons, scratch);
+    std::copy(scratch.begin(), scratch.end(), electrons.begin());
+  }
+  const auto full = static_cast<float>(model_.full_well_e), sigma = static_cast<float>(model_.read_noise_e);
+  if (sigma > 0)
+    read_.normal(frame, 0, scratch);
+  else
+    std::fill(scratch.begin(), scratch.end(), 0.0f);
+  const float* const dsnu = pattern_.row(1).data();
+  for (std::size_t p = 0; p < electrons.size(); ++p)
+    electrons[p] = std::min(electrons[p], full) + dsnu[p] + sigma * scratch[p];
 }
 
 template <class Code>
