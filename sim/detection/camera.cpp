@@ -21,7 +21,8 @@ Camera::Camera(std::uint64_t seed, std::uint64_t instance, const CameraModel& mo
   highest_ = std::exp2(model.bits) - 1;
   gain_ = model.gain_e_per_code > 0 ? model.gain_e_per_code : model.full_well_e / highest_;
   const double read = model.read_noise_e * model.read_noise_e;
-  joint_ = model.shot_noise && read >= kSmooth && model.full_well_e / gain_ + model.black_level >= highest_ + 1;
+  well_limits_ = model.full_well_e / gain_ + model.black_level < highest_ + 0.5;
+  joint_ = model.shot_noise && read >= kSmooth && !well_limits_;
   const Stream pattern(seed, instance, Purpose::camera_fixed_pattern);
   pattern.normal(0, 0, pattern_.row(0));
   pattern.normal(1, 0, pattern_.row(1));
@@ -73,6 +74,7 @@ void Camera::draw_jointly(std::uint64_t frame, std::span<float> electrons, std::
   }
 }
 
+// On return `scratch` holds the electrons before the full well.
 void Camera::draw_apart(std::uint64_t frame, std::span<float> electrons, std::span<float> scratch) const {
   if (model_.shot_noise) {
     shot_.poisson_fast(frame, 0, electrons, scratch);
@@ -84,8 +86,11 @@ void Camera::draw_apart(std::uint64_t frame, std::span<float> electrons, std::sp
   else
     std::fill(scratch.begin(), scratch.end(), 0.0f);
   const float* const dsnu = pattern_.row(1).data();
-  for (std::size_t p = 0; p < electrons.size(); ++p)
-    electrons[p] = std::min(electrons[p], full) + dsnu[p] + sigma * scratch[p];
+  for (std::size_t p = 0; p < electrons.size(); ++p) {
+    const float held = electrons[p];
+    electrons[p] = std::min(held, full) + dsnu[p] + sigma * scratch[p];
+    scratch[p] = held;
+  }
 }
 
 template <class Code>
@@ -108,6 +113,10 @@ Index Camera::read_as(std::uint64_t frame, double photons_per_s, std::span<float
     clipped += (code < 0) | (code > full);
     codes[p] = static_cast<Code>(static_cast<int>(std::min(std::max(code, 0.0f), full)));
   }
+  if (well_limits_)  // full wells whose code is not clipped as well
+    for (std::size_t p = 0; p < n; ++p)
+      clipped += static_cast<double>(scratch[p]) > model_.full_well_e &&
+                 std::nearbyint(light[p] * per_electron + black) <= full;
   return clipped;
 }
 

@@ -63,7 +63,8 @@ class Camera {
 
   CameraModel model_;
   double gain_ = 1, highest_ = 255;
-  bool joint_ = false;     // shot and read noise as one draw
+  bool well_limits_ = false;  // the full well is met before the highest code
+  bool joint_ = false;        // shot and read noise as one draw
   Matrix<float> pattern_;  // rows: 1 + PRNU, DSNU in electrons
   Stream shot_{0, 0, Purpose::camera_shot}, read_{0, 0, Purpose::camera_read}, row_{0, 0, Purpose::camera_row};
 };

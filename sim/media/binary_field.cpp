@@ -2,30 +2,33 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "core/error.hpp"
 
 namespace lightloop {
 namespace {
 
-// Vector types of GCC and Clang, so that the sums of a tile stay in registers.
-using Lanes __attribute__((vector_size(64), aligned(4), may_alias)) = float;
+// Vectors of GCC and Clang, so that the sums of a tile stay in registers; rows need not be aligned.
+using Lanes __attribute__((vector_size(64))) = float;
 constexpr Index kLanes = 16, kTile = 4 * kLanes;
+
+Lanes load(const float* from) {
+  Lanes lanes;
+  std::memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
 
 void add_tile(std::span<const float* const> rows, Index at, float* out) {
   Lanes a{}, b{}, c{}, d{};
   for (const float* const row : rows) {
-    const auto* const x = reinterpret_cast<const Lanes*>(row + at);
-    a += x[0];
-    b += x[1];
-    c += x[2];
-    d += x[3];
+    a += load(row + at);
+    b += load(row + at + kLanes);
+    c += load(row + at + 2 * kLanes);
+    d += load(row + at + 3 * kLanes);
   }
-  auto* const y = reinterpret_cast<Lanes*>(out + at);
-  y[0] = a;
-  y[1] = b;
-  y[2] = c;
-  y[3] = d;
+  const std::array<Lanes, 4> sums = {a, b, c, d};
+  std::memcpy(out + at, sums.data(), sizeof sums);
 }
 
 }  // namespace
