@@ -1,6 +1,5 @@
 #pragma once
-// A small face for HDF5's C API: self-describing files, written whole or not at all, or appended so that kill -9 loses
-// nothing.
+// A small face for HDF5's C API: self-describing files, written whole or not at all.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,7 +12,7 @@
 
 namespace lightloop::h5 {
 
-/// A dataset as read: its shape and numbers (converted to double) or bytes.
+/// A dataset as read: its shape and numbers.
 struct Array {
   std::vector<Index> shape;
   std::vector<double> values;
@@ -22,8 +21,9 @@ struct Array {
 /// Writes FILE.tmp-PID, and at commit() fsyncs, renames it over FILE and fsyncs the folder. Without commit nothing is
 /// left.
 ///
-/// Paths are absolute inside the file ("/curves/loss"); groups are made as needed. Throws FileError (disk full
-/// included).
+/// Paths are absolute inside the file ("/curves/loss"); groups are made as needed. Every dataset gets an attribute
+/// "units" unless `unit` is empty. Text is variable-length UTF-8, an integer 64 bits, a switch 8 unsigned bits. Throws
+/// FileError (disk full included), ShapeMismatch when values and shape differ in size. One thread at a time.
 class Writer {
  public:
   explicit Writer(std::string path);
@@ -31,6 +31,7 @@ class Writer {
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
 
+  /// Sets an attribute of a dataset or group ("/" is the file); a group that does not exist is made.
   void attribute(const std::string& object, const std::string& name, const Value& value);
   void attribute(const std::string& object, const std::string& name, const std::vector<std::string>& values);
   void write(const std::string& path, std::span<const float> values, std::vector<Index> shape, const std::string& unit);
@@ -45,30 +46,50 @@ class Writer {
   void write_text(const std::string& path, const std::string& text);
   /// Every setting as an attribute of `group`, its unit as "<name>.unit".
   void parameters(const std::string& group, const ParamSet& params);
-  /// Makes `scale` (a 1-D dataset) dimension `axis` of `dataset`: netCDF-4 readers then find the coordinate.
+  /// Makes `scale` (a 1-D dataset) dimension `axis` of `dataset`: netCDF-4 readers then find the coordinate. A file is
+  /// valid netCDF-4 when every axis of every dataset has one; the scale's own axis needs none.
   void dimension(const std::string& dataset, Index axis, const std::string& scale);
+  /// A dimension without coordinate values, to be attached with `dimension`.
+  void bare_dimension(const std::string& scale, Index size);
   void commit();
 
  private:
   struct Impl;
+  template <class T>
+  void write_numbers(const std::string& path, std::span<const T> values, const std::vector<Index>& shape,
+                     const std::string& unit);
   std::unique_ptr<Impl> impl_;
 };
 
-/// Reads a file; every failure is a FileError naming file, object and remedy.
+/// Reads a file, also one whose writer was killed or still appends (core/hdf5_stream.hpp). Every failure is a FileError
+/// naming file, object and remedy.
 class Reader {
  public:
   explicit Reader(std::string path);
   ~Reader();
+  Reader(Reader&&) noexcept;
+  Reader& operator=(Reader&&) noexcept;
+
+  const std::string& path() const;
   bool exists(const std::string& path) const;
-  std::vector<std::string> children(const std::string& group) const;
+  bool is_group(const std::string& path) const;
+  std::vector<std::string> children(const std::string& group) const;  ///< names, sorted
   std::vector<Index> shape(const std::string& path) const;
+  std::string unit(const std::string& path) const;  ///< "" when there is none
+  /// Integers and reals as double (exact up to 2^53).
   Array read(const std::string& path) const;
   void read(const std::string& path, std::span<float> out) const;  ///< size must match
+  /// A dataset of 8-bit integers; wider ones are refused, because they would be clipped.
   std::vector<std::uint8_t> read_bytes(const std::string& path) const;
   std::string read_text(const std::string& path) const;
   bool has_attribute(const std::string& object, const std::string& name) const;
+  /// One switch, number or text; throws FileError for an attribute that is none of these.
   Value attribute(const std::string& object, const std::string& name) const;
+  std::vector<std::string> attribute_texts(const std::string& object, const std::string& name) const;
+  /// Sorted; without those HDF5 keeps for dimension scales.
   std::vector<std::string> attribute_names(const std::string& object) const;
+  /// What Writer::parameters wrote, without the units.
+  Settings parameters(const std::string& group) const;
 
  private:
   struct Impl;

@@ -1,0 +1,152 @@
+#include "core/hdf5_handle.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.hpp"
+
+namespace lightloop::h5 {
+namespace {
+herr_t keep_first(unsigned, const H5E_error2_t* error, void* text) {
+  auto& found = *static_cast<std::string*>(text);
+  if (found.empty() && error->desc) found = error->desc;
+  return 0;
+}
+}  // namespace
+
+std::string last_message() {
+  std::string text;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &text);
+  constexpr std::string_view kMark = "error message = '";
+  if (const auto start = text.find(kMark); start != text.npos) {
+    text.erase(0, start + kMark.size());
+    text.erase(std::min(text.find('\''), text.size()));
+  }
+  return text.empty() ? "unknown reason" : text;
+}
+
+void check(herr_t result, const std::string& what, const std::string& hint) {
+  if (result < 0) throw FileError(what, last_message(), "", hint);
+}
+
+Handle checked(hid_t id, const std::string& what, const std::string& hint) {
+  if (id < 0) throw FileError(what, last_message(), "", hint);
+  return Handle(id);
+}
+
+template <>
+hid_t number_type<float>() {
+  return H5T_NATIVE_FLOAT;
+}
+template <>
+hid_t number_type<double>() {
+  return H5T_NATIVE_DOUBLE;
+}
+template <>
+hid_t number_type<std::int64_t>() {
+  return H5T_NATIVE_INT64;
+}
+template <>
+hid_t number_type<std::uint8_t>() {
+  return H5T_NATIVE_UINT8;
+}
+template <>
+hid_t number_type<std::uint16_t>() {
+  return H5T_NATIVE_UINT16;
+}
+
+Handle text_type() {
+  Handle type(H5Tcopy(H5T_C_S1));
+  H5Tset_size(type, H5T_VARIABLE);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  return type;
+}
+
+Handle space_of(const std::vector<Index>& shape) {
+  if (shape.empty()) return Handle(H5Screate(H5S_SCALAR));
+  const std::vector<hsize_t> dims(shape.begin(), shape.end());
+  return checked(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr), "HDF5 array shape");
+}
+
+std::vector<Index> shape_of(hid_t dataset, const std::string& what) {
+  const auto space = checked(H5Dget_space(dataset), what);
+  const int rank = H5Sget_simple_extent_ndims(space);
+  check(rank, what);
+  std::vector<hsize_t> dims(static_cast<std::size_t>(rank));
+  H5Sget_simple_extent_dims(space, dims.data(), nullptr);
+  return {dims.begin(), dims.end()};
+}
+
+void write_attribute(hid_t object, const std::string& name, const Value& value, const std::string& what) {
+  const auto space = space_of({});
+  const auto put = [&](hid_t type, const void* data) {
+    if (H5Aexists(object, name.c_str()) > 0) check(H5Adelete(object, name.c_str()), what);
+    const auto attribute = checked(H5Acreate2(object, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), what);
+    check(H5Awrite(attribute, type, data), what);
+  };
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    const char* pointer = text->c_str();
+    put(text_type(), &pointer);
+  } else if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    put(H5T_NATIVE_INT64, integer);
+  } else if (const auto* real = std::get_if<double>(&value)) {
+    put(H5T_NATIVE_DOUBLE, real);
+  } else {
+    const std::uint8_t flag = std::get<bool>(value);  // netCDF-4 knows no boolean; eight unsigned bits mean a switch
+    put(H5T_NATIVE_UINT8, &flag);
+  }
+}
+
+int OutputFile::descriptor() const {
+  void* driver = nullptr;
+  check(H5Fget_vfd_handle(file_, H5P_DEFAULT, &driver), "cannot write " + path_);
+  return *static_cast<int*>(driver);
+}
+
+void OutputFile::reserve(std::size_t more) {
+  constexpr std::size_t kSlack = 1 << 18;  // assumed: more than the metadata that any one call makes
+  if (!file_.valid()) throw FileError("cannot write " + path_, "an earlier write failed", "", "Open it anew.");
+  hsize_t size = 0;
+  check(H5Fget_filesize(file_, &size), "cannot write " + path_);
+  const auto needed = static_cast<std::size_t>(size) + more + kSlack;
+  if (needed <= reserved_) return;
+  const int error =
+      ::posix_fallocate(descriptor(), static_cast<off_t>(reserved_), static_cast<off_t>(needed - reserved_));
+  if (error != 0) {
+    abandon();
+    throw FileError("cannot write " + path_, std::strerror(error), "", "Free some space or write elsewhere.");
+  }
+  reserved_ = needed;
+}
+
+void OutputFile::close() {
+  reserve();
+  check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "cannot write " + path_);
+  hsize_t size = 0;
+  check(H5Fget_filesize(file_, &size), "cannot write " + path_);
+  const int fd = ::dup(descriptor());
+  const bool closed = file_.reset();
+  const bool stored = fd >= 0 && ::ftruncate(fd, static_cast<off_t>(size)) == 0 && ::fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) ::close(fd);
+  if (!closed) throw FileError("cannot write " + path_, last_message());
+  if (!stored) throw FileError("cannot write " + path_, std::strerror(error));
+}
+
+void OutputFile::abandon() {
+  if (!file_.valid()) return;
+  const Quiet quiet;
+  void* driver = nullptr;
+  const int sink = ::memfd_create("lightloop", MFD_CLOEXEC);
+  if (sink >= 0) {
+    if (H5Fget_vfd_handle(file_, H5P_DEFAULT, &driver) >= 0) ::dup3(sink, *static_cast<int*>(driver), O_CLOEXEC);
+    ::close(sink);
+  }
+  file_.reset();
+}
+
+}  // namespace lightloop::h5

@@ -1,0 +1,93 @@
+#pragma once
+// Inside core/hdf5 only: HDF5's identifiers as objects, its error stack as exceptions.
+#include <hdf5.h>
+
+#include <string>
+#include <utility>
+
+#include "core/array.hpp"
+#include "core/param.hpp"
+
+namespace lightloop::h5 {
+
+/// Keeps HDF5 from printing while it lives; the caller's own handler comes back afterwards.
+class Quiet {
+ public:
+  Quiet() {
+    H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  }
+  ~Quiet() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
+
+ private:
+  H5E_auto2_t function_ = nullptr;
+  void* data_ = nullptr;
+};
+
+/// Owns one identifier of any kind.
+class Handle {
+ public:
+  Handle() = default;
+  explicit Handle(hid_t id) : id_(id) {}
+  ~Handle() { reset(); }
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(id_, other.id_);
+    return *this;
+  }
+  operator hid_t() const { return id_; }  // NOLINT: passed straight to the C API
+  bool valid() const { return id_ >= 0; }
+  /// Closes; false when HDF5 reports that closing failed.
+  bool reset() { return id_ < 0 || H5Idec_ref(std::exchange(id_, H5I_INVALID_HID)) >= 0; }
+
+ private:
+  hid_t id_ = H5I_INVALID_HID;
+};
+
+/// The innermost message on HDF5's error stack, or the operating system's reason inside it.
+std::string last_message();
+/// Throws FileError "<what> <object>: <reason>" for a negative result.
+void check(herr_t result, const std::string& what, const std::string& hint = {});
+Handle checked(hid_t id, const std::string& what, const std::string& hint = {});
+
+/// HDF5's type in memory (and, on our little-endian machines, in the file) of a C++ number.
+template <class T>
+hid_t number_type();
+
+Handle text_type();  ///< variable length, UTF-8
+Handle space_of(const std::vector<Index>& shape);
+std::vector<Index> shape_of(hid_t object_with_space, const std::string& what);
+void write_attribute(hid_t object, const std::string& name, const Value& value, const std::string& what);
+
+/// A file being written, on a disk that may fill up.
+///
+/// HDF5 does not survive a write that fails while it flushes: the file stays open and the program crashes at exit (seen
+/// with 1.10.8). So the space is taken from the operating system before HDF5 writes into it, and a refusal meets us,
+/// not HDF5.
+class OutputFile {
+ public:
+  OutputFile() = default;
+  OutputFile(Handle file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
+  ~OutputFile() { abandon(); }
+  OutputFile(OutputFile&& other) noexcept = default;
+  OutputFile& operator=(OutputFile&&) noexcept = default;
+  operator hid_t() const { return file_; }  // NOLINT: passed straight to the C API
+  bool valid() const { return file_.valid(); }
+
+  /// Makes sure that all HDF5 has allocated and `more` bytes fit on the disk. Throws FileError and abandons the file.
+  void reserve(std::size_t more = 0);
+  /// Flushes, fsyncs and closes. Throws FileError.
+  void close();
+  /// Lets HDF5 write what it still holds to nowhere and closes.
+  void abandon();
+
+ private:
+  int descriptor() const;
+  Handle file_;
+  std::string path_;
+  std::size_t reserved_ = 0;
+};
+
+}  // namespace lightloop::h5
