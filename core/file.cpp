@@ -67,6 +67,11 @@ std::string read_file(const std::string& path) {
   throw FileError("cannot read " + path, std::strerror(errno), "", "Check the path.");
 }
 
+void check_writable(const std::string& path) {
+  if (fs::is_directory(path)) cannot_write(path, EISDIR);
+  if (::access(folder_of(path).c_str(), W_OK | X_OK) != 0) cannot_write(path, errno);
+}
+
 std::string temporary_name(const std::string& path) { return path + ".tmp-" + std::to_string(::getpid()); }
 
 void remove_stale_temporaries(const std::string& path) {

@@ -8,6 +8,9 @@ namespace lightloop {
 /// The content of a file. Throws FileError naming it and the reason.
 std::string read_file(const std::string& path);
 
+/// Throws FileError when `path` could not be written: its folder is missing or closed to us, or it is a folder itself.
+void check_writable(const std::string& path);
+
 /// Where a file is prepared before it takes its name: PATH.tmp-PID.
 std::string temporary_name(const std::string& path);
 /// Removes PATH.tmp-* left by processes that no longer live.

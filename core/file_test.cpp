@@ -38,6 +38,9 @@ TEST_CASE("file: a failed write names the file and leaves nothing behind") {
   CHECK_THROWS_WITH(write_file(folder.path + "/none/a.txt", "x"), Catch::Matchers::Contains("/none/a.txt"));
   fs::create_directory(folder.path + "/taken");
   CHECK_THROWS_AS(write_file(folder.path + "/taken", "x"), FileError);
+  CHECK_THROWS_AS(check_writable(folder.path + "/taken"), FileError);
+  CHECK_THROWS_AS(check_writable(folder.path + "/none/a.txt"), FileError);
+  CHECK_NOTHROW(check_writable(folder.path + "/a.txt"));
   CHECK(folder.files() == 1);
   CHECK_THROWS_WITH(read_file(folder.path + "/b"), Catch::Matchers::Contains("No such file"));
   CHECK_THROWS_AS(read_file(folder.path), FileError);

@@ -18,8 +18,8 @@ struct Array {
   std::vector<double> values;
 };
 
-/// Writes FILE.tmp-PID, and at commit() fsyncs, renames it over FILE and fsyncs the folder. Without commit nothing is
-/// left.
+/// Builds a file in memory; commit() writes it to FILE.tmp-PID, fsyncs, renames it over FILE and fsyncs the folder.
+/// Without commit, or when it fails, nothing is left and an older FILE stays.
 ///
 /// Paths are absolute inside the file ("/curves/loss"); groups are made as needed. Every dataset gets an attribute
 /// "units" unless `unit` is empty. Text is variable-length UTF-8, an integer 64 bits, a switch 8 unsigned bits. Throws
@@ -51,6 +51,7 @@ class Writer {
   void dimension(const std::string& dataset, Index axis, const std::string& scale);
   /// A dimension without coordinate values, to be attached with `dimension`.
   void bare_dimension(const std::string& scale, Index size);
+  /// The file as it stands now appears under its name. May be called again after more was written.
   void commit();
 
  private:

@@ -1,12 +1,5 @@
 #include "core/hdf5_handle.hpp"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "core/error.hpp"
 
 namespace lightloop::h5 {
@@ -99,54 +92,6 @@ void write_attribute(hid_t object, const std::string& name, const Value& value, 
     const std::uint8_t flag = std::get<bool>(value);  // netCDF-4 knows no boolean; eight unsigned bits mean a switch
     put(H5T_NATIVE_UINT8, &flag);
   }
-}
-
-int OutputFile::descriptor() const {
-  void* driver = nullptr;
-  check(H5Fget_vfd_handle(file_, H5P_DEFAULT, &driver), "cannot write " + path_);
-  return *static_cast<int*>(driver);
-}
-
-void OutputFile::reserve(std::size_t more) {
-  constexpr std::size_t kSlack = 1 << 18;  // assumed: more than the metadata that any one call makes
-  if (!file_.valid()) throw FileError("cannot write " + path_, "an earlier write failed", "", "Open it anew.");
-  hsize_t size = 0;
-  check(H5Fget_filesize(file_, &size), "cannot write " + path_);
-  const auto needed = static_cast<std::size_t>(size) + more + kSlack;
-  if (needed <= reserved_) return;
-  const int error =
-      ::posix_fallocate(descriptor(), static_cast<off_t>(reserved_), static_cast<off_t>(needed - reserved_));
-  if (error != 0) {
-    abandon();
-    throw FileError("cannot write " + path_, std::strerror(error), "", "Free some space or write elsewhere.");
-  }
-  reserved_ = needed;
-}
-
-void OutputFile::close() {
-  reserve();
-  check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "cannot write " + path_);
-  hsize_t size = 0;
-  check(H5Fget_filesize(file_, &size), "cannot write " + path_);
-  const int fd = ::dup(descriptor());
-  const bool closed = file_.reset();
-  const bool stored = fd >= 0 && ::ftruncate(fd, static_cast<off_t>(size)) == 0 && ::fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
-  if (!closed) throw FileError("cannot write " + path_, last_message());
-  if (!stored) throw FileError("cannot write " + path_, std::strerror(error));
-}
-
-void OutputFile::abandon() {
-  if (!file_.valid()) return;
-  const Quiet quiet;
-  void* driver = nullptr;
-  const int sink = ::memfd_create("lightloop", MFD_CLOEXEC);
-  if (sink >= 0) {
-    if (H5Fget_vfd_handle(file_, H5P_DEFAULT, &driver) >= 0) ::dup3(sink, *static_cast<int*>(driver), O_CLOEXEC);
-    ::close(sink);
-  }
-  file_.reset();
 }
 
 }  // namespace lightloop::h5

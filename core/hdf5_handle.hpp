@@ -61,33 +61,4 @@ Handle space_of(const std::vector<Index>& shape);
 std::vector<Index> shape_of(hid_t object_with_space, const std::string& what);
 void write_attribute(hid_t object, const std::string& name, const Value& value, const std::string& what);
 
-/// A file being written, on a disk that may fill up.
-///
-/// HDF5 does not survive a write that fails while it flushes: the file stays open and the program crashes at exit (seen
-/// with 1.10.8). So the space is taken from the operating system before HDF5 writes into it, and a refusal meets us,
-/// not HDF5.
-class OutputFile {
- public:
-  OutputFile() = default;
-  OutputFile(Handle file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
-  ~OutputFile() { abandon(); }
-  OutputFile(OutputFile&& other) noexcept = default;
-  OutputFile& operator=(OutputFile&&) noexcept = default;
-  operator hid_t() const { return file_; }  // NOLINT: passed straight to the C API
-  bool valid() const { return file_.valid(); }
-
-  /// Makes sure that all HDF5 has allocated and `more` bytes fit on the disk. Throws FileError and abandons the file.
-  void reserve(std::size_t more = 0);
-  /// Flushes, fsyncs and closes. Throws FileError.
-  void close();
-  /// Lets HDF5 write what it still holds to nowhere and closes.
-  void abandon();
-
- private:
-  int descriptor() const;
-  Handle file_;
-  std::string path_;
-  std::size_t reserved_ = 0;
-};
-
 }  // namespace lightloop::h5

@@ -1,5 +1,4 @@
 #include <hdf5_hl.h>
-#include <unistd.h>
 
 #include <cstdio>
 
@@ -17,24 +16,25 @@ Handle ordered(hid_t property_class) {
 }
 }  // namespace
 
+/// The file is built in memory, where writing cannot fail: HDF5 1.10.8 crashes at exit after a flush that failed on a
+/// full disk.
 struct Writer::Impl {
-  std::string path, temporary;
-  OutputFile file;
-  bool published = false;
+  std::string path;
+  Handle file;
 
-  explicit Impl(std::string name) : path(std::move(name)), temporary(temporary_name(path)) {
-    remove_stale_temporaries(path);
+  explicit Impl(std::string name) : path(std::move(name)) {
+    check_writable(path);
     const Handle access(H5Pcreate(H5P_FILE_ACCESS));
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
-    H5Pset_sieve_buf_size(access, 0);  // a write that fails must fail at once, not when the dataset is closed
-    file = OutputFile(checked(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, ordered(H5P_FILE_CREATE), access),
-                              "cannot write " + path, "Check that the folder exists and may be written to."),
-                      path);
+    constexpr std::size_t kIncrement = 1 << 20;
+    H5Pset_fapl_core(access, kIncrement, false);
+    file = checked(H5Fcreate(temporary_name(path).c_str(), H5F_ACC_TRUNC, ordered(H5P_FILE_CREATE), access),
+                   "cannot write " + path);
   }
   ~Impl() {
-    file.abandon();
-    if (!published) ::unlink(temporary.c_str());
+    const Quiet quiet;
+    file.reset();
   }
   std::string naming(const std::string& object) const { return "cannot write " + object + " in " + path; }
 
@@ -52,12 +52,8 @@ struct Writer::Impl {
     make_groups(object);
     if (H5Lexists(file, object.c_str(), H5P_DEFAULT) > 0)
       throw InvalidParameter(naming(object), "it exists already", "", "Write every dataset once.");
-    const Handle creation(H5Pcreate(H5P_DATASET_CREATE));
-    if (H5Tget_class(type) != H5T_STRING && H5Sget_simple_extent_npoints(space) > 0) {
-      H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);  // so that its space can be reserved before the first write
-      H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
-    }
-    return checked(H5Dcreate2(file, object.c_str(), type, space, H5P_DEFAULT, creation, H5P_DEFAULT), naming(object));
+    return checked(H5Dcreate2(file, object.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                   naming(object));
   }
   Handle open_dataset(const std::string& object) const {
     return checked(H5Dopen2(file, object.c_str(), H5P_DEFAULT), naming(object), "Write the dataset first.");
@@ -79,7 +75,6 @@ Writer& Writer::operator=(Writer&&) noexcept = default;
 
 void Writer::attribute(const std::string& object, const std::string& name, const Value& value) {
   const Quiet quiet;
-  impl_->file.reserve(to_string(value).size());
   write_attribute(impl_->open_object(object), name, value, impl_->naming(object + ":" + name));
 }
 
@@ -88,12 +83,7 @@ void Writer::attribute(const std::string& object, const std::string& name, const
   const auto owner = impl_->open_object(object);
   const auto what = impl_->naming(object + ":" + name);
   std::vector<const char*> pointers;
-  std::size_t bytes = 0;
-  for (const auto& value : values) {
-    pointers.push_back(value.c_str());
-    bytes += value.size();
-  }
-  impl_->file.reserve(bytes);
+  for (const auto& value : values) pointers.push_back(value.c_str());
   const auto type = text_type();
   const auto space = space_of({static_cast<Index>(values.size())});
   const auto made = checked(H5Acreate2(owner, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), what);
@@ -109,12 +99,9 @@ void Writer::write_numbers(const std::string& path, std::span<const T> values, c
   if (size != static_cast<Index>(values.size()))
     throw ShapeMismatch(impl_->naming(path), std::to_string(values.size()) + " values",
                         "the shape holds " + std::to_string(size));
-  impl_->file.reserve();
   const auto dataset = impl_->make_dataset(path, number_type<T>(), space_of(shape));
-  impl_->file.reserve();  // for the values, allocated by now
   if (size > 0)
-    check(H5Dwrite(dataset, number_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), impl_->naming(path),
-          "Free some space or write elsewhere.");
+    check(H5Dwrite(dataset, number_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), impl_->naming(path));
   if (!unit.empty()) write_attribute(dataset, "units", unit, impl_->naming(path));
 }
 
@@ -141,7 +128,6 @@ void Writer::write(const std::string& path, std::span<const std::uint16_t> v, st
 
 void Writer::write_text(const std::string& path, const std::string& text) {
   const Quiet quiet;
-  impl_->file.reserve(text.size());
   const auto type = text_type();
   const auto dataset = impl_->make_dataset(path, type, space_of({}));
   const char* pointer = text.c_str();
@@ -153,7 +139,6 @@ void Writer::parameters(const std::string& group, const ParamSet& params) {
   const auto owner = impl_->open_object(group);
   for (const auto& info : params.infos()) {
     const auto what = impl_->naming(group + ":" + info.name);
-    impl_->file.reserve(to_string(params.value(info.name)).size());
     write_attribute(owner, info.name, params.value(info.name), what);
     if (!info.unit.empty()) write_attribute(owner, info.name + ".unit", info.unit, what);
   }
@@ -161,7 +146,6 @@ void Writer::parameters(const std::string& group, const ParamSet& params) {
 
 void Writer::dimension(const std::string& dataset, Index axis, const std::string& scale) {
   const Quiet quiet;
-  impl_->file.reserve();
   const auto what = impl_->naming("dimension " + std::to_string(axis) + " of " + dataset);
   const auto data = impl_->open_dataset(dataset), coordinate = impl_->open_dataset(scale);
   const auto data_shape = shape_of(data, what), length = shape_of(coordinate, what);
@@ -174,7 +158,6 @@ void Writer::dimension(const std::string& dataset, Index axis, const std::string
 
 void Writer::bare_dimension(const std::string& scale, Index size) {
   const Quiet quiet;
-  impl_->file.reserve();
   const auto dataset = impl_->make_dataset(scale, H5T_NATIVE_FLOAT, space_of({size}));
   char name[80];  // the words by which netCDF-4 knows a dimension that is no variable
   std::snprintf(name, sizeof name, "This is a netCDF dimension but not a netCDF variable. %9d", static_cast<int>(size));
@@ -183,9 +166,13 @@ void Writer::bare_dimension(const std::string& scale, Index size) {
 
 void Writer::commit() {
   const Quiet quiet;
-  impl_->file.close();
-  impl_->published = true;  // publish_file removes what it cannot publish
-  publish_file(impl_->temporary, impl_->path);
+  check(H5Fflush(impl_->file, H5F_SCOPE_GLOBAL), "cannot write " + impl_->path);
+  void* image =
+      nullptr;  // HDF5's in-memory driver hands out the address of its buffer, which may be longer than the file
+  const auto size = H5Fget_file_image(impl_->file, nullptr, 0);
+  if (size <= 0) throw FileError("cannot write " + impl_->path, last_message());
+  check(H5Fget_vfd_handle(impl_->file, H5P_DEFAULT, &image), "cannot write " + impl_->path);
+  write_file(impl_->path, {*static_cast<const char**>(image), static_cast<std::size_t>(size)});
 }
 
 }  // namespace lightloop::h5
