@@ -3,8 +3,12 @@
 #include <Random123/philox.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <cstring>
+#include <numbers>
 #include <vector>
 
 #include "core/error.hpp"
@@ -72,5 +76,41 @@ TEST_CASE("bulk words are the reference philox of (row, column / 4)") {
     const auto c = first + i;
     REQUIRE(w[i] ==
             philox({0x89abcdefu, 0x01234567u, static_cast<std::uint32_t>(c / 4), 0}, {hash[0], hash[1]})[c % 4]);
+  }
+}
+
+TEST_CASE("golden: the integers of every sampler stay as they are") {
+  const Stream s(1, 2, Purpose::camera_shot);
+  std::array<std::uint32_t, 4> w{};
+  s.words(3, 5, w);
+  CHECK(w == std::array<std::uint32_t, 4>{0x85fca170u, 0x8bfcdb8du, 0xbcfeceddu, 0xcc8da2c3u});
+  std::array<float, 4> u{};
+  s.uniform(3, 5, u);
+  for (std::size_t i = 0; i < 4; ++i)  // (word + 1/2) / 2^32 to the nearest float
+    CHECK(std::abs(static_cast<double>(u[i]) - (w[i] + 0.5) * 0x1p-32) <= 0x1p-25);
+  CHECK(std::bit_cast<std::uint32_t>(u[0]) == 0x3f05fca1u);
+  const std::array<float, 8> mean{0.1f, 2, 9, 11, 30, 500, 1e4f, 1e6f};
+  std::array<float, 8> k{};
+  s.poisson(3, 5, mean, k);
+  CHECK(k == std::array<float, 8>{0, 1, 12, 12, 39, 492, 10024, 999326});
+  std::array<std::uint64_t, 3> b{s.binomial(3, 5, 10, 0.3), s.binomial(3, 5, 1000, 0.3),
+                                 s.binomial(3, 5, 1000000, 0.999)};
+  CHECK(b == std::array<std::uint64_t, 3>{1u, 266u, 999075u});
+  std::array<std::uint32_t, 8> p{};
+  s.permutation(3, p);
+  CHECK(p == std::array<std::uint32_t, 8>{1, 0, 2, 6, 4, 7, 5, 3});
+}
+
+TEST_CASE("normal draws are Box-Muller of their words to float accuracy") {
+  const Stream s(5, 6, Purpose::user);
+  std::vector<std::uint32_t> w(4096);
+  std::vector<float> z(w.size());
+  s.words(1, 0, w);
+  s.normal(1, 0, z);
+  for (std::size_t i = 0; i < w.size(); i += 2) {
+    const double r = std::sqrt(-2 * std::log((w[i] + 0.5) * 0x1p-32)),
+                 angle = 2 * std::numbers::pi * w[i + 1] * 0x1p-32;
+    REQUIRE(static_cast<double>(z[i]) == Approx(r * std::cos(angle)).margin(2e-6));
+    REQUIRE(static_cast<double>(z[i + 1]) == Approx(r * std::sin(angle)).margin(2e-6));
   }
 }
