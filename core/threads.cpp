@@ -1,12 +1,13 @@
 #include "core/threads.hpp"
 
+#include <pthread.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -56,17 +57,11 @@ class Job {
   std::exception_ptr error_;
 };
 
-/// The caller works too and waits only for helpers that have joined its job. So a helper that wakes late costs nothing,
-/// and a forked child, which has no helpers, still finishes alone.
+/// The caller works too and waits only for helpers that have joined its job, so a helper that wakes late costs nothing.
 class Pool {
  public:
-  Pool() { start(processors()); }
-  ~Pool() {
-    if (getpid() == owner_)
-      stop();
-    else
-      for (auto& helper : helpers_) helper.detach();  // these threads stayed with the parent process
-  }
+  explicit Pool(int count) { start(count); }
+  ~Pool() { stop(); }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
@@ -75,11 +70,7 @@ class Pool {
   void resize(int count) {
     const std::lock_guard busy(busy_);
     if (count == size()) return;
-    if (getpid() == owner_)
-      stop();
-    else
-      for (auto& helper : helpers_) helper.detach();
-    helpers_.clear();
+    stop();
     start(count);
   }
 
@@ -111,9 +102,7 @@ class Pool {
 
  private:
   void start(int count) {
-    owner_ = getpid();
     stopping_ = false;
-    joined_ = 0;
     for (int i = 1; i < count; ++i) helpers_.emplace_back([this] { help(); });
     size_.store(count, std::memory_order_relaxed);
   }
@@ -125,6 +114,7 @@ class Pool {
     }
     wake_.notify_all();
     for (auto& helper : helpers_) helper.join();
+    helpers_.clear();
   }
 
   void help() {
@@ -152,12 +142,22 @@ class Pool {
   bool stopping_ = false;
   std::vector<std::thread> helpers_;
   std::atomic<int> size_{1};
-  pid_t owner_ = 0;
 };
 
+/// Never destroyed: helpers may sleep until the process ends. A forked child has no helpers, and the locks it inherits
+/// may be held by threads it does not have, so it forgets its parent's pool and makes its own at the first call.
+std::atomic<Pool*> current{nullptr};
+std::atomic<int> wanted_threads{0};
+
 Pool& pool() {
-  static Pool instance;
-  return instance;
+  if (Pool* known = current.load(std::memory_order_acquire)) return *known;
+  [[maybe_unused]] static const int registered =
+      pthread_atfork(nullptr, nullptr, [] { current.store(nullptr, std::memory_order_release); });
+  const int count = wanted_threads.load() > 0 ? wanted_threads.load() : processors();
+  auto fresh = std::make_unique<Pool>(count);
+  Pool* expected = nullptr;
+  if (!current.compare_exchange_strong(expected, fresh.get())) return *expected;  // another thread was first
+  return *fresh.release();
 }
 
 }  // namespace
@@ -167,6 +167,7 @@ void set_threads(int count) {
   if (count < 1 || count > kMost)
     throw OutOfRange("thread count", std::to_string(count), "1.." + std::to_string(kMost));
   if (inside_body) throw Unsupported("set_threads", "called inside a parallel_for body", {}, "Call it between jobs.");
+  wanted_threads.store(count);
   pool().resize(count);
 }
 

@@ -10,7 +10,7 @@ namespace lightloop {
 /// Sets how many threads `parallel_for` may use (>= 1, the caller included). Results never depend on it. Throws
 /// OutOfRange, and Unsupported inside a `parallel_for` body.
 void set_threads(int count);
-/// At first the number of processors this process may run on.
+/// At first the number of processors this process may run on; a forked child keeps its parent's number.
 int threads();
 
 /// A reference to a callable void(Index); owns and allocates nothing.

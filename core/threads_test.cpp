@@ -1,5 +1,8 @@
 #include "core/threads.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <stdexcept>
@@ -72,4 +75,23 @@ TEST_CASE("a thread count outside its range is refused and changes nothing") {
   REQUIRE_THROWS_AS(set_threads(0), OutOfRange);
   REQUIRE_THROWS_AS(set_threads(-3), OutOfRange);
   REQUIRE(threads() == before);
+}
+
+TEST_CASE("a forked child works with a pool of its own") {
+  const ThreadCount guard(3);
+  parallel_for(8, [](Index) {});
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    alarm(20);  // a hang becomes a signal, which the parent sees
+    std::atomic<Index> sum{0};
+    for (int round = 0; round < 50; ++round) parallel_for(10, [&](Index i) { sum += i; });
+    const bool kept = threads() == 3;
+    set_threads(2);
+    parallel_for(10, [&](Index i) { sum += i; });
+    _exit(kept && sum == 51 * 45 ? 0 : 1);
+  }
+  int status = -1;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE((WIFEXITED(status) && WEXITSTATUS(status) == 0));
 }
