@@ -66,9 +66,15 @@ void require_equal(const Codes& a, const Codes& b, const std::string& what) {
   require(where.empty(), what + ": " + where);
 }
 
-void require_like_fresh(Device& device, const Open& open, const std::string& what) {
-  const FrameBuffer in = probe_input(device.describe(), kFrames);
-  require_equal(run(device, in.frames()), run(*fresh(open), in.frames()), what + " changed later codes");
+Codes run_fresh(const Open& open, const ConstFrames& in, const RunOptions& options, std::uint8_t fill) {
+  return run(*fresh(open), in, options, fill);
+}
+
+void require_like_fresh(std::unique_ptr<Device> device, const Open& open, const std::string& what) {
+  const FrameBuffer in = probe_input(device->describe(), kFrames);
+  const Codes codes = run(*device, in.frames());
+  device.reset();
+  require_equal(codes, run_fresh(open, in.frames()), what + " changed later codes");
 }
 
 }  // namespace conformance

@@ -54,8 +54,11 @@ Codes run(Device& device, ConstFrames in, const RunOptions& options = {}, std::u
 /// Empty when equal, else where they differ first.
 std::string difference(const Codes& a, const Codes& b);
 void require_equal(const Codes& a, const Codes& b, const std::string& what);
-/// `device` answers the next frames as a newly opened one does.
-void require_like_fresh(Device& device, const Open& open, const std::string& what);
+/// What a newly opened device answers; it is closed again. Never call it while another device is open: an instrument
+/// can be opened once only.
+Codes run_fresh(const Open& open, const ConstFrames& in, const RunOptions& options = {}, std::uint8_t fill = 0);
+/// `device` answers the next frames as a newly opened one does. Ends the use of `device`.
+void require_like_fresh(std::unique_ptr<Device> device, const Open& open, const std::string& what);
 
 /// `action` throws an E. `name` is E's name.
 template <class E>

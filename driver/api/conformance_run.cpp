@@ -30,7 +30,7 @@ void answers(const Open& open) {
 }
 
 void wrong_shapes(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   const DeviceInfo& info = device->describe();
   const auto refused = [&](const std::string& what, FrameBuffer in, FrameBuffer out) {
     LIGHTLOOP_REQUIRE_THROWS(ShapeMismatch, what, device->run(in.frames(), out.frames()));
@@ -52,11 +52,11 @@ void wrong_shapes(const Open& open) {
   refused("output codes of the other width", in, sized(3 - b_out, n_out, 2));
   refused("one output frame for two input frames", in, sized(b_out, n_out, 1));
   refused("three output frames for two input frames", in, sized(b_out, n_out, 3));
-  require_like_fresh(*device, open, "frames of the wrong shape");
+  require_like_fresh(std::move(device), open, "frames of the wrong shape");
 }
 
 void too_high(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   const DeviceInfo& info = device->describe();
   if (info.input.bits == 8 * info.input.bytes()) throw Skipped{"every value that can be stored is a code"};
   for (const Index frame : {Index{0}, kFrames - 1}) {
@@ -65,19 +65,19 @@ void too_high(const Open& open) {
     LIGHTLOOP_REQUIRE_THROWS(OutOfRange, "the code " + std::to_string(info.input.highest() + 1),
                              run(*device, in.frames()));
   }
-  require_like_fresh(*device, open, "a code above the highest");
+  require_like_fresh(std::move(device), open, "a code above the highest");
 }
 
 void empty_batch(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   const Codes codes = run(*device, probe_input(device->describe(), 0).frames());
   require(codes.report.frames == 0 && codes.report.codes == 0, "it was counted as frames");
-  require_like_fresh(*device, open, "an empty batch");
+  require_like_fresh(std::move(device), open, "an empty batch");
 }
 
 void largest_batch(const Open& open) {
-  const auto device = fresh(open);
-  const DeviceInfo& info = device->describe();
+  auto device = fresh(open);
+  const DeviceInfo info = device->describe();
   constexpr double kMaxCodes = 1 << 26, kMaxWork = 1e10;  // what may be tried without minutes or gigabytes
   const double n_in = static_cast<double>(info.input.size()), n_out = static_cast<double>(info.output.size());
   const double frames = static_cast<double>(info.max_batch);
@@ -87,6 +87,7 @@ void largest_batch(const Open& open) {
   require(run(*device, in.frames().slice(0, info.max_batch)).report.frames == info.max_batch,
           "not all frames of a batch of max_batch were run");
   LIGHTLOOP_REQUIRE_THROWS(OutOfRange, "one frame more than max_batch", run(*device, in.frames()));
+  device.reset();
   FrameBuffer out = output_memory(info, info.max_batch + 1);
   Session session(fresh(open));
   session.run(in.frames(), out.frames());
@@ -94,52 +95,57 @@ void largest_batch(const Open& open) {
 }
 
 void repeatable(const Open& open) {
-  const auto device = fresh(open), other = fresh(open);
+  auto device = fresh(open);
+  const RunOptions options{.first_frame_id = 7};
   const FrameBuffer in = probe_input(device->describe(), kFrames);
-  const Codes first = run(*device, in.frames(), {.first_frame_id = 7});
-  require_equal(first, run(*other, in.frames(), {.first_frame_id = 7}, 0xFF), "two fresh devices");
+  const Codes first = run(*device, in.frames(), options);
   if (!device->describe().stateful)
-    require_equal(first, run(*device, in.frames(), {.first_frame_id = 7}, 0xFF), "the same device, asked twice");
+    require_equal(first, run(*device, in.frames(), options, 0xFF), "the same device, asked twice");
+  device.reset();
+  require_equal(first, run_fresh(open, in.frames(), options, 0xFF), "two fresh devices");
 }
 
 void deterministic(const Open& open) {
   constexpr Index kMany = 64;  // frames over which a noise of the order of one code must show
-  const auto device = fresh(open), other = fresh(open);
+  auto device = fresh(open);
+  const bool says_so = device->describe().deterministic;
   const FrameBuffer in = probe_input(device->describe(), kMany);
-  const std::string where =
-      difference(run(*device, in.frames(), {.first_frame_id = 0}), run(*other, in.frames(), {.first_frame_id = 1000}));
-  if (device->describe().deterministic)
+  const Codes first = run(*device, in.frames(), {.first_frame_id = 0});
+  device.reset();
+  const std::string where = difference(first, run_fresh(open, in.frames(), {.first_frame_id = 1000}));
+  if (says_so)
     require(where.empty(), "says it is deterministic, but with other frame ids " + where);
   else
     require(!where.empty(), "says it is noisy, but " + std::to_string(kMany) + " frames are equal under other ids");
 }
 
 void batch_split(const Open& open) {
-  const auto whole = fresh(open), parts = fresh(open);
-  const FrameBuffer in = probe_input(whole->describe(), kFrames);
-  const Codes once = run(*whole, in.frames(), {.first_frame_id = 3});
-  Codes joined = run(*parts, in.frames().slice(0, 1), {.first_frame_id = 3});
+  auto device = fresh(open);
+  const FrameBuffer in = probe_input(device->describe(), kFrames);
+  Codes joined = run(*device, in.frames().slice(0, 1), {.first_frame_id = 3});
   for (const auto& [first, n] : {std::pair<Index, Index>{1, 2}, {3, kFrames - 3}}) {
     const Codes more =
-        run(*parts, in.frames().slice(first, n), {.first_frame_id = 3 + static_cast<std::uint64_t>(first)});
+        run(*device, in.frames().slice(first, n), {.first_frame_id = 3 + static_cast<std::uint64_t>(first)});
     joined.values.insert(joined.values.end(), more.values.begin(), more.values.end());
   }
-  require_equal(once, joined, "one call and three calls");
+  device.reset();
+  require_equal(run_fresh(open, in.frames(), {.first_frame_id = 3}), joined, "one call and three calls");
 }
 
 void session_split(const Open& open) {
-  const auto device = fresh(open);
-  const DeviceInfo& info = device->describe();
-  const FrameBuffer in = probe_input(info, kFrames);
-  const Codes once = run(*device, in.frames());
-  Session session(fresh(open));
-  FrameBuffer out = output_memory(info, kFrames);
-  session.run(in.frames().slice(0, 2), out.frames().slice(0, 2));
-  session.run(in.frames().slice(2, kFrames - 2), out.frames().slice(2, kFrames - 2));
+  FrameBuffer in, out;
+  {
+    Session session(fresh(open));
+    in = probe_input(session.info(), kFrames);
+    out = output_memory(session.info(), kFrames);
+    session.run(in.frames().slice(0, 2), out.frames().slice(0, 2));
+    session.run(in.frames().slice(2, kFrames - 2), out.frames().slice(2, kFrames - 2));
+    require(session.meter().frames == kFrames, "the Session's meter lost frames");
+  }
+  const Codes once = run_fresh(open, in.frames());
   for (Index i = 0; i < kFrames * once.size; ++i)
     require(out.frames().at(i / once.size, i % once.size) == once.values[static_cast<std::size_t>(i)],
             "two calls of a Session differ from one of the device in code " + std::to_string(i));
-  require(session.meter().frames == kFrames, "the Session's meter lost frames");
 }
 
 void threads_do_not_matter(const Open& open) {
@@ -158,13 +164,14 @@ void threads_do_not_matter(const Open& open) {
 }
 
 void deadline(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   const FrameBuffer in = probe_input(device->describe(), kFrames);
   const auto now = std::chrono::steady_clock::now();
   LIGHTLOOP_REQUIRE_THROWS(Timeout, "a deadline that has passed",
                            run(*device, in.frames(), {.deadline = now - std::chrono::seconds(1)}));
-  require_equal(run(*device, in.frames(), {.deadline = now + std::chrono::hours(1)}), run(*fresh(open), in.frames()),
-                "a run refused for its deadline changed later codes");
+  const Codes later = run(*device, in.frames(), {.deadline = now + std::chrono::hours(1)});
+  device.reset();
+  require_equal(later, run_fresh(open, in.frames()), "a run refused for its deadline changed later codes");
 }
 
 }  // namespace

@@ -46,10 +46,10 @@ void records(const Open& open) {
 }
 
 void present_values(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   device->configure(device->settings().all());
   device->configure({});
-  require_like_fresh(*device, open, "configuring the present values");
+  require_like_fresh(std::move(device), open, "configuring the present values");
 }
 
 void limits(const Open& open) {
@@ -113,7 +113,7 @@ void wrong_kind(const Open& open) {
 }
 
 void all_or_nothing(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   const Settings before = device->settings().all();
   for (const ParamInfo& info : std::vector<ParamInfo>(device->settings().infos())) {
     const auto other = another_value(info, before.at(info.name));
@@ -124,11 +124,11 @@ void all_or_nothing(const Open& open) {
                                device->configure({{info.name, *other}, {unknown, std::int64_t{1}}}));
     require(before == device->settings().all(), info.name + " changed although the change as a whole was refused");
   }
-  require_like_fresh(*device, open, "refused changes");
+  require_like_fresh(std::move(device), open, "refused changes");
 }
 
 void reopen(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   const Settings before = device->settings().all();
   bool tried = false;
   for (const ParamInfo& info : std::vector<ParamInfo>(device->settings().infos())) {
@@ -140,7 +140,7 @@ void reopen(const Open& open) {
     require(before == device->settings().all(), info.name + " changed although it was refused");
   }
   if (!tried) throw Skipped{"no setting needs a re-open"};
-  require_like_fresh(*device, open, "refused changes");
+  require_like_fresh(std::move(device), open, "refused changes");
 }
 
 }  // namespace

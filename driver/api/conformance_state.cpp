@@ -10,15 +10,15 @@ const FrameFormat& programme_format(const Device& device) {
 }
 
 void remembers_nothing(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   if (device->describe().stateful) throw Skipped{"the device says it is stateful"};
   run(*device, probe_input(device->describe(), kFrames, 1).frames(), {.first_frame_id = 100});
-  require_like_fresh(*device, open, "earlier frames of a device that says it is stateless");
+  require_like_fresh(std::move(device), open, "earlier frames of a device that says it is stateless");
 }
 
 void snapshot(const Open& open) {
-  const auto device = fresh(open);
-  const DeviceInfo& info = device->describe();
+  auto device = fresh(open);
+  const DeviceInfo info = device->describe();
   if (info.program) device->program(probe(*info.program, 1, 5).frames());
   const FrameBuffer past = probe_input(info, kFrames, 1), future = probe_input(info, kFrames, 2);
   run(*device, past.frames());
@@ -27,25 +27,26 @@ void snapshot(const Open& open) {
   const Codes expected = run(*device, future.frames(), next);
   device->restore(state);
   require_equal(expected, run(*device, future.frames(), next), "before and after restore()");
-  const auto other = open();
-  if (info.program) other->program(probe(*info.program, 1, 5).frames());
-  other->restore(state);
-  require_equal(expected, run(*other, future.frames(), next), "restored into a fresh device");
+  device.reset();
+  device = open();
+  if (info.program) device->program(probe(*info.program, 1, 5).frames());
+  device->restore(state);
+  require_equal(expected, run(*device, future.frames(), next), "restored into a fresh device");
 }
 
 void foreign_snapshot(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   auto state = device->snapshot();
   state.push_back(std::byte{1});
   LIGHTLOOP_REQUIRE_THROWS(InvalidParameter, "a snapshot with one byte more", device->restore(state));
-  require_like_fresh(*device, open, "a refused snapshot");
+  require_like_fresh(std::move(device), open, "a refused snapshot");
 }
 
 void reset(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   run(*device, probe_input(device->describe(), kFrames, 1).frames(), {.first_frame_id = 100});
   device->reset();
-  require_like_fresh(*device, open, "frames before a reset()");
+  require_like_fresh(std::move(device), open, "frames before a reset()");
 }
 
 void programme(const Open& open) {
@@ -62,7 +63,7 @@ void programme(const Open& open) {
 }
 
 void wrong_programme(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   const FrameFormat format = programme_format(*device);
   const auto refuse = [&](const std::string& what, int bytes, Index size, Index count) {
     FrameBuffer codes(format, 1);
@@ -79,7 +80,7 @@ void wrong_programme(const Open& open) {
     codes.frames().set(0, format.size() - 1, format.highest() + 1);
     LIGHTLOOP_REQUIRE_THROWS(OutOfRange, "a programme code above the highest", device->program(codes.frames()));
   }
-  require_like_fresh(*device, open, "refused programmes");
+  require_like_fresh(std::move(device), open, "refused programmes");
 }
 
 void no_programme(const Open& open) {
@@ -90,28 +91,29 @@ void no_programme(const Open& open) {
 }
 
 void transposed(const Open& open) {
-  const auto device = fresh(open);
-  const DeviceInfo& info = device->describe();
+  auto device = fresh(open);
+  const DeviceInfo info = device->describe();
   const RunOptions options{.pass = Pass::transposed};
   const FrameBuffer in = probe_input(info, kFrames, 0, Pass::transposed);
   if (!info.transposed) {
     LIGHTLOOP_REQUIRE_THROWS(Unsupported, "a transposed pass", run(*device, in.frames(), options));
-    require_like_fresh(*device, open, "a refused transposed pass");
+    require_like_fresh(std::move(device), open, "a refused transposed pass");
     return;
   }
-  const Codes codes = run(*device, in.frames(), options, 0xFF);
-  for (const std::uint32_t code : codes.values)
-    require(code <= info.output.highest(), "a transposed code of " + std::to_string(code));
-  require_equal(codes, run(*fresh(open), in.frames(), options), "two fresh devices, transposed");
   if (info.input.size() != info.output.size())
     LIGHTLOOP_REQUIRE_THROWS(ShapeMismatch, "a transposed pass with frames of the forward one",
                              FrameBuffer out = output_memory(info, kFrames);
                              device->run(probe_input(info, kFrames).frames(), out.frames(), options));
+  const Codes codes = run(*device, in.frames(), options, 0xFF);
+  for (const std::uint32_t code : codes.values)
+    require(code <= info.output.highest(), "a transposed code of " + std::to_string(code));
+  device.reset();
+  require_equal(codes, run_fresh(open, in.frames(), options), "two fresh devices, transposed");
 }
 
 void auxiliary(const Open& open) {
-  const auto device = fresh(open);
-  const DeviceInfo& info = device->describe();
+  auto device = fresh(open);
+  const DeviceInfo info = device->describe();
   if (info.aux_inputs.empty()) throw Skipped{"the device has no auxiliary inputs"};
   const Index n = static_cast<Index>(info.aux_inputs.size());
   const FrameBuffer frames = probe_input(info, kFrames);
@@ -133,17 +135,20 @@ void auxiliary(const Open& open) {
     high(kFrames - 1, c) = static_cast<std::uint16_t>(1u << aux.bits);
     LIGHTLOOP_REQUIRE_THROWS(OutOfRange, "an auxiliary code above the highest", run(*device, with(high)));
   }
-  require_equal(run(*device, with(rest)), run(*fresh(open), frames.frames()), "auxiliary codes at rest and none");
+  const Codes at_rest = run(*device, with(rest));
+  device.reset();
+  require_equal(at_rest, run_fresh(open, frames.frames()), "auxiliary codes at rest and none");
 }
 
 void closing(const Open& open) {
-  const auto device = fresh(open);
+  auto device = fresh(open);
   const FrameBuffer in = probe_input(device->describe(), 1);
   run(*device, in.frames());
   device->close();
   device->close();
   LIGHTLOOP_REQUIRE_THROWS(LinkError, "run() after close()", run(*device, in.frames()));
   require(!device->describe().model.empty(), "a closed device forgot what it was");
+  device.reset();
   fresh(open)->close();  // and it can be opened again
 }
 

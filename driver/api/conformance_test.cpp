@@ -60,6 +60,47 @@ TEST_CASE("a device that cannot be opened fails every check and throws out of no
   CHECK(results.size() > 30);
 }
 
+TEST_CASE("a device that can be opened only once at a time passes") {
+  int alive = 0;
+  struct Counted : test::FakeDevice {
+    Counted(const FakeOptions& options, int& count) : FakeDevice(options), alive(count) {
+      if (++alive > 1) throw LinkError("fake", "somebody else has it");
+    }
+    ~Counted() override { --alive; }
+    int& alive;
+  };
+  for (const bool on : {false, true})
+    CHECK(failed(check_device([&] {
+            return std::make_unique<Counted>(FakeOptions{on, on, on, on, on}, alive);
+          })) == std::set<std::string>{});
+}
+
+TEST_CASE("a device with the required methods only passes") {
+  struct Least : Device {
+    Least() {
+      info.kind = "projection";
+      info.model = "least";
+      info.input = info.output = {{3}, 8, "code"};
+      info.deterministic = true;
+      info.cost = {.frame_s = 1, .power_w = 1};
+    }
+    const DeviceInfo& describe() const override { return info; }
+    const ParamSet& settings() const override { return none; }
+    void configure(const Settings& changes) override { changed(changes); }
+    RunReport run(ConstFrames in, Frames out, const RunOptions& options) override {
+      check_open(open);
+      check_frames(in, out, options);
+      std::copy_n(in.u8().data(), in.count * in.size, out.u8().data());
+      return {in.count, in.count * in.size, 0, info.cost.seconds(in.count, 1), info.cost.joules(in.count, 1)};
+    }
+    void close() override { open = false; }
+    DeviceInfo info;
+    ParamSet none{"least", {}};
+    bool open = true;
+  };
+  CHECK(failed(check_device([] { return std::make_unique<Least>(); })) == std::set<std::string>{});
+}
+
 TEST_CASE("checks that do not apply are skipped with a reason") {
   bool skipped = false;
   for (const CheckResult& result : check_fake({false, false, false, false, false})) {
