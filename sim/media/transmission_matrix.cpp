@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <numbers>
-#include <vector>
 
 #include "core/error.hpp"
 #include "core/threads.hpp"
@@ -13,22 +12,22 @@ namespace {
 constexpr Index kBlock = 32;  // pixels drawn together, so that writes into the transposed storage are whole cache lines
 constexpr float kHalf = static_cast<float>(1 / std::numbers::sqrt2);  // each quadrature has variance 1/2
 
-// Calls draw(grain, pixel, span of 2 n reals) for every grain of every pixel and hands the pairs to
-// put(entry&, value), where entry runs over n rows of `entries` from `first`.
+// Calls draw(grain, first pixel, pixels x 2 n reals) for blocks of pixels and hands each real, with variance 1/2, to
+// put(entry, value); n is the number of rows of `entries`.
 template <class Draw, class Put>
 void for_entries(View<float> entries, Index pixels, Index grains, Draw draw, Put put) {
   const Index n = entries.rows(), blocks = (pixels + kBlock - 1) / kBlock;
   parallel_for(grains * blocks, [&](Index tile) {
     const Index g = tile / blocks, begin = tile % blocks * kBlock, count = std::min(kBlock, pixels - begin);
-    std::vector<float> drawn(static_cast<std::size_t>(2 * n * count));
-    for (Index i = 0; i < count; ++i)
-      draw(g, begin + i, std::span<float>(drawn.data() + 2 * n * i, static_cast<std::size_t>(2 * n)));
+    Matrix<float> drawn;
+    drawn.resize(count, 2 * n);
+    draw(g, begin, drawn.view());
     for (Index j = 0; j < n; ++j) {
       float* const re = &entries(j, 2 * g * pixels + begin);
       float* const im = re + pixels;
       for (Index i = 0; i < count; ++i) {
-        put(re[i], kHalf * drawn[static_cast<std::size_t>(2 * (n * i + j))]);
-        put(im[i], kHalf * drawn[static_cast<std::size_t>(2 * (n * i + j) + 1)]);
+        put(re[i], kHalf * drawn(i, 2 * j));
+        put(im[i], kHalf * drawn(i, 2 * j + 1));
       }
     }
   });
@@ -43,14 +42,14 @@ TransmissionMatrix::TransmissionMatrix(std::uint64_t seed, std::uint64_t instanc
   entries_.resize(inputs + 1, 2 * grains * pixels);
   const Stream matrix(seed, instance, Purpose::transmission_matrix);
   const Stream background(seed, instance, Purpose::background_field);
-  const auto row = [](Index g, Index p) {
-    return static_cast<std::uint64_t>(p) + (static_cast<std::uint64_t>(g) << 40);
-  };
   for_entries(
       entries_, pixels, grains,
-      [&](Index g, Index p, std::span<float> out) {
-        matrix.normal(row(g, p), 0, out.first(out.size() - 2));
-        background.normal(row(g, p), 0, out.last(2));
+      [&](Index g, Index first, View<float> out) {
+        for (Index i = 0; i < out.rows(); ++i) {
+          const auto row = static_cast<std::uint64_t>(first + i) + (static_cast<std::uint64_t>(g) << 40);
+          matrix.normal(row, 0, out.row(i).first(static_cast<std::size_t>(2 * inputs)));
+          background.normal(row, 0, out.row(i).last(2));
+        }
       },
       [](float& entry, float value) { entry = value; });
 }
@@ -61,8 +60,9 @@ void TransmissionMatrix::evolve(double correlation, std::uint64_t step) {
   const auto fresh = static_cast<float>(std::sqrt(1 - correlation * correlation));
   for_entries(
       entries_, pixels_, grains_,
-      [&](Index g, Index p, std::span<float> out) {
-        drift.normal(step, static_cast<std::uint64_t>(g * pixels_ + p) * out.size(), out);
+      [&](Index g, Index first, View<float> out) {
+        drift.normal(step, static_cast<std::uint64_t>((g * pixels_ + first) * out.cols()),
+                     {out.data(), static_cast<std::size_t>(out.size())});
       },
       [&](float& entry, float value) { entry = keep * entry + fresh * value; });
 }
