@@ -13,12 +13,6 @@
 #include "sim/media/binary_field.hpp"
 
 namespace lightloop::opu {
-namespace {
-
-constexpr Index kChunk = 128;  // frames whose fields are held at once; a whole tile of gemm
-
-}  // namespace
-
 Opu::Opu(const ParamSet& params) : params_(params), physics_(params), info_(physics_.info()), medium_(physics_) {}
 
 void Opu::configure(const Settings& changes) {
@@ -36,11 +30,12 @@ RunReport Opu::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_frames(in, out, options);
   follow_wall_clock();
   RunReport report;
+  const Index most = frames_at_once(medium_.constant.cols());
   for (Index first = 0; first < in.count;) {
     check_deadline(options, info_.model);
     medium_.advance(physics_, clock_ns_);
     Index count = 1;
-    while (count < std::min(kChunk, in.count - first) &&
+    while (count < std::min(most, in.count - first) &&
            physics_.drift.step_at(clock_ns_ + count * physics_.frame_ns) == medium_.step)
       ++count;
     report.saturated += expose(in.slice(first, count), out.slice(first, count),
@@ -58,8 +53,8 @@ RunReport Opu::run(ConstFrames in, Frames out, const RunOptions& options) {
 
 Index Opu::expose(const ConstFrames& in, const Frames& out, std::uint64_t first_id, std::int64_t time_ns) {
   const Index planes = medium_.constant.cols();
-  fields_.resize(kChunk, planes);
-  if (physics_.medium_jitter > 0) fresh_.resize(kChunk, planes);
+  fields_.resize(in.count, planes);
+  if (physics_.medium_jitter > 0) fresh_.resize(in.count, planes);
   clipped_.assign(static_cast<std::size_t>(in.count), 0);
   if (physics_.inputs > kMostBinaryInputs) form_fields(in);
   parallel_for(in.count, [&](Index f) {
@@ -70,7 +65,7 @@ Index Opu::expose(const ConstFrames& in, const Frames& out, std::uint64_t first_
 }
 
 void Opu::form_fields(const ConstFrames& in) {
-  bits_.resize(kChunk, physics_.inputs);
+  bits_.resize(in.count, physics_.inputs);
   const auto codes = in.u8();
   for (Index f = 0; f < in.count; ++f) std::copy_n(codes.row(f).data(), physics_.inputs, bits_.row(f).data());
   gemm(Transpose::no, Transpose::no, 1.0f, bits_.view().rows(0, in.count), medium_.matrix.matrix(), 0.0f,

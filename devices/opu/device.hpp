@@ -22,7 +22,7 @@ class Opu : public Device {
   void close() override;
 
  private:
-  /// Frames that see one medium, at most kChunk: fields, light, codes. Returns clipped codes.
+  /// Frames that see one medium, few enough for the buffers: fields, light, codes. Returns clipped codes.
   Index expose(const ConstFrames& in, const Frames& out, std::uint64_t first_id, std::int64_t time_ns);
   void form_fields(const ConstFrames& in);
   Index detect(const ConstFrames& in, const Frames& out, Index frame, std::uint64_t id, double time_s);

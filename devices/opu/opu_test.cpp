@@ -170,3 +170,15 @@ TEST_CASE("an OPU on the wall clock takes as long as hardware would") {
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   CHECK(took.count() > 0.035);  // 40 ms of frames; the clock started when the device was opened
 }
+
+TEST_CASE("an OPU too large for any memory is refused by name") {
+  CHECK_THROWS_AS(open("input.size=100000,output.size=1000000"), OutOfRange);
+}
+
+TEST_CASE("golden codes of the default OPU") {
+  const auto device = open("input.size=12,output.size=8,seed=2026");
+  const std::vector<std::uint32_t> expected = {33, 19, 38, 11, 9, 28, 32, 38};
+  const auto found = show(*device, 1, 1);
+  for (std::size_t p = 0; p < 8; ++p)  // another processor may round a code to its neighbour
+    CHECK(std::abs(static_cast<int>(found[p]) - static_cast<int>(expected[p])) <= 1);
+}

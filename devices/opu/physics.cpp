@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/error.hpp"
+#include "core/units.hpp"
+
 namespace lightloop::opu {
 namespace {
 
@@ -70,9 +73,15 @@ DeviceInfo Physics::info() const {
   return info;
 }
 
-Medium::Medium(const Physics& physics)
-    : matrix(physics.seed, physics.instance, physics.inputs, physics.pixels,
-             static_cast<Index>(physics.grain_weights.size())) {
+Index frames_at_once(Index planes) { return std::clamp<Index>((Index{1} << 24) / planes, 1, 128); }
+
+Medium::Medium(const Physics& physics) {
+  const auto grains = static_cast<Index>(physics.grain_weights.size());
+  const double bytes = 8.0 * static_cast<double>(physics.inputs + 1) * static_cast<double>(physics.pixels * grains);
+  if (bytes > 0x1p36)
+    throw OutOfRange("sim:opu transmission matrix", format_quantity(bytes / 0x1p30, "1") + " GiB", "64 GiB",
+                     "Lower input.size, output.size or medium.grains.");
+  matrix = TransmissionMatrix(physics.seed, physics.instance, physics.inputs, physics.pixels, grains);
   update_constant(physics);
 }
 

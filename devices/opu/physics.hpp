@@ -45,9 +45,14 @@ struct Physics {
   DeviceInfo info() const;
 };
 
+/// Frames whose fields (`planes` floats each) are held at once: a whole tile of gemm, fewer where that would take more
+/// than 64 MiB. Results do not depend on it.
+Index frames_at_once(Index planes);
+
 /// The medium at a moment, with the field that does not depend on the input.
 struct Medium {
   Medium() = default;
+  /// Throws OutOfRange when the transmission matrix would need more than 64 GiB.
   explicit Medium(const Physics& physics);
   /// Moves the medium to the grid step of `time_ns`; true when it moved.
   bool advance(const Physics& physics, std::int64_t time_ns);

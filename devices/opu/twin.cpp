@@ -9,8 +9,6 @@
 namespace lightloop::opu {
 namespace {
 
-constexpr Index kChunk = 128;  // rows whose fields are held at once; a whole tile of gemm
-
 void check(const Twin& twin, View<const float> x, Index y_rows, Index y_cols) {
   if (x.cols() != twin.inputs() || y_cols != twin.outputs() || x.rows() != y_rows)
     throw ShapeMismatch("OPU twin",
@@ -24,9 +22,10 @@ void check(const Twin& twin, View<const float> x, Index y_rows, Index y_cols) {
 void OpuTwin::forward(View<const float> x, View<float> y) const {
   check(*this, x, y.rows(), y.cols());
   const auto photons = static_cast<float>(physics_.photons_per_s);
-  Matrix<float> field(std::min(kChunk, x.rows()), medium_.constant.cols());
-  for (Index first = 0; first < x.rows(); first += kChunk) {
-    const Index count = std::min(kChunk, x.rows() - first);
+  const Index most = std::min(x.rows(), frames_at_once(medium_.constant.cols()));
+  Matrix<float> field(most, medium_.constant.cols());
+  for (Index first = 0; first < x.rows(); first += most) {
+    const Index count = std::min(most, x.rows() - first);
     gemm(Transpose::no, Transpose::no, 1.0f, x.rows(first, count), medium_.matrix.matrix(), 0.0f,
          field.view().rows(0, count));
     parallel_for(count, [&](Index r) {
@@ -49,12 +48,13 @@ void OpuTwin::vjp(View<const float> x, View<const float> grad_y, View<float> gra
   const auto contrast = static_cast<float>(physics_.dmd.contrast);
   const auto& weights = physics_.grain_weights;
   const Index pixels = physics_.pixels;
-  Matrix<float> slope(1, pixels), field(std::min(kChunk, x.rows()), medium_.constant.cols());
+  const Index most = std::min(x.rows(), frames_at_once(medium_.constant.cols()));
+  Matrix<float> slope(1, pixels), field(most, medium_.constant.cols());
   for (Index p = 0; p < pixels; ++p)
     slope(0, p) =
         static_cast<float>(2 * physics_.dmd.contrast * physics_.photons_per_s * physics_.camera.responsivity(p));
-  for (Index first = 0; first < x.rows(); first += kChunk) {
-    const Index count = std::min(kChunk, x.rows() - first);
+  for (Index first = 0; first < x.rows(); first += most) {
+    const Index count = std::min(most, x.rows() - first);
     const auto fields = field.view().rows(0, count);
     gemm(Transpose::no, Transpose::no, contrast, x.rows(first, count), medium_.matrix.matrix(), 0.0f, fields);
     parallel_for(count, [&](Index r) {

@@ -31,13 +31,13 @@ Camera::Camera(std::uint64_t seed, std::uint64_t instance, const CameraModel& mo
 }
 
 void Camera::expect(std::span<const float> photons_per_s, std::span<float> code) const {
-  const double dark = model_.dark_current_e_per_s * model_.exposure_s;
-  for (std::size_t p = 0; p < code.size(); ++p) {
-    const auto pixel = static_cast<Index>(p);
-    const double electrons = dark + static_cast<double>(pattern_(1, pixel));
-    code[p] = static_cast<float>(model_.black_level + electrons / gain_ +
-                                 responsivity(pixel) * static_cast<double>(photons_per_s[p]));
-  }
+  const auto base = static_cast<float>(model_.black_level + model_.dark_current_e_per_s * model_.exposure_s / gain_);
+  const auto slope = static_cast<float>(model_.quantum_efficiency * model_.exposure_s / gain_);
+  const auto per_electron = static_cast<float>(1 / gain_);
+  const float* const response = pattern_.row(0).data();
+  const float* const dsnu = pattern_.row(1).data();
+  for (std::size_t p = 0; p < code.size(); ++p)
+    code[p] = base + per_electron * dsnu[p] + slope * response[p] * photons_per_s[p];
 }
 
 double Camera::responsivity(Index pixel) const {

@@ -65,7 +65,7 @@ class Camera {
   double gain_ = 1, highest_ = 255;
   bool well_limits_ = false;  // the full well is met before the highest code
   bool joint_ = false;        // shot and read noise as one draw
-  Matrix<float> pattern_;  // rows: 1 + PRNU, DSNU in electrons
+  Matrix<float> pattern_;     // rows: 1 + PRNU, DSNU in electrons
   Stream shot_{0, 0, Purpose::camera_shot}, read_{0, 0, Purpose::camera_read}, row_{0, 0, Purpose::camera_row};
 };
 
