@@ -8,7 +8,9 @@
 namespace lightloop {
 namespace {
 
-constexpr double kSmooth = 32;  // least read-noise variance, in electrons squared, for one draw of shot and read noise
+// Least read-noise variance, in electrons squared, for one draw of shot and read noise. There the distribution function
+// is off by at most 9.2e-5, at a mean of 8 electrons (summed over all counts); 2e-5 with a read noise of 13 electrons.
+constexpr double kSmooth = 32;
 
 }  // namespace
 

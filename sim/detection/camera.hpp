@@ -32,7 +32,7 @@ struct CameraModel {
 /// column = sensor row (read); camera_fixed_pattern, row 0 PRNU, row 1 DSNU, column = pixel (fabrication).
 /// The frame id alone decides the noise, so a repeated frame repeats it. Where the read noise is above 5.7 electrons
 /// and codes end before the full well does, shot and read noise are one draw from camera_read whose mean, variance and
-/// skewness are those of the sum (distribution function within 1e-3). Source: EMVA Standard 1288.
+/// skewness are those of the sum (distribution function within 1e-4). Source: EMVA Standard 1288.
 class Camera {
  public:
   Camera() = default;
