@@ -80,6 +80,8 @@ class Reader {
   /// Integers and reals as double (exact up to 2^53).
   Array read(const std::string& path) const;
   void read(const std::string& path, std::span<float> out) const;  ///< size must match
+  /// Whether `read_bytes` may read it.
+  bool holds_bytes(const std::string& path) const;
   /// A dataset of 8-bit integers; wider ones are refused, because they would be clipped.
   std::vector<std::uint8_t> read_bytes(const std::string& path) const;
   std::string read_text(const std::string& path) const;

@@ -178,6 +178,12 @@ void Reader::read(const std::string& path, std::span<float> out) const {
     check(H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, out.data()), impl_->naming(path));
 }
 
+bool Reader::holds_bytes(const std::string& path) const {
+  const Quiet quiet;
+  const Handle type(H5Dget_type(impl_->open_dataset(path)));
+  return is_number(type) && is_switch(type);
+}
+
 std::vector<std::uint8_t> Reader::read_bytes(const std::string& path) const {
   const Quiet quiet;
   const auto dataset = impl_->open_numbers(path);

@@ -1,0 +1,169 @@
+#include "training/datasets/dataset.hpp"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "core/error.hpp"
+#include "core/param.hpp"
+#include "training/datasets/digits.hpp"
+#include "training/datasets/readers.hpp"
+
+namespace lightloop {
+namespace {
+namespace fs = std::filesystem;
+
+std::string shown(const std::vector<Index>& shape) {
+  std::string text;
+  for (const Index n : shape) text += (text.empty() ? "" : " x ") + std::to_string(n);
+  return text;
+}
+
+/// The first of the names an IDX file goes by that is in `folder`; empty when none is.
+std::string idx_file(const fs::path& folder, const std::string& stem, const std::string& kind) {
+  for (const char* joint : {"-", "."}) {
+    for (const char* ending : {"", ".gz"}) {
+      const auto path = folder / (stem + joint + kind + ending);
+      if (fs::is_regular_file(path)) return path.string();
+    }
+  }
+  return "";
+}
+
+constexpr std::array<std::pair<const char*, const char*>, 4> kIdxNames = {{{"train-images", "idx3-ubyte"},
+                                                                           {"train-labels", "idx1-ubyte"},
+                                                                           {"t10k-images", "idx3-ubyte"},
+                                                                           {"t10k-labels", "idx1-ubyte"}}};
+
+bool holds_idx(const fs::path& folder) {
+  return std::any_of(kIdxNames.begin(), kIdxNames.end(),
+                     [&](const auto& name) { return !idx_file(folder, name.first, name.second).empty(); });
+}
+
+TrainTest read_idx_folder(const fs::path& folder, const std::string& hint) {
+  std::array<std::string, 4> files;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto& [stem, kind] = kIdxNames[i];
+    files[i] = idx_file(folder, stem, kind);
+    if (files[i].empty()) throw FileError(folder.string(), std::string(stem) + "-" + kind + ".gz is missing", "", hint);
+  }
+  return {read_idx(files[0], files[1]), read_idx(files[2], files[3])};
+}
+
+/// A known set of ten classes must hold no other label.
+void check_labels(const Dataset& set, const std::string& images, Index classes) {
+  const auto bad = std::find_if(set.labels.begin(), set.labels.end(), [&](auto label) { return label >= classes; });
+  if (bad == set.labels.end()) return;
+  auto labels = images;
+  if (const auto at = labels.rfind("images"); at != labels.npos) labels.replace(at, 6, "labels");
+  if (const auto at = labels.rfind("idx3"); at != labels.npos) labels.replace(at, 4, "idx1");
+  throw FileError(labels, "label " + std::to_string(*bad) + " of sample " + std::to_string(bad - set.labels.begin()),
+                  "0 to " + std::to_string(classes - 1), "Download the file again.");
+}
+
+TrainTest load_known(const KnownDataset& known, const std::string& data_dir) {
+  constexpr Index kClasses = 10;  // of both sets
+  const auto hint = "Get it with: lightloop data download " + known.name;
+  std::string places;
+  for (const auto& folder : data_folders(data_dir)) {
+    for (const auto& candidate :
+         {fs::path(folder) / known.name, fs::path(folder) / (known.name + "-mnist"), fs::path(folder)}) {
+      const auto own_name = (candidate / "").parent_path().filename().string();
+      const bool another =
+          std::any_of(known_datasets().begin(), known_datasets().end(), [&](const KnownDataset& other) {
+            return other.name != known.name && (own_name == other.name || own_name == other.name + "-mnist");
+          });  // mnist and fashion have the same file names
+      if (another || !holds_idx(candidate)) continue;
+      auto both = read_idx_folder(candidate, hint);
+      for (Dataset* set : {&both.train, &both.test}) check_labels(*set, set->source, kClasses);
+      both.train.classes = kClasses;
+      return both;
+    }
+    places += (places.empty() ? "" : ", ") + folder;
+  }
+  throw FileError("data set " + known.name, "not found", "looked in " + places, hint);
+}
+
+Dataset part_of(const Dataset& all, Index first, Index count) {
+  Dataset part = all;
+  part.labels.assign(all.labels.begin() + first, all.labels.begin() + first + count);
+  const auto cut = [&](auto& to, const auto& from) {
+    if (from.size() == 0) return;
+    to.resize(count, from.cols());
+    std::copy_n(from.data() + first * from.cols(), count * from.cols(), to.data());
+  };
+  cut(part.bytes, all.bytes);
+  cut(part.floats, all.floats);
+  return part;
+}
+
+TrainTest split(const Dataset& all) {
+  if (all.size() < 6) throw FileError(all.source, std::to_string(all.size()) + " samples", "at least 6 to split 5:1");
+  const Index test = all.size() / 6;
+  return {part_of(all, 0, all.size() - test), part_of(all, all.size() - test, test)};
+}
+
+/// "dir/train.csv" -> "dir/test.csv" if that exists.
+std::string test_beside(const fs::path& path) {
+  auto name = path.filename().string();
+  const auto at = name.find("train");
+  if (at == name.npos) return "";
+  name.replace(at, 5, "test");
+  const auto beside = path.parent_path() / name;
+  return fs::is_regular_file(beside) ? beside.string() : "";
+}
+
+TrainTest load_file(const std::string& path) {
+  const auto beside = test_beside(path);
+  if (fs::path(path).extension() == ".csv")
+    return beside.empty() ? split(read_csv(path)) : TrainTest{read_csv(path), read_csv(beside)};
+  if (hdf5_has_samples(path, "/train")) return {read_hdf5(path, "/train"), read_hdf5(path, "/test")};
+  return beside.empty() ? split(read_hdf5(path, "/")) : TrainTest{read_hdf5(path, "/"), read_hdf5(beside, "/")};
+}
+
+TrainTest load_any(const std::string& name, const std::string& data_dir, std::uint64_t seed) {
+  if (name == "digits") return make_digits(seed);
+  for (const auto& known : known_datasets())
+    if (known.name == name) return load_known(known, data_dir);
+  const auto ending = fs::path(name).extension();
+  if (ending == ".csv" || ending == ".h5" || ending == ".hdf5") return load_file(name);
+  if (fs::is_directory(name)) return read_idx_folder(name, "A data folder holds four IDX files.");
+  std::vector<std::string> names;
+  for (const auto& known : known_datasets()) names.push_back(known.name);
+  const auto near = nearest(name, names);
+  throw UnknownName("data set", "\"" + name + "\"",
+                    "known: digits, mnist, fashion, FILE.csv, FILE.h5, a folder of IDX files",
+                    near ? "Did you mean \"" + *near + "\"?" : "");
+}
+}  // namespace
+
+void Dataset::gather(std::span<const std::uint32_t> which, View<float> x) const {
+  const Index n = static_cast<Index>(which.size()), width = features();
+  if (x.rows() != n || x.cols() != width)
+    throw ShapeMismatch("batch of " + name, shown({x.rows(), x.cols()}), shown({n, width}) + " wanted");
+  for (Index i = 0; i < n; ++i) {
+    const Index row = which[static_cast<std::size_t>(i)];
+    if (row >= size()) throw OutOfRange("sample of " + name, std::to_string(row), "0 to " + std::to_string(size() - 1));
+    float* out = x.row(i).data();
+    if (bytes.size()) {
+      const std::uint8_t* in = bytes.data() + row * width;
+      for (Index c = 0; c < width; ++c) out[c] = static_cast<float>(in[c]) * (1.0f / 255.0f);
+    } else {
+      std::copy_n(floats.data() + row * width, width, out);
+    }
+  }
+}
+
+TrainTest load_dataset(const std::string& name, const std::string& data_dir, std::uint64_t seed) {
+  auto both = load_any(name, data_dir, seed);
+  both.train.name = both.test.name = name;
+  if (both.train.sample_shape != both.test.sample_shape)
+    throw FileError(both.test.source, "samples of " + shown(both.test.sample_shape),
+                    "training samples have " + shown(both.train.sample_shape), "Use files that belong together.");
+  both.train.classes = both.test.classes = std::max(both.train.classes, both.test.classes);
+  if (both.train.classes < 2)
+    throw FileError(both.train.source, "one class only", "at least 2", "Check the label column.");
+  return both;
+}
+
+}  // namespace lightloop

@@ -1,0 +1,72 @@
+#include "core/hdf5.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "training/datasets/readers.hpp"
+
+namespace lightloop {
+namespace {
+/// The full name of whichever of `names` is in `group`; empty when none is.
+std::string find_in(const h5::Reader& file, const std::string& group, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    const auto path = (group == "/" ? "" : group) + "/" + name;
+    if (file.exists(path) && !file.is_group(path)) return path;
+  }
+  return "";
+}
+std::string samples_in(const h5::Reader& file, const std::string& group) {
+  return find_in(file, group, {"x", "images"});
+}
+}  // namespace
+
+bool hdf5_has_samples(const std::string& path, const std::string& group) {
+  return !samples_in(h5::Reader(path), group).empty();
+}
+
+Dataset read_hdf5(const std::string& path, const std::string& group) {
+  const h5::Reader file(path);
+  const auto x = samples_in(file, group), y = find_in(file, group, {"y", "labels"});
+  if (x.empty() || y.empty())
+    throw FileError(path, "no samples and labels in group " + group, "",
+                    "Store datasets x and y, or images and labels.");
+  Dataset set;
+  set.source = path;
+  const auto shape = file.shape(x);
+  const auto labels = file.read(y);
+  if (shape.size() < 2)
+    throw FileError(path + " " + x, std::to_string(shape.size()) + " dimensions", "(samples, features, ...)",
+                    "Store one sample per row.");
+  if (static_cast<Index>(labels.values.size()) != shape[0] || shape[0] == 0)
+    throw FileError(path + " " + y, std::to_string(labels.values.size()) + " labels",
+                    x + " holds " + std::to_string(shape[0]) + " samples", "Store one label per sample.");
+  for (std::size_t i = 0; i < labels.values.size(); ++i) {
+    const double label = labels.values[i];
+    if (!(label >= 0 && label <= 255) || label != std::floor(label))
+      throw FileError(path + " " + y + "[" + std::to_string(i) + "]", "label " + to_string(Value(label)),
+                      "whole numbers 0 to 255", "Number the classes from 0.");
+    set.labels.push_back(static_cast<std::uint8_t>(label));
+  }
+  set.sample_shape.assign(shape.begin() + 1, shape.end());
+  Index features = 1;
+  for (const Index n : set.sample_shape) features *= n;
+  if (features == 0) throw FileError(path + " " + x, "samples without features", "", "Store at least one.");
+  if (file.holds_bytes(x)) {
+    const auto bytes = file.read_bytes(x);
+    set.bytes.resize(shape[0], features);
+    std::copy(bytes.begin(), bytes.end(), set.bytes.data());
+  } else {
+    set.floats.resize(shape[0], features);
+    file.read(x, set.floats.flat());
+    const auto flat = set.floats.flat();
+    const auto bad = std::find_if(flat.begin(), flat.end(), [](float v) { return !std::isfinite(v); });
+    if (bad != flat.end())
+      throw FileError(path + " " + x + "[" + std::to_string((bad - flat.begin()) / features) + "]",
+                      std::isnan(*bad) ? "nan" : "infinite", "values must be finite", "Replace or remove this sample.");
+  }
+  set.classes = 1 + *std::max_element(set.labels.begin(), set.labels.end());
+  return set;
+}
+
+}  // namespace lightloop

@@ -1,0 +1,21 @@
+#pragma once
+// Files of samples. Every malformed one is refused with FileError naming the file, the place in it and the fault.
+#include <string>
+
+#include "training/datasets/dataset.hpp"
+
+namespace lightloop {
+
+/// IDX images and labels, gzip or plain: big-endian header 00 00 08 ndim, ndim 32-bit sizes, then unsigned bytes.
+/// `classes` is the largest label + 1.
+Dataset read_idx(const std::string& images, const std::string& labels);
+
+/// Comma, semicolon or tab separated numbers, as load_dataset describes.
+Dataset read_csv(const std::string& path);
+
+/// Samples and labels of one group ("/", "/train") of an HDF5 file.
+Dataset read_hdf5(const std::string& path, const std::string& group);
+/// Whether that group holds samples.
+bool hdf5_has_samples(const std::string& path, const std::string& group);
+
+}  // namespace lightloop
