@@ -188,3 +188,37 @@ TEST_CASE("no light is an error, not a matrix of noise") {
   Setup s(bench, 10, 64, {});
   CHECK_THROWS_AS(s.projection.calibrate(), Error);
 }
+
+TEST_CASE("linear and intensity keep an exposure each and do not disturb one another") {
+  const auto x = ternary_rows(6, 10);
+  Setup s(kAnchorBench, 10, 64, {}), both(kAnchorBench, 10, 64, {});
+  const auto alone = s.linear(x);
+  const double exposure = s.bench->exposure();
+  Matrix<float> light(6, 64);
+  both.projection.intensity(x, light);
+  both.linear(x);
+  CHECK(both.bench->exposure() == Approx(exposure).epsilon(0.04));
+  both.projection.intensity(x, light);
+  const auto again = both.linear(x);
+  double worst = 0;
+  for (std::size_t k = 0; k < alone.flat().size(); ++k)
+    worst = std::max<double>(worst, std::abs(alone.flat()[k] - again.flat()[k]));
+  CHECK(worst < 0.1);  // the exposure search started elsewhere, so rounding differs
+  CHECK(light(0, 0) >= -0.1f);
+}
+
+TEST_CASE("a search that meets a limit stops there and says so") {
+  BenchSetup dim = kAnchorBench;
+  dim.codes_per_unit = 1;
+  Setup dark(dim, 10, 64, {{"max_exposure", 5e-3}});
+  dark.projection.calibrate();
+  CHECK(dark.bench->exposure() == 5e-3);
+  REQUIRE(dark.projection.report().warnings.size() == 1);
+  CHECK_THAT(dark.projection.report().warnings.front(), Catch::Contains("projection.max_exposure"));
+  BenchSetup glare = kAnchorBench;
+  glare.codes_per_unit = 1e9;
+  Setup bright(glare, 10, 64, {});
+  CHECK_NOTHROW(bright.projection.calibrate());
+  CHECK(bright.bench->exposure() == 1e-7);
+  CHECK_THAT(bright.projection.report().warnings.front(), Catch::Contains("too bright"));
+}
