@@ -1,0 +1,166 @@
+// The whole loop: training with the error projected by the simulated optical bench, noise and drift on.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <thread>
+
+#include "core/error.hpp"
+#include "devices/catalogue.hpp"
+#include "training/clusters_for_tests.hpp"
+#include "training/run_file.hpp"
+#include "training/trainer.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+constexpr const char* kVictim = "LIGHTLOOP_TEST_RUN_FILE";
+
+Registry all_devices() {
+  Registry registry;
+  add_devices(registry);
+  return registry;
+}
+
+TrainSettings optical(const TrainSettings& more = {}) {
+  TrainSettings s{{"train.net", "20-32-24-5"},       {"train.rule", "tdfa"},
+                  {"train.epochs", std::int64_t{4}}, {"train.lr", 1e-2},
+                  {"train.batch", std::int64_t{32}}, {"train.device", "sim:opu,medium.drift_time=600 s"}};
+  for (const auto& [key, value] : more) s[key] = value;
+  return s;
+}
+
+TrainResult run(const TrainSettings& s, const TrainObserver& observer = {}) {
+  return train(s, cluster_task(), all_devices(), observer);
+}
+
+}  // namespace
+
+TEST_CASE("ternary DFA learns through the simulated bench with either read-out, within its plan") {
+  for (const char* readout : {"anchor", "phase4"}) {
+    TrainPlan plan;
+    TrainObserver observer;
+    observer.on_plan = [&](const TrainPlan& p) {
+      plan = p;
+      return true;
+    };
+    const TrainResult result =
+        run(optical({{"train.readout", readout}, {"train.alignment_every", std::int64_t{1}}}), observer);
+    INFO(readout);
+    CHECK(result.test_accuracy > 0.95);  // chance is 0.2
+    CHECK(plan.encoding == "ternary");
+    CHECK(plan.readout == readout);
+    CHECK(result.device_frames > 0);
+    CHECK(result.device_frames < plan.device_frames);  // confident samples need no frame
+    CHECK(result.device_seconds > 0);
+    CHECK(result.device_joules > 0);
+    CHECK(result.health_start.repeat_correlation > 0.9);
+    CHECK(result.health_end.repeat_correlation > 0.9);
+    for (const double a : result.alignment) CHECK(a > 0.2);
+  }
+}
+
+TEST_CASE("dfa on a binary device shows bit planes and the plan says so") {
+  std::string encoding;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& p) {
+    encoding = p.encoding;
+    return true;
+  };
+  CHECK(run(optical({{"train.rule", "dfa"}, {"train.epochs", std::int64_t{2}}}), observer).test_accuracy > 0.95);
+  CHECK(encoding == "bitplanes:6");
+}
+
+TEST_CASE("a digital run with the matrix of an ideal device is the run on that device") {
+  const char* device = "sim:opu,preset=ideal,seed=3";
+  const auto weights = [](const TrainSettings& more) {
+    TrainSettings s = optical(more);
+    s["train.epochs"] = std::int64_t{1};
+    return run(s).net;
+  };
+  const auto distance = [](const Network& a, const Network& b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < a.parameters().size(); ++i)
+      sum += std::pow(double(a.parameters()[i]) - double(b.parameters()[i]), 2);
+    return std::sqrt(sum);
+  };
+  const Network light = weights({{"train.device", device}});
+  const Network digital = weights({{"train.device", "digital"}, {"rule.matrix_from", device}});
+  const Network other = weights({{"train.device", "digital"}});
+  CHECK(distance(light, digital) < 0.05 * distance(light, other));  // the codes have 16 bits
+}
+
+TEST_CASE("a stopped optical run resumes bit by bit, noise and drift on, with another thread count") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run.h5";
+  const TrainResult whole = run(optical({{"train.threads", std::int64_t{1}}}));
+  int steps = 0;
+  TrainObserver stopping;
+  stopping.stop = [&] { return ++steps == 45; };  // 32 steps make an epoch
+  CHECK(run(optical({{"train.out", path}}), stopping).interrupted);
+  const TrainResult resumed = run({{"train.resume", path}, {"train.threads", std::int64_t{2}}});
+  CHECK(resumed.weights_sha256 == whole.weights_sha256);
+  CHECK(resumed.device_frames == whole.device_frames);
+  CHECK(resumed.health_end.repeat_correlation == whole.health_end.repeat_correlation);
+  CHECK(load_run(path).health_start.dark_level == whole.health_start.dark_level);
+}
+
+TEST_CASE("more device time than agreed is refused before the first frame") {
+  CHECK_THROWS_WITH(run(optical({{"train.max_device_seconds", 0.5}})), Catch::Contains("train.yes"));
+  CHECK_NOTHROW(run(optical({{"train.max_device_seconds", 0.5}, {"train.dry_run", true}})));
+}
+
+// Run by the next test in a process of its own, which is killed.
+TEST_CASE("victim", "[.victim]") {
+  run(optical({{"train.epochs", std::int64_t{200}},
+               {"train.out", std::getenv(kVictim)},
+               {"train.checkpoint_every", std::int64_t{3}}}));
+}
+
+TEST_CASE("kill -9 leaves a readable run file, and resuming it ends with the weights of an undisturbed run") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run.h5";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv(kVictim, path.c_str(), 1);
+    ::execl("/proc/self/exe", "victim", "[.victim]", static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  REQUIRE(child > 0);
+  const auto steps_saved = [&] {
+    try {
+      const RunFile file = load_run(path);
+      return file.step_loss.size();
+    } catch (const Error&) {
+      return std::size_t{0};
+    }
+  };
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(2);
+  while (steps_saved() < 10 && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  ::kill(child, SIGKILL);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  REQUIRE(WIFSIGNALED(status));
+  const std::size_t saved = steps_saved();
+  REQUIRE(saved >= 10);
+  REQUIRE(saved < 200 * 32);
+  // both go on to the same step; the whole run would take too long
+  const auto go_to = [&](const TrainSettings& s) {
+    TrainObserver stopping;
+    std::size_t done = 0;
+    stopping.on_step = [&](Index epoch, Index step, Index steps, double) {
+      done = std::size_t((epoch - 1) * steps + step);
+    };
+    stopping.stop = [&] { return done == saved + 40; };
+    return run(s, stopping);
+  };
+  const TrainResult resumed = go_to({{"train.resume", path}});
+  const TrainResult whole = go_to(optical({{"train.epochs", std::int64_t{200}}, {"train.out", folder / "whole.h5"}}));
+  CHECK(resumed.weights_sha256 == whole.weights_sha256);
+}

@@ -1,0 +1,157 @@
+#include "training/config.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+
+namespace lightloop {
+namespace {
+
+constexpr const char* kNamespaces[] = {"train.", "rule.", "projection.", "device."};
+
+void check_namespaces(const TrainSettings& settings) {
+  for (const auto& [key, value] : settings) {
+    const bool known = std::ranges::any_of(kNamespaces, [&](const char* space) { return key.starts_with(space); });
+    if (known) continue;
+    std::vector<std::string> names;
+    for (const ParamInfo& info : train_params()) {
+      names.push_back("train." + info.name);
+      names.push_back(info.name);
+    }
+    std::string hint = "settings begin with train., rule., projection. or device.";
+    if (const auto near = nearest(key, names))
+      hint = "did you mean " + (near->starts_with("train.") ? *near : "train." + *near) + "?";
+    throw UnknownName("setting", key, "", hint);
+  }
+}
+
+/// resume=true means the file named by out.
+void name_resumed_file(Settings& train) {
+  const auto resume = train.find("resume");
+  if (resume == train.end()) return;
+  const std::string word = to_string(resume->second);
+  if (word == "false" || word == "no") resume->second = std::string();
+  if (word != "true" && word != "yes") return;
+  const auto out = train.find("out");
+  if (out == train.end()) throw InvalidParameter("train.resume", word, "needs train.out", "write resume=RUN.h5");
+  resume->second = out->second;
+}
+
+/// net=FILE.toml: widths and, unless given, the activation come from the file.
+void read_net_file(Settings& train) {
+  const auto net = train.find("net");
+  if (net == train.end() || !std::holds_alternative<std::string>(net->second)) return;
+  const std::string path = std::get<std::string>(net->second);
+  if (!path.ends_with(".toml")) return;
+  ParamSet file(path, {{"net", "", std::string(), 0, 0, "layer widths such as 784-1024-10"},
+                       {"activation", "", std::string("tanh"), 0, 0, "non-linearity of the hidden layers"}});
+  file.set(read_toml(path));
+  if (file.text("net").empty()) throw InvalidParameter(path, "names no net", "", "write net = \"784-1024-10\"");
+  net->second = file.text("net");
+  if (!file.is_default("activation")) train.try_emplace("activation", file.text("activation"));
+}
+
+void shortcut(const ParamSet& train, const char* name, Settings& projection) {
+  const std::string& value = train.text(name);
+  if (value.empty()) return;
+  const auto [place, added] = projection.try_emplace(name, value);
+  if (!added && place->second != Value(value))
+    throw InvalidParameter("projection." + std::string(name), to_string(place->second),
+                           "train." + std::string(name) + " says " + value, "give one of the two");
+}
+
+void fit_projection_to_rule(TrainConfig& config) {
+  const RuleInfo& info = config.model->info;
+  if (!info.encoding.empty()) config.projection.try_emplace("encoding", info.encoding);
+  if (config.rule.has("dead_zone")) config.projection.try_emplace("dead_zone", config.rule.real("dead_zone"));
+  if (config.rule.has("skip_empty") && !config.rule.boolean("skip_empty"))
+    config.projection.try_emplace("skip_empty", false);
+  ParamSet("projection", projection_params()).set(config.projection);
+}
+
+void check_device_use(const TrainConfig& config) {
+  const std::string& rule = config.model->info.name;
+  const bool matrix = config.rule.has("matrix_from") && !config.rule.text("matrix_from").empty();
+  if (!config.digital() && !config.uses_projection())
+    throw Unsupported("rule " + rule + " on device " + config.train.text("device"), "the rule has no use for a device",
+                      "", "use train.device=digital, or one of dfa, tdfa, sdfa, drtp");
+  if (!config.digital() && matrix)
+    throw InvalidParameter("rule.matrix_from", config.rule.text("matrix_from"), "only for train.device=digital",
+                           "a device brings its own matrix");
+  if (config.digital() && !matrix) {
+    if (!config.projection.empty())
+      throw InvalidParameter("projection." + config.projection.begin()->first,
+                             to_string(config.projection.begin()->second), "no device is used",
+                             "give train.device (sim:opu), or leave it out");
+    if (!config.device.empty())
+      throw InvalidParameter("device." + config.device.begin()->first, to_string(config.device.begin()->second),
+                             "no device is used", "give train.device (sim:opu), or leave it out");
+    if (!config.train.text("record").empty())
+      throw InvalidParameter("train.record", config.train.text("record"), "no device is used",
+                             "give train.device (sim:opu), or leave it out");
+  }
+}
+
+}  // namespace
+
+TrainConfig resolve_config(const TrainSettings& settings) {
+  check_namespaces(settings);
+  Settings train = below(settings, "train");
+  name_resumed_file(train);
+  read_net_file(train);
+  TrainConfig config;
+  config.train = ParamSet("train", train_params());
+  config.train.set(train);
+  config.model = &rule(config.train.text("rule"));
+  config.rule = ParamSet("rule " + config.model->info.name, config.model->info.params);
+  config.rule.set(below(settings, "rule"));
+  config.projection = below(settings, "projection");
+  config.device = below(settings, "device");
+  shortcut(config.train, "encoding", config.projection);
+  shortcut(config.train, "readout", config.projection);
+  check_device_use(config);
+  if (!config.train.text("net").empty()) parse_net(config.train.text("net"));
+  if (config.uses_projection()) {
+    if (!config.digital() || !config.rule.text("matrix_from").empty()) fit_projection_to_rule(config);
+  }
+  for (const TrainSettings& other : baselines(settings)) rule(std::get<std::string>(other.at("train.rule")));
+  return config;
+}
+
+OptimizerSettings optimizer_settings(const ParamSet& train) {
+  return {.kind = optimizer_from(train.text("optimizer")),
+          .momentum = train.real("momentum"),
+          .beta1 = train.real("beta1"),
+          .beta2 = train.real("beta2"),
+          .epsilon = train.real("epsilon")};
+}
+
+Schedule schedule(const ParamSet& train, Index steps_per_epoch) {
+  return {.kind = schedule_from(train.text("schedule")),
+          .lr = train.real("lr"),
+          .factor = train.real("step_factor"),
+          .every = train.integer("step_epochs") * steps_per_epoch};
+}
+
+std::vector<TrainSettings> baselines(const TrainSettings& settings) {
+  const auto asked = settings.find("train.baseline");
+  std::vector<TrainSettings> runs;
+  if (asked == settings.end()) return runs;
+  const std::string list = to_string(asked->second);
+  for (std::size_t begin = 0; begin < list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    TrainSettings run;
+    for (const auto& [key, value] : settings) {
+      const bool of_device = key.starts_with("projection.") || key.starts_with("device.") || key == "train.device" ||
+                             key == "train.encoding" || key == "train.readout" || key == "train.record";
+      const bool of_file = key == "train.out" || key == "train.resume" || key == "train.baseline";
+      if (!of_device && !of_file && !key.starts_with("rule.")) run.insert({key, value});
+    }
+    run["train.rule"] = list.substr(begin, end - begin);
+    runs.push_back(std::move(run));
+    begin = end + 1;
+  }
+  return runs;
+}
+
+}  // namespace lightloop

@@ -1,0 +1,70 @@
+#include "training/evaluate.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace lightloop {
+namespace {
+constexpr Index kBatch = 512;  // assumed: large enough for the products, small beside the weights
+}
+
+void check_data(const Dataset& data) {
+  const Index rows = data.bytes.size() ? data.bytes.rows() : data.floats.rows();
+  if (rows != data.size())
+    throw ShapeMismatch("data set " + data.name, std::to_string(data.size()) + " labels",
+                        std::to_string(rows) + " samples", "give one label per sample");
+  for (const std::uint8_t label : data.labels)
+    if (label >= data.classes)
+      throw OutOfRange("label in data set " + data.name, std::to_string(label),
+                       "below the " + std::to_string(data.classes) + " classes", "labels count from 0");
+  for (const float v : data.floats.flat())
+    if (!std::isfinite(v))
+      throw InvalidParameter("value in data set " + data.name, std::to_string(v), "must be finite",
+                             "remove or fill in what is missing");
+}
+
+void check_fit(const Network& net, const Dataset& data) {
+  if (data.size() == 0) throw InvalidParameter("data set " + data.name, "no samples", "at least one");
+  if (data.features() != net.widths().front())
+    throw ShapeMismatch("net " + to_string(net.widths()), std::to_string(net.widths().front()) + " inputs",
+                        data.name + " has " + std::to_string(data.features()) + " features",
+                        "let the net begin with " + std::to_string(data.features()));
+  if (data.classes > net.widths().back())
+    throw ShapeMismatch("net " + to_string(net.widths()), std::to_string(net.widths().back()) + " outputs",
+                        data.name + " has " + std::to_string(data.classes) + " classes",
+                        "let the net end with " + std::to_string(data.classes));
+}
+
+Evaluation evaluate(const Network& net, const Dataset& data, Loss loss) {
+  check_fit(net, data);
+  Activations activations;
+  activations.h.resize(1);
+  Matrix<float> error;
+  std::vector<std::uint32_t> which(kBatch);
+  Index right = 0;
+  double total = 0;
+  for (Index first = 0; first < data.size(); first += kBatch) {
+    const Index count = std::min(kBatch, data.size() - first);
+    which.resize(static_cast<std::size_t>(count));
+    std::iota(which.begin(), which.end(), static_cast<std::uint32_t>(first));
+    activations.h[0].resize(count, data.features());
+    data.gather(which, activations.h[0]);
+    forward(net, activations.h[0], activations);
+    const Matrix<float>& logits = activations.h.back();
+    error.resize(count, logits.cols());
+    const std::span<const std::uint8_t> labels(data.labels.data() + first, static_cast<std::size_t>(count));
+    total += output_error(loss, logits, labels, error);
+    for (Index r = 0; r < count; ++r) {
+      const auto row = logits.row(r);
+      right += std::ranges::max_element(row) - row.begin() == labels[static_cast<std::size_t>(r)];
+    }
+  }
+  const auto n = static_cast<double>(data.size());
+  return {static_cast<double>(right) / n, total / n, data.size()};
+}
+
+}  // namespace lightloop

@@ -1,0 +1,70 @@
+#include "training/feedback_path.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+
+namespace lightloop {
+namespace {
+
+/// The parameters of a catalogued model; empty for devices that are known only once they are open.
+std::vector<ParamInfo> known_params(const DeviceAddress& address, const Registry& registry) {
+  return address.backend == "sim" ? registry.model(address.target).params : std::vector<ParamInfo>{};
+}
+
+/// Settings to open with: the sizes the projection needs and the seed of the run, where the user left them alone.
+Settings opening_settings(const TrainConfig& config, const DeviceAddress& address, const Registry& registry,
+                          Index inputs, Index outputs) {
+  const std::vector<ParamInfo> params = known_params(address, registry);
+  Settings user = address.settings;
+  for (const auto& [key, value] : config.device) user[key] = value;
+  Settings opening = sizes_for_projection(params, user, config.projection, inputs, outputs);
+  if (!user.contains("seed") && std::ranges::any_of(params, [](const ParamInfo& info) { return info.name == "seed"; }))
+    opening["seed"] = config.train.integer("seed");
+  for (const auto& [key, value] : config.device) opening[key] = value;
+  return opening;
+}
+
+FeedbackPath open_device(const std::string& device, const TrainConfig& config, const Registry& registry, Index inputs,
+                         Index outputs) {
+  const DeviceAddress address = parse_address(device);
+  FeedbackPath path;
+  path.session = std::make_unique<Session>(
+      registry.open(device, opening_settings(config, address, registry, inputs, outputs)), device);
+  if (path.session->info().kind != "projection")
+    throw Unsupported("rule " + config.model->info.name + " on device " + device,
+                      "the device is a " + path.session->info().kind, "the rule needs a fixed projection",
+                      "`lightloop devices` lists what is there; sim:opu is one");
+  path.projection = std::make_unique<Projection>(*path.session, inputs, outputs, config.projection);
+  path.feedback = device_feedback(*path.projection);
+  return path;
+}
+
+}  // namespace
+
+void check_device_settings(const TrainConfig& config, const Registry& registry) {
+  const std::string device = config.digital() ? (config.uses_projection() ? config.rule.text("matrix_from") : "")
+                                              : config.train.text("device");
+  if (device.empty()) return;
+  const DeviceAddress address = parse_address(device);
+  if (address.backend != "sim") return;
+  Settings all = address.settings;
+  for (const auto& [key, value] : config.device) all[key] = value;
+  registry.resolve(registry.model(address.target), all);
+}
+
+FeedbackPath open_feedback(const TrainConfig& config, const Registry& registry, Index inputs, Index outputs) {
+  if (!config.uses_projection()) return {};
+  if (!config.digital()) return open_device(config.train.text("device"), config, registry, inputs, outputs);
+  FeedbackPath path;
+  if (const std::string& source = config.rule.text("matrix_from"); !source.empty()) {
+    const FeedbackPath device = open_device(source, config, registry, inputs, outputs);
+    path.feedback = digital_feedback(measure_matrix(*device.projection));
+    device.session->device().close();
+  } else {
+    path.feedback = digital_feedback(inputs, outputs, config.seed());
+  }
+  return path;
+}
+
+}  // namespace lightloop

@@ -1,0 +1,236 @@
+#include "training/loop.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+#include "training/evaluate.hpp"
+
+namespace lightloop {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::vector<Index> widths_for(const std::string& net, const Dataset& data) {
+  if (!net.empty()) return parse_net(net);
+  return {data.features(), 256, 256, data.classes};
+}
+
+}  // namespace
+
+TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& registry, std::optional<RunFile> resumed)
+    : config_(std::move(config)), data_(std::move(data)) {
+  const ParamSet& train = config_.train;
+  optimizer_ = optimizer_settings(train);
+  loss_ = loss_from(train.text("loss"));
+  batch_ = std::min<Index>(train.integer("batch"), data_.train.size());
+  epochs_ = train.integer("epochs");
+  alignment_every_ = train.integer("alignment_every");
+  if (resumed) {
+    run_ = std::move(*resumed);
+    run_.complete = false;
+  } else {
+    make_network();
+  }
+  check_fit(run_.net, data_.train);
+  check_fit(run_.net, data_.test);
+  steps_per_epoch_ = (data_.train.size() + batch_ - 1) / batch_;
+  schedule_ = schedule(train, steps_per_epoch_);
+  gradient_.resize(1, static_cast<Index>(run_.net.parameters().size()));
+  const auto& widths = run_.net.widths();
+  const Index widest = run_.net.hidden_layers() == 0 ? 1 : *std::max_element(widths.begin() + 1, widths.end() - 1);
+  path_ = open_feedback(config_, registry, widths.back(), widest);
+  make_rule();
+  run_.train = config_.train;
+  run_.rule = config_.rule;
+  for (const auto& [key, value] : config_.projection) run_.asked["projection." + key] = value;
+  for (const auto& [key, value] : config_.device) run_.asked["device." + key] = value;
+  note_device();
+}
+
+void TrainingLoop::make_network() {
+  const std::string& init_from = config_.train.text("init_from");
+  const Activation activation = activation_from(config_.train.text("activation"));
+  run_.net = Network(widths_for(config_.train.text("net"), data_.train), activation);
+  if (init_from.empty()) {
+    run_.net.initialise(config_.seed());
+  } else {
+    Network stored = load_network(init_from);
+    if (stored.widths() != run_.net.widths() || stored.hidden_activation() != activation)
+      throw ShapeMismatch("train.init_from " + init_from,
+                          to_string(stored.widths()) + " " + to_string(stored.hidden_activation()),
+                          "this run is " + to_string(run_.net.widths()) + " " + to_string(activation),
+                          "give the net and the activation of that run");
+    run_.net = std::move(stored);
+  }
+  run_.optimizer = optimizer_state(optimizer_, static_cast<Index>(run_.net.parameters().size()));
+}
+
+void TrainingLoop::make_rule() {
+  rule_ = config_.model->make({run_.net, config_.seed(), config_.rule, path_.feedback.get()});
+  if (!run_.rule_state.empty()) rule_->restore(run_.rule_state);
+  if (path_.session && !run_.session.empty()) {
+    path_.session->restore(run_.session);
+    path_.projection->restore(run_.projection_state);
+  }
+  if (path_.feedback && !run_.feedback_state.empty()) path_.feedback->restore(run_.feedback_state);
+}
+
+TrainPlan TrainingLoop::plan() const {
+  TrainPlan plan;
+  plan.device = config_.train.text("device");
+  plan.rule = config_.model->info.name;
+  plan.dataset = data_.train.name;
+  plan.widths = run_.net.widths();
+  plan.samples = data_.train.size();
+  plan.epochs = epochs_;
+  plan.steps = epochs_ * steps_per_epoch_ - (run_.position.epoch * steps_per_epoch_ + run_.position.step);
+  if (!path_.projection) return plan;
+  plan.encoding = path_.projection->settings().text("encoding");
+  plan.readout = path_.projection->settings().text("readout");
+  const ProjectionCost batch = path_.projection->cost(batch_), calibration = path_.projection->calibration_cost();
+  const bool fresh = run_.session.empty();
+  plan.device_frames = batch.frames * plan.steps + (fresh ? calibration.frames : 0);
+  plan.device_seconds = batch.device_s * static_cast<double>(plan.steps) + (fresh ? calibration.device_s : 0);
+  plan.device_joules = batch.device_j * static_cast<double>(plan.steps) + (fresh ? calibration.device_j : 0);
+  return plan;
+}
+
+void TrainingLoop::start() {
+  if (!path_.projection || !run_.session.empty()) return;
+  path_.projection->calibrate();
+  if (config_.train.boolean("probe")) run_.health_start = path_.projection->probe();
+}
+
+void TrainingLoop::begin_epoch() {
+  if (order_epoch_ == run_.position.epoch) return;
+  order_.resize(static_cast<std::size_t>(data_.train.size()));
+  Stream(config_.seed(), 0, Purpose::batch_order).permutation(static_cast<std::uint64_t>(run_.position.epoch), order_);
+  order_epoch_ = run_.position.epoch;
+}
+
+double TrainingLoop::step() {
+  const auto start = std::chrono::steady_clock::now();
+  begin_epoch();
+  RunPosition& at = run_.position;
+  const Index first = at.step * batch_, count = std::min(batch_, data_.train.size() - first);
+  const std::span which(order_.data() + first, static_cast<std::size_t>(count));
+  activations_.h.resize(static_cast<std::size_t>(run_.net.layers()) + 1);
+  activations_.h[0].resize(count, data_.train.features());
+  data_.train.gather(which, activations_.h[0]);
+  labels_.resize(which.size());
+  std::ranges::transform(which, labels_.begin(), [&](std::uint32_t i) { return data_.train.labels[i]; });
+  forward(run_.net, activations_.h[0], activations_);
+  error_.resize(count, run_.net.widths().back());
+  const double loss = output_error(loss_, activations_.h.back(), labels_, error_);
+  if (!std::isfinite(loss))
+    throw OutOfRange(
+        "training loss", std::to_string(loss), "must stay finite",
+        "lower train.lr (epoch " + std::to_string(at.epoch + 1) + ", step " + std::to_string(at.step + 1) + ")");
+  const RuleBatch batch{activations_, error_, labels_};
+  rule_->gradient(run_.net, batch, gradient_.flat());
+  const Index done = at.epoch * steps_per_epoch_ + at.step;
+  if (alignment_every_ > 0 && at.step % alignment_every_ == 0) alignment_.add(run_.net, batch, *rule_, at.alignment);
+  const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
+  optimizer_step(optimizer_, run_.optimizer, lr, gradient_.flat(), run_.net.parameters());
+  at.loss_sum += loss;
+  at.samples += static_cast<double>(count);
+  at.active += static_cast<double>(rule_->active_rows().size());
+  at.trained += count;
+  ++at.step;
+  run_.step_loss.push_back(loss / static_cast<double>(count));
+  at.train_s += seconds_since(start);
+  if (at.step == steps_per_epoch_) end_epoch(lr);
+  return run_.step_loss.back();
+}
+
+void TrainingLoop::end_epoch(double learning_rate) {
+  note_device();
+  RunPosition& at = run_.position;
+  EpochResult epoch;
+  epoch.epoch = at.epoch + 1;
+  epoch.train_loss = at.loss_sum / at.samples;
+  epoch.test_accuracy = evaluate(run_.net, data_.test, loss_).accuracy;
+  epoch.learning_rate = learning_rate;
+  at.alignment.cosines.resize(static_cast<std::size_t>(run_.net.hidden_layers()));
+  at.alignment.counts.resize(at.alignment.cosines.size());
+  epoch.alignment = at.alignment.means();
+  epoch.device_frames = run_.about_device.frames;
+  epoch.device_s = run_.about_device.device_s;
+  epoch.device_j = run_.about_device.device_j;
+  epoch.train_s = at.train_s;
+  epoch.active_fraction = at.active / at.samples;
+  run_.epochs.push_back(std::move(epoch));
+  const double train_s = at.train_s;
+  const std::int64_t trained = at.trained;
+  at = {};
+  at.epoch = run_.epochs.back().epoch;
+  at.train_s = train_s;
+  at.trained = trained;
+}
+
+void TrainingLoop::finish() {
+  if (path_.projection && config_.train.boolean("probe")) run_.health_end = path_.projection->probe();
+  note_device();
+  run_.complete = true;
+}
+
+void TrainingLoop::note_device() {
+  RunDevice& about = run_.about_device;
+  about.address = config_.train.text("device");
+  if (!path_.session) return;
+  const DeviceInfo& info = path_.session->info();
+  about.kind = info.kind;
+  about.model = info.model;
+  about.serial = info.serial;
+  about.version = info.version;
+  about.calibration_id = info.calibration_id;
+  const Meter& meter = path_.session->meter();
+  about.frames = meter.frames;
+  about.device_s = meter.device_s;
+  about.device_j = meter.device_j;
+  about.saturation = meter.saturation();
+  run_.device = path_.session->device().settings();
+  run_.projection = path_.projection->settings();
+}
+
+void TrainingLoop::save() {
+  if (out().empty()) return;
+  note_device();
+  run_.rule_state = rule_->snapshot();
+  if (path_.session) {
+    run_.session = path_.session->snapshot();
+    run_.projection_state = path_.projection->snapshot();
+  }
+  if (path_.feedback) run_.feedback_state = path_.feedback->snapshot();
+  save_run(run_, out());
+}
+
+TrainResult TrainingLoop::result() const {
+  TrainResult result;
+  result.net = run_.net;
+  result.rule = config_.model->info.name;
+  result.device = config_.train.text("device");
+  result.out = out();
+  result.epochs = run_.epochs;
+  result.test_accuracy = run_.epochs.empty() ? std::nan("") : run_.epochs.back().test_accuracy;
+  result.train_seconds = run_.position.train_s;
+  result.samples_per_second =
+      result.train_seconds > 0 ? static_cast<double>(run_.position.trained) / result.train_seconds : 0;
+  result.device_frames = run_.about_device.frames;
+  result.device_seconds = run_.about_device.device_s;
+  result.device_joules = run_.about_device.device_j;
+  if (!run_.epochs.empty()) result.alignment = run_.epochs.back().alignment;
+  result.seed = config_.seed();
+  result.weights_sha256 = weights_sha256(run_.net);
+  result.health_start = run_.health_start;
+  result.health_end = run_.health_end;
+  result.interrupted = !run_.complete;
+  return result;
+}
+
+}  // namespace lightloop

@@ -1,0 +1,66 @@
+#pragma once
+// One training run as a state that can be stepped, saved and restored.
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "training/alignment.hpp"
+#include "training/config.hpp"
+#include "training/datasets/dataset.hpp"
+#include "training/feedback_path.hpp"
+#include "training/run_file.hpp"
+
+namespace lightloop {
+
+/// Data, network, device, rule and optimizer of one run. Nothing in it depends on time or on the thread count, so equal
+/// states have equal futures.
+class TrainingLoop {
+ public:
+  /// Opens the device, makes or restores everything. `resumed` is what a run file held, if any. Sends no
+  /// frame.
+  TrainingLoop(TrainConfig config, TrainTest data, const Registry& registry, std::optional<RunFile> resumed);
+
+  TrainPlan plan() const;
+  /// Calibrates the device and takes its health, unless a resumed run has done so.
+  void start();
+  bool finished() const { return run_.position.epoch == epochs_; }
+  /// One batch; returns its mean loss. The last batch of an epoch ends the epoch.
+  double step();
+  bool epoch_just_ended() const { return run_.position.step == 0 && !run_.epochs.empty(); }
+  /// Takes the health at the end.
+  void finish();
+  /// Writes the run file; does nothing without train.out.
+  void save();
+
+  const RunFile& run() const { return run_; }
+  Index step_in_epoch() const { return run_.position.step; }
+  Index steps_per_epoch() const { return steps_per_epoch_; }
+  const std::string& out() const { return config_.train.text("out"); }
+  TrainResult result() const;
+
+ private:
+  void make_network();
+  void make_rule();
+  void begin_epoch();
+  void end_epoch(double learning_rate);
+  void note_device();
+
+  TrainConfig config_;
+  TrainTest data_;
+  FeedbackPath path_;
+  std::unique_ptr<Rule> rule_;
+  OptimizerSettings optimizer_;
+  Schedule schedule_;
+  Loss loss_ = Loss::cross_entropy;
+  Index batch_ = 0, epochs_ = 0, steps_per_epoch_ = 0, alignment_every_ = 0;
+  Index order_epoch_ = -1;
+  std::vector<std::uint32_t> order_;
+  std::vector<std::uint8_t> labels_;
+  Activations activations_;
+  Matrix<float> error_, gradient_;
+  Alignment alignment_;
+  RunFile run_;
+};
+
+}  // namespace lightloop

@@ -1,0 +1,143 @@
+#include "training/run_file.hpp"
+
+#include <bit>
+
+#include "core/error.hpp"
+#include "core/hash.hpp"
+#include "core/hdf5.hpp"
+#include "training/run_layout.hpp"
+
+namespace lightloop {
+namespace {
+
+using h5::Writer;
+using run_layout::kColumns;
+
+void write_bytes(Writer& file, const std::string& path, const std::vector<std::byte>& bytes) {
+  if (bytes.empty()) return;
+  file.write(path, std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()),
+             {static_cast<Index>(bytes.size())}, "");
+}
+
+void write_settings(Writer& file, const RunFile& run) {
+  file.parameters("/settings/train", run.train);
+  file.parameters("/settings/rule", run.rule);
+  file.parameters("/settings/projection", run.projection);
+  file.parameters("/settings/device", run.device);
+  for (const auto& [key, value] : run.asked) file.attribute("/settings/asked", key, value);
+}
+
+void write_network(Writer& file, const Network& net) {
+  file.attribute("/network", "net", to_string(net.widths()));
+  file.attribute("/network", "activation", to_string(net.hidden_activation()));
+  for (Index l = 0; l < net.layers(); ++l) {
+    const View<const float> w = net.weights(l);
+    const std::span<const float> b = net.bias(l);
+    const std::string number = std::to_string(l + 1);
+    file.write("/network/weights_" + number, std::span(w.data(), static_cast<std::size_t>(w.size())),
+               {w.rows(), w.cols()}, "1");
+    file.write("/network/bias_" + number, b, {static_cast<Index>(b.size())}, "1");
+  }
+}
+
+void write_resume_state(Writer& file, const RunFile& run) {
+  const RunPosition& at = run.position;
+  file.attribute("/resume", "epoch", Value(std::int64_t{at.epoch}));
+  file.attribute("/resume", "step", Value(std::int64_t{at.step}));
+  file.attribute("/resume", "loss_sum", Value(at.loss_sum));
+  file.attribute("/resume", "samples", Value(at.samples));
+  file.attribute("/resume", "active", Value(at.active));
+  file.attribute("/resume", "train_s", Value(at.train_s));
+  file.attribute("/resume", "trained", Value(at.trained));
+  file.attribute("/resume", "optimizer_steps", Value(run.optimizer.steps));
+  const auto layers = static_cast<Index>(at.alignment.cosines.size());
+  if (layers > 0) {
+    file.write("/resume/alignment_cosines", std::span<const double>(at.alignment.cosines), {layers}, "1");
+    file.write("/resume/alignment_counts", std::span<const double>(at.alignment.counts), {layers}, "1");
+  }
+  for (std::size_t i = 0; i < run.optimizer.moments.size(); ++i) {
+    const Matrix<float>& moment = run.optimizer.moments[i];
+    file.write("/resume/moment_" + std::to_string(i + 1), moment.flat(), {moment.size()}, "1");
+  }
+  write_bytes(file, "/resume/session", run.session);
+  write_bytes(file, "/resume/projection", run.projection_state);
+  write_bytes(file, "/resume/feedback", run.feedback_state);
+  write_bytes(file, "/resume/rule", run.rule_state);
+}
+
+void write_curves(Writer& file, const RunFile& run) {
+  if (!run.step_loss.empty()) {
+    const auto steps = static_cast<Index>(run.step_loss.size());
+    std::vector<std::int64_t> numbers(run.step_loss.size());
+    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<std::int64_t>(i) + 1;
+    file.write("/curves/step", std::span<const std::int64_t>(numbers), {steps}, "1");
+    file.write("/curves/loss", std::span<const double>(run.step_loss), {steps}, "1");
+    file.dimension("/curves/loss", 0, "/curves/step");
+  }
+  if (run.epochs.empty()) return;
+  const auto epochs = static_cast<Index>(run.epochs.size());
+  std::vector<double> values(run.epochs.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(run.epochs[i].epoch);
+  file.write("/curves/epoch", std::span<const double>(values), {epochs}, "1");
+  for (const auto& column : kColumns) {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = column.get(run.epochs[i]);
+    const std::string path = std::string("/curves/") + column.name;
+    file.write(path, std::span<const double>(values), {epochs}, column.unit);
+    file.dimension(path, 0, "/curves/epoch");
+  }
+  const auto layers = static_cast<Index>(run.epochs.front().alignment.size());
+  if (layers == 0) return;
+  std::vector<double> alignment, numbers;
+  for (const EpochResult& epoch : run.epochs)
+    alignment.insert(alignment.end(), epoch.alignment.begin(), epoch.alignment.end());
+  for (Index l = 1; l <= layers; ++l) numbers.push_back(static_cast<double>(l));
+  file.write("/curves/hidden_layer", std::span<const double>(numbers), {layers}, "1");
+  file.write("/curves/alignment", std::span<const double>(alignment), {epochs, layers}, "1");
+  file.dimension("/curves/alignment", 0, "/curves/epoch");
+  file.dimension("/curves/alignment", 1, "/curves/hidden_layer");
+}
+
+void write_device(Writer& file, const RunFile& run) {
+  for (const auto& [name, health] :
+       {std::pair{"/telemetry/start", &run.health_start}, {"/telemetry/end", &run.health_end}}) {
+    file.attribute(name, "dark_level", Value(health->dark_level));
+    file.attribute(name, "saturation", Value(health->saturation));
+    file.attribute(name, "repeat_correlation", Value(health->repeat_correlation));
+  }
+  const RunDevice& about = run.about_device;
+  file.attribute("/device", "address", Value(about.address));
+  file.attribute("/device", "kind", Value(about.kind));
+  file.attribute("/device", "model", Value(about.model));
+  file.attribute("/device", "serial", Value(about.serial));
+  file.attribute("/device", "version", Value(about.version));
+  file.attribute("/device", "calibration_id", Value(about.calibration_id));
+  file.attribute("/device", "frames", Value(about.frames));
+  file.attribute("/device", "seconds", Value(about.device_s));
+  file.attribute("/device", "joules", Value(about.device_j));
+  file.attribute("/device", "saturation", Value(about.saturation));
+}
+
+}  // namespace
+
+std::string weights_sha256(const Network& net) {
+  static_assert(std::endian::native == std::endian::little, "the hash is defined on little-endian floats");
+  return sha256(std::as_bytes(net.parameters()));
+}
+
+void save_run(const RunFile& run, const std::string& path) {
+  Writer file(path);
+  file.attribute("/", "kind", Value(std::string("run")));
+  file.attribute("/", "format_version", Value(run_layout::kFormatVersion));
+  file.attribute("/", "creator", Value(std::string("lightloop ") + LIGHTLOOP_VERSION));
+  file.attribute("/", "complete", Value(run.complete));
+  file.attribute("/", "seed", Value(run.train.integer("seed")));
+  file.attribute("/", "weights_sha256", Value(weights_sha256(run.net)));
+  write_settings(file, run);
+  write_network(file, run.net);
+  write_curves(file, run);
+  write_device(file, run);
+  write_resume_state(file, run);
+  file.commit();
+}
+
+}  // namespace lightloop

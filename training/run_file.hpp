@@ -1,0 +1,56 @@
+#pragma once
+// The file of a run: what was asked, how it went, the weights, and all that a bit-exact resume needs.
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "core/param.hpp"
+#include "driver/projection/projection.hpp"
+#include "training/alignment.hpp"
+#include "training/network.hpp"
+#include "training/optimizer.hpp"
+#include "training/trainer.hpp"
+
+namespace lightloop {
+
+/// Where a run stands: `step` steps of epoch `epoch` (0-based) are done, with these sums over them.
+struct RunPosition {
+  Index epoch = 0, step = 0;
+  double loss_sum = 0, samples = 0, active = 0;
+  AlignmentSums alignment;
+  double train_s = 0;        ///< so far, evaluation left out
+  std::int64_t trained = 0;  ///< samples so far
+};
+
+struct RunDevice {
+  std::string address, kind, model, serial, version, calibration_id;
+  std::int64_t frames = 0;
+  double device_s = 0, device_j = 0, saturation = 0;
+};
+
+struct RunFile {
+  ParamSet train, rule, projection, device;  ///< every setting with its unit; the last two empty without a device
+  TrainSettings asked;                       ///< projection. and device. settings as they were given
+  bool complete = false;
+  Network net;
+  OptimizerState optimizer;
+  RunPosition position;
+  RunDevice about_device;
+  std::vector<EpochResult> epochs;
+  std::vector<double> step_loss;  ///< mean loss of every step's batch
+  Health health_start, health_end;
+  std::vector<std::byte> session, projection_state, feedback_state, rule_state;
+};
+
+/// Lower-case SHA-256 of the parameters as little-endian float32, layer by layer, weights before bias.
+std::string weights_sha256(const Network& net);
+
+/// Writes the whole file beside its place and renames it, so that a killed program leaves the previous one. Throws
+/// FileError.
+void save_run(const RunFile& run, const std::string& path);
+/// Reads what save_run wrote. Throws FileError for a file that is no run, is damaged or of a newer format.
+RunFile load_run(const std::string& path);
+/// Only the network of a run file.
+Network load_network(const std::string& path);
+
+}  // namespace lightloop

@@ -1,0 +1,155 @@
+#include "core/error.hpp"
+#include "core/hdf5.hpp"
+#include "training/run_file.hpp"
+#include "training/run_layout.hpp"
+
+namespace lightloop {
+namespace {
+
+using h5::Reader;
+
+void check_kind(const Reader& file, const std::string& path) {
+  if (!file.has_attribute("/", "kind") || file.attribute("/", "kind") != Value(std::string("run")))
+    throw FileError(path, "is no run file", "kind = run", "`lightloop train --out run.h5` writes one");
+  const Value version = file.attribute("/", "format_version");
+  const auto* number = std::get_if<std::int64_t>(&version);
+  if (!number || *number < 1 || *number > run_layout::kFormatVersion)
+    throw FileError(path, "format version " + to_string(version),
+                    "this program reads up to " + std::to_string(run_layout::kFormatVersion),
+                    "use the version of lightloop that wrote it");
+}
+
+/// One attribute of the kind that T is; integers are promoted to real numbers.
+template <class T>
+T get(const Reader& file, const std::string& path, const std::string& object, const std::string& name) {
+  const Value value = file.attribute(object, name);
+  if (const T* found = std::get_if<T>(&value)) return *found;
+  if constexpr (std::is_same_v<T, double>)
+    if (const auto* integer = std::get_if<std::int64_t>(&value)) return static_cast<double>(*integer);
+  throw FileError(path, object + "/" + name + " = " + to_string(value), "of another kind than expected",
+                  "the file is damaged");
+}
+
+/// The values as they stand in the file: known names and units, no ranges.
+ParamSet stored_parameters(const Reader& file, const std::string& group) {
+  std::vector<ParamInfo> infos;
+  if (file.exists(group))
+    for (const auto& [name, value] : file.parameters(group)) {
+      ParamInfo info{.name = name, .unit = "", .default_value = value, .help = "as stored in the run file"};
+      if (file.has_attribute(group, name + ".unit")) info.unit = to_string(file.attribute(group, name + ".unit"));
+      infos.push_back(std::move(info));
+    }
+  return {group, std::move(infos)};
+}
+
+Network stored_network(const Reader& file, const std::string& path) {
+  Network net(parse_net(get<std::string>(file, path, "/network", "net")),
+              activation_from(get<std::string>(file, path, "/network", "activation")));
+  for (Index l = 0; l < net.layers(); ++l) {
+    const View<float> w = net.weights(l);
+    const std::string number = std::to_string(l + 1);
+    file.read("/network/weights_" + number, std::span(w.data(), static_cast<std::size_t>(w.size())));
+    file.read("/network/bias_" + number, net.bias(l));
+  }
+  return net;
+}
+
+std::vector<std::byte> stored_bytes(const Reader& file, const std::string& path) {
+  if (!file.exists(path)) return {};
+  const std::vector<std::uint8_t> bytes = file.read_bytes(path);
+  const auto* begin = reinterpret_cast<const std::byte*>(bytes.data());
+  return {begin, begin + bytes.size()};
+}
+
+void read_resume_state(const Reader& file, const std::string& path, RunFile& run) {
+  const std::string group = "/resume";
+  RunPosition& at = run.position;
+  at.epoch = get<std::int64_t>(file, path, group, "epoch");
+  at.step = get<std::int64_t>(file, path, group, "step");
+  at.loss_sum = get<double>(file, path, group, "loss_sum");
+  at.samples = get<double>(file, path, group, "samples");
+  at.active = get<double>(file, path, group, "active");
+  at.train_s = get<double>(file, path, group, "train_s");
+  at.trained = get<std::int64_t>(file, path, group, "trained");
+  run.optimizer.steps = get<std::int64_t>(file, path, group, "optimizer_steps");
+  if (file.exists(group + "/alignment_cosines")) {
+    at.alignment.cosines = file.read(group + "/alignment_cosines").values;
+    at.alignment.counts = file.read(group + "/alignment_counts").values;
+  }
+  for (int i = 1; file.exists(group + "/moment_" + std::to_string(i)); ++i) {
+    Matrix<float>& moment = run.optimizer.moments.emplace_back(1, static_cast<Index>(run.net.parameters().size()));
+    file.read(group + "/moment_" + std::to_string(i), moment.flat());
+  }
+  run.session = stored_bytes(file, group + "/session");
+  run.projection_state = stored_bytes(file, group + "/projection");
+  run.feedback_state = stored_bytes(file, group + "/feedback");
+  run.rule_state = stored_bytes(file, group + "/rule");
+}
+
+void read_curves(const Reader& file, const std::string& path, RunFile& run) {
+  if (file.exists("/curves/loss")) run.step_loss = file.read("/curves/loss").values;
+  if (!file.exists("/curves/epoch")) return;
+  const std::vector<double> numbers = file.read("/curves/epoch").values;
+  run.epochs.resize(numbers.size());
+  for (std::size_t i = 0; i < numbers.size(); ++i) run.epochs[i].epoch = static_cast<Index>(numbers[i]);
+  for (const auto& column : run_layout::kColumns) {
+    const std::vector<double> values = file.read(std::string("/curves/") + column.name).values;
+    for (std::size_t i = 0; i < std::min(values.size(), numbers.size()); ++i) column.set(run.epochs[i], values[i]);
+  }
+  if (!file.exists("/curves/alignment")) return;
+  const h5::Array alignment = file.read("/curves/alignment");
+  const auto layers = static_cast<std::size_t>(run.net.hidden_layers());
+  if (alignment.values.size() != layers * numbers.size())
+    throw FileError(path, "/curves/alignment has " + std::to_string(alignment.values.size()) + " values",
+                    std::to_string(layers * numbers.size()) + " expected", "the file is damaged");
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    for (std::size_t l = 0; l < layers; ++l) run.epochs[i].alignment.push_back(alignment.values[i * layers + l]);
+}
+
+void read_device(const Reader& file, const std::string& path, RunFile& run) {
+  for (auto [group, health] : {std::pair{"/telemetry/start", &run.health_start}, {"/telemetry/end", &run.health_end}})
+    *health = {get<double>(file, path, group, "dark_level"), get<double>(file, path, group, "saturation"),
+               get<double>(file, path, group, "repeat_correlation")};
+  RunDevice& about = run.about_device;
+  about.address = get<std::string>(file, path, "/device", "address");
+  about.kind = get<std::string>(file, path, "/device", "kind");
+  about.model = get<std::string>(file, path, "/device", "model");
+  about.serial = get<std::string>(file, path, "/device", "serial");
+  about.version = get<std::string>(file, path, "/device", "version");
+  about.calibration_id = get<std::string>(file, path, "/device", "calibration_id");
+  about.frames = get<std::int64_t>(file, path, "/device", "frames");
+  about.device_s = get<double>(file, path, "/device", "seconds");
+  about.device_j = get<double>(file, path, "/device", "joules");
+  about.saturation = get<double>(file, path, "/device", "saturation");
+}
+
+}  // namespace
+
+RunFile load_run(const std::string& path) {
+  const Reader file(path);
+  check_kind(file, path);
+  RunFile run;
+  run.train = stored_parameters(file, "/settings/train");
+  run.rule = stored_parameters(file, "/settings/rule");
+  run.projection = stored_parameters(file, "/settings/projection");
+  run.device = stored_parameters(file, "/settings/device");
+  if (file.exists("/settings/asked"))
+    for (const std::string& key : file.attribute_names("/settings/asked"))
+      run.asked[key] = file.attribute("/settings/asked", key);
+  run.complete = get<bool>(file, path, "/", "complete");
+  run.net = stored_network(file, path);
+  if (weights_sha256(run.net) != get<std::string>(file, path, "/", "weights_sha256"))
+    throw FileError(path, "weights do not have the stored SHA-256", "", "the file is damaged: take another copy");
+  read_resume_state(file, path, run);
+  read_curves(file, path, run);
+  read_device(file, path, run);
+  return run;
+}
+
+Network load_network(const std::string& path) {
+  const Reader file(path);
+  check_kind(file, path);
+  return stored_network(file, path);
+}
+
+}  // namespace lightloop

@@ -1,0 +1,37 @@
+#pragma once
+// What the writer and the reader of run files share.
+#include <cstdint>
+
+#include "training/trainer.hpp"
+
+namespace lightloop::run_layout {
+
+constexpr std::int64_t kFormatVersion = 1;
+
+/// One number per epoch in /curves.
+struct Column {
+  const char* name;
+  const char* unit;
+  double (*get)(const EpochResult&);
+  void (*set)(EpochResult&, double);
+};
+
+inline constexpr Column kColumns[] = {
+    {"train_loss", "1", [](const EpochResult& e) { return e.train_loss; },
+     [](EpochResult& e, double v) { e.train_loss = v; }},
+    {"test_accuracy", "1", [](const EpochResult& e) { return e.test_accuracy; },
+     [](EpochResult& e, double v) { e.test_accuracy = v; }},
+    {"learning_rate", "1", [](const EpochResult& e) { return e.learning_rate; },
+     [](EpochResult& e, double v) { e.learning_rate = v; }},
+    {"active_fraction", "1", [](const EpochResult& e) { return e.active_fraction; },
+     [](EpochResult& e, double v) { e.active_fraction = v; }},
+    {"device_frames", "1", [](const EpochResult& e) { return static_cast<double>(e.device_frames); },
+     [](EpochResult& e, double v) { e.device_frames = static_cast<std::int64_t>(v); }},
+    {"device_s", "s", [](const EpochResult& e) { return e.device_s; },
+     [](EpochResult& e, double v) { e.device_s = v; }},
+    {"device_j", "J", [](const EpochResult& e) { return e.device_j; },
+     [](EpochResult& e, double v) { e.device_j = v; }},
+    {"train_s", "s", [](const EpochResult& e) { return e.train_s; }, [](EpochResult& e, double v) { e.train_s = v; }},
+};
+
+}  // namespace lightloop::run_layout

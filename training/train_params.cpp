@@ -1,0 +1,59 @@
+#include "training/trainer.hpp"
+
+namespace lightloop {
+
+std::vector<ParamInfo> train_params() {
+  constexpr double kMany = 1e12;
+  return {
+      {"dataset", "", std::string("digits"), 0, 0,
+       "digits (generated), mnist, fashion, or the path of a .csv or .h5 file"},
+      {"data_dir", "", std::string(), 0, 0, "where data sets are looked for first"},
+      {"net", "", std::string(), 0, 0,
+       "layer widths such as 784-1024-10, or a .toml file with net and activation; empty: two hidden layers of 256"},
+      {"activation",
+       "",
+       std::string("tanh"),
+       0,
+       0,
+       "non-linearity of the hidden layers",
+       {"identity", "tanh", "relu", "sigmoid"}},
+      {"loss", "", std::string("cross_entropy"), 0, 0, "what is minimised", {"cross_entropy", "mse"}},
+      {"rule", "", std::string("dfa"), 0, 0, "learning rule: bp, fa, dfa, tdfa, sdfa, drtp"},
+      {"device", "", std::string("digital"), 0, 0, "device string, .toml file, or digital for none"},
+      {"encoding", "", std::string(), 0, 0, "short for projection.encoding: ternary, bitplanes:N, threshold"},
+      {"readout", "", std::string(), 0, 0, "short for projection.readout: phase4, anchor"},
+      {"baseline", "", std::string(), 0, 0, "rules to train as well, without the device: bp,dfa"},
+      {"optimizer", "", std::string("adam"), 0, 0, "update rule", {"sgd", "momentum", "adam"}},
+      {"momentum", "1", 0.9, 0, 1, "decay of the velocity (optimizer momentum)"},
+      {"beta1", "1", 0.9, 0, 0.999999, "decay of the first moment (adam)"},
+      {"beta2", "1", 0.999, 0, 0.999999, "decay of the second moment (adam)"},
+      {"epsilon", "1", 1e-8, 1e-12, 1, "added to the root of the second moment (adam)"},
+      {"lr", "1", 1e-3, 0, 1e3, "learning rate of the first step"},
+      {"schedule",
+       "",
+       std::string("cosine"),
+       0,
+       0,
+       "how the learning rate goes on: cosine falls to 0 at the last step",
+       {"constant", "cosine", "step"}},
+      {"step_epochs", "1", std::int64_t{10}, 1, kMany, "epochs between two drops (schedule step)"},
+      {"step_factor", "1", 0.1, 0, 1, "factor of a drop (schedule step)"},
+      {"batch", "1", std::int64_t{128}, 1, 1e6, "samples per step"},
+      {"epochs", "1", std::int64_t{10}, 1, 1e6, "passes over the training set"},
+      {"seed", "1", std::int64_t{1}, 0, 0x1p62, "of weights, batches, feedback and, unless it has its own, the device"},
+      {"threads", "1", std::int64_t{0}, 0, 4096, "processors to use; 0: all. Results do not depend on it"},
+      {"init_from", "", std::string(), 0, 0, "run file whose weights to start from"},
+      {"record", "", std::string(), 0, 0, "file to record every frame of the device in"},
+      {"out", "", std::string(), 0, 0, "run file to write; empty: none"},
+      {"resume", "", std::string(), 0, 0, "run file to continue, or true for the one named by out"},
+      {"alignment_every", "1", std::int64_t{50}, 0, kMany,
+       "steps between two comparisons with back-propagation, counted in each epoch; 0: never"},
+      {"probe", "", true, 0, 0, "measure the device's health at start and end"},
+      {"checkpoint_every", "1", std::int64_t{0}, 0, kMany, "steps between two checkpoints; 0: one per epoch"},
+      {"max_device_seconds", "s", 36000.0, 0, kMany, "refuse a run that may need more of the device without yes"},
+      {"yes", "", false, 0, 0, "run even if it may need more device time than max_device_seconds"},
+      {"dry_run", "", false, 0, 0, "stop after the plan, before the first frame"},
+  };
+}
+
+}  // namespace lightloop
