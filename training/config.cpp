@@ -86,9 +86,6 @@ void check_device_use(const TrainConfig& config) {
     if (!config.device.empty())
       throw InvalidParameter("device." + config.device.begin()->first, to_string(config.device.begin()->second),
                              "no device is used", "give train.device (sim:opu), or leave it out");
-    if (!config.train.text("record").empty())
-      throw InvalidParameter("train.record", config.train.text("record"), "no device is used",
-                             "give train.device (sim:opu), or leave it out");
   }
 }
 
@@ -143,7 +140,7 @@ std::vector<TrainSettings> baselines(const TrainSettings& settings) {
     TrainSettings run;
     for (const auto& [key, value] : settings) {
       const bool of_device = key.starts_with("projection.") || key.starts_with("device.") || key == "train.device" ||
-                             key == "train.encoding" || key == "train.readout" || key == "train.record";
+                             key == "train.encoding" || key == "train.readout";
       const bool of_file = key == "train.out" || key == "train.resume" || key == "train.baseline";
       if (!of_device && !of_file && !key.starts_with("rule.")) run.insert({key, value});
     }

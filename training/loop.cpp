@@ -210,9 +210,8 @@ void TrainingLoop::save() {
   save_run(run_, out());
 }
 
-TrainResult TrainingLoop::result() const {
+TrainResult TrainingLoop::take_result() {
   TrainResult result;
-  result.net = run_.net;
   result.rule = config_.model->info.name;
   result.device = config_.train.text("device");
   result.out = out();
@@ -227,6 +226,7 @@ TrainResult TrainingLoop::result() const {
   if (!run_.epochs.empty()) result.alignment = run_.epochs.back().alignment;
   result.seed = config_.seed();
   result.weights_sha256 = weights_sha256(run_.net);
+  result.net = std::move(run_.net);
   result.health_start = run_.health_start;
   result.health_end = run_.health_end;
   result.interrupted = !run_.complete;

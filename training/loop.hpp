@@ -37,7 +37,8 @@ class TrainingLoop {
   Index step_in_epoch() const { return run_.position.step; }
   Index steps_per_epoch() const { return steps_per_epoch_; }
   const std::string& out() const { return config_.train.text("out"); }
-  TrainResult result() const;
+  /// What the caller gets; takes the network out and so ends the use of the loop.
+  TrainResult take_result();
 
  private:
   void make_network();

@@ -1,6 +1,16 @@
+#include "training/rules/rule.hpp"
 #include "training/trainer.hpp"
 
 namespace lightloop {
+namespace {
+
+std::vector<std::string> rule_names() {
+  std::vector<std::string> names;
+  for (const RuleModel& model : rules()) names.push_back(model.info.name);
+  return names;
+}
+
+}  // namespace
 
 std::vector<ParamInfo> train_params() {
   constexpr double kMany = 1e12;
@@ -18,7 +28,7 @@ std::vector<ParamInfo> train_params() {
        "non-linearity of the hidden layers",
        {"identity", "tanh", "relu", "sigmoid"}},
       {"loss", "", std::string("cross_entropy"), 0, 0, "what is minimised", {"cross_entropy", "mse"}},
-      {"rule", "", std::string("dfa"), 0, 0, "learning rule: bp, fa, dfa, tdfa, sdfa, drtp"},
+      {"rule", "", std::string("dfa"), 0, 0, "learning rule", rule_names()},
       {"device", "", std::string("digital"), 0, 0, "device string, .toml file, or digital for none"},
       {"encoding", "", std::string(), 0, 0, "short for projection.encoding: ternary, bitplanes:N, threshold"},
       {"readout", "", std::string(), 0, 0, "short for projection.readout: phase4, anchor"},
@@ -43,7 +53,6 @@ std::vector<ParamInfo> train_params() {
       {"seed", "1", std::int64_t{1}, 0, 0x1p62, "of weights, batches, feedback and, unless it has its own, the device"},
       {"threads", "1", std::int64_t{0}, 0, 4096, "processors to use; 0: all. Results do not depend on it"},
       {"init_from", "", std::string(), 0, 0, "run file whose weights to start from"},
-      {"record", "", std::string(), 0, 0, "file to record every frame of the device in"},
       {"out", "", std::string(), 0, 0, "run file to write; empty: none"},
       {"resume", "", std::string(), 0, 0, "run file to continue, or true for the one named by out"},
       {"alignment_every", "1", std::int64_t{50}, 0, kMany,

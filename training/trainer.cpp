@@ -64,8 +64,8 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
   TrainingLoop loop(std::move(start.config), load(options), registry, std::move(start.stored));
 
   const TrainPlan plan = loop.plan();
-  if (observer.on_plan && !observer.on_plan(plan)) return loop.result();
-  if (options.boolean("dry_run")) return loop.result();
+  if (observer.on_plan && !observer.on_plan(plan)) return loop.take_result();
+  if (options.boolean("dry_run")) return loop.take_result();
   check_device_time(plan, options);
 
   loop.start();
@@ -80,11 +80,11 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
     if (loop.finished()) break;
     const bool stop = observer.stop && observer.stop();
     if (stop || epoch_ended || (every > 0 && step % every == 0)) loop.save();
-    if (stop) return loop.result();
+    if (stop) return loop.take_result();
   }
   loop.finish();
   loop.save();
-  return loop.result();
+  return loop.take_result();
 }
 
 }  // namespace
