@@ -75,6 +75,7 @@ std::vector<ParamInfo> params() {
 
 std::map<std::string, Settings> presets() {
   return {
+      {"default", {}},
       {"ideal",
        {{"noise", false},
         {"dmd.off_contrast", 0.0},

@@ -1,0 +1,39 @@
+"""Generated pages are fresh and the README says what is there."""
+
+import re
+
+from e2e import ROOT
+
+README = ROOT / "README.md"
+
+
+def test_device_page_is_fresh(lightloop):
+    made = lightloop("devices", "--markdown").stdout
+    page = ROOT / "docs" / "devices.md"
+    if page.read_text() != made:
+        page.with_suffix(".new.md").write_text(made)
+        raise AssertionError("docs/devices.md is old: docs/devices.new.md has been written, move it over")
+
+
+def test_the_program_in_the_readme_is_the_example_that_is_built():
+    (block,) = re.findall(r"```cpp\n(.*?)```", README.read_text(), re.DOTALL)
+    assert block == (ROOT / "examples" / "cpp" / "train_digits.cpp").read_text()
+
+
+def test_links_in_the_pages_lead_somewhere():
+    for page in [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_lightloop_commands_in_the_readme_are_accepted(lightloop):
+    """Every `lightloop train` line, as a dry run of the digits; other verbs by their --help."""
+    lines = re.findall(r"^(?:\$ )?lightloop (.+?)(?:\s+#.*)?$", README.read_text(), re.MULTILINE)
+    assert lines
+    for line in lines:
+        words = line.split()
+        if words[0] == "train" and "--dataset" in words and "digits" in words:
+            done = lightloop(*words, "--dry-run")
+        else:
+            done = lightloop(words[0], "--help")
+        assert done.returncode == 0, (line, done.stderr)

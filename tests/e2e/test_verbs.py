@@ -1,0 +1,59 @@
+"""The verbs that only tell: devices, check, data, rules, help."""
+
+import json
+
+import pytest
+
+PARTS = {"name", "unit", "default", "help"}
+
+
+def test_devices_lists_every_setting_with_unit_default_and_help(lightloop):
+    devices = json.loads(lightloop("devices", "--json").stdout)
+    assert "sim:opu" in {d["name"] for d in devices}
+    for device in devices:
+        assert device["summary"] and device["source"]
+        for setting in device["settings"]:
+            assert PARTS <= setting.keys() and setting["help"]
+
+
+def test_opu_has_its_presets(lightloop):
+    (opu,) = json.loads(lightloop("devices", "sim:opu", "--json").stdout)
+    assert {"ideal", "lightonlike"} <= opu["presets"].keys()
+    assert lightloop("check", "sim:opu,preset=default").returncode == 0
+
+
+def test_text_names_every_setting(lightloop):
+    (opu,) = json.loads(lightloop("devices", "opu", "--json").stdout)
+    text = lightloop("devices", "opu").stdout
+    assert all(setting["name"] in text for setting in opu["settings"])
+
+
+def test_every_catalogued_device_passes_check(lightloop):
+    for device in json.loads(lightloop("devices", "--json").stdout):
+        done = lightloop("check", device["name"])
+        assert done.returncode == 0, done.stdout
+        assert "✓" in done.stdout and " 0 failed" in done.stdout.splitlines()[-1]
+
+
+def test_rules_and_data_lists(lightloop):
+    rules = {r["name"] for r in json.loads(lightloop("rules", "--json").stdout)}
+    assert {"bp", "fa", "dfa", "tdfa", "sdfa", "drtp"} <= rules
+    sets = {s["name"] for s in json.loads(lightloop("data", "--json").stdout)}
+    assert {"digits", "mnist"} <= sets
+    assert "10 classes" in lightloop("data", "show", "digits").stdout
+
+
+@pytest.mark.parametrize("verb", ["train", "eval", "devices", "check", "data", "rules", "show", "plot", "reproduce"])
+def test_help_of_every_verb(lightloop, verb):
+    done = lightloop(verb, "--help")
+    assert done.returncode == 0 and "--help" in done.stdout
+
+
+def test_help_tells_exit_codes_and_examples(lightloop):
+    text = lightloop("--help").stdout
+    assert "Exit codes" in text and "130" in text and "Examples" in text
+    assert "--max-device-seconds" in lightloop("train", "--help").stdout
+
+
+def test_reproduce_lists_papers(lightloop):
+    assert "light-in-the-loop" in lightloop("reproduce").stdout

@@ -1,0 +1,16 @@
+# cmake -DBUILD=... -DSOURCE=... -DWORK=... -P run.cmake: installs the build, builds a program against it, runs both.
+file(REMOVE_RECURSE ${WORK})
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    list(JOIN ARGN " " words)
+    message(FATAL_ERROR "${words}\nreturned ${status}:\n${output}")
+  endif()
+endfunction()
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/prefix)
+run(${CMAKE_COMMAND} -S ${SOURCE}/tests/install -B ${WORK}/build -G Ninja -DCMAKE_PREFIX_PATH=${WORK}/prefix
+  -DEXAMPLE=${SOURCE}/examples/cpp/train_digits.cpp)
+run(${CMAKE_COMMAND} --build ${WORK}/build)
+run(${WORK}/build/train_digits)
+run(${WORK}/prefix/bin/lightloop devices)
+file(REMOVE_RECURSE ${WORK})

@@ -1,0 +1,24 @@
+// `lightloop check DEVICE`: the conformance suite, claim by claim.
+#include <cstdio>
+
+#include "driver/api/conformance.hpp"
+#include "tools/lightloop/command.hpp"
+
+namespace lightloop::command {
+
+int check(const std::string& address, const Settings& settings, const Registry& registry) {
+  registry.open(address, settings)->close();  // a wrong address is the caller's mistake, not a failed check
+  const auto results = check_device([&] { return registry.open(address, settings); });
+  int counts[3] = {};
+  for (const auto& result : results) {
+    constexpr const char* kMarks[] = {"✓", "✗", "–"};
+    const auto outcome = static_cast<std::size_t>(result.outcome);
+    ++counts[outcome];
+    std::printf("%s %s%s%s\n", kMarks[outcome], result.name.c_str(), result.detail.empty() ? "" : ": ",
+                result.detail.c_str());
+  }
+  std::printf("%s: %d passed, %d failed, %d skipped\n", address.c_str(), counts[0], counts[1], counts[2]);
+  return counts[1] == 0 ? kDone : kFailed;
+}
+
+}  // namespace lightloop::command

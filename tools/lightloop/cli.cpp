@@ -1,0 +1,233 @@
+// The command line: options become requests. CLI11 is compiled only here.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <new>
+
+#include "core/error.hpp"
+#include "devices/catalogue.hpp"
+#include "tools/lightloop/command.hpp"
+#include "tools/lightloop/text.hpp"
+#include "training/trainer.hpp"
+
+namespace lightloop::command {
+namespace {
+constexpr const char* kExitCodes =
+    "Exit codes: 0 done; 1 the work failed (a failed check, out of memory, a bug); 2 wrong usage, setting, data or "
+    "file\n"
+    "(a full disk too); 3 the device or its link failed or was too late; 4 refused, too much device time;\n"
+    "130 stopped by Ctrl-C or SIGTERM, checkpoint saved.";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  lightloop train --dataset digits --rule tdfa --device sim:opu --baseline dfa,bp --out run.h5\n"
+    "  lightloop train --dataset mnist --net 784-1024-1024-10 --rule dfa --epochs 10\n"
+    "  lightloop devices sim:opu        every setting with unit, default and range\n"
+    "  lightloop check sim:opu          does the device keep the contract?\n"
+    "  lightloop plot run.h5            draws run.png\n\n";
+
+constexpr const char* kTrainHelp =
+    "Examples:\n"
+    "  lightloop train --dataset digits --rule tdfa --device sim:opu --lr 3e-3 --set rule.dead_zone=0.2\n"
+    "  lightloop train --dataset mnist --net 784-1024-1024-10 --rule tdfa --device sim:opu,preset=lightonlike "
+    "--dry-run\n"
+    "  lightloop train --config run.toml --set device.camera.bits=8 --set rule.dead_zone=0.1 --json\n"
+    "  lightloop train --resume run.h5\n"
+    "Settings come from the TOML file, then from options, then from --set. In TOML the options are the table [train]\n"
+    "(lr = 1e-3), and [rule], [projection] and [device] hold the others: `lightloop rules`, `lightloop devices`.\n"
+    "Before the first frame the run says how many frames, seconds and joules it may need; above --max-device-seconds "
+    "it\n"
+    "stops there unless --yes. Progress goes to stderr, the result to stdout.\n";
+
+using Assignments = std::vector<std::string>;
+
+/// Text as typed on the command line as the kind of value the parameter has.
+Value typed(const ParamInfo& info, const std::string& text) {
+  if (std::holds_alternative<std::string>(info.default_value)) return text;
+  return parse_assignment(info.name + "=" + text).second;
+}
+
+void assign(Settings& settings, const Assignments& assignments) {
+  for (const auto& text : assignments) {
+    auto [key, value] = parse_assignment(text);
+    settings[key] = value;
+  }
+}
+
+std::string help_of(const ParamInfo& info) {
+  if (std::holds_alternative<bool>(info.default_value)) return info.help + " (default " + default_of(info) + ")";
+  const std::string range = range_of(info);
+  return info.help + " (" + (range == "text" || range.starts_with("any") ? "" : range + "; ") + "default " +
+         default_of(info) + ")";
+}
+
+struct TrainOptions {
+  TrainRequest request;
+  std::string config;
+  Assignments set;
+  Settings given;
+};
+
+void add_train(CLI::App& app, TrainOptions& options) {
+  app.footer(kTrainHelp);
+  app.add_option("--config", options.config, "TOML file with any of these settings")->type_name("FILE");
+  app.add_option("--set", options.set, "any setting: --set device.camera.bits=8 (repeatable)")->type_name("KEY=VALUE");
+  app.add_flag("--json", options.request.json, "print the result as JSON");
+  app.add_flag("--quiet", options.request.quiet, "no progress and no plan");
+  for (const ParamInfo& info : train_params()) {
+    const std::string option = "--" + dashed(info.name);
+    const auto keep = [&options, info](const std::string& text) {
+      options.given["train." + info.name] = typed(info, text);
+    };
+    if (std::holds_alternative<bool>(info.default_value))
+      app.add_flag_function(
+          option + ",!--no-" + dashed(info.name),
+          [&options, info](std::int64_t on) { options.given["train." + info.name] = on > 0; }, help_of(info));
+    else
+      app.add_option_function<std::string>(option, keep, help_of(info))
+          ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+          ->type_name(info.unit.size() > 1 ? info.unit : "X");
+  }
+}
+
+int run_train(TrainOptions& options, const Registry& registry) {
+  Settings& settings = options.request.settings;
+  if (!options.config.empty()) settings = read_toml(options.config);
+  for (const auto& [key, value] : options.given) settings[key] = value;
+  assign(settings, options.set);
+  const bool elsewhere = settings.contains("train.out") || settings.contains("train.resume");
+  if (!elsewhere) settings["train.out"] = std::string("run.h5");
+  return train(options.request, registry);
+}
+
+/// --json and, where it makes sense, --markdown.
+struct FormatOptions {
+  bool json = false, markdown = false;
+  void add(CLI::App& app, bool with_markdown = false) {
+    app.add_flag("--json", json, "print JSON");
+    if (with_markdown) app.add_flag("--markdown", markdown, "print the page docs/devices.md");
+  }
+  Format format() const { return json ? Format::json : markdown ? Format::markdown : Format::text; }
+};
+
+int parse_and_run(int argc, char** argv) {
+  Registry registry;
+  add_devices(registry);
+  CLI::App app("Lightloop trains neural networks on light: on simulated photonic co-processors, or on real ones.",
+               "lightloop");
+  app.footer(std::string(kExamples) + kExitCodes);
+  app.set_version_flag("--version", "lightloop " LIGHTLOOP_VERSION);
+  app.require_subcommand(1);
+  app.failure_message([](const CLI::App* which, const CLI::Error& error) {
+    return "lightloop: " + std::string(error.what()) + ". See " + which->get_name() + " --help.\n";
+  });
+  int status = kDone;
+  const auto verb = [&](const char* name, const char* help) { return app.add_subcommand(name, help); };
+
+  TrainOptions training;
+  auto* train_verb = verb("train", "train a network, on a device or without one");
+  add_train(*train_verb, training);
+  train_verb->callback([&] { status = run_train(training, registry); });
+
+  EvalRequest evaluation;
+  auto* eval_verb = verb("eval", "score a trained network on labelled data");
+  eval_verb->add_option("run", evaluation.run, "run file")->required()->type_name("RUN.h5");
+  eval_verb->add_option("--data,--dataset", evaluation.data,
+                        "known data set, .csv or .h5 file (default: that of the run)");
+  eval_verb->add_option("--data-dir", evaluation.data_dir, "where data sets are looked for first");
+  eval_verb->add_option("--device", evaluation.device, "device for layers that run on one");
+  eval_verb->add_flag("--json", evaluation.json, "print JSON");
+  eval_verb->callback([&] { status = eval(evaluation); });
+
+  std::string device, address;
+  FormatOptions devices_format;
+  auto* devices_verb = verb("devices", "the catalogue: every device with every setting, unit, default and range");
+  devices_verb->add_option("device", device, "only this one")->type_name("NAME");
+  devices_format.add(*devices_verb, true);
+  devices_verb->callback([&] { status = devices(device, devices_format.format(), registry); });
+
+  Assignments check_set;
+  auto* check_verb = verb("check", "run the conformance suite on a device");
+  check_verb->add_option("device", address, "device string or .toml file")->required()->type_name("DEVICE");
+  check_verb->add_option("--set", check_set, "a setting of the device")->type_name("KEY=VALUE");
+  check_verb->callback([&] {
+    Settings settings;
+    assign(settings, check_set);
+    status = check(address, settings, registry);
+  });
+
+  std::string data_name, data_dir;
+  FormatOptions data_format;
+  auto* data_verb = verb("data", "known data sets: list, show one, download one");
+  data_verb->add_option("--data-dir", data_dir, "folder to look in first, or to download into");
+  data_format.add(*data_verb);
+  data_verb->require_subcommand(0, 1);
+  auto* data_show_verb = data_verb->add_subcommand("show", "sizes, classes and where it was found")->fallthrough();
+  data_show_verb->add_option("name", data_name)->required()->type_name("NAME");
+  auto* data_get_verb =
+      data_verb->add_subcommand("download", "fetch from the official address, SHA-256 checked")->fallthrough();
+  data_get_verb->add_option("name", data_name)->required()->type_name("NAME");
+  data_verb->callback([&] {
+    if (*data_show_verb)
+      status = data_show(data_name, data_dir);
+    else if (*data_get_verb)
+      status = data_download(data_name, data_dir);
+    else
+      status = data_list(data_format.format(), data_dir);
+  });
+
+  FormatOptions rules_format;
+  auto* rules_verb = verb("rules", "the learning rules, their equations and settings");
+  rules_format.add(*rules_verb);
+  rules_verb->callback([&] { status = rules(rules_format.format()); });
+
+  std::string shown;
+  FormatOptions show_format;
+  auto* show_verb = verb("show", "kind, settings and result of a file");
+  show_verb->add_option("file", shown)->required()->type_name("FILE.h5");
+  show_format.add(*show_verb);
+  show_verb->callback([&] { status = show(shown, show_format.format()); });
+
+  std::vector<std::string> plotted;
+  std::string picture;
+  auto* plot_verb = verb("plot", "draw a file by its kind (several runs: one picture)");
+  plot_verb->add_option("files", plotted)->required()->type_name("FILE.h5");
+  plot_verb->add_option("-o,--out", picture, "picture to write (default: FILE.png)")->type_name("X.png");
+  plot_verb->callback([&] { status = plot(plotted, picture); });
+
+  ReproduceRequest paper;
+  auto* reproduce_verb = verb("reproduce", "repeat a published result: published | ours | verdict");
+  reproduce_verb->add_option("name", paper.name, "paper (without: the list)")->type_name("NAME");
+  reproduce_verb->add_flag("--full", paper.full, "the published size and number of seeds");
+  reproduce_verb->add_option("--out", paper.out, "folder for runs and plots (default: NAME)")->type_name("FOLDER");
+  reproduce_verb->callback([&] { status = reproduce(paper); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kBadInput;
+  }
+  return status;
+}
+
+int report(const std::exception& error, ExitCode code) {
+  std::fprintf(stderr, "lightloop: %s\n", error.what());
+  return code;
+}
+}  // namespace
+
+int main(int argc, char** argv) try { return parse_and_run(argc, argv); } catch (const Timeout& error) {
+  return report(error, kDeviceFault);
+} catch (const LinkError& error) {
+  return report(error, kDeviceFault);
+} catch (const InternalError& error) {
+  return report(error, kFailed);
+} catch (const Error& error) {
+  return report(error, kBadInput);
+} catch (const std::bad_alloc&) {
+  std::fputs("lightloop: out of memory. Use a smaller net, batch or device.\n", stderr);
+  return kFailed;
+} catch (const std::exception& error) {
+  return report(error, kFailed);
+}
+
+}  // namespace lightloop::command

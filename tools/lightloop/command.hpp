@@ -1,0 +1,52 @@
+#pragma once
+// The verbs of the `lightloop` command. cli.cpp turns the command line into these requests; each verb is one file.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/param.hpp"
+#include "driver/api/registry.hpp"
+
+namespace lightloop::command {
+
+/// What the process returns; `lightloop --help` lists them.
+enum ExitCode { kDone = 0, kFailed = 1, kBadInput = 2, kDeviceFault = 3, kRefused = 4, kInterrupted = 130 };
+
+struct TrainRequest {
+  Settings settings;  ///< every namespace: TOML file, then options, then --set
+  bool json = false, dry_run = false, yes = false, quiet = false;
+};
+
+struct EvalRequest {
+  std::string run;
+  std::string data;    ///< a known data set or a file; empty: the one of the run
+  std::string device;  ///< for networks with physical layers; empty: the one of the run
+  std::string data_dir;
+  bool json = false;
+};
+
+struct ReproduceRequest {
+  std::string name;  ///< empty: list what there is
+  bool full = false;
+  std::string out;  ///< folder for runs and plots; empty: NAME in the present folder
+  std::vector<std::string> rest;
+};
+
+enum class Format { text, json, markdown };
+
+int train(const TrainRequest& request, const Registry& registry);
+int eval(const EvalRequest& request);
+int devices(const std::string& name, Format format, const Registry& registry);
+int check(const std::string& address, const Settings& settings, const Registry& registry);
+int data_list(Format format, const std::string& data_dir);
+int data_show(const std::string& name, const std::string& data_dir);
+int data_download(const std::string& name, const std::string& data_dir);
+int rules(Format format);
+int show(const std::string& file, Format format);
+int plot(const std::vector<std::string>& files, const std::string& out);
+int reproduce(const ReproduceRequest& request);
+
+/// Parses and runs a whole command line; every exception becomes one line on stderr and an exit code.
+int main(int argc, char** argv);
+
+}  // namespace lightloop::command

@@ -1,0 +1,72 @@
+// `lightloop data`: what is known, where it is, how to get it.
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "core/error.hpp"
+#include "tools/lightloop/command.hpp"
+#include "tools/lightloop/interrupt.hpp"
+#include "tools/lightloop/json.hpp"
+#include "tools/lightloop/text.hpp"
+#include "training/datasets/download.hpp"
+
+namespace lightloop::command {
+namespace {
+std::string shape_text(const std::vector<Index>& shape) {
+  std::vector<std::string> words;
+  for (const Index size : shape) words.push_back(std::to_string(size));
+  return join(words, " x ");
+}
+}  // namespace
+
+int data_list(Format format, const std::string& data_dir) {
+  if (format == Format::json) {
+    std::fputs(datasets_json(known_datasets()).c_str(), stdout);
+    return kDone;
+  }
+  std::vector<std::vector<std::string>> rows = {{"name", "what it is", "licence", "from"}};
+  for (const auto& set : known_datasets()) {
+    std::int64_t bytes = 0;
+    for (const auto& file : set.files) bytes += file.bytes;
+    rows.push_back({set.name, set.summary, set.licence,
+                    set.files.empty() ? "made by the program" : grouped(bytes / 1000) + " kB to download"});
+  }
+  std::fputs(table(rows).c_str(), stdout);
+  std::printf("\nLooked for in %s (--data-dir, $LIGHTLOOP_DATA, ~/.cache/lightloop).\n",
+              join(data_folders(data_dir), ", ").c_str());
+  std::puts("Get one with: lightloop data download NAME");
+  return kDone;
+}
+
+int data_show(const std::string& name, const std::string& data_dir) {
+  const TrainTest data = load_dataset(name, data_dir, 1);
+  for (const auto& [part, set] : {std::pair<const char*, const Dataset&>{"train", data.train}, {"test", data.test}})
+    std::printf("%-6s %s samples of %s, %td classes, from %s\n", part, grouped(set.size()).c_str(),
+                shape_text(set.sample_shape).c_str(), set.classes, set.source.c_str());
+  return kDone;
+}
+
+int data_download(const std::string& name, const std::string& data_dir) {
+  const Interrupt interrupt;
+  const bool terminal = isatty(STDERR_FILENO) != 0;
+  DownloadOptions options;
+  options.on_progress = [&](const std::string& file, std::int64_t done, std::int64_t total) {
+    if (terminal)
+      std::fprintf(stderr, "\r\033[K%s  %s of %s kB", file.c_str(), grouped(done / 1000).c_str(),
+                   grouped(total / 1000).c_str());
+    return !interrupt.requested();
+  };
+  try {
+    const std::string folder = download_dataset(name, data_dir, options);
+    if (terminal) std::fputs("\r\033[K", stderr);
+    std::printf("%s is in %s\n", name.c_str(), folder.c_str());
+    return kDone;
+  } catch (...) {
+    if (terminal) std::fputs("\r\033[K", stderr);
+    if (!interrupt.requested()) throw;
+    std::fputs("lightloop: stopped; files that were complete are kept.\n", stderr);
+    return kInterrupted;
+  }
+}
+
+}  // namespace lightloop::command

@@ -1,0 +1,62 @@
+// `lightloop devices`: the catalogue, read from the records of the models; also the source of docs/devices.md.
+#include <cstdio>
+
+#include "tools/lightloop/command.hpp"
+#include "tools/lightloop/json.hpp"
+#include "tools/lightloop/text.hpp"
+
+namespace lightloop::command {
+namespace {
+std::string unit_of(const ParamInfo& info) { return info.unit.empty() ? "-" : info.unit; }
+
+void print_text(const DeviceModel& model) {
+  std::printf("sim:%s (%s): %s\n  source: %s\n\n", model.name.c_str(), model.kind.c_str(), model.summary.c_str(),
+              model.source.c_str());
+  std::vector<std::vector<std::string>> rows = {{"setting", "unit", "default", "range", "what it is"}};
+  for (const auto& info : model.params)
+    rows.push_back({info.name, unit_of(info), default_of(info), range_of(info),
+                    info.help + (info.needs_reopen ? " (only when opened)" : "")});
+  std::fputs(table(rows).c_str(), stdout);
+  for (const auto& [name, settings] : model.presets)
+    std::printf("\n  preset=%s: %s\n", name.c_str(),
+                settings.empty() ? "the defaults" : format_settings(settings).c_str());
+  std::puts("");
+}
+
+std::string escaped(std::string text) {
+  for (std::size_t at = 0; (at = text.find('|', at)) != text.npos; at += 2) text.insert(at, "\\");
+  return text;
+}
+
+void print_markdown(const DeviceModel& model) {
+  std::printf("\n## sim:%s\n\n%s. Kind: %s. Source: %s.\n\n", model.name.c_str(), model.summary.c_str(),
+              model.kind.c_str(), model.source.c_str());
+  std::puts("| setting | unit | default | range | what it is |\n|---|---|---|---|---|");
+  for (const auto& info : model.params)
+    std::printf("| `%s` | %s | %s | %s | %s |\n", info.name.c_str(), unit_of(info).c_str(), default_of(info).c_str(),
+                escaped(range_of(info)).c_str(),
+                escaped(info.help + (info.needs_reopen ? " (only when opened)" : "")).c_str());
+  if (!model.presets.empty()) std::puts("\n| preset | sets |\n|---|---|");
+  for (const auto& [name, settings] : model.presets)
+    std::printf("| `%s` | %s |\n", name.c_str(),
+                settings.empty() ? "the defaults" : ("`" + format_settings(settings) + "`").c_str());
+}
+}  // namespace
+
+int devices(const std::string& name, Format format, const Registry& registry) {
+  std::vector<DeviceModel> models = registry.models();
+  if (!name.empty()) models = {registry.model(name.starts_with("sim:") ? name.substr(4) : name)};
+  if (format == Format::json) {
+    std::fputs(devices_json(models).c_str(), stdout);
+    return kDone;
+  }
+  if (format == Format::markdown)
+    std::puts(
+        "# Devices\n\nMade by `lightloop devices --markdown`. A device string is `sim:NAME,setting=value,...`; values "
+        "may "
+        "carry a unit (`400 us`), `preset=NAME` comes first and single settings override it.");
+  for (const auto& model : models) format == Format::markdown ? print_markdown(model) : print_text(model);
+  return kDone;
+}
+
+}  // namespace lightloop::command

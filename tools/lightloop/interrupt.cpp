@@ -1,0 +1,29 @@
+#include "tools/lightloop/interrupt.hpp"
+
+#include <csignal>
+
+namespace lightloop::command {
+namespace {
+volatile std::sig_atomic_t signalled = 0;
+
+void remember(int) { signalled = 1; }
+}  // namespace
+
+Interrupt::Interrupt() {
+  signalled = 0;
+  struct sigaction action = {};
+  action.sa_handler = remember;
+  action.sa_flags =
+      static_cast<int>(SA_RESETHAND) | SA_RESTART;  // the second signal finds the default action: it kills
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+Interrupt::~Interrupt() {
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
+
+bool Interrupt::requested() const { return signalled != 0; }
+
+}  // namespace lightloop::command

@@ -1,0 +1,141 @@
+#include "tools/lightloop/json.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace lightloop::command {
+namespace {
+using Json = nlohmann::ordered_json;
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json json(const Value& value) {
+  return std::visit([](const auto& v) { return Json(v); }, value);
+}
+
+Json json(const std::vector<double>& values) {
+  Json array = Json::array();
+  for (const double value : values) array.push_back(number(value));
+  return array;
+}
+
+Json json(const Settings& settings) {
+  Json object = Json::object();
+  for (const auto& [key, value] : settings) object[key] = json(value);
+  return object;
+}
+
+Json json(const std::vector<ParamInfo>& params) {
+  Json array = Json::array();
+  for (const auto& info : params) {
+    Json one = {{"name", info.name}, {"unit", info.unit}, {"default", json(info.default_value)}};
+    if (info.min != info.max) one.update({{"min", number(info.min)}, {"max", number(info.max)}});
+    if (!info.choices.empty()) one["choices"] = info.choices;
+    one["help"] = info.help;
+    one["needs_reopen"] = info.needs_reopen;
+    array.push_back(std::move(one));
+  }
+  return array;
+}
+
+Json json(const Health& health) {
+  return {{"dark_level", number(health.dark_level)},
+          {"saturation", number(health.saturation)},
+          {"repeat_correlation", number(health.repeat_correlation)}};
+}
+
+Json json(const TrainResult& run) {
+  Json curve = Json::array();
+  for (const auto& epoch : run.epochs)
+    curve.push_back({{"epoch", epoch.epoch},
+                     {"train_loss", number(epoch.train_loss)},
+                     {"test_accuracy", number(epoch.test_accuracy)},
+                     {"alignment", json(epoch.alignment)},
+                     {"device_frames", epoch.device_frames},
+                     {"train_seconds", number(epoch.train_s)}});
+  Json object = {{"rule", run.rule},
+                 {"device", run.device},
+                 {"seed", run.seed},
+                 {"net", run.net.widths()},
+                 {"test_accuracy", number(run.test_accuracy)},
+                 {"train_seconds", number(run.train_seconds)},
+                 {"samples_per_second", number(run.samples_per_second)},
+                 {"device_frames", run.device_frames},
+                 {"device_seconds", number(run.device_seconds)},
+                 {"device_joules", number(run.device_joules)},
+                 {"alignment", json(run.alignment)},
+                 {"weights_sha256", run.weights_sha256},
+                 {"epochs", std::move(curve)},
+                 {"interrupted", run.interrupted},
+                 {"out", run.out}};
+  if (run.device_frames > 0)
+    object.update({{"health_start", json(run.health_start)}, {"health_end", json(run.health_end)}});
+  return object;
+}
+
+std::string text(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+}  // namespace
+
+std::string run_json(const TrainResult& run, const std::vector<TrainResult>& baselines) {
+  Json object = json(run);
+  object["baselines"] = Json::array();
+  for (const auto& baseline : baselines) object["baselines"].push_back(json(baseline));
+  return text(object);
+}
+
+std::string plan_json(const TrainPlan& plan) {
+  return text({{"dry_run", true},
+               {"rule", plan.rule},
+               {"device", plan.device},
+               {"dataset", plan.dataset},
+               {"net", plan.widths},
+               {"samples", plan.samples},
+               {"epochs", plan.epochs},
+               {"steps", plan.steps},
+               {"device_frames", plan.device_frames},
+               {"device_seconds", number(plan.device_seconds)},
+               {"device_joules", number(plan.device_joules)}});
+}
+
+std::string devices_json(const std::vector<DeviceModel>& models) {
+  Json array = Json::array();
+  for (const auto& model : models) {
+    Json presets = Json::object();
+    for (const auto& [name, settings] : model.presets) presets[name] = json(settings);
+    array.push_back({{"name", "sim:" + model.name},
+                     {"kind", model.kind},
+                     {"summary", model.summary},
+                     {"source", model.source},
+                     {"settings", json(model.params)},
+                     {"presets", std::move(presets)}});
+  }
+  return text(array);
+}
+
+std::string rules_json(const std::vector<RuleModel>& rules) {
+  Json array = Json::array();
+  for (const auto& [info, make] : rules)
+    array.push_back({{"name", info.name},
+                     {"summary", info.summary},
+                     {"equation", info.equation},
+                     {"cost", info.cost},
+                     {"source", info.source},
+                     {"settings", json(info.params)}});
+  return text(array);
+}
+
+std::string datasets_json(const std::vector<KnownDataset>& sets) {
+  Json array = Json::array();
+  for (const auto& set : sets) {
+    Json files = Json::array();
+    for (const auto& file : set.files)
+      files.push_back({{"name", file.name}, {"url", file.url}, {"sha256", file.sha256}, {"bytes", file.bytes}});
+    array.push_back(
+        {{"name", set.name}, {"summary", set.summary}, {"licence", set.licence}, {"files", std::move(files)}});
+  }
+  return text(array);
+}
+
+std::string settings_json(const Settings& values) { return text(json(values)); }
+
+}  // namespace lightloop::command

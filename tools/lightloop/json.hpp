@@ -1,0 +1,23 @@
+#pragma once
+// Everything --json prints, in one translation unit (the JSON header is slow to compile).
+#include <string>
+#include <vector>
+
+#include "driver/api/registry.hpp"
+#include "training/datasets/dataset.hpp"
+#include "training/rules/rule.hpp"
+#include "training/trainer.hpp"
+
+namespace lightloop::command {
+
+/// Keys test_accuracy, train_seconds, samples_per_second, device_frames, device_seconds, device_joules, alignment (per
+/// hidden layer, null where there was nothing to compare), seed, weights_sha256 and more; baselines as an array.
+std::string run_json(const TrainResult& run, const std::vector<TrainResult>& baselines);
+std::string plan_json(const TrainPlan& plan);
+std::string devices_json(const std::vector<DeviceModel>& models);
+std::string rules_json(const std::vector<RuleModel>& rules);
+std::string datasets_json(const std::vector<KnownDataset>& sets);
+/// Flat keys and values as one object.
+std::string settings_json(const Settings& values);
+
+}  // namespace lightloop::command

@@ -1,0 +1,62 @@
+#include "tools/lightloop/progress.hpp"
+
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+
+#include "tools/lightloop/text.hpp"
+
+namespace lightloop::command {
+
+Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
+
+void Progress::start(const std::string& title, const TrainPlan& plan) {
+  title_ = title;
+  epochs_ = plan.epochs;
+  first_step_ = -1;
+  samples_per_step_ =
+      plan.steps > 0 ? static_cast<double>(plan.samples * plan.epochs) / static_cast<double>(plan.steps) : 0;
+}
+
+void Progress::step(Index epoch, Index step, Index steps, double loss) {
+  if (quiet_ || !terminal_) return;
+  const auto now = Clock::now();
+  if (first_step_ < 0) {
+    first_step_ = step;
+    started_ = now;
+  }
+  if (now - shown_ < std::chrono::milliseconds(100) || step == first_step_) return;
+  shown_ = now;
+  const double elapsed = std::chrono::duration<double>(now - started_).count();
+  const double rate = static_cast<double>(step - first_step_) / elapsed;
+  std::fprintf(stderr, "\r\033[K%s  epoch %td/%td  %3.0f %%  loss %.3f  %.0f samples/s  %s left", title_.c_str(), epoch,
+               epochs_, 100.0 * static_cast<double>(step) / static_cast<double>(steps), loss, rate * samples_per_step_,
+               duration(static_cast<double>(steps - step) / rate).c_str());
+  std::fflush(stderr);
+  moving_ = true;
+}
+
+void Progress::epoch(const EpochResult& result) {
+  if (quiet_) return;
+  clear();
+  std::fprintf(stderr, "%s  epoch %td/%td  loss %.4f  test accuracy %s", title_.c_str(), result.epoch, epochs_,
+               result.train_loss, percent(result.test_accuracy).c_str());
+  bool first = true;
+  for (const double cosine : result.alignment) {
+    if (!std::isfinite(cosine)) continue;
+    std::fprintf(stderr, first ? "  alignment %.2f" : " %.2f", cosine);
+    first = false;
+  }
+  if (result.device_frames > 0) std::fprintf(stderr, "  frames %s", grouped(result.device_frames).c_str());
+  std::fprintf(stderr, "  %s\n", duration(result.train_s).c_str());
+}
+
+void Progress::end() { clear(); }
+
+void Progress::clear() {
+  if (moving_) std::fputs("\r\033[K", stderr);
+  moving_ = false;
+}
+
+}  // namespace lightloop::command

@@ -1,0 +1,31 @@
+#pragma once
+// What a training run says while it works, on stderr: one moving line on a terminal, one plain line per epoch
+// otherwise.
+#include <chrono>
+#include <string>
+
+#include "training/trainer.hpp"
+
+namespace lightloop::command {
+
+class Progress {
+ public:
+  explicit Progress(bool quiet);
+  /// `title` names the run ("tdfa on sim:opu").
+  void start(const std::string& title, const TrainPlan& plan);
+  void step(Index epoch, Index step, Index steps, double loss);
+  void epoch(const EpochResult& result);
+  /// Ends the moving line, if there is one.
+  void end();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void clear();
+  bool quiet_, terminal_, moving_ = false;
+  std::string title_;
+  double samples_per_step_ = 0;
+  Index epochs_ = 0, first_step_ = -1;
+  Clock::time_point started_ = {}, shown_ = {};
+};
+
+}  // namespace lightloop::command

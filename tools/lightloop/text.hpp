@@ -1,0 +1,26 @@
+#pragma once
+// Small pieces of output shared by the verbs.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/param.hpp"
+
+namespace lightloop::command {
+
+/// Rows of cells as aligned columns; columns whose cells look like numbers are right-aligned. First row: the heading.
+std::string table(const std::vector<std::vector<std::string>>& rows);
+std::string join(const std::vector<std::string>& words, const std::string& separator);
+/// "98.20 %"
+std::string percent(double fraction);
+/// "1 234 567"
+std::string grouped(std::int64_t number);
+/// "3 min 20 s", "0.4 s", "2 h 5 min"
+std::string duration(double seconds);
+/// The range and default of a parameter as words: "100 us to 1 s", "ternary, bitplanes".
+std::string range_of(const ParamInfo& info);
+std::string default_of(const ParamInfo& info);
+/// The command line's spelling of a setting: "max_device_seconds" -> "max-device-seconds".
+std::string dashed(std::string name);
+
+}  // namespace lightloop::command
