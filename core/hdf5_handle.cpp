@@ -1,5 +1,12 @@
 #include "core/hdf5_handle.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
 #include "core/error.hpp"
 
 namespace lightloop::h5 {
@@ -92,6 +99,49 @@ void write_attribute(hid_t object, const std::string& name, const Value& value, 
     const std::uint8_t flag = std::get<bool>(value);  // netCDF-4 knows no boolean; eight unsigned bits mean a switch
     put(H5T_NATIVE_UINT8, &flag);
   }
+}
+
+/// Flags in byte 11 of a version 3 superblock (HDF5 file format specification, II.A).
+bool left_open(const std::string& path) {
+  char head[12] = {};
+  std::ifstream(path, std::ios::binary).read(head, sizeof head);
+  return head[8] == 3 && head[11] != 0;
+}
+
+Handle appending_access() {
+  Handle access(H5Pcreate(H5P_FILE_ACCESS));
+  H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+  H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+  return access;
+}
+
+namespace {
+int descriptor_of(hid_t file) {
+  void* driver = nullptr;
+  return H5Fget_vfd_handle(file, H5P_DEFAULT, &driver) < 0 ? -1 : *static_cast<int*>(driver);
+}
+}  // namespace
+
+void reserve(hid_t file, std::size_t more, std::size_t& reserved, const std::string& path) {
+  hsize_t size = 0;
+  check(H5Fget_filesize(file, &size), "cannot write " + path);
+  const auto needed = static_cast<std::size_t>(size) + more;
+  if (needed <= reserved) return;
+  const int error =
+      ::posix_fallocate(descriptor_of(file), static_cast<off_t>(reserved), static_cast<off_t>(needed - reserved));
+  if (error != 0)
+    throw FileError("cannot write " + path, std::strerror(error), "", "Free some space or write elsewhere.");
+  reserved = needed;
+}
+
+bool close_file(Handle& file) {
+  haddr_t end = 0;
+  const int fd = ::dup(descriptor_of(file));
+  const bool flushed = H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0 && H5Fget_eoa(file, &end) >= 0;
+  const bool closed = file.reset();
+  const bool stored = fd >= 0 && flushed && ::ftruncate(fd, static_cast<off_t>(end)) == 0 && ::fsync(fd) == 0;
+  if (fd >= 0) ::close(fd);
+  return closed && stored;
 }
 
 }  // namespace lightloop::h5

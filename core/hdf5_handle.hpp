@@ -61,4 +61,16 @@ Handle space_of(const std::vector<Index>& shape);
 std::vector<Index> shape_of(hid_t object_with_space, const std::string& what);
 void write_attribute(hid_t object, const std::string& name, const Value& value, const std::string& what);
 
+/// Whether an appending writer died with the file or still has it.
+bool left_open(const std::string& path);
+
+/// How a file that grows is opened: newest format, closed with everything in it.
+Handle appending_access();
+/// Takes disk space for what HDF5 has allocated and `more` bytes, because HDF5 1.10.8 crashes at exit after a flush
+/// that met a full disk. `reserved` remembers how much is taken already. Throws FileError.
+void reserve(hid_t file, std::size_t more, std::size_t& reserved, const std::string& path);
+constexpr std::size_t kColumnSlack = 1 << 16;  ///< assumed: more than one flush of a dataset adds to its chunk index
+/// Gives back what was reserved too much, fsyncs and closes. False on failure.
+bool close_file(Handle& file);
+
 }  // namespace lightloop::h5

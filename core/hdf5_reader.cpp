@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
@@ -38,14 +37,6 @@ bool is_number(hid_t type) {
 bool is_switch(hid_t type) {
   if (H5Tget_class(type) == H5T_ENUM) return H5Tget_size(type) == 1;
   return H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE;
-}
-
-/// Whether an appending writer died with the file or still has it: flags in byte 11 of a version 3 superblock (HDF5
-/// file format specification, II.A).
-bool left_open(const std::string& path) {
-  char head[12] = {};
-  std::ifstream(path, std::ios::binary).read(head, sizeof head);
-  return head[8] == 3 && head[11] != 0;
 }
 
 herr_t collect(hid_t, const char* name, const H5A_info_t*, void* names) {
