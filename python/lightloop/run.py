@@ -1,0 +1,115 @@
+"""A training run: what was asked, how it went, and the network that came out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._html import table
+from .errors import FileError, Unsupported
+
+CURVES = (
+    "epoch",
+    "train_loss",
+    "test_accuracy",
+    "learning_rate",
+    "alignment",
+    "device_frames",
+    "device_s",
+    "device_j",
+    "train_s",
+    "active_fraction",
+)
+
+ACTIVATIONS = {
+    "identity": lambda a: a,
+    "tanh": np.tanh,
+    "relu": lambda a: np.maximum(a, 0),
+    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+}
+
+
+@dataclass(repr=False)
+class Run:
+    """A trained network with its history.
+
+    weights : [(W, b), ...] of each layer, W (outputs, inputs).
+    curves : one array per quantity, an entry per epoch: train_loss, test_accuracy, learning_rate, alignment (epochs,
+        hidden layers; cosine to the back-propagation gradient), device_frames, device_s, device_j, train_s.
+    """
+
+    rule: str
+    device: str
+    activation: str
+    weights: list[tuple[np.ndarray, np.ndarray]]
+    curves: dict[str, np.ndarray]
+    test_accuracy: float
+    seed: int
+    settings: Mapping[str, Any]
+    path: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)  #: weights_sha256, device_seconds, ... as in `--json`
+
+    @classmethod
+    def from_result(cls, result: Any, settings: Mapping[str, Any]) -> Run:
+        net = result.net
+        names = ("train_seconds", "samples_per_second", "device_frames", "device_seconds", "device_joules", "alignment",
+                 "weights_sha256")  # fmt: skip
+        return cls(
+            rule=result.rule,
+            device=result.device,
+            activation=net.activation,
+            weights=[(net.weights(i), net.bias(i)) for i in range(len(net.widths) - 1)],
+            curves={name: np.array([getattr(e, name) for e in result.epochs]) for name in CURVES},
+            test_accuracy=result.test_accuracy,
+            seed=result.seed,
+            settings=dict(settings),
+            path=result.out or None,
+            facts={name: getattr(result, name) for name in names},
+        )
+
+    @property
+    def widths(self) -> list[int]:
+        return [self.weights[0][0].shape[1], *(w.shape[0] for w, _ in self.weights)]
+
+    def to_numpy(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """[(W, b), ...], arrays of your own."""
+        return [(w.copy(), b.copy()) for w, b in self.weights]
+
+    def to_torch(self) -> Any:
+        """The network as a torch.nn.Sequential (logits out)."""
+        import torch
+
+        made = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid, "identity": torch.nn.Identity}
+        modules: list[Any] = []
+        for w, b in self.weights:
+            layer = torch.nn.Linear(w.shape[1], w.shape[0])
+            with torch.no_grad():
+                layer.weight.copy_(torch.from_numpy(w.copy()))
+                layer.bias.copy_(torch.from_numpy(b.copy()))
+            modules += [layer, made[self.activation]()]
+        return torch.nn.Sequential(*modules[:-1])
+
+    def scores(self, x: Any) -> np.ndarray:
+        """Logits (samples, classes) of samples (samples, features); bytes are taken as value / 255."""
+        h = np.asarray(x)
+        h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
+        for w, b in self.weights[:-1]:
+            h = ACTIVATIONS[self.activation](h @ w.T + b)
+        w, b = self.weights[-1]
+        return h @ w.T + b
+
+    def predict(self, x: Any) -> np.ndarray:
+        """The class with the highest score."""
+        return self.scores(x).argmax(axis=1)
+
+    def __repr__(self) -> str:
+        net = "-".join(map(str, self.widths))
+        return f"<lightloop.Run {self.rule} on {self.device}, {net}: {100 * self.test_accuracy:.2f} %>"
+
+    def _repr_html_(self) -> str:
+        return table(repr(self).strip("<>"), [*self.facts.items(), ("file", self.path)])
