@@ -27,19 +27,28 @@ py::array_t<float> apply(BoundProjection& bound, const py::object& x, Transform 
   return y;
 }
 
-std::unique_ptr<SharedSession> open_sized(const std::string& address, const py::dict& settings,
-                                          const py::dict& projection, Index n_in, Index n_out) {
+const std::vector<ParamInfo>& size_params() {
+  static const std::vector<ParamInfo> params = {{"input.size", "1", std::int64_t{1}, 0, 0, ""},
+                                                {"output.size", "1", std::int64_t{1}, 0, 0, ""}};
+  return params;
+}
+
+py::tuple sizes(const py::dict& projection, Index n_in, Index n_out) {
+  const Settings sizes = sizes_for_projection(size_params(), {}, to_settings(projection), n_in, n_out);
+  return py::make_tuple(from_value(sizes.at("input.size")), from_value(sizes.at("output.size")));
+}
+
+std::unique_ptr<SharedSession> open_sized(const std::string& address, const py::dict& settings, Index inputs,
+                                          Index outputs) {
   Settings extra = to_settings(settings);
-  const Settings wanted = to_settings(projection);
   py::gil_scoped_release release;
   const DeviceAddress parsed = parse_address(address);
-  if (parsed.backend == "sim") {
-    Settings user = parsed.settings;
-    for (const auto& [key, value] : extra) user[key] = value;
-    for (const auto& [key, value] :
-         sizes_for_projection(registry().model(parsed.target).params, user, wanted, n_in, n_out))
-      extra.emplace(key, value);
-  }
+  if (parsed.backend == "sim")
+    for (const ParamInfo& info : registry().model(parsed.target).params) {
+      if (parsed.settings.contains(info.name)) continue;
+      if (info.name == "input.size") extra.try_emplace(info.name, std::int64_t{inputs});
+      if (info.name == "output.size") extra.try_emplace(info.name, std::int64_t{outputs});
+    }
   auto shared = std::make_unique<SharedSession>();
   shared->session = std::make_unique<Session>(registry().open(address, extra), address);
   return shared;
@@ -49,8 +58,10 @@ std::unique_ptr<SharedSession> open_sized(const std::string& address, const py::
 
 void register_projection(py::module_& m) {
   m.def("projection_params", &projection_params, "The settings of a projection, without the prefix 'projection.'.");
-  m.def("open_sized", &open_sized, py::arg("address"), py::arg("settings"), py::arg("projection"), py::arg("n_in"),
-        py::arg("n_out"), "Opens a device large enough for a projection n_in -> n_out where its size can be chosen.");
+  m.def("projection_sizes", &sizes, py::arg("settings"), py::arg("n_in"), py::arg("n_out"),
+        "(inputs, outputs) a device needs for a projection n_in -> n_out.");
+  m.def("open_sized", &open_sized, py::arg("address"), py::arg("settings"), py::arg("inputs"), py::arg("outputs"),
+        "Opens a device with these sizes where they can be chosen and the string leaves them open.");
   py::class_<ProjectionCost>(m, "ProjectionCost", "Frames and device time for a piece of work.")
       .def_readonly("frames", &ProjectionCost::frames)
       .def_readonly("device_s", &ProjectionCost::device_s)

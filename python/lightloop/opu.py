@@ -18,7 +18,7 @@ from .errors import InvalidParameter
 
 @lru_cache(maxsize=64)
 def _is_noisy(address: str) -> bool:
-    return not _core.open_sized(address, {}, {}, 1, 1).info.deterministic
+    return not _core.open_sized(address, {}, 1, 1).info.deterministic
 
 
 def _levels(encoding: str) -> int:
@@ -77,6 +77,9 @@ class OPU(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise InvalidParameter("n_components", str(self.n_components), "at least 1")
         self._levels = _levels(self.encoding)
         self.low_, self.high_ = X.min(axis=0), X.max(axis=0)
+        # exposure is set for the fullest pattern seen here
+        self._fill = float(np.clip(self._encode(X).mean(axis=1).max(), 0.01, 1))
+        self._linear_fill = float(np.clip(np.maximum((X > 0).mean(axis=1), (X < 0).mean(axis=1)).max(), 0.01, 1))
         self._n_features_out = int(self.n_components)
         self._seed = self._device_seed()
         self._open()
@@ -110,19 +113,20 @@ class OPU(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _linear_settings(self) -> dict[str, Any]:
-        return {"encoding": self.linear_encoding, **flatten(self.projection or {})}
+        return {"encoding": self.linear_encoding, "fill": self._linear_fill, **flatten(self.projection or {})}
 
     def _open(self) -> None:
         """Opens the device unless it is open; a pickled transformer does so again, in the state it was pickled in."""
-        opened_for = (self.device, self._seed, self.n_features_in_, self._n_features_out, self._levels)
+        opened_for = (self.device, self._seed, self.n_features_in_, self._n_features_out, self._levels, self._fill)
         if getattr(self, "_opened_for", None) == opened_for:
             return
         n_in = self.n_features_in_ * self._levels
-        extra = {}
-        if "seed" not in _core.parse_address(self.device)[2]:
-            extra["seed"] = self._seed
-        self.device_ = _core.open_sized(self.device, extra, self._linear_settings(), n_in, self._n_features_out)
-        self._intensity = _core.Projection(self.device_, n_in, self._n_features_out, {"readout": "intensity"})
+        linear = _core.projection_sizes(self._linear_settings(), self.n_features_in_, self._n_features_out)
+        extra = {} if "seed" in _core.parse_address(self.device)[2] else {"seed": self._seed}
+        self.device_ = _core.open_sized(self.device, extra, max(n_in, linear[0]), max(self._n_features_out, linear[1]))
+        self._intensity = _core.Projection(
+            self.device_, n_in, self._n_features_out, {"readout": "intensity", "fill": self._fill}
+        )
         self._linear = None
         self._opened_for = opened_for
         states = self.__dict__.pop("_states", None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,12 +13,17 @@ from ._settings import flatten, without_prefix
 from .session import Session
 
 
+def _largest(limit: int, needed: Callable[[int], int]) -> int:
+    """The largest n with needed(n) <= limit (at least 1); `needed` rises with n."""
+    return max(1, bisect_right(range(1, 2 * limit + 1), limit, key=needed))
+
+
 class Projection(_core.Projection):
     """A random map from n_in to n_out numbers, evaluated by a device.
 
     `device` is an open Session, or a device string: then the device is opened with fitting sizes and closed with the
     projection. Settings (`readout="anchor"`, `encoding="ternary"`, `dead_zone=0.1`, ...) are those of
-    `projection_params()`. With an open session n_in and n_out default to all that the device has.
+    `projection_params()`. With an open session n_in and n_out default to all that fits the device: inputs and pixels, less those that the read-out takes for itself.
 
     `linear(x)` is B x with E[B^2] = 1, `intensity(x)` is |H x|^2 of the pattern x > 0 with E[|H|^2] = 1; both take
     float32 (rows, n_in) without a copy and return float32 (rows, n_out).
@@ -36,10 +42,12 @@ class Projection(_core.Projection):
         if isinstance(device, str):
             if n_in is None or n_out is None:
                 raise TypeError("Projection: n_in and n_out are wanted with a device string")
-            device = _core.open_sized(device, {}, wanted, n_in, n_out)
+            device = _core.open_sized(device, {}, *_core.projection_sizes(wanted, n_in, n_out))
         self.device = device
-        n_in = device.info.input.size if n_in is None else n_in
-        n_out = device.info.output.size if n_out is None else n_out
+        if n_in is None:
+            n_in = _largest(device.info.input.size, lambda n: _core.projection_sizes(wanted, n, 1)[0])
+        if n_out is None:
+            n_out = _largest(device.info.output.size, lambda n: _core.projection_sizes(wanted, 1, n)[1])
         super().__init__(device, n_in, n_out, wanted)
 
     @property

@@ -11,7 +11,6 @@ import numpy as np
 
 from . import _core
 from ._html import table
-from .errors import FileError, Unsupported
 
 CURVES = (
     "epoch",
@@ -32,6 +31,14 @@ ACTIVATIONS = {
     "relu": lambda a: np.maximum(a, 0),
     "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
 }
+
+
+def _curves(epochs: Any) -> dict[str, np.ndarray]:
+    return {name: np.array([getattr(e, name) for e in epochs]) for name in CURVES}
+
+
+def _layers(net: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(net.weights(i), net.bias(i)) for i in range(len(net.widths) - 1)]
 
 
 @dataclass(repr=False)
@@ -63,8 +70,8 @@ class Run:
             rule=result.rule,
             device=result.device,
             activation=net.activation,
-            weights=[(net.weights(i), net.bias(i)) for i in range(len(net.widths) - 1)],
-            curves={name: np.array([getattr(e, name) for e in result.epochs]) for name in CURVES},
+            weights=_layers(net),
+            curves=_curves(result.epochs),
             test_accuracy=result.test_accuracy,
             seed=result.seed,
             settings=dict(settings),
@@ -113,3 +120,28 @@ class Run:
 
     def _repr_html_(self) -> str:
         return table(repr(self).strip("<>"), [*self.facts.items(), ("file", self.path)])
+
+
+def load_run(path: str | os.PathLike[str]) -> Run:
+    """The run in a file that `train` or the command wrote; a damaged or foreign file is a FileError."""
+    file = _core.load_run(os.fspath(path))
+    settings, last = file.settings, file.epochs[-1] if file.epochs else None
+    return Run(
+        rule=settings["train.rule"],
+        device=settings["train.device"],
+        activation=file.net.activation,
+        weights=_layers(file.net),
+        curves={**_curves(file.epochs), "loss": np.array(file.step_loss)},
+        test_accuracy=last.test_accuracy if last else float("nan"),
+        seed=settings["train.seed"],
+        settings=settings,
+        path=os.fspath(path),
+        facts={
+            "complete": file.complete,
+            "device_frames": last.device_frames if last else 0,
+            "device_seconds": last.device_s if last else 0.0,
+            "device_joules": last.device_j if last else 0.0,
+            "alignment": list(last.alignment) if last else [],
+            "weights_sha256": _core.weights_sha256(file.net),
+        },
+    )

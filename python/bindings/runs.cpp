@@ -1,0 +1,34 @@
+#include <pybind11/stl.h>
+
+#include "python/bindings/bindings.hpp"
+#include "training/run_file.hpp"
+
+namespace lightloop::python {
+
+void register_runs(py::module_& m) {
+  py::class_<RunFile>(m, "RunFile", "What stands in the file of a run.")
+      .def_property_readonly("settings",
+                             [](const RunFile& run) {
+                               py::dict all;
+                               for (const auto& [space, params] : {std::pair{"train.", &run.train},
+                                                                   {"rule.", &run.rule},
+                                                                   {"projection.", &run.projection},
+                                                                   {"device.", &run.device}})
+                                 for (const auto& [key, value] : params->all())
+                                   all[py::str(space + key)] = from_value(value);
+                               return all;
+                             })
+      .def_readonly("complete", &RunFile::complete)
+      .def_readonly("net", &RunFile::net)
+      .def_readonly("epochs", &RunFile::epochs)
+      .def_readonly("step_loss", &RunFile::step_loss)
+      .def_readonly("health_start", &RunFile::health_start)
+      .def_readonly("health_end", &RunFile::health_end);
+  m.def(
+      "load_run", [](const std::string& path) { return load_run(path); }, py::arg("path"),
+      "Reads a run file; FileError says what is wrong with it.");
+  m.def(
+      "weights_sha256", [](const Network& net) { return weights_sha256(net); }, py::arg("net"));
+}
+
+}  // namespace lightloop::python
