@@ -1,0 +1,134 @@
+"""Sweeps: grids, units, seeds, resumption after kill -9, netCDF."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+import lightloop as ll
+
+xarray = pytest.importorskip("xarray")
+pytest.importorskip("h5netcdf")
+
+DEVICE = "sim:opu,input.size=16,output.size=32"
+OVER = {"device.camera.bits": [4, 8], "device.camera.exposure[us]": [100, 400]}
+
+
+def mean_code(session, rng):
+    bits = rng.integers(0, 2, size=(4, 16), dtype=np.uint8)
+    return session.run(bits).mean()
+
+
+def codes(session, rng):
+    return {"first": session.run(np.ones(16, np.uint8)), "bits": session.info.output.bits}
+
+
+mean_code.units = "1"
+
+
+def test_a_grid_becomes_a_dataset_with_units(tmp_path):
+    data = ll.sweep(DEVICE, OVER, [mean_code, codes], repeats=2, seed=1, out=tmp_path / "s.h5")
+    assert data["mean_code"].dims == ("device.camera.bits", "device.camera.exposure", "repeat")
+    assert data["codes.first"].shape == (2, 2, 2, 32)
+    assert (data["codes.bits"].sel({"device.camera.bits": 4}) == 4).all()
+    assert data["device.camera.exposure"].attrs["units"] == "us"
+    brighter = data["mean_code"].diff("device.camera.exposure")
+    assert (brighter > 0).all()
+    opened = xarray.open_dataset(tmp_path / "s.h5", engine="h5netcdf")
+    xarray.testing.assert_identical(opened.load(), data)
+    opened.close()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["s.h5"]
+
+
+def test_equal_seeds_give_equal_sweeps_and_repeats_are_other_devices():
+    one, two = (ll.sweep(DEVICE, OVER, codes, repeats=2, seed=5) for _ in range(2))
+    xarray.testing.assert_identical(one, two)
+    first = one["codes.first"].values
+    assert (first[..., 0, :] != first[..., 1, :]).any()
+    fixed = ll.sweep(DEVICE + ",seed=3,noise=off", {"k": [1]}, codes, repeats=2)["codes.first"].values
+    assert (fixed[0, 0] == fixed[0, 1]).all()
+
+
+def test_the_measure_finds_other_keys_in_the_point():
+    def double(session, rng):
+        return 2 * session.point["k"]
+
+    assert ll.sweep(DEVICE, {"k": [1, 2, 3]}, double)["double"].values.ravel().tolist() == [2, 4, 6]
+
+
+def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path):
+    calls = []
+
+    def fragile(session, rng):
+        calls.append(dict(session.point))
+        if len(calls) == 3:
+            raise RuntimeError("the power failed")
+        return rng.random()
+
+    grid = {"device.camera.bits": [4, 6, 8, 10]}
+    with pytest.raises(RuntimeError):
+        ll.sweep(DEVICE, grid, fragile, out=tmp_path / "s.h5")
+    assert not (tmp_path / "s.h5").exists()
+    data = ll.sweep(DEVICE, grid, fragile, out=tmp_path / "s.h5")
+    assert len(calls) == 5  # two done, one failed, two more: no point twice but the failed one
+    whole = ll.sweep(DEVICE, grid, fragile)
+    xarray.testing.assert_identical(data, whole)
+
+
+def test_a_killed_sweep_goes_on_to_the_same_answer(tmp_path):
+    script = textwrap.dedent(f"""
+        import sys, time
+        import lightloop as ll
+        def slow(session, rng):
+            time.sleep(0.05)
+            return rng.random()
+        ll.sweep({DEVICE!r}, {{"device.camera.exposure[us]": list(range(100, 130))}}, slow, out=sys.argv[1])
+    """)
+    words = [sys.executable, "-c", script, str(tmp_path / "s.h5")]
+    child = subprocess.Popen(words)
+    parts = tmp_path / "s.h5.parts"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and len(list(parts.glob("*.npz")) if parts.exists() else []) < 5:
+        time.sleep(0.02)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    kept = len(list(parts.glob("*.npz")))
+    assert 5 <= kept < 30 and not (tmp_path / "s.h5").exists()
+    subprocess.run(words, check=True)
+    with xarray.open_dataset(tmp_path / "s.h5", engine="h5netcdf") as data:
+        assert data["slow"].shape == (30, 1) and len(np.unique(data["slow"])) == 30
+
+
+def test_a_finished_sweep_is_read_back_and_another_one_is_not_overwritten(tmp_path):
+    out = tmp_path / "s.h5"
+    data = ll.sweep(DEVICE, {"device.camera.bits": [4]}, mean_code, out=out)
+    xarray.testing.assert_identical(ll.sweep(DEVICE, {"device.camera.bits": [4]}, mean_code, out=out), data)
+    with pytest.raises(ll.FileError, match="another sweep"):
+        ll.sweep(DEVICE, {"device.camera.bits": [6]}, mean_code, out=out)
+    other = ll.sweep(DEVICE, {"device.camera.bits": [6]}, mean_code, out=out, overwrite=True)
+    assert other["device.camera.bits"].values.tolist() == [6]
+    out.write_bytes(b"something else")
+    with pytest.raises(ll.FileError, match="not a sweep file"):
+        ll.sweep(DEVICE, {"device.camera.bits": [6]}, mean_code, out=out)
+
+
+@pytest.mark.parametrize(
+    "over, measure, match",
+    [
+        ({"device.camera.bitz": [4]}, mean_code, "camera.bits"),
+        ({"device.camera.exposure[m]": [4]}, mean_code, "camera.exposure"),
+        ({"device.camera.bits": []}, mean_code, "empty"),
+        ({"device.camera.bits": [4, 4]}, mean_code, "differ"),
+        ({"k": [1]}, [], "measure"),
+        ({"k": [1, 2]}, lambda session, rng: np.zeros(session.point["k"]), "elsewhere"),
+        ({"k": [1]}, lambda session, rng: "text", "a number"),
+    ],
+)
+def test_mistakes_are_named(over, measure, match):
+    with pytest.raises(ll.InvalidParameter, match=match):
+        ll.sweep(DEVICE, over, measure)

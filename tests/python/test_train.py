@@ -1,0 +1,123 @@
+"""Training from Python: the run object, its file, arrays as data, interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lightloop as ll
+
+SMALL = dict(net="784-32-10", epochs=1, batch=256, seed=3)
+BUILD = Path(os.environ.get("LIGHTLOOP_BUILD", Path(__file__).parents[2] / "build"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "run.h5"
+    return ll.train("digits", rule="tdfa", device="sim:opu", out=path, lr=3e-3, **{**SMALL, "epochs": 2})
+
+
+def test_a_run_has_curves_weights_and_a_view(run):
+    assert run.test_accuracy > 0.3 and run.curves["test_accuracy"][-1] == run.test_accuracy
+    assert all(len(curve) == 2 for curve in run.curves.values())
+    assert run.curves["alignment"].shape == (2, 1)
+    assert run.widths == [784, 32, 10] and run.facts["device_frames"] > 0
+    assert "<table>" in run._repr_html_() and "tdfa" in repr(run)
+    with pytest.raises(ValueError):
+        run.weights[0][0][0, 0] = 1  # views are read-only; to_numpy() gives arrays to write to
+    run.to_numpy()[0][0][0, 0] = 1
+
+
+def test_predictions_agree_with_the_stored_accuracy_and_with_torch(run):
+    _, test = ll.load_dataset("digits", seed=3)
+    assert (run.predict(test.features()) == test.y).mean() == pytest.approx(run.test_accuracy, abs=2e-3)
+    torch = pytest.importorskip("torch")
+    x = test.features()[:50]
+    with torch.no_grad():
+        assert np.allclose(run.to_torch()(torch.from_numpy(x)).numpy(), run.scores(x), atol=1e-4)
+
+
+def test_the_run_file_holds_the_same_run(run):
+    loaded = ll.load_run(run.path)
+    assert loaded.facts["weights_sha256"] == run.facts["weights_sha256"] and loaded.facts["complete"]
+    assert loaded.test_accuracy == run.test_accuracy and loaded.settings["train.rule"] == "tdfa"
+    for (w, b), (w2, b2) in zip(loaded.weights, run.weights):
+        assert (w == w2).all() and (b == b2).all()
+    for name in ("train_loss", "alignment", "device_frames"):
+        assert np.array_equal(loaded.curves[name], run.curves[name], equal_nan=True)
+
+
+def test_h5py_reads_the_run_file_and_finds_units(run):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(run.path) as file:
+        assert file.attrs["kind"] in ("run", b"run")
+        assert len(file["curves/test_accuracy"]) == 2
+        assert file["curves/device_s"].attrs["units"] in ("s", b"s")
+
+
+def test_plan_shows_no_frame_and_bounds_the_run(run):
+    plan = ll.plan("digits", rule="tdfa", device="sim:opu", lr=3e-3, **{**SMALL, "epochs": 2})
+    assert plan.widths == [784, 32, 10] and plan.device_frames >= run.facts["device_frames"]
+
+
+def test_arrays_train_as_the_same_data_by_name_does():
+    train, test = ll.load_dataset("digits", seed=3)
+    named = ll.train("digits", rule="dfa", **SMALL)
+    arrays = ll.train(((train.x, train.y), (test.x, test.y)), rule="dfa", **SMALL)
+    assert arrays.facts["weights_sha256"] == named.facts["weights_sha256"]
+    assert named.path is None
+    with pytest.raises(ll.ShapeMismatch):
+        ll.train(((train.x, train.y[:-1]), (test.x, test.y)), rule="dfa", **SMALL)
+
+
+def test_settings_of_other_tables_come_as_tables_or_dotted_keys():
+    one = ll.train("digits", rule="tdfa", settings={"rule": {"dead_zone": 0.2}}, **SMALL)
+    two = ll.train("digits", rule="tdfa", **{"rule.dead_zone": 0.2}, **SMALL)
+    assert one.facts["weights_sha256"] == two.facts["weights_sha256"]
+    with pytest.raises(ll.UnknownName, match="epochs"):
+        ll.train("digits", epochz=1)
+
+
+def test_the_command_gives_the_same_weights(run):
+    command = BUILD / "tools" / "lightloop"
+    if not command.exists():
+        pytest.skip(f"{command} is not built")
+    options = "--dataset digits --rule tdfa --device sim:opu --lr 3e-3 --net 784-32-10 --epochs 2 --batch 256 --seed 3"
+    words = [str(command), "train", *options.split(), "--json", "--out", str(Path(run.path).with_name("cli.h5"))]
+    answer = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    assert json.loads(answer)["weights_sha256"] == run.facts["weights_sha256"]
+
+
+def test_ctrl_c_leaves_a_checkpoint_that_resumes_to_the_same_weights(tmp_path):
+    options = {**SMALL, "epochs": 400, "net": "784-64-10"}
+    timer = threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        ll.train("digits", rule="dfa", out=tmp_path / "run.h5", **options)
+    timer.cancel()
+    assert time.monotonic() - start < 10
+    assert not ll.load_run(tmp_path / "run.h5").facts["complete"]
+
+
+def test_an_exception_in_a_callback_is_raised_again():
+    from lightloop import _core
+
+    def fail(*_):
+        raise ZeroDivisionError("mine")
+
+    table = {f"train.{k}": v for k, v in SMALL.items()}
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        _core.train(table, on_step=fail)
+
+
+def test_data_sets_are_views():
+    train, _ = ll.load_dataset("digits", seed=3)
+    assert train.x.base is not None and not train.x.flags.writeable and train.x.shape == (len(train), 784)
+    assert train.features().max() <= 1 and set(np.unique(train.y)) == set(range(10))
