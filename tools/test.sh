@@ -54,7 +54,7 @@ if [ "$full" = yes ]; then
 fi
 if [ "$preset" != sanitize ]; then
   folders=""
-  for folder in tests/lint tests/e2e python/tests; do
+  for folder in tests/lint tests/e2e tests/python; do
     if [ "$folder" = tests/e2e ] && [ ! -x "$build/bin/lightloop" ]; then
       echo "skipped: tests/e2e (the command is not built)"
     elif [ -d "$folder" ]; then

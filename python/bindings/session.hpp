@@ -1,4 +1,6 @@
 #pragma once
+#include <pybind11/pybind11.h>
+
 #include <memory>
 #include <mutex>
 

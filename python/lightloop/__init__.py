@@ -4,6 +4,7 @@ Open a device by its string and show it codes (`open`), use it as a random proje
 network through it (`train`), sweep its parameters (`sweep`), draw what came out (`plot`).
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
@@ -62,10 +63,10 @@ __all__ = [
 
 
 def plot(what: Any, out: Any = None, **options: Any) -> Any:
-    """Draws a run, a sweep, or any file Lightloop wrote, by its kind; returns the matplotlib figure."""
-    from . import plot as module  # matplotlib is loaded only here
-
-    return module.plot(what, out, **options)
+    """Draws a run, several runs, a sweep, or a file of one of them; writes `out` if given, returns the figure."""
+    drawing = importlib.import_module(".plot", __name__)  # matplotlib is loaded only here
+    globals()["plot"] = plot  # the import has put the module of this name in the function's place
+    return drawing.plot(what, out, **options)
 
 
 def __getattr__(name: str) -> Any:
