@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, m) {
   register_random(m);
   register_datasets(m);
   register_train(m);
+  register_runs(m);
 }
