@@ -18,7 +18,8 @@ HEADER = "# Made by python/update_stubs.py; do not edit.\n"
 
 def generate() -> str:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "mypy.stubgen", "-m", "lightloop._core", "-o", folder]
+        code = f"from mypy.stubgen import main; main(['-m', 'lightloop._core', '-o', {folder!r}])"
+        command = [sys.executable, "-c", code]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "MYPY_CACHE_DIR": folder})
         text = (Path(folder) / "lightloop" / "_core.pyi").read_text()
     text = re.sub(r"^import flags\n", "", text, flags=re.M)  # stubgen takes numpy.ndarray[flags...] for a module

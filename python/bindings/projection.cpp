@@ -38,20 +38,16 @@ py::tuple sizes(const py::dict& projection, Index n_in, Index n_out) {
   return py::make_tuple(from_value(sizes.at("input.size")), from_value(sizes.at("output.size")));
 }
 
-std::unique_ptr<SharedSession> open_sized(const std::string& address, const py::dict& settings, Index inputs,
-                                          Index outputs) {
-  Settings extra = to_settings(settings);
-  py::gil_scoped_release release;
+py::dict size_settings(const std::string& address, Index inputs, Index outputs) {
   const DeviceAddress parsed = parse_address(address);
+  Settings settings;
   if (parsed.backend == "sim")
     for (const ParamInfo& info : registry().model(parsed.target).params) {
       if (parsed.settings.contains(info.name)) continue;
-      if (info.name == "input.size") extra.try_emplace(info.name, std::int64_t{inputs});
-      if (info.name == "output.size") extra.try_emplace(info.name, std::int64_t{outputs});
+      if (info.name == "input.size") settings[info.name] = std::int64_t{inputs};
+      if (info.name == "output.size") settings[info.name] = std::int64_t{outputs};
     }
-  auto shared = std::make_unique<SharedSession>();
-  shared->session = std::make_unique<Session>(registry().open(address, extra), address);
-  return shared;
+  return from_settings(settings);
 }
 
 }  // namespace
@@ -60,8 +56,8 @@ void register_projection(py::module_& m) {
   m.def("projection_params", &projection_params, "The settings of a projection, without the prefix 'projection.'.");
   m.def("projection_sizes", &sizes, py::arg("settings"), py::arg("n_in"), py::arg("n_out"),
         "(inputs, outputs) a device needs for a projection n_in -> n_out.");
-  m.def("open_sized", &open_sized, py::arg("address"), py::arg("settings"), py::arg("inputs"), py::arg("outputs"),
-        "Opens a device with these sizes where they can be chosen and the string leaves them open.");
+  m.def("size_settings", &size_settings, py::arg("address"), py::arg("inputs"), py::arg("outputs"),
+        "Settings that give a device these sizes, where they can be chosen and the string leaves them open.");
   py::class_<ProjectionCost>(m, "ProjectionCost", "Frames and device time for a piece of work.")
       .def_readonly("frames", &ProjectionCost::frames)
       .def_readonly("device_s", &ProjectionCost::device_s)
@@ -75,6 +71,12 @@ void register_projection(py::module_& m) {
       .def_readonly("dark_level", &Health::dark_level)
       .def_readonly("saturation", &Health::saturation)
       .def_readonly("repeat_correlation", &Health::repeat_correlation);
+  py::class_<CalibrationReport>(m, "CalibrationReport", "What a calibration found and had to warn about.")
+      .def_readonly("exposure_s", &CalibrationReport::exposure_s)
+      .def_readonly("saturation", &CalibrationReport::saturation)
+      .def_readonly("dark_code", &CalibrationReport::dark_code)
+      .def_readonly("signal_code", &CalibrationReport::signal_code)
+      .def_readonly("warnings", &CalibrationReport::warnings);
   py::class_<BoundProjection>(m, "Projection", "A random map evaluated by a device.")
       .def(py::init([](SharedSession& session, Index n_in, Index n_out, const py::dict& settings) {
              return std::make_unique<BoundProjection>(session, n_in, n_out, to_settings(settings));

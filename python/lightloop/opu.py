@@ -14,11 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from . import _core
 from ._settings import flatten
 from .errors import InvalidParameter
+from .session import open_sized
 
 
 @lru_cache(maxsize=64)
 def _is_noisy(address: str) -> bool:
-    return not _core.open_sized(address, {}, 1, 1).info.deterministic
+    with open_sized(address, {}, 1, 1) as device:
+        return not device.info.deterministic
 
 
 def _levels(encoding: str) -> int:
@@ -123,7 +125,7 @@ class OPU(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_in = self.n_features_in_ * self._levels
         linear = _core.projection_sizes(self._linear_settings(), self.n_features_in_, self._n_features_out)
         extra = {} if "seed" in _core.parse_address(self.device)[2] else {"seed": self._seed}
-        self.device_ = _core.open_sized(self.device, extra, max(n_in, linear[0]), max(self._n_features_out, linear[1]))
+        self.device_ = open_sized(self.device, extra, max(n_in, linear[0]), max(self._n_features_out, linear[1]))
         self._intensity = _core.Projection(
             self.device_, n_in, self._n_features_out, {"readout": "intensity", "fill": self._fill}
         )

@@ -10,7 +10,7 @@ from typing import Any
 from . import _core
 from ._html import table
 from ._settings import flatten, without_prefix
-from .session import Session
+from .session import Session, open_sized
 
 
 def _largest(limit: int, needed: Callable[[int], int]) -> int:
@@ -42,7 +42,7 @@ class Projection(_core.Projection):
         if isinstance(device, str):
             if n_in is None or n_out is None:
                 raise TypeError("Projection: n_in and n_out are wanted with a device string")
-            device = _core.open_sized(device, {}, *_core.projection_sizes(wanted, n_in, n_out))
+            device = open_sized(device, {}, *_core.projection_sizes(wanted, n_in, n_out))
         self.device = device
         if n_in is None:
             n_in = _largest(device.info.input.size, lambda n: _core.projection_sizes(wanted, n, 1)[0])

@@ -83,6 +83,11 @@ def open_device(address: str, settings: Mapping[str, Any] | None = None, /, **mo
     return Session(address, settings, **more)
 
 
+def open_sized(address: str, settings: Mapping[str, Any], inputs: int, outputs: int) -> Session:
+    """Opens a device large enough, where its sizes can be chosen and its string leaves them open."""
+    return Session(address, {**_core.size_settings(address, inputs, outputs), **settings})
+
+
 def devices() -> Catalogue:
     """The record of every device model of this build: name, kind, summary, source, settings, presets."""
     return Catalogue(_core.models())

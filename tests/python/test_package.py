@@ -13,8 +13,9 @@ import lightloop as ll
 ROOT = Path(__file__).parents[2]
 
 
-def run(*words, **options):
-    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, **options)
+def run(*words, cwd=None, **more):
+    env = {**os.environ, "PYTHONPATH": str(Path(ll.__file__).absolute().parents[1]), "MPLBACKEND": "Agg", **more}
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, cwd=cwd, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -54,6 +55,5 @@ def test_pip_installs_offline_into_a_virtual_environment(tmp_path):
     run("/usr/bin/python3", "-m", "venv", "--system-site-packages", tmp_path / "v")
     python = tmp_path / "v" / "bin" / "python3"
     run(python, "-m", "pip", "install", "--no-index", "--no-build-isolation", ROOT)
-    clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     code = "import lightloop as ll; print(ll.__file__, ll.open('sim:opu').info.model)"
-    assert str(tmp_path) in run(python, "-c", code, cwd=tmp_path, env=clean)
+    assert str(tmp_path) in run(python, "-c", code, cwd=tmp_path, PYTHONPATH="")
