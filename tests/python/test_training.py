@@ -85,7 +85,7 @@ def test_settings_of_other_tables_come_as_tables_or_dotted_keys():
 
 
 def test_the_command_gives_the_same_weights(run):
-    command = BUILD / "tools" / "lightloop"
+    command = BUILD / "bin" / "lightloop"
     if not command.exists():
         pytest.skip(f"{command} is not built")
     options = [f"--{key}={value}" for key, value in OPTICAL.items()]
