@@ -95,7 +95,7 @@ def test_the_command_gives_the_same_weights(run):
 
 
 def test_ctrl_c_leaves_a_checkpoint_that_resumes_to_the_same_weights(tmp_path):
-    options = {**SMALL, "epochs": 40, "batch": 32}
+    options = {**SMALL, "epochs": 15, "batch": 32}
     whole = ll.train("digits", rule="dfa", **options)
     timer = threading.Timer(0.3 * whole.facts["train_seconds"], lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
