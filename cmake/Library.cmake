@@ -1,4 +1,4 @@
-# One shared library from all rooms; OpenBLAS and other static archives stay hidden inside it.
+# One shared library from all rooms; static archives stay hidden inside it.
 get_property(rooms GLOBAL PROPERTY LIGHTLOOP_ROOMS)
 add_library(lightloop SHARED)
 add_library(Lightloop::lightloop ALIAS lightloop)
@@ -7,7 +7,7 @@ foreach(room IN LISTS rooms)
 endforeach()
 set_target_properties(lightloop PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
 target_link_libraries(lightloop PRIVATE
-  ${LIGHTLOOP_OPENBLAS} ${HDF5_C_HL_LIBRARIES} ${HDF5_C_LIBRARIES} ZLIB::ZLIB OpenSSL::Crypto Threads::Threads lightloop_flags)
+  ${HDF5_C_HL_LIBRARIES} ${HDF5_C_LIBRARIES} ZLIB::ZLIB OpenSSL::Crypto Threads::Threads lightloop_flags)
 if(CURL_FOUND)
   target_link_libraries(lightloop PRIVATE CURL::libcurl)
 endif()

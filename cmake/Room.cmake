@@ -13,7 +13,7 @@ if(LIGHTLOOP_SANITIZE)
   target_link_options(lightloop_flags INTERFACE -fsanitize=${LIGHTLOOP_SANITIZE})
 endif()
 target_include_directories(lightloop_flags SYSTEM INTERFACE
-  ${RANDOM123_INCLUDE_DIR} ${TOMLPLUSPLUS_INCLUDE_DIR} ${HDF5_INCLUDE_DIRS} ${LIGHTLOOP_OPENBLAS_INCLUDE_DIR})
+  ${TOMLPLUSPLUS_INCLUDE_DIR} ${HDF5_INCLUDE_DIRS})
 target_link_libraries(lightloop_flags INTERFACE Eigen3::Eigen Boost::headers Threads::Threads)
 
 function(lightloop_room name)
