@@ -84,6 +84,9 @@ class Reader {
   bool holds_bytes(const std::string& path) const;
   /// A dataset of 8-bit integers; wider ones are refused, because they would be clipped.
   std::vector<std::uint8_t> read_bytes(const std::string& path) const;
+  /// Rows first to first + count - 1 of a dataset of exactly these numbers; throws ShapeMismatch, FileError.
+  void read_rows(const std::string& path, Index first, Index count, std::span<std::uint8_t> out) const;
+  void read_rows(const std::string& path, Index first, Index count, std::span<std::uint16_t> out) const;
   std::string read_text(const std::string& path) const;
   bool has_attribute(const std::string& object, const std::string& name) const;
   /// One switch, number or text; throws FileError for an attribute that is none of these.
@@ -96,6 +99,8 @@ class Reader {
 
  private:
   struct Impl;
+  template <class T>
+  void read_some(const std::string& path, Index first, Index count, std::span<T> out) const;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -69,7 +69,8 @@ Handle appending_access();
 /// Takes disk space for what HDF5 has allocated and `more` bytes, because HDF5 1.10.8 crashes at exit after a flush
 /// that met a full disk. `reserved` remembers how much is taken already. Throws FileError.
 void reserve(hid_t file, std::size_t more, std::size_t& reserved, const std::string& path);
-constexpr std::size_t kColumnSlack = 1 << 16;  ///< assumed: more than one flush of a dataset adds to its chunk index
+constexpr const char* kTableAttribute = "table";  ///< of a dataset: which table it is a column of; absent: the first
+constexpr std::size_t kColumnSlack = 1 << 16;     ///< assumed: more than one flush of a dataset adds to its chunk index
 /// Gives back what was reserved too much, fsyncs and closes. False on failure.
 bool close_file(Handle& file);
 

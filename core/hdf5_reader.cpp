@@ -188,6 +188,38 @@ std::vector<std::uint8_t> Reader::read_bytes(const std::string& path) const {
   return bytes;
 }
 
+template <class T>
+void Reader::read_some(const std::string& path, Index first, Index count, std::span<T> out) const {
+  const Quiet quiet;
+  const auto what = impl_->naming(path);
+  const auto dataset = impl_->open_numbers(path);
+  if (H5Tequal(Handle(H5Dget_type(dataset)), number_type<T>()) <= 0)
+    throw FileError(what, "numbers of another width", std::to_string(8 * sizeof(T)) + " bits expected",
+                    "Is it a file of another kind?");
+  auto shape = shape_of(dataset, what);
+  if (shape.empty() || first < 0 || count < 0 || first + count > shape[0])
+    throw FileError(what, "holds " + std::to_string(shape.empty() ? 0 : shape[0]) + " rows",
+                    "rows up to " + std::to_string(first + count) + " wanted", "The file is damaged.");
+  shape[0] = count;
+  std::size_t size = 1;
+  for (const Index n : shape) size *= static_cast<std::size_t>(n);
+  if (size != out.size())
+    throw ShapeMismatch(what, std::to_string(size) + " values", std::to_string(out.size()) + " expected");
+  if (size == 0) return;
+  const std::vector<hsize_t> extent(shape.begin(), shape.end());
+  std::vector<hsize_t> start(extent.size(), 0);
+  start[0] = static_cast<hsize_t>(first);
+  const Handle source(H5Dget_space(dataset)), memory = space_of(shape);
+  check(H5Sselect_hyperslab(source, H5S_SELECT_SET, start.data(), nullptr, extent.data(), nullptr), what);
+  check(H5Dread(dataset, number_type<T>(), memory, source, H5P_DEFAULT, out.data()), what);
+}
+void Reader::read_rows(const std::string& path, Index first, Index count, std::span<std::uint8_t> out) const {
+  read_some(path, first, count, out);
+}
+void Reader::read_rows(const std::string& path, Index first, Index count, std::span<std::uint16_t> out) const {
+  read_some(path, first, count, out);
+}
+
 std::string Reader::read_text(const std::string& path) const {
   const Quiet quiet;
   const auto dataset = impl_->open_dataset(path);

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
+#include <map>
+#include <set>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
@@ -27,6 +28,11 @@ void copy_attributes(const Reader& from, const std::string& object, hid_t to, co
   for (const auto& name : from.attribute_names(object)) write_attribute(to, name, from.attribute(object, name), what);
 }
 
+std::int64_t table_of(const Reader& file, const std::string& dataset) {
+  return file.has_attribute(dataset, kTableAttribute) ? std::get<std::int64_t>(file.attribute(dataset, kTableAttribute))
+                                                      : 0;
+}
+
 /// Copies the first `rows` rows, a few at a time.
 void copy_rows(hid_t from, hid_t to, Index rows, const std::string& what) {
   const Handle type(H5Dget_type(from)), source(H5Dget_space(from)), target(H5Dget_space(to));
@@ -49,7 +55,8 @@ void copy_rows(hid_t from, hid_t to, Index rows, const std::string& what) {
   }
 }
 
-void copy_file(const Reader& from, hid_t source, hid_t to, const std::vector<std::string>& datasets, Index rows) {
+void copy_file(const Reader& from, hid_t source, hid_t to, const std::vector<std::string>& datasets,
+               const std::map<std::int64_t, Index>& rows) {
   copy_attributes(from, "/", Handle(H5Gopen2(to, "/", H5P_DEFAULT)), "cannot recover " + from.path());
   const Handle links(H5Pcreate(H5P_LINK_CREATE));
   H5Pset_create_intermediate_group(links, 1);
@@ -58,14 +65,14 @@ void copy_file(const Reader& from, hid_t source, hid_t to, const std::vector<std
     const auto old = checked(H5Dopen2(source, path.c_str(), H5P_DEFAULT), what);
     const Handle type(H5Dget_type(old)), creation(H5Dget_create_plist(old)), space(H5Dget_space(old));
     auto shape = shape_of(old, what);
-    shape[0] = rows;
+    shape[0] = rows.at(table_of(from, path));
     const std::vector<hsize_t> dims(shape.begin(), shape.end());
     auto most = dims;
     most[0] = H5S_UNLIMITED;
     check(H5Sset_extent_simple(space, static_cast<int>(dims.size()), dims.data(), most.data()), what);
     const auto fresh = checked(H5Dcreate2(to, path.c_str(), type, space, links, creation, H5P_DEFAULT), what);
     copy_attributes(from, path, fresh, what);
-    copy_rows(old, fresh, rows, what);
+    copy_rows(old, fresh, shape[0], what);
   }
 }
 }  // namespace
@@ -76,13 +83,15 @@ Index recover(const std::string& path) {
   const Reader reader(path);
   std::vector<std::string> datasets;
   collect(reader, "/", datasets);
-  Index rows = datasets.empty() ? 0 : std::numeric_limits<Index>::max();
+  std::map<std::int64_t, Index> rows = {{0, 0}};
+  std::set<std::int64_t> met;
   for (const auto& dataset : datasets) {
     const auto shape = reader.shape(dataset);
     if (shape.empty()) throw FileError(what, dataset + " has no rows", "", "Is it a recording?");
-    rows = std::min(rows, shape[0]);
+    const auto table = table_of(reader, dataset);
+    rows[table] = met.insert(table).second ? shape[0] : std::min(rows[table], shape[0]);
   }
-  if (!left_open(path)) return rows;
+  if (!left_open(path)) return rows[0];
 
   const Handle access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);  // as the reader's
@@ -102,7 +111,7 @@ Index recover(const std::string& path) {
     ::unlink(temporary.c_str());
     throw;
   }
-  return rows;
+  return rows[0];
 }
 
 }  // namespace lightloop::h5

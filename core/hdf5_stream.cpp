@@ -39,6 +39,10 @@ std::vector<hsize_t> with_rows(Index rows, const std::vector<Index>& shape) {
   return dims;
 }
 
+struct Table {
+  Index rows_per_chunk = 1, rows = 0, acknowledged = 0;
+};
+
 /// A column while it is written: rows not yet in the file wait in `pending`.
 struct OpenColumn {
   Column column;
@@ -50,14 +54,21 @@ struct OpenColumn {
 
 struct Appender::Impl {
   std::string path;
-  Index rows_per_chunk = 1, rows = 0, acknowledged = 0;
   std::size_t reserved = 0;
   bool failed = false;
+  std::vector<Table> tables;
   std::vector<OpenColumn> columns;
   Handle file;
 
-  Impl(std::string name, std::vector<Column> list) : path(std::move(name)) {
+  Impl(std::string name, std::vector<Column> list, const std::vector<Index>& rows_per_chunk) : path(std::move(name)) {
+    for (const Index rows : rows_per_chunk) {
+      if (rows < 1) throw OutOfRange("rows per chunk of " + path, std::to_string(rows), "at least 1");
+      tables.push_back({rows});
+    }
     for (auto& column : list) {
+      if (column.table >= tables.size())
+        throw OutOfRange("table of " + column.path, std::to_string(column.table),
+                         "below " + std::to_string(tables.size()));
       OpenColumn open{std::move(column)};
       for (const Index n : open.column.shape) open.values *= static_cast<std::size_t>(n);
       open.row_bytes = open.values * info_of(open.column.kind).size;
@@ -92,7 +103,8 @@ struct Appender::Impl {
     }
   }
   void make_column(const Column& column) const {
-    auto dims = with_rows(0, column.shape), most = dims, chunk = with_rows(rows_per_chunk, column.shape);
+    auto dims = with_rows(0, column.shape), most = dims,
+         chunk = with_rows(tables[column.table].rows_per_chunk, column.shape);
     most[0] = H5S_UNLIMITED;
     const auto space =
         checked(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), most.data()), naming(column.path));
@@ -103,6 +115,8 @@ struct Appender::Impl {
         checked(H5Dcreate2(file, column.path.c_str(), info_of(column.kind).type, space, links, creation, H5P_DEFAULT),
                 naming(column.path));
     if (!column.unit.empty()) write_attribute(made, "units", column.unit, naming(column.path));
+    if (column.table > 0)
+      write_attribute(made, kTableAttribute, static_cast<std::int64_t>(column.table), naming(column.path));
   }
   void start() {
     check(H5Fflush(file, H5F_SCOPE_GLOBAL), "cannot write " + path);
@@ -126,13 +140,13 @@ struct Appender::Impl {
                         "Record into another file.");
       std::vector<hsize_t> chunk(shape.size() + 1);
       check(H5Pget_chunk(creation, static_cast<int>(chunk.size()), chunk.data()), what);
-      rows_per_chunk = static_cast<Index>(chunk[0]);
+      tables[0].rows_per_chunk = static_cast<Index>(chunk[0]);
     }
     for (const auto& open : columns)  // nothing is cut off before everything is found to fit
       check(H5Dset_extent(Handle(H5Dopen2(file, open.column.path.c_str(), H5P_DEFAULT)),
                           with_rows(keep, open.column.shape).data()),
             naming(open.column.path));
-    rows = acknowledged = keep;
+    tables[0].rows = tables[0].acknowledged = keep;
     reserve_all();
     start();
   }
@@ -140,31 +154,34 @@ struct Appender::Impl {
   /// Takes the space of what waits from the disk, so that HDF5 never meets a full one.
   void reserve_all() {
     std::size_t bytes = 0;
-    for (const auto& open : columns) bytes += open.row_bytes * static_cast<std::size_t>(rows_per_chunk) + kColumnSlack;
+    for (const auto& open : columns)
+      bytes += open.row_bytes * static_cast<std::size_t>(tables[open.column.table].rows_per_chunk) + kColumnSlack;
     reserve(file, bytes, reserved, path);
   }
-  void flush() {
-    const auto count = static_cast<hsize_t>(rows - acknowledged);
+  void flush(std::size_t which) {
+    Table& table = tables[which];
     if (failed) throw FileError("cannot write " + path, "an earlier write failed", "", "Record into another file.");
-    if (count == 0) return;
+    if (table.rows == table.acknowledged) return;
     failed = true;  // until all has gone well
     reserve_all();
-    for (auto& open : columns) {
-      const auto what = naming(open.column.path);
-      check(H5Dset_extent(open.dataset, with_rows(rows, open.column.shape).data()), what);
-      const Handle space(H5Dget_space(open.dataset));
-      const auto size = with_rows(static_cast<Index>(count), open.column.shape);
-      std::vector<hsize_t> start(size.size(), 0);
-      start[0] = static_cast<hsize_t>(acknowledged);
-      check(H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr), what);
-      const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr));
-      check(H5Dwrite(open.dataset, info_of(open.column.kind).type, memory, space, H5P_DEFAULT, open.pending.data()),
-            what);
-      check(H5Dflush(open.dataset), what);
-      open.pending.clear();
-    }
-    acknowledged = rows;
+    for (auto& open : columns)
+      if (open.column.table == which) write_rows(open, table);
+    table.acknowledged = table.rows;
     failed = false;
+  }
+  void write_rows(OpenColumn& open, const Table& table) const {
+    const auto what = naming(open.column.path);
+    check(H5Dset_extent(open.dataset, with_rows(table.rows, open.column.shape).data()), what);
+    const Handle space(H5Dget_space(open.dataset));
+    const auto size = with_rows(table.rows - table.acknowledged, open.column.shape);
+    std::vector<hsize_t> start(size.size(), 0);
+    start[0] = static_cast<hsize_t>(table.acknowledged);
+    check(H5Sselect_hyperslab(space, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr), what);
+    const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr));
+    check(H5Dwrite(open.dataset, info_of(open.column.kind).type, memory, space, H5P_DEFAULT, open.pending.data()),
+          what);
+    check(H5Dflush(open.dataset), what);
+    open.pending.clear();
   }
   bool close_quietly() {
     if (!file.valid()) return true;
@@ -179,22 +196,28 @@ struct Appender::Impl {
     if (count != open.values)
       throw ShapeMismatch(naming(open.column.path), std::to_string(count) + " values",
                           "a row holds " + std::to_string(open.values));
-    const auto at = static_cast<std::size_t>(rows - acknowledged) * open.row_bytes;
+    const auto at = waiting(open.column.table) * open.row_bytes;
     open.pending.resize(at + open.row_bytes);
     std::memcpy(open.pending.data() + at, values, open.row_bytes);
   }
-  void end_row() {
-    ++rows;
-    for (auto& open : columns) open.pending.resize(static_cast<std::size_t>(rows - acknowledged) * open.row_bytes);
-    if (rows % rows_per_chunk == 0) flush();
+  std::size_t waiting(std::size_t table) const {
+    return static_cast<std::size_t>(tables[table].rows - tables[table].acknowledged);
+  }
+  void end_row(std::size_t which) {
+    Table& table = tables.at(which);
+    ++table.rows;
+    for (auto& open : columns)
+      if (open.column.table == which) open.pending.resize(waiting(which) * open.row_bytes);
+    if (table.rows % table.rows_per_chunk == 0) flush(which);
   }
 };
 
-Appender::Appender(std::string path, std::vector<Column> columns, Index rows_per_chunk, const Settings& attributes) {
+Appender::Appender(std::string path, std::vector<Column> columns, Index rows_per_chunk, const Settings& attributes)
+    : Appender(std::move(path), std::move(columns), std::vector<Index>{rows_per_chunk}, attributes) {}
+Appender::Appender(std::string path, std::vector<Column> columns, std::vector<Index> rows_per_chunk,
+                   const Settings& attributes) {
   const Quiet quiet;
-  if (rows_per_chunk < 1) throw OutOfRange("rows per chunk of " + path, std::to_string(rows_per_chunk), "at least 1");
-  impl_ = std::make_unique<Impl>(std::move(path), std::move(columns));
-  impl_->rows_per_chunk = rows_per_chunk;
+  impl_ = std::make_unique<Impl>(std::move(path), std::move(columns), rows_per_chunk);
   impl_->create(attributes);
 }
 Appender::Appender(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -202,7 +225,7 @@ Appender::Appender(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Appender Appender::resume(std::string path, std::vector<Column> columns, Index keep_rows) {
   const Quiet quiet;
   recover(path);
-  auto impl = std::make_unique<Impl>(std::move(path), std::move(columns));
+  auto impl = std::make_unique<Impl>(std::move(path), std::move(columns), std::vector<Index>{1});
   impl->open_again(keep_rows);
   return Appender(std::move(impl));
 }
@@ -233,21 +256,21 @@ void Appender::put(std::size_t c, std::span<const std::uint16_t> v) {
   impl_->put(c, Column::Kind::uint16, v.data(), v.size());
 }
 
-void Appender::end_row() {
+void Appender::end_row(std::size_t table) {
   const Quiet quiet;
-  impl_->end_row();
+  impl_->end_row(table);
 }
 void Appender::flush() {
   const Quiet quiet;
-  impl_->flush();
+  for (std::size_t table = 0; table < impl_->tables.size(); ++table) impl_->flush(table);
 }
-Index Appender::rows() const { return impl_->rows; }
-Index Appender::acknowledged() const { return impl_->acknowledged; }
+Index Appender::rows(std::size_t table) const { return impl_->tables.at(table).rows; }
+Index Appender::acknowledged(std::size_t table) const { return impl_->tables.at(table).acknowledged; }
 
 void Appender::close() {
   const Quiet quiet;
   if (!impl_->file.valid()) return;
-  if (!impl_->failed) impl_->flush();
+  if (!impl_->failed) flush();
   if (!impl_->close_quietly()) throw FileError("cannot write " + impl_->path, last_message());
 }
 

@@ -78,6 +78,14 @@ void check_device_use(const TrainConfig& config) {
   if (!config.digital() && matrix)
     throw InvalidParameter("rule.matrix_from", config.rule.text("matrix_from"), "only for train.device=digital",
                            "a device brings its own matrix");
+  const std::string& record = config.train.text("record");
+  if (config.digital() && !record.empty())
+    throw InvalidParameter("train.record", record, "no device is used", "give train.device (sim:opu), or leave it out");
+  if (!record.empty() && !config.train.text("resume").empty())
+    throw InvalidParameter("train.record", record, "a recording begins with its run, and this one is resumed",
+                           "leave train.record out, or start the run anew");
+  if (!record.empty() && record == config.train.text("out"))
+    throw InvalidParameter("train.record", record, "train.out names the same file", "give two names");
   if (config.digital() && !matrix) {
     if (!config.projection.empty())
       throw InvalidParameter("projection." + config.projection.begin()->first,
@@ -140,7 +148,7 @@ std::vector<TrainSettings> baselines(const TrainSettings& settings) {
     TrainSettings run;
     for (const auto& [key, value] : settings) {
       const bool of_device = key.starts_with("projection.") || key.starts_with("device.") || key == "train.device" ||
-                             key == "train.encoding" || key == "train.readout";
+                             key == "train.encoding" || key == "train.readout" || key == "train.record";
       const bool of_file = key == "train.out" || key == "train.resume" || key == "train.baseline";
       if (!of_device && !of_file && !key.starts_with("rule.")) run.insert({key, value});
     }

@@ -102,6 +102,7 @@ TrainPlan TrainingLoop::plan() const {
 
 void TrainingLoop::start() {
   if (!path_.projection || !run_.session.empty()) return;
+  if (const std::string& file = config_.train.text("record"); !file.empty()) recording_ = record(*path_.session, file);
   path_.projection->calibrate();
   if (config_.train.boolean("probe")) run_.health_start = path_.projection->probe();
 }
@@ -208,6 +209,10 @@ void TrainingLoop::save() {
   }
   if (path_.feedback) run_.feedback_state = path_.feedback->snapshot();
   save_run(run_, out());
+}
+
+void TrainingLoop::close_recording() {
+  if (recording_) recording_->close();
 }
 
 TrainResult TrainingLoop::take_result() {

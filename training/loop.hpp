@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "driver/recorder/recording.hpp"
 #include "training/alignment.hpp"
 #include "training/config.hpp"
 #include "training/datasets/dataset.hpp"
@@ -22,7 +23,7 @@ class TrainingLoop {
   TrainingLoop(TrainConfig config, TrainTest data, const Registry& registry, std::optional<RunFile> resumed);
 
   TrainPlan plan() const;
-  /// Calibrates the device and takes its health, unless a resumed run has done so.
+  /// Begins the recording, calibrates the device and takes its health, unless a resumed run has done so.
   void start();
   bool finished() const { return run_.position.epoch == epochs_; }
   /// One batch; returns its mean loss. The last batch of an epoch ends the epoch.
@@ -37,6 +38,8 @@ class TrainingLoop {
   Index step_in_epoch() const { return run_.position.step; }
   Index steps_per_epoch() const { return steps_per_epoch_; }
   const std::string& out() const { return config_.train.text("out"); }
+  /// Completes the recording; throws FileError where that fails.
+  void close_recording();
   /// What the caller gets; takes the network out and so ends the use of the loop.
   TrainResult take_result();
 
@@ -50,6 +53,7 @@ class TrainingLoop {
   TrainConfig config_;
   TrainTest data_;
   FeedbackPath path_;
+  std::shared_ptr<Recording> recording_;
   std::unique_ptr<Rule> rule_;
   OptimizerSettings optimizer_;
   Schedule schedule_;

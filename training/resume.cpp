@@ -8,9 +8,9 @@ namespace lightloop {
 namespace {
 
 /// Settings of a run that have no influence on its weights.
-constexpr const char* kFree[] = {
-    "data_dir",         "baseline",           "threads", "out",    "resume", "init_from", "alignment_every",
-    "checkpoint_every", "max_device_seconds", "yes",     "dry_run"};
+constexpr const char* kFree[] = {"data_dir", "baseline",  "threads",         "record",           "out",
+                                 "resume",   "init_from", "alignment_every", "checkpoint_every", "max_device_seconds",
+                                 "yes",      "dry_run"};
 
 void refuse_changes(const std::string& space, const Settings& now, const Settings& before) {
   for (const auto& [key, value] : now) {

@@ -53,6 +53,7 @@ std::vector<ParamInfo> train_params() {
       {"seed", "1", std::int64_t{1}, 0, 0x1p62, "of weights, batches, feedback and, unless it has its own, the device"},
       {"threads", "1", std::int64_t{0}, 0, 4096, "processors to use; 0: all. Results do not depend on it"},
       {"init_from", "", std::string(), 0, 0, "run file whose weights to start from"},
+      {"record", "", std::string(), 0, 0, "file to record every frame of the device in, for replay:FILE; empty: none"},
       {"out", "", std::string(), 0, 0, "run file to write; empty: none"},
       {"resume", "", std::string(), 0, 0, "run file to continue, or true for the one named by out"},
       {"alignment_every", "1", std::int64_t{50}, 0, kMany,

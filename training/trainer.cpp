@@ -80,9 +80,13 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
     if (loop.finished()) break;
     const bool stop = observer.stop && observer.stop();
     if (stop || epoch_ended || (every > 0 && step % every == 0)) loop.save();
-    if (stop) return loop.take_result();
+    if (stop) {
+      loop.close_recording();
+      return loop.take_result();
+    }
   }
   loop.finish();
+  loop.close_recording();
   loop.save();
   return loop.take_result();
 }

@@ -46,6 +46,7 @@ RunReport Session::run(ConstFrames in, Frames out, RunOptions options) {
     meter_.batches += n > 0;
     add(part, meter_);
     add(part, total);
+    if (observer_) observer_->on_run(in.slice(done, n), out.slice(done, n), options, part);
     done += n;
   } while (done < in.count);
   next_frame_id_ += static_cast<std::uint64_t>(in.count);
@@ -57,6 +58,17 @@ void Session::program(ConstFrames codes) {
   ++meter_.programs;
   meter_.device_s += info().cost.program_s;
   meter_.device_j += info().cost.program_j;
+  if (observer_) observer_->on_program(codes);
+}
+
+void Session::configure(const Settings& changes) {
+  device_->configure(changes);
+  if (observer_) observer_->on_configure();
+}
+
+void Session::reset() {
+  device_->reset();
+  if (observer_) observer_->on_reset();
 }
 
 std::vector<std::byte> Session::snapshot() const {
@@ -79,6 +91,7 @@ void Session::restore(const std::vector<std::byte>& state) {
   device_->restore({rest.begin(), rest.end()});
   next_frame_id_ = next;
   meter_ = meter;
+  if (observer_) observer_->on_restore();
 }
 
 }  // namespace lightloop

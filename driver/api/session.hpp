@@ -3,6 +3,7 @@
 // backend.
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "driver/api/device.hpp"
 
@@ -15,6 +16,21 @@ struct Meter {
   double saturation() const { return codes ? static_cast<double>(saturated) / static_cast<double>(codes) : 0.0; }
 };
 
+/// Told of all that went through a session, after the device has done it and before the caller hears of it: what an
+/// observer of a returned call wrote down can be relied upon. What it throws goes to the caller, who must then take the
+/// call as failed.
+class SessionObserver {
+ public:
+  virtual ~SessionObserver() = default;
+  /// One batch, with the ids and the pass the device was given.
+  virtual void on_run(const ConstFrames& in, const ConstFrames& out, const RunOptions& options,
+                      const RunReport& report) = 0;
+  virtual void on_program(const ConstFrames& codes) = 0;
+  virtual void on_configure() = 0;  ///< the device has its new settings and description
+  virtual void on_reset() = 0;
+  virtual void on_restore() = 0;
+};
+
 class Session {
  public:
   /// `address` is kept for provenance. The device is closed with the session.
@@ -22,6 +38,7 @@ class Session {
   ~Session();
 
   Device& device() { return *device_; }
+  const Device& device() const { return *device_; }
   const DeviceInfo& info() const { return device_->describe(); }
   const std::string& address() const { return address_; }
 
@@ -31,7 +48,12 @@ class Session {
   /// batches that were shown before the throw stay in the meter, because they have cost device time.
   RunReport run(ConstFrames in, Frames out, RunOptions options = {});
   void program(ConstFrames codes);
-  void configure(const Settings& changes) { device_->configure(changes); }
+  void configure(const Settings& changes);
+  /// Device::reset(); ids and meter go on.
+  void reset();
+
+  /// From now on `observer` is told; nullptr ends it. What a caller does with device() itself goes unseen.
+  void observe(std::shared_ptr<SessionObserver> observer) { observer_ = std::move(observer); }
 
   const Meter& meter() const { return meter_; }
   std::uint64_t next_frame_id() const { return next_frame_id_; }
@@ -48,6 +70,7 @@ class Session {
   std::string address_;
   Meter meter_;
   std::uint64_t next_frame_id_ = 0;
+  std::shared_ptr<SessionObserver> observer_;
 };
 
 }  // namespace lightloop

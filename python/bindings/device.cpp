@@ -215,7 +215,7 @@ void register_device(py::module_& m) {
           },
           py::arg("changes"))
       .def(
-          "reset", [](SharedSession& s) { without_interpreter(s, [](Session& session) { session.device().reset(); }); },
+          "reset", [](SharedSession& s) { without_interpreter(s, [](Session& session) { session.reset(); }); },
           "Back to the state after opening; settings and programmed codes stay.")
       .def(
           "snapshot",

@@ -4,6 +4,7 @@
 #include "core/threads.hpp"
 #include "core/units.hpp"
 #include "devices/catalogue.hpp"
+#include "driver/backends/backends.hpp"
 #include "python/bindings/bindings.hpp"
 
 namespace lightloop::python {
@@ -12,6 +13,7 @@ const Registry& registry() {
   static const Registry all = [] {
     Registry made;
     add_devices(made);
+    add_backends(made);
     return made;
   }();
   return all;

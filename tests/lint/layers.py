@@ -9,9 +9,10 @@ ALLOWED = {
     "sim": ["sim", "core"],
     "driver": ["driver", "core"],
     "driver/api": ["driver/api", "core"],
-    "driver/backends": ["driver/backends", "driver/api", "core"],
+    "driver/recorder": ["driver/recorder", "driver/api", "core"],
+    "driver/backends": ["driver/backends", "driver/recorder", "driver/api", "core"],
     "devices": ["devices", "driver/api", "sim", "core"],
-    "training": ["training", "driver/api", "driver/projection", "driver/reservoir", "driver/layer", "core"],
+    "training": ["training", "driver/api", "driver/projection", "driver/recorder", "driver/reservoir", "driver/layer", "core"],
 }
 ROOMS = ("core", "sim", "driver", "devices", "training", "tools", "examples", "python", "tests")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)', re.MULTILINE)

@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "devices/catalogue.hpp"
+#include "driver/backends/backends.hpp"
 #include "tools/lightloop/command.hpp"
 #include "tools/lightloop/text.hpp"
 #include "training/trainer.hpp"
@@ -112,6 +113,7 @@ struct FormatOptions {
 int parse_and_run(int argc, char** argv) {
   Registry registry;
   add_devices(registry);
+  add_backends(registry);
   CLI::App app("Lightloop trains neural networks on light: on simulated photonic co-processors, or on real ones.",
                "lightloop");
   app.footer(std::string(kExamples) + kExitCodes);

@@ -1,0 +1,32 @@
+#pragma once
+// What writer and reader of a recording agree on. Internal to the recorder.
+#include <cstdint>
+#include <string>
+
+#include "core/param.hpp"
+#include "driver/api/device.hpp"
+
+namespace lightloop::recording {
+
+inline constexpr std::int64_t kVersion = 1;
+inline constexpr const char* kKind = "recording";
+inline constexpr Index kNoteBytes = 64;  ///< of text in one row of /notes
+
+/// Tables of the file. Rows of the others count only once an event points at them.
+enum Table : std::size_t { kEvents, kFrames, kProgrammes, kNotes };
+enum class Event : std::uint8_t { run, configure, program, reset, restore };
+
+/// Everything in a description under flat keys: "input.shape" = "28x28", "cost.frame_s" = 4e-4.
+Settings to_settings(const DeviceInfo& info);
+/// The inverse; throws FileError naming `file` where something is missing.
+DeviceInfo info_from(const Settings& flat, const std::string& file);
+
+/// Values and records of parameters: "names", "NAME", "NAME.unit", "NAME.help", ...
+Settings to_settings(const ParamSet& params);
+ParamSet params_from(const Settings& flat, const std::string& owner, const std::string& file);
+
+/// Codes of a stored input and output frame; with a transposed pass the larger of both.
+std::vector<Index> stored_input(const DeviceInfo& info);
+std::vector<Index> stored_output(const DeviceInfo& info);
+
+}  // namespace lightloop::recording

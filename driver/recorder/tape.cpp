@@ -1,0 +1,101 @@
+#include "driver/recorder/tape.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+
+namespace lightloop::recording {
+namespace {
+void check_kind(const h5::Reader& file) {
+  const auto is = [&](const char* name, const Value& value) {
+    return file.has_attribute("/", name) && file.attribute("/", name) == value;
+  };
+  if (!is("kind", std::string(kKind)))
+    throw FileError(file.path(), "not a recording", "", "`lightloop train --record FILE` makes one.");
+  if (!is("format_version", kVersion))
+    throw FileError(file.path(), "a recording of another format", "this program reads version 1",
+                    "Use the version of Lightloop that wrote it.");
+}
+}  // namespace
+
+Tape::Tape(const std::string& path) : file_(path) {
+  check_kind(file_);
+  device_ = to_string(file_.attribute("/", "device"));
+  for (const std::string& name : file_.attribute_names("/"))
+    if (name.starts_with("info.") || name.starts_with("settings.")) start_[name] = file_.attribute("/", name);
+  opened_ = info();
+  const auto column = [&](const char* name) { return file_.read(std::string("/events/") + name).values; };
+  const auto kind = column("kind"), first = column("first"), count = column("count"), id = column("first_frame_id"),
+             pass = column("pass"), codes = column("codes"), saturated = column("saturated"),
+             seconds = column("device_s"), joules = column("device_j"), times = column("unix_time");
+  const std::size_t complete = std::min({kind.size(), first.size(), count.size(), id.size(), pass.size(), codes.size(),
+                                         saturated.size(), seconds.size(), joules.size(), times.size()});
+  for (std::size_t i = 0; i < complete; ++i) {
+    Entry entry{static_cast<Event>(kind[i]), static_cast<Index>(first[i]), static_cast<Index>(count[i])};
+    if (kind[i] > static_cast<double>(Event::restore))
+      throw FileError(path, "event " + std::to_string(i) + " is of an unknown kind", "", "The file is damaged.");
+    entry.options.first_frame_id = static_cast<std::uint64_t>(id[i]);
+    entry.options.pass = pass[i] == 0 ? Pass::forward : Pass::transposed;
+    entry.report = {entry.count, static_cast<std::int64_t>(codes[i]), static_cast<std::int64_t>(saturated[i]),
+                    seconds[i], joules[i]};
+    if (entry.event == Event::run) frames_ += entry.count;
+    entries_.push_back(entry);
+  }
+  notes_ = file_.read_bytes("/notes/text");
+}
+
+Settings Tape::state(std::size_t end, const std::string& prefix) const {
+  Settings all = below(start_, prefix);
+  for (std::size_t i = 0; i < end; ++i) {
+    const Entry& entry = entries_[i];
+    if (entry.event != Event::configure) continue;
+    const auto from = static_cast<std::size_t>(entry.first * kNoteBytes);
+    const auto bytes = static_cast<std::size_t>(entry.count);
+    if (from + bytes > notes_.size())
+      throw FileError(path(), "/notes/text ends before event " + std::to_string(i), "", "The file is damaged.");
+    const std::string text(notes_.begin() + static_cast<std::ptrdiff_t>(from),
+                           notes_.begin() + static_cast<std::ptrdiff_t>(from + bytes));
+    for (const auto& [key, value] : below(parse_settings(text), prefix)) all[key] = value;
+  }
+  return all;
+}
+
+DeviceInfo Tape::info(std::size_t end) const { return info_from(state(end, "info"), path()); }
+ParamSet Tape::settings(std::size_t end) const {
+  return params_from(state(end, "settings"), "replay:" + path(), path());
+}
+
+void Tape::codes(const std::string& dataset, Index first, Index count, int bytes, Index size, FrameBuffer& out) const {
+  out.resize(bytes, size, count);
+  const Frames to = out.frames();
+  const auto n = static_cast<std::size_t>(count * size);
+  if (bytes == 1)
+    file_.read_rows(dataset, first, count, std::span(to.u8().data(), n));
+  else
+    file_.read_rows(dataset, first, count, std::span(to.u16().data(), n));
+}
+
+void Tape::input(Index first, Index count, FrameBuffer& out) const {
+  Index size = 1;
+  for (const Index n : stored_input(opened_)) size *= n;
+  codes("/frames/input", first, count, opened_.input.bytes(), size, out);
+}
+
+void Tape::output(Index first, Index count, FrameBuffer& out) const {
+  Index size = 1;
+  for (const Index n : stored_output(opened_)) size *= n;
+  codes("/frames/output", first, count, opened_.output.bytes(), size, out);
+}
+
+void Tape::programme(Index row, FrameBuffer& out) const {
+  if (!opened_.program) throw FileError(path(), "no programmes are stored", "", "The file is damaged.");
+  codes("/programmes/codes", row, 1, opened_.program->bytes(), opened_.program->size(), out);
+}
+
+Matrix<std::uint16_t> Tape::aux(Index first, Index count) const {
+  Matrix<std::uint16_t> out(count, static_cast<Index>(opened_.aux_inputs.size()));
+  if (out.size() > 0) file_.read_rows("/frames/aux", first, count, out.flat());
+  return out;
+}
+
+}  // namespace lightloop::recording

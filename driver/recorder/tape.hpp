@@ -1,0 +1,51 @@
+#pragma once
+// A recording as it is read: its events in memory, its frames fetched as needed.
+#include <string>
+#include <vector>
+
+#include "core/hdf5.hpp"
+#include "driver/recorder/format.hpp"
+
+namespace lightloop::recording {
+
+/// One call that the session made.
+struct Entry {
+  Event event = Event::run;
+  Index first = 0, count = 0;  ///< rows of /frames or /programmes; the first row and the bytes of a note
+  RunOptions options = {};
+  RunReport report = {};
+};
+
+/// Reads what `Recording` wrote, also when its writer was killed; rows no event points at are left out.
+class Tape {
+ public:
+  /// Throws FileError for a file that is missing, damaged, of another kind or of a later version.
+  explicit Tape(const std::string& path);
+
+  const std::string& path() const { return file_.path(); }
+  const std::string& device() const { return device_; }  ///< the device string that was recorded
+  const std::vector<Entry>& entries() const { return entries_; }
+  Index frames() const { return frames_; }  ///< in all runs together
+  /// Description and settings before entry `end`.
+  DeviceInfo info(std::size_t end = 0) const;
+  ParamSet settings(std::size_t end = 0) const;
+
+  /// `count` stored frames from row `first`; resizes `out`. Frames of a transposed pass are padded with zeros.
+  void input(Index first, Index count, FrameBuffer& out) const;
+  void output(Index first, Index count, FrameBuffer& out) const;
+  void programme(Index row, FrameBuffer& out) const;
+  Matrix<std::uint16_t> aux(Index first, Index count) const;
+
+ private:
+  Settings state(std::size_t end, const std::string& prefix) const;
+  void codes(const std::string& dataset, Index first, Index count, int bytes, Index size, FrameBuffer& out) const;
+  h5::Reader file_;
+  std::string device_;
+  Settings start_;  ///< "info.*" and "settings.*" at the start
+  std::vector<Entry> entries_;
+  std::vector<std::uint8_t> notes_;
+  DeviceInfo opened_;
+  Index frames_ = 0;
+};
+
+}  // namespace lightloop::recording

@@ -1,0 +1,164 @@
+// Devices of the catalogue and whole training runs, recorded and played back.
+#include <sys/resource.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+#include "devices/catalogue.hpp"
+#include "driver/backends/backends.hpp"
+#include "driver/recorder/recording.hpp"
+#include "training/clusters_for_tests.hpp"
+#include "training/trainer.hpp"
+
+using namespace lightloop;
+using Catch::Matchers::Contains;
+
+namespace {
+
+Registry all_devices() {
+  Registry registry;
+  add_devices(registry);
+  add_backends(registry);
+  return registry;
+}
+
+FrameBuffer random_frames(const FrameFormat& format, Index count, std::uint64_t set) {
+  FrameBuffer frames(format, count);
+  std::vector<float> draw(static_cast<std::size_t>(count * format.size()));
+  Stream(5, set, Purpose::user).uniform(0, 0, draw);
+  for (Index i = 0; i < count * format.size(); ++i)
+    frames.frames().set(0, i, static_cast<std::uint32_t>(draw[std::size_t(i)] * float(format.highest())));
+  return frames;
+}
+
+/// Programmes where possible, then three batches.
+std::vector<std::uint32_t> use(Session& session) {
+  const DeviceInfo& info = session.info();
+  std::vector<std::uint32_t> all;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    if (info.program) {
+      const FrameBuffer codes = random_frames(*info.program, 1, 10 + i);
+      session.program(codes.frames());
+    }
+    const FrameBuffer in = random_frames(info.input, 7, i);
+    FrameBuffer out(info.output, 7);
+    session.run(in.frames(), out.frames());
+    for (Index k = 0; k < 7 * info.output.size(); ++k) all.push_back(out.frames().at(0, k));
+  }
+  return all;
+}
+
+TrainSettings small(const TrainSettings& more) {
+  TrainSettings s{{"train.net", "20-32-24-5"},
+                  {"train.rule", "tdfa"},
+                  {"train.epochs", std::int64_t{2}},
+                  {"train.lr", 1e-2},
+                  {"train.batch", std::int64_t{32}}};
+  for (const auto& [key, value] : more) s[key] = value;
+  return s;
+}
+
+TrainResult run(const TrainSettings& s, const TrainObserver& observer = {}) {
+  return train(s, cluster_task(), all_devices(), observer);
+}
+
+constexpr const char* kBench = "sim:opu,medium.drift_time=600 s";
+
+}  // namespace
+
+TEST_CASE("every device of the catalogue is replayed bit by bit, programmes and state included") {
+  const TemporaryFolder folder;
+  const Registry registry = all_devices();
+  for (const DeviceModel& model : registry.models()) {
+    INFO(model.name);
+    const std::string file = folder / (model.name + ".h5");
+    std::vector<std::uint32_t> answers;
+    Meter meter;
+    {
+      Session real(registry.open("sim:" + model.name), "sim:" + model.name);
+      const auto recording = record(real, file);
+      answers = use(real);
+      meter = real.meter();
+      recording->close();
+    }
+    Session replayed(registry.open("replay:" + file));
+    CHECK(use(replayed) == answers);
+    CHECK(replayed.meter().device_s == meter.device_s);
+    CHECK(replayed.meter().saturated == meter.saturated);
+    CHECK(replayed.info().model == "sim:" + model.name);
+  }
+}
+
+TEST_CASE("a recorded training run is the run without a recording, and its replay ends with the same weights") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "rec.h5";
+  for (const char* readout : {"anchor", "phase4"}) {
+    INFO(readout);
+    const TrainSettings on_bench = small({{"train.device", kBench}, {"train.readout", readout}});
+    TrainSettings recorded = on_bench;
+    recorded["train.record"] = file;
+    const TrainResult plain = run(on_bench), first = run(recorded);
+    const TrainSettings at_home = small({{"train.device", "replay:" + file}, {"train.readout", readout}});
+    const TrainResult again = run(at_home);
+    CHECK(first.weights_sha256 == plain.weights_sha256);
+    CHECK(again.weights_sha256 == plain.weights_sha256);
+    CHECK(again.device_frames == plain.device_frames);
+    CHECK(again.device_seconds == plain.device_seconds);
+    CHECK(again.health_end.repeat_correlation == plain.health_end.repeat_correlation);
+
+    TrainSettings other = at_home;
+    other["train.lr"] = 2e-2;
+    CHECK_THROWS_WITH(run(other), Contains("replay:" + file + " at frame") && Contains("recorded: "));
+  }
+}
+
+TEST_CASE("a replayed run can be stopped and resumed") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "rec.h5", out = folder / "run.h5";
+  const TrainResult whole = run(small({{"train.device", kBench}, {"train.record", file}}));
+  int steps = 0;
+  TrainObserver stopping;
+  stopping.stop = [&] { return ++steps == 20; };
+  CHECK(run(small({{"train.device", "replay:" + file}, {"train.out", out}}), stopping).interrupted);
+  CHECK(run({{"train.resume", out}}).weights_sha256 == whole.weights_sha256);
+}
+
+TEST_CASE("a recording that cannot be is refused before the first frame") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "rec.h5", out = folder / "run.h5";
+  CHECK_THROWS_WITH(run(small({{"train.record", file}})), Contains("no device is used"));
+  CHECK_THROWS_WITH(run(small({{"train.device", kBench}, {"train.record", file}, {"train.out", file}})),
+                    Contains("same file"));
+  CHECK_THROWS_AS(run(small({{"train.device", kBench}, {"train.record", folder / "none/rec.h5"}})), FileError);
+  TrainObserver stopping;
+  stopping.stop = [] { return true; };
+  CHECK(run(small({{"train.device", kBench}, {"train.record", file}, {"train.out", out}}), stopping).interrupted);
+  CHECK_THROWS_WITH(run({{"train.resume", out}, {"train.record", file}}), Contains("begins with its run"));
+  CHECK_NOTHROW(run({{"train.resume", out}}));  // goes on without a recording
+  CHECK_NOTHROW(all_devices().open("replay:" + file));
+}
+
+TEST_CASE("a full disk stops a recorded training run with an error that names the recording") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "rec.h5";
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit limit{2'500'000, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  std::string message;
+  try {
+    run(small({{"train.device", kBench}, {"train.rule", "dfa"}, {"train.record", file}}));
+  } catch (const FileError& error) {
+    message = error.what();
+  }
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  CHECK_THAT(message, Contains(file) && Contains("Free some space"));
+  const auto device = all_devices().open("replay:" + file);
+  CHECK_THAT(device->self_test().detail, Contains("frames"));
+  CHECK_THROWS_WITH(run(small({{"train.device", "replay:" + file}, {"train.rule", "dfa"}})),
+                    Contains("the recording ends after"));
+}
