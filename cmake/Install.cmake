@@ -9,7 +9,8 @@ set(LIGHTLOOP_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/Lightloop)
 install(TARGETS lightloop EXPORT LightloopTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 foreach(folder IN ITEMS core driver sim devices training)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lightloop
-    FILES_MATCHING PATTERN "*_test.hpp" EXCLUDE PATTERN "*.hpp")
+    FILES_MATCHING PATTERN "*_test.hpp" EXCLUDE PATTERN "*_handle.hpp" EXCLUDE
+    PATTERN "*_for_tests.hpp" EXCLUDE PATTERN "test_files.hpp" EXCLUDE PATTERN "*.hpp")
 endforeach()
 install(EXPORT LightloopTargets NAMESPACE Lightloop:: DESTINATION ${LIGHTLOOP_CMAKE_DIR})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/LightloopConfig.cmake.in ${PROJECT_BINARY_DIR}/LightloopConfig.cmake

@@ -74,7 +74,7 @@ def main():
             frames, seconds = runs[0]["device_frames"], runs[0]["device_seconds"]
     print(f"The optical run needs {frames:.0f} frames and {seconds:.0f} s on the device.")
     print("What cannot be reproduced here: the noise of the published instrument is not stated. The simulated bench is cleaner;")
-    print("the last row is the noise at which a ternary projection falls to the published figure.")
+    print("the last row adds noise as strong as the projection of an error with two entries, to every frame.", flush=True)
     files = [str(folder / f"{row[0]}-1.h5") for row in ROWS]
     subprocess.run([LIGHTLOOP, "plot", *files, "-o", str(folder / "curves.png")], check=False)
     return 0
