@@ -13,6 +13,8 @@ namespace {
 
 constexpr Index kExposureFrames = 64;  // assumed: 64 x 1024 pixels show a saturation of 1e-4 as six or seven codes
 constexpr Index kCoarseFrames = 8;     // assumed: enough for a mean to some per cent
+constexpr double kManyClipped = 0.01;  // assumed: far above what the search for an exposure leaves
+constexpr double kLeastSignal = 2;     // in standard errors; a read-out of one pixel, 32 patterns, is at about 3.3
 constexpr Index kScalePatterns = 32;   // assumed: the scale's error then is that of the finite matrix, not of the probe
 
 double mean(std::span<const float> values) {
@@ -37,6 +39,9 @@ class Calibrator {
     if (searching && range.settable() && readout_.kind != Readout::Kind::intensity) report(search_saturation());
     if (range.settable()) result_.exposure_s = exposure_range(shots_.session()).present_s;
     result_.saturation = clipped_fraction();
+    if (result_.saturation > kManyClipped)
+      warn(std::to_string(std::lround(100 * result_.saturation)) +
+           " % of the codes are clipped: shorten the exposure or attenuate the light");
     measure_levels();
     measure_offset();
     measure_gain();
@@ -199,17 +204,20 @@ class Calibrator {
         for (const Shot& shot : readout_.shots) shots_.add(pattern_, shot);
     }
     shots_.run();
-    double power = 0;
+    double power = 0, squares = 0;
     for (Index k = 0; k < kScalePatterns; ++k) {
       const auto one = decode(2 * k * shots, shots), two = decode((2 * k + 1) * shots, shots);
       for (std::size_t j = 0; j < result_.source.size(); ++j) {
         const double a = result_.gain[j] * (one[result_.source[j]] - result_.offset[j]);
         const double b = result_.gain[j] * (two[result_.source[j]] - result_.offset[j]);
-        power += readout_.kind == Readout::Kind::intensity ? (a + b) / 2 : a * b;
+        const double one_output = readout_.kind == Readout::Kind::intensity ? (a + b) / 2 : a * b;
+        power += one_output;
+        squares += one_output * one_output;
       }
     }
+    const double standard_errors = power / std::sqrt(squares);  // NaN when every value is 0
     power /= static_cast<double>(kScalePatterns * plan_.outputs * plan_.on);
-    if (!(power > 0))
+    if (!(standard_errors > kLeastSignal))
       throw Error("projection calibration", "no light that depends on the input", "a positive mean",
                   "Check laser power, modulator and exposure.");
     return readout_.kind == Readout::Kind::intensity ? 1 / power : 1 / std::sqrt(power);

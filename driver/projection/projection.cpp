@@ -6,12 +6,14 @@
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/stats.hpp"
+#include "driver/projection/exposure.hpp"
 #include "driver/projection/state.hpp"
 
 namespace lightloop {
 namespace {
 
 constexpr std::uint8_t kSnapshotVersion = 1;
+constexpr Index kProbeFrames = 4;
 
 }  // namespace
 
@@ -32,6 +34,8 @@ Projection::Projection(Session& session, Index n_in, Index n_out, const Settings
     throw ShapeMismatch("output.size of " + info.model, std::to_string(info.output.size()),
                         "at least " + std::to_string(needed.pixels) + " for " + std::to_string(n_out) + " outputs",
                         "Open the device with output.size=" + std::to_string(needed.pixels) + ".");
+  const double exposure_s = state_->params.real("exposure");
+  if (exposure_s > 0 && exposure_range(session).settable()) set_exposure(session, exposure_s);
 }
 
 Projection::~Projection() = default;
@@ -61,19 +65,20 @@ ProjectionCost Projection::calibration_cost() const {
   const CalibrationCost most = lightloop::calibration_cost(state_->main().readout, state_->plan());
   return state_->cost(most.frames, most.batches);
 }
+ProjectionCost Projection::probe_cost() const { return state_->cost(kProbeFrames); }
 
 Health Projection::probe() {
   State& s = *state_;
   s.prepare(s.main());
   const CalibrationPlan plan = s.plan();
   std::vector<std::uint8_t> pattern(static_cast<std::size_t>(s.n_in));
-  s.shots.begin(4);
+  s.shots.begin(kProbeFrames);
   for (int k = 0; k < 2; ++k) s.shots.add(pattern, {});
   probe_pattern(plan, 0, pattern);
   for (int k = 0; k < 2; ++k) s.shots.add(pattern, s.main().readout.shots.front());
   s.shots.run();
-  Matrix<float> codes(4, s.shots.pixels());
-  for (Index f = 0; f < 4; ++f) s.shots.accumulate(f, 1, codes.row(f));
+  Matrix<float> codes(kProbeFrames, s.shots.pixels());
+  for (Index f = 0; f < kProbeFrames; ++f) s.shots.accumulate(f, 1, codes.row(f));
   Health health;
   for (const float code : codes.flat().first(static_cast<std::size_t>(2 * codes.cols()))) health.dark_level += code;
   health.dark_level /= static_cast<double>(2 * codes.cols());

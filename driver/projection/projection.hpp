@@ -55,8 +55,9 @@ Settings sizes_for_projection(const std::vector<ParamInfo>& device_params, const
 /// results do not depend on how rows are grouped into calls.
 class Projection {
  public:
-  /// Opens nothing: `session` must outlive the projection. Throws Unsupported when the device cannot serve the
-  /// read-out, ShapeMismatch when it is too small (naming input.size / output.size).
+  /// Opens nothing and shows no frame: `session` must outlive the projection. Sets the exposure where
+  /// projection.exposure fixes one. Throws Unsupported when the device cannot serve the read-out, ShapeMismatch when it
+  /// is too small (naming input.size / output.size).
   Projection(Session& session, Index n_in, Index n_out, const Settings& settings = {});
   ~Projection();
   Projection(const Projection&) = delete;
@@ -83,6 +84,7 @@ class Projection {
   /// cost estimates before the first frame; times at the device's present settings.
   ProjectionCost cost(Index rows) const;
   ProjectionCost calibration_cost() const;  ///< at most
+  ProjectionCost probe_cost() const;        ///< of probe(), without a calibration
   /// Repeats a fixed probe; costs four frames, after a calibration if there was none.
   Health probe();
   /// Exposure, scale, dark frame, chosen pixels: what a checkpoint stores beside Session::snapshot(). restore() throws
