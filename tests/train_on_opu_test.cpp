@@ -65,6 +65,35 @@ TEST_CASE("ternary DFA learns through the simulated bench with either read-out, 
   }
 }
 
+TEST_CASE("a fixed exposure is in the plan's device time, and codes clipped by it are warned of") {
+  TrainPlan plan;
+  std::vector<std::string> warnings;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& p) {
+    plan = p;
+    return true;
+  };
+  observer.on_warning = [&](const std::string& text) { warnings.push_back(text); };
+  const auto settings = optical({{"train.epochs", std::int64_t{1}}, {"projection.exposure", 1.0}});
+  const TrainResult result = run(settings, observer);
+  CHECK(plan.device_seconds > static_cast<double>(plan.device_frames));  // a second each, and the guard
+  CHECK(result.device_seconds <= plan.device_seconds);
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0], Catch::Contains("clipped"));
+  TrainSettings less = settings;
+  less["train.max_device_seconds"] = 100.0;
+  CHECK_THROWS_AS(run(less), OutOfRange);
+}
+
+TEST_CASE("no light is an error, whatever the camera's noise suggests") {
+  const auto settings = optical({{"train.device", "sim:opu,laser.pixel_power=0"}});
+  for (std::int64_t seed = 1; seed <= 3; ++seed) {
+    TrainSettings one = settings;
+    one["train.seed"] = seed;
+    CHECK_THROWS_WITH(run(one), Catch::Contains("no light"));
+  }
+}
+
 TEST_CASE("dfa on a binary device shows bit planes and the plan says so") {
   std::string encoding;
   TrainObserver observer;

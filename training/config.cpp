@@ -66,7 +66,12 @@ void fit_projection_to_rule(TrainConfig& config) {
   if (config.rule.has("dead_zone")) config.projection.try_emplace("dead_zone", config.rule.real("dead_zone"));
   if (config.rule.has("skip_empty") && !config.rule.boolean("skip_empty"))
     config.projection.try_emplace("skip_empty", false);
-  ParamSet("projection", projection_params()).set(config.projection);
+  ParamSet projection("projection", projection_params());
+  projection.set(config.projection);
+  if (config.rule.has("dead_zone") && projection.real("dead_zone") != config.rule.real("dead_zone"))
+    throw InvalidParameter("projection.dead_zone", to_string(projection.value("dead_zone")),
+                           "rule.dead_zone is " + to_string(config.rule.value("dead_zone")),
+                           "rule " + info.name + " codes the error itself: give rule.dead_zone");
 }
 
 void check_device_use(const TrainConfig& config) {
@@ -119,7 +124,7 @@ TrainConfig resolve_config(const TrainSettings& settings) {
   if (config.uses_projection()) {
     if (!config.digital() || !config.rule.text("matrix_from").empty()) fit_projection_to_rule(config);
   }
-  for (const TrainSettings& other : baselines(settings)) rule(std::get<std::string>(other.at("train.rule")));
+  baselines(settings);  // names every rule
   return config;
 }
 
@@ -152,7 +157,11 @@ std::vector<TrainSettings> baselines(const TrainSettings& settings) {
       const bool of_file = key == "train.out" || key == "train.resume" || key == "train.baseline";
       if (!of_device && !of_file && !key.starts_with("rule.")) run.insert({key, value});
     }
-    run["train.rule"] = list.substr(begin, end - begin);
+    const std::string name = list.substr(begin, end - begin);
+    run["train.rule"] = name;
+    for (const ParamInfo& info : rule(name).info.params)
+      if (const auto given = settings.find("rule." + info.name); given != settings.end() && info.name != "matrix_from")
+        run.insert(*given);
     runs.push_back(std::move(run));
     begin = end + 1;
   }

@@ -39,6 +39,11 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   check_fit(run_.net, data_.train);
   check_fit(run_.net, data_.test);
   steps_per_epoch_ = (data_.train.size() + batch_ - 1) / batch_;
+  const auto done = static_cast<Index>(run_.step_loss.size());
+  if (done != run_.position.epoch * steps_per_epoch_ + run_.position.step)
+    throw ShapeMismatch("train.resume " + train.text("resume"),
+                        data_.train.name + " has " + std::to_string(data_.train.size()) + " samples",
+                        "the run was trained on another number", "resume with the data it began with");
   schedule_ = schedule(train, steps_per_epoch_);
   gradient_.resize(1, static_cast<Index>(run_.net.parameters().size()));
   const auto& widths = run_.net.widths();
@@ -89,14 +94,21 @@ TrainPlan TrainingLoop::plan() const {
   plan.samples = data_.train.size();
   plan.epochs = epochs_;
   plan.steps = epochs_ * steps_per_epoch_ - (run_.position.epoch * steps_per_epoch_ + run_.position.step);
+  plan.samples_per_step = static_cast<double>(plan.samples) / static_cast<double>(steps_per_epoch_);
   if (!path_.projection) return plan;
   plan.encoding = path_.projection->settings().text("encoding");
   plan.readout = path_.projection->settings().text("readout");
   const ProjectionCost batch = path_.projection->cost(batch_), calibration = path_.projection->calibration_cost();
   const bool fresh = run_.session.empty();
-  plan.device_frames = batch.frames * plan.steps + (fresh ? calibration.frames : 0);
-  plan.device_seconds = batch.device_s * static_cast<double>(plan.steps) + (fresh ? calibration.device_s : 0);
-  plan.device_joules = batch.device_j * static_cast<double>(plan.steps) + (fresh ? calibration.device_j : 0);
+  const ProjectionCost probe = path_.projection->probe_cost();
+  const auto add = [&plan](const ProjectionCost& cost, Index times) {
+    plan.device_frames += times * cost.frames;
+    plan.device_seconds += static_cast<double>(times) * cost.device_s;
+    plan.device_joules += static_cast<double>(times) * cost.device_j;
+  };
+  add(batch, plan.steps);
+  add(calibration, fresh ? 1 : 0);
+  if (config_.train.boolean("probe")) add(probe, fresh ? 2 : 1);
   return plan;
 }
 

@@ -25,6 +25,10 @@ class TrainingLoop {
   TrainPlan plan() const;
   /// Begins the recording, calibrates the device and takes its health, unless a resumed run has done so.
   void start();
+  /// What start() found about the device; empty when it did nothing.
+  std::vector<std::string> warnings() const {
+    return path_.projection ? path_.projection->report().warnings : std::vector<std::string>{};
+  }
   bool finished() const { return run_.position.epoch == epochs_; }
   /// One batch; returns its mean loss. The last batch of an epoch ends the epoch.
   double step();

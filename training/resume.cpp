@@ -7,14 +7,20 @@
 namespace lightloop {
 namespace {
 
-/// Settings of a run that have no influence on its weights.
-constexpr const char* kFree[] = {"data_dir", "baseline",  "threads",         "record",           "out",
-                                 "resume",   "init_from", "alignment_every", "checkpoint_every", "max_device_seconds",
-                                 "yes",      "dry_run"};
+/// Settings of a run that have no influence on its weights. The first lot belongs to one call of the program, the
+/// second goes on with the run unless it is said anew.
+constexpr const char* kOfOneCall[] = {"baseline",           "threads", "out",     "resume", "init_from",
+                                      "max_device_seconds", "yes",     "dry_run", "record"};
+constexpr const char* kKept[] = {"data_dir", "alignment_every", "checkpoint_every"};
+
+bool is_free(const std::string& name) {
+  return std::ranges::find(kOfOneCall, name) != std::end(kOfOneCall) ||
+         std::ranges::find(kKept, name) != std::end(kKept);
+}
 
 void refuse_changes(const std::string& space, const Settings& now, const Settings& before) {
   for (const auto& [key, value] : now) {
-    if (space == "train." && std::ranges::find(kFree, key) != std::end(kFree)) continue;
+    if (space == "train." && is_free(key)) continue;
     const auto stored = before.find(key);
     if (stored == before.end() || stored->second != value)
       throw InvalidParameter(space + key, to_string(value),
@@ -29,8 +35,7 @@ TrainConfig resumed_config(const TrainSettings& settings, const RunFile& stored)
   TrainSettings merged = stored.asked;
   for (const auto& [key, value] : stored.train.all()) merged["train." + key] = value;
   for (const auto& [key, value] : stored.rule.all()) merged["rule." + key] = value;
-  for (const char* key : kFree)
-    if (const std::string name = key; name != "data_dir") merged.erase("train." + name);
+  for (const char* name : kOfOneCall) merged.erase("train." + std::string(name));
   // encoding and readout are already part of the stored projection settings
   merged.erase("train.encoding");
   merged.erase("train.readout");

@@ -69,6 +69,9 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
   check_device_time(plan, options);
 
   loop.start();
+  if (observer.on_warning)
+    for (const std::string& text : loop.warnings()) observer.on_warning(text);
+  check_device_time(loop.plan(), options);  // calibration may have made the exposure longer
   loop.save();
   const Index every = options.integer("checkpoint_every");
   while (!loop.finished()) {

@@ -49,14 +49,16 @@ struct TrainPlan {
   std::string device, rule, dataset;
   std::string encoding, readout;  ///< of the projection; empty without a device
   std::vector<Index> widths;
-  Index samples = 0, epochs = 0, steps = 0;
-  std::int64_t device_frames = 0;  ///< upper bound (no empty frames), calibration included
-  double device_seconds = 0, device_joules = 0;
+  Index samples = 0, epochs = 0, steps = 0;  ///< steps still to do
+  double samples_per_step = 0;
+  std::int64_t device_frames = 0;                ///< upper bound (no empty frames), calibration and probes included
+  double device_seconds = 0, device_joules = 0;  ///< of these frames at the present exposure, or projection.exposure
 };
 
 /// How a caller watches and stops a training run. All members may be empty.
 struct TrainObserver {
-  std::function<bool(const TrainPlan&)> on_plan;  ///< return false to stop before the first frame
+  std::function<bool(const TrainPlan&)> on_plan;       ///< return false to stop before the first frame
+  std::function<void(const std::string&)> on_warning;  ///< what the calibration of the device has to say
   std::function<void(Index epoch, Index step, Index steps, double loss)> on_step;
   std::function<void(const EpochResult&)> on_epoch;
   std::function<bool()> stop;  ///< asked after every step; true: save a checkpoint and return
@@ -76,7 +78,8 @@ TrainResult train(const TrainSettings& settings, const Registry& registry, const
 TrainResult train(const TrainSettings& settings, TrainTest data, const Registry& registry,
                   const TrainObserver& observer = {});
 
-/// The runs of train.baseline ("bp,dfa"): the same settings without the device, one per rule. Empty without baselines.
+/// The runs of train.baseline ("bp,dfa"): the same settings without the device, one per rule; of the rule's settings
+/// those that the other rule has too. Empty without baselines. Throws UnknownName for a rule that is not there.
 std::vector<TrainSettings> baselines(const TrainSettings& settings);
 
 }  // namespace lightloop

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <fstream>
+#include <numeric>
 
 #include "core/error.hpp"
 #include "training/clusters_for_tests.hpp"
@@ -106,7 +107,8 @@ TEST_CASE("a run file gives back settings, curves and weights") {
 TEST_CASE("a run stopped anywhere and resumed ends with the weights and curves of one that never stopped") {
   for (const char* optimizer : {"adam", "momentum", "sgd"}) {
     const TemporaryFolder folder;
-    const TrainSettings settings = small("tdfa", {{"train.optimizer", optimizer}, {"rule.noise", 0.5}});
+    const TrainSettings settings = small(
+        "tdfa", {{"train.optimizer", optimizer}, {"rule.noise", 0.5}, {"train.alignment_every", std::int64_t{3}}});
     const TrainResult whole = run(settings);
     TrainSettings part = settings;
     const std::string path = folder / "run.h5";
@@ -141,6 +143,13 @@ TEST_CASE("a resume that would change the result is refused naming the setting")
   CHECK_THAT(message({{"train.resume", path}, {"train.lr", 1e-3}}), Catch::Contains("train.lr"));
   CHECK_THAT(message({{"train.resume", path}, {"rule.dead_zone", 0.3}}), Catch::Contains("rule.dead_zone"));
   CHECK_THAT(message({{"train.resume", path}, {"train.rule", "dfa"}}), Catch::Contains("rule"));
+  TrainTest fewer = cluster_task();
+  std::vector<std::uint32_t> first(100);
+  std::iota(first.begin(), first.end(), 0u);
+  fewer.train.floats.resize(100, fewer.train.features());
+  cluster_task().train.gather(first, fewer.train.floats);
+  fewer.train.labels.resize(100);
+  CHECK_THROWS_WITH(train({{"train.resume", path}}, fewer, Registry()), Catch::Contains("100 samples"));
   CHECK_THAT(message({{"train.resume", folder / "no.h5"}}), Catch::Contains("no.h5"));
   CHECK_THAT(message({{"train.resume", true}}), Catch::Contains("train.out"));
   CHECK(message({{"train.resume", path}, {"train.lr", 5e-3}}) == "nothing was thrown");
@@ -182,13 +191,14 @@ TEST_CASE("baselines are the same run without the device, one per rule") {
                                {"train.rule", "tdfa"},
                                {"train.device", "sim:opu"},
                                {"rule.dead_zone", 0.2},
+                               {"rule.noise", 0.5},
                                {"train.encoding", "ternary"},
                                {"train.lr", 0.1},
                                {"device.camera.bits", std::int64_t{8}},
                                {"train.out", "x.h5"}});
   REQUIRE(runs.size() == 2);
   CHECK(runs[0] == TrainSettings{{"train.rule", "bp"}, {"train.lr", 0.1}});
-  CHECK(runs[1] == TrainSettings{{"train.rule", "dfa"}, {"train.lr", 0.1}});
+  CHECK(runs[1] == TrainSettings{{"train.rule", "dfa"}, {"train.lr", 0.1}, {"rule.noise", 0.5}});
 }
 
 TEST_CASE("wrong settings are refused before anything is opened, naming setting, value and remedy") {
@@ -222,6 +232,7 @@ TEST_CASE("wrong settings are refused before anything is opened, naming setting,
       {{{"train.device", "sim:opu"}, {"train.readout", "anchor"}, {"projection.readout", "phase4"}},
        {"readout", "phase4"}},
       {{{"train.device", "sim:opu"}, {"rule.matrix_from", "sim:opu"}}, {"matrix_from"}},
+      {{{"train.device", "sim:opu"}, {"projection.dead_zone", 0.3}}, {"projection.dead_zone", "rule.dead_zone", "0.3"}},
       {{{"train.baseline", "bp,foo"}}, {"foo"}},
       {{{"train.init_from", folder / "none.h5"}}, {"none.h5"}},
       {{{"train.out", folder / "no/such/run.h5"}}, {"run.h5"}},
