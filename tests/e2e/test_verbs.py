@@ -1,6 +1,7 @@
 """The verbs that only tell: devices, check, data, rules, help."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -53,6 +54,17 @@ def test_help_tells_exit_codes_and_examples(lightloop):
     text = lightloop("--help").stdout
     assert "Exit codes" in text and "130" in text and "Examples" in text
     assert "--max-device-seconds" in lightloop("train", "--help").stdout
+
+
+def test_a_verb_that_is_not_there_names_the_nearest(lightloop):
+    done = lightloop("trian")
+    assert done.returncode == 2 and "trian" in done.stderr and "train" in done.stderr.partition("Did you mean")[2]
+
+
+def test_an_answer_that_cannot_be_written_is_a_failure(lightloop):
+    with open("/dev/full", "w") as full:
+        done = lightloop("devices", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2 and "No space" in done.stderr
 
 
 def test_reproduce_lists_papers(lightloop):

@@ -1,6 +1,9 @@
 // The command line: options become requests. CLI11 is compiled only here.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <new>
 
 #include "core/error.hpp"
@@ -110,6 +113,16 @@ struct FormatOptions {
   Format format() const { return json ? Format::json : markdown ? Format::markdown : Format::text; }
 };
 
+/// CLI11 only says that a subcommand is missing.
+void check_verb_name(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> verbs;
+  for (const auto* known : app.get_subcommands([](const CLI::App*) { return true; }))
+    verbs.push_back(known->get_name());
+  if (word.empty() || word[0] == '-' || std::find(verbs.begin(), verbs.end(), word) != verbs.end()) return;
+  const auto near = nearest(word, verbs);
+  throw UnknownName("verb", word, "known: " + join(verbs, ", "), near ? "Did you mean " + *near + "?" : "");
+}
+
 int parse_and_run(int argc, char** argv) {
   Registry registry;
   add_devices(registry);
@@ -204,10 +217,13 @@ int parse_and_run(int argc, char** argv) {
   reproduce_verb->callback([&] { status = reproduce(paper); });
 
   try {
+    check_verb_name(app, argc > 1 ? argv[1] : "");
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kBadInput;
   }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw FileError("cannot write the answer", std::strerror(errno), "", "Free some space, or write it elsewhere.");
   return status;
 }
 

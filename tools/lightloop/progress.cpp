@@ -14,25 +14,22 @@ Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) 
 void Progress::start(const std::string& title, const TrainPlan& plan) {
   title_ = title;
   epochs_ = plan.epochs;
-  first_step_ = -1;
-  samples_per_step_ =
-      plan.steps > 0 ? static_cast<double>(plan.samples * plan.epochs) / static_cast<double>(plan.steps) : 0;
+  steps_ = plan.steps;
+  done_ = 0;
+  samples_per_step_ = plan.samples_per_step;
 }
 
 void Progress::step(Index epoch, Index step, Index steps, double loss) {
   if (quiet_ || !terminal_) return;
   const auto now = Clock::now();
-  if (first_step_ < 0) {
-    first_step_ = step;
-    started_ = now;
-  }
-  if (now - shown_ < std::chrono::milliseconds(100) || step == first_step_) return;
+  if (++done_ == 1) started_ = now;
+  if (now - shown_ < std::chrono::milliseconds(100) || done_ == 1) return;
   shown_ = now;
   const double elapsed = std::chrono::duration<double>(now - started_).count();
-  const double rate = static_cast<double>(step - first_step_) / elapsed;
+  const double rate = static_cast<double>(done_ - 1) / elapsed;
   std::fprintf(stderr, "\r\033[K%s  epoch %td/%td  %3.0f %%  loss %.3f  %.0f samples/s  %s left", title_.c_str(), epoch,
                epochs_, 100.0 * static_cast<double>(step) / static_cast<double>(steps), loss, rate * samples_per_step_,
-               duration(static_cast<double>(steps - step) / rate).c_str());
+               duration(static_cast<double>(steps_ - done_) / rate).c_str());
   std::fflush(stderr);
   moving_ = true;
 }

@@ -24,7 +24,7 @@ class Progress {
   bool quiet_, terminal_, moving_ = false;
   std::string title_;
   double samples_per_step_ = 0;
-  Index epochs_ = 0, first_step_ = -1;
+  Index epochs_ = 0, steps_ = 0, done_ = 0;
   Clock::time_point started_ = {}, shown_ = {};
 };
 

@@ -16,7 +16,7 @@ namespace {
 std::string device_model(const std::string& address) { return address.substr(0, address.find(',')); }
 
 std::string cost_text(const TrainPlan& plan) {
-  return "at most " + grouped(plan.device_frames) + " frames, " + duration(plan.device_seconds) + ", " +
+  return "at most " + grouped(plan.device_frames) + " frames, about " + duration(plan.device_seconds) + ", " +
          format_quantity(plan.device_joules, "J");
 }
 
@@ -33,6 +33,9 @@ class Run {
     dry_run_ = params.boolean("dry_run");
     TrainObserver observer;
     observer.on_plan = [this](const TrainPlan& plan) { return agrees(plan); };
+    observer.on_warning = [](const std::string& text) {
+      std::fprintf(stderr, "lightloop: warning: %s\n", text.c_str());
+    };
     observer.on_step = [this](Index epoch, Index step, Index steps, double loss) {
       progress_.step(epoch, step, steps, loss);
     };
