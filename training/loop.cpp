@@ -40,7 +40,7 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   check_fit(run_.net, data_.test);
   steps_per_epoch_ = (data_.train.size() + batch_ - 1) / batch_;
   const auto done = static_cast<Index>(run_.step_loss.size());
-  if (done != run_.position.epoch * steps_per_epoch_ + run_.position.step)
+  if (done != run_.position.epoch * steps_per_epoch_ + run_.position.step || run_.position.step >= steps_per_epoch_)
     throw ShapeMismatch("train.resume " + train.text("resume"),
                         data_.train.name + " has " + std::to_string(data_.train.size()) + " samples",
                         "the run was trained on another number", "resume with the data it began with");
