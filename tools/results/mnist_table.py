@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures the MNIST table of docs/results.md: every row is `lightloop train` with the settings printed beside it.
 
-usage: /usr/bin/python3 mnist_table.py --lightloop PATH --data FOLDER --work FOLDER [--jobs 2] [--only NAME ...] [--markdown]
+usage: /usr/bin/python3 mnist_table.py --lightloop PATH --data FOLDER --work FOLDER [--jobs 2] [--only NAME ...]
 
 Finished runs are kept in WORK as JSON and are not repeated. Accuracies are of the last epoch; the test set selects nothing.
 Paired rows differ only in the device: same initial weights, batch order, and feedback matrix (measured from the noise-free
@@ -14,6 +14,7 @@ import math
 import pathlib
 import statistics
 import subprocess
+import sys
 
 BASE = ("--dataset mnist --net 784-1024-1024-10 --activation tanh --optimizer adam --schedule cosine --batch 128 "
         "--epochs 10 --threads 1").split()
@@ -72,9 +73,9 @@ def main():
         for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
             name, seed = futures[future]
             results[name, seed] = future.result()
-            print(f"{done}/{len(jobs)} {name} seed {seed}: {100 * results[name, seed]['test_accuracy']:.2f} %", flush=True)
+            print(f"{done}/{len(jobs)} {name} seed {seed}: {100 * results[name, seed]['test_accuracy']:.2f} %", file=sys.stderr)
 
-    print("\n| run | seeds | accuracy % (mean ± sd) | device frames | device s | options |\n|---|---|---|---|---|---|")
+    print("| run | seeds | accuracy % (mean ± sd) | device frames | device s | options |\n|---|---|---|---|---|---|")
     for name in options.only:
         title, seeds, text = ROWS[name]
         rows = [results[name, s] for s in range(1, seeds + 1)]
