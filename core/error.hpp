@@ -40,6 +40,10 @@ struct ShapeMismatch : InvalidParameter {
 struct Unsupported : Error {
   using Error::Error;
 };
+/// Work that would cost more than was allowed, stopped before it was done.
+struct Refused : Error {
+  using Error::Error;
+};
 /// An action took longer than its deadline.
 struct Timeout : Error {
   using Error::Error;

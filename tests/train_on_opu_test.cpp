@@ -82,7 +82,7 @@ TEST_CASE("a fixed exposure is in the plan's device time, and codes clipped by i
   CHECK_THAT(warnings[0], Catch::Contains("clipped"));
   TrainSettings less = settings;
   less["train.max_device_seconds"] = 100.0;
-  CHECK_THROWS_AS(run(less), OutOfRange);
+  CHECK_THROWS_AS(run(less), Refused);
 }
 
 TEST_CASE("no light is an error, whatever the camera's noise suggests") {

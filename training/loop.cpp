@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "core/random.hpp"
 #include "training/evaluate.hpp"
 
@@ -30,10 +31,17 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   batch_ = std::min<Index>(train.integer("batch"), data_.train.size());
   epochs_ = train.integer("epochs");
   alignment_every_ = train.integer("alignment_every");
+  const std::string data_sha256 = sha256(data_.train.content_sha256() + data_.test.content_sha256());
   if (resumed) {
     run_ = std::move(*resumed);
     run_.complete = false;
+    if (run_.data_sha256 != data_sha256)
+      throw InvalidParameter(
+          "train.resume " + train.text("resume"), "the data of " + data_.train.name + " are others",
+          "SHA-256 " + run_.data_sha256.substr(0, 12) + "… in the run, " + data_sha256.substr(0, 12) + "… now",
+          "resume with the data it began with, or start another run with train.init_from");
   } else {
+    run_.data_sha256 = data_sha256;
     make_network();
   }
   check_fit(run_.net, data_.train);
@@ -41,9 +49,8 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   steps_per_epoch_ = (data_.train.size() + batch_ - 1) / batch_;
   const auto done = static_cast<Index>(run_.step_loss.size());
   if (done != run_.position.epoch * steps_per_epoch_ + run_.position.step || run_.position.step >= steps_per_epoch_)
-    throw ShapeMismatch("train.resume " + train.text("resume"),
-                        data_.train.name + " has " + std::to_string(data_.train.size()) + " samples",
-                        "the run was trained on another number", "resume with the data it began with");
+    throw FileError("train.resume " + train.text("resume"), "its position and its curve of the loss disagree", "",
+                    "The file is damaged; start again");
   schedule_ = schedule(train, steps_per_epoch_);
   gradient_.resize(1, static_cast<Index>(run_.net.parameters().size()));
   const auto& widths = run_.net.widths();

@@ -42,6 +42,7 @@ void write_network(Writer& file, const Network& net) {
 
 void write_resume_state(Writer& file, const RunFile& run) {
   const RunPosition& at = run.position;
+  file.attribute("/resume", "data_sha256", Value(run.data_sha256));
   file.attribute("/resume", "epoch", Value(std::int64_t{at.epoch}));
   file.attribute("/resume", "step", Value(std::int64_t{at.step}));
   file.attribute("/resume", "loss_sum", Value(at.loss_sum));

@@ -35,6 +35,7 @@ struct RunFile {
   Network net;
   OptimizerState optimizer;
   RunPosition position;
+  std::string data_sha256;  ///< of what it was trained and tested on: see Dataset's content_sha256
   RunDevice about_device;
   std::vector<EpochResult> epochs;
   std::vector<double> step_loss;  ///< mean loss of every step's batch

@@ -64,6 +64,7 @@ std::vector<std::byte> stored_bytes(const Reader& file, const std::string& path)
 void read_resume_state(const Reader& file, const std::string& path, RunFile& run) {
   const std::string group = "/resume";
   RunPosition& at = run.position;
+  run.data_sha256 = get<std::string>(file, path, group, "data_sha256");
   at.epoch = get<std::int64_t>(file, path, group, "epoch");
   at.step = get<std::int64_t>(file, path, group, "step");
   at.loss_sum = get<double>(file, path, group, "loss_sum");

@@ -41,9 +41,9 @@ Start read_settings(const TrainSettings& settings) {
 
 void check_device_time(const TrainPlan& plan, const ParamSet& train) {
   if (plan.device_seconds <= train.real("max_device_seconds") || train.boolean("yes")) return;
-  throw OutOfRange("device time of this run", format_quantity(plan.device_seconds, "s"),
-                   "train.max_device_seconds is " + format_quantity(train.real("max_device_seconds"), "s"),
-                   "agree with train.yes=true, or train for fewer epochs");
+  throw Refused("device time of this run", format_quantity(plan.device_seconds, "s"),
+                "train.max_device_seconds is " + format_quantity(train.real("max_device_seconds"), "s"),
+                "agree with train.yes=true, or train for fewer epochs");
 }
 
 /// Finds out before the first frame whether the run file can be written.

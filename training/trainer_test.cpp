@@ -149,7 +149,11 @@ TEST_CASE("a resume that would change the result is refused naming the setting")
   fewer.train.floats.resize(100, fewer.train.features());
   cluster_task().train.gather(first, fewer.train.floats);
   fewer.train.labels.resize(100);
-  CHECK_THROWS_WITH(train({{"train.resume", path}}, fewer, Registry()), Catch::Contains("100 samples"));
+  CHECK_THROWS_WITH(train({{"train.resume", path}}, fewer, Registry()), Catch::Contains("data it began with"));
+  TrainTest others = cluster_task();
+  std::swap(others.train.labels.front(), others.train.labels.back());
+  CHECK(others.train.labels != cluster_task().train.labels);
+  CHECK_THROWS_WITH(train({{"train.resume", path}}, others, Registry()), Catch::Contains("SHA-256"));
   CHECK_THAT(message({{"train.resume", folder / "no.h5"}}), Catch::Contains("no.h5"));
   CHECK_THAT(message({{"train.resume", true}}), Catch::Contains("train.out"));
   CHECK(message({{"train.resume", path}, {"train.lr", 5e-3}}) == "nothing was thrown");

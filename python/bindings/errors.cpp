@@ -11,6 +11,7 @@ const char* class_of(const Error& e) {
   if (dynamic_cast<const ShapeMismatch*>(&e)) return "ShapeMismatch";
   if (dynamic_cast<const InvalidParameter*>(&e)) return "InvalidParameter";
   if (dynamic_cast<const Unsupported*>(&e)) return "Unsupported";
+  if (dynamic_cast<const Refused*>(&e)) return "Refused";
   if (dynamic_cast<const Timeout*>(&e)) return "Timeout";
   if (dynamic_cast<const LinkError*>(&e)) return "LinkError";
   if (dynamic_cast<const FileError*>(&e)) return "FileError";

@@ -18,6 +18,12 @@ class Callbacks {
 
   TrainObserver observer() {
     TrainObserver o;
+    o.on_warning = [this](const std::string& text) {
+      guarded([&] {
+        if (PyErr_WarnEx(PyExc_RuntimeWarning, text.c_str(), 1) != 0) throw py::error_already_set();
+        return true;
+      });
+    };
     if (!on_plan_.is_none())
       o.on_plan = [this](const TrainPlan& plan) { return guarded([&] { return on_plan_(plan).cast<bool>(); }); };
     if (!on_step_.is_none())

@@ -45,6 +45,10 @@ class Unsupported(Error, NotImplementedError):
     """A capability this device, rule or build does not have."""
 
 
+class Refused(Error):
+    """Work that would cost more than was allowed, stopped before it was done."""
+
+
 class Timeout(Error, TimeoutError):
     """An action took longer than its deadline."""
 

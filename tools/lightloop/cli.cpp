@@ -237,6 +237,8 @@ int main(int argc, char** argv) try { return parse_and_run(argc, argv); } catch 
   return report(error, kDeviceFault);
 } catch (const LinkError& error) {
   return report(error, kDeviceFault);
+} catch (const Refused& error) {
+  return report(error, kRefused);
 } catch (const InternalError& error) {
   return report(error, kFailed);
 } catch (const Error& error) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "core/param.hpp"
 #include "training/datasets/digits.hpp"
 #include "training/datasets/readers.hpp"
@@ -152,6 +153,14 @@ void Dataset::gather(std::span<const std::uint32_t> which, View<float> x) const 
       std::copy_n(floats.data() + row * width, width, out);
     }
   }
+}
+
+std::string Dataset::content_sha256() const {
+  Sha256 hash;
+  hash.add(std::as_bytes(bytes.flat()));
+  hash.add(std::as_bytes(floats.flat()));
+  hash.add(std::as_bytes(std::span(labels)));
+  return hash.hex();
 }
 
 TrainTest load_dataset(const std::string& name, const std::string& data_dir, std::uint64_t seed) {

@@ -19,6 +19,8 @@ struct Dataset {
   std::vector<std::uint8_t> labels;
   Index size() const { return static_cast<Index>(labels.size()); }
   Index features() const { return bytes.size() ? bytes.cols() : floats.cols(); }
+  /// SHA-256 of features and labels, whatever file they came from.
+  std::string content_sha256() const;
   /// Rows `which` as floats into x (which.size(), features). Throws ShapeMismatch, OutOfRange.
   void gather(std::span<const std::uint32_t> which, View<float> x) const;
 };
