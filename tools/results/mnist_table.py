@@ -33,8 +33,12 @@ ROWS = {  # name: (title, seeds, options)
                "--rule tdfa --device sim:opu,seed={seed} --lr 3e-3 --readout phase4"),
     "noise-all": ("ternary + noise 1, every frame", 3, NOISE + " --lr 1e-3 --set rule.skip_empty=false"),
     "noise-skip": ("ternary + noise 1, empty frames skipped", 3, NOISE + " --lr 1e-3"),
-    "noise-all-3": ("the same at the rate of ternary DFA, every frame", 3, NOISE + " --lr 3e-3 --set rule.skip_empty=false"),
-    "noise-skip-3": ("the same at the rate of ternary DFA, empty frames skipped", 3, NOISE + " --lr 3e-3"),
+    "noise-all-3": ("the same at 3e-3, every frame", 3, NOISE + " --lr 3e-3 --set rule.skip_empty=false"),
+    "noise-skip-3": ("the same at 3e-3, empty frames skipped", 3, NOISE + " --lr 3e-3"),
+    "noise-all-constant": ("the same at a constant rate, every frame", 3,
+                           NOISE + " --lr 1e-3 --set train.schedule=constant --set rule.skip_empty=false"),
+    "noise-skip-constant": ("the same at a constant rate, empty frames skipped", 3,
+                            NOISE + " --lr 1e-3 --set train.schedule=constant"),
 }
 PAIRS = [("anchor", "anchor-digital"), ("phase4", "phase4-digital")]
 
