@@ -98,10 +98,14 @@ def test_ctrl_c_leaves_a_checkpoint_that_resumes_to_the_same_weights(tmp_path):
     options = {**SMALL, "epochs": 15, "batch": 32}
     whole = ll.train("digits", rule="dfa", **options)
     timer = threading.Timer(0.3 * whole.facts["train_seconds"], lambda: os.kill(os.getpid(), signal.SIGINT))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell starts us with it ignored
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        ll.train("digits", rule="dfa", out=tmp_path / "run.h5", **options)
-    timer.cancel()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ll.train("digits", rule="dfa", out=tmp_path / "run.h5", **options)
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
     assert not ll.load_run(tmp_path / "run.h5").facts["complete"]
     resumed = ll.train("digits", rule="dfa", out=tmp_path / "run.h5", resume=True, **options)
     assert resumed.facts["weights_sha256"] == whole.facts["weights_sha256"]
