@@ -52,6 +52,23 @@ struct Timeout : Error {
 struct LinkError : Error {
   using Error::Error;
 };
+/// Frames came back damaged, incomplete or out of step with what was shown. The link itself stands: a repeat may
+/// succeed.
+struct FrameError : LinkError {
+  using LinkError::LinkError;
+};
+/// Whoever waited has stopped waiting; what was waited for may still end. Names the layer and the last good event.
+struct WaitTimeout : Error {
+  using Error::Error;
+};
+/// Somebody else holds it, or too much is waiting for it already. Names the holder.
+struct Busy : Error {
+  using Error::Error;
+};
+/// Work that was called off before it was done.
+struct Cancelled : Error {
+  using Error::Error;
+};
 /// A file that is missing, unreadable, malformed or cannot be written.
 struct FileError : Error {
   using Error::Error;

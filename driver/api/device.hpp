@@ -29,6 +29,13 @@ struct CostModel {
   }
 };
 
+/// What ties a returned frame to the one that was shown.
+enum class Pairing {
+  certain,  ///< it is computed from it (a simulator), or the link carries both under one number
+  counted,  ///< the hardware numbers its exposures: run() fills RunOptions::numbers
+  unknown   ///< nothing: only check frames (see the Session's session.check_every) can tell
+};
+
 /// What a device is and can do. Immutable between two calls of configure().
 struct DeviceInfo {
   std::string kind;  ///< "projection", "layer" or "reservoir": which part of driver/ can drive it
@@ -42,6 +49,7 @@ struct DeviceInfo {
   Index max_batch = 4096;              ///< frames per run(); the Session splits larger ones
   CostModel cost;
   std::string calibration_id;  ///< empty: never calibrated
+  Pairing pairing = Pairing::certain;
 };
 
 enum class Pass { forward, transposed };
@@ -51,6 +59,10 @@ struct RunOptions {
       0;  ///< logical id of frame 0; keys the read noise, so a repeated frame repeats its noise
   Pass pass = Pass::forward;
   std::optional<std::chrono::steady_clock::time_point> deadline = {};  ///< throw Timeout when it passes
+  /// With Pairing::counted, and only then, room for in.count numbers (or null): the hardware's own number of the
+  /// exposure behind each returned frame. Exposures are numbered one by one from opening; a picture nobody asked for
+  /// takes a number too.
+  std::uint64_t* numbers = nullptr;
 };
 
 /// Throws Timeout, naming `who`, when the deadline has passed.
@@ -65,6 +77,11 @@ struct RunReport {
   std::int64_t codes = 0;      ///< output codes returned
   std::int64_t saturated = 0;  ///< output codes at either end that were clipped
   double device_s = 0, device_j = 0;
+  // filled in by a Session; a device leaves them
+  std::uint64_t first_frame_id = 0;                     ///< the logical id the first frame was given
+  std::uint64_t first_exposure = 0, last_exposure = 0;  ///< the hardware's numbers, with Pairing::counted
+  std::uint64_t generation = 0;                         ///< how often settings or programme were changed before
+  std::int64_t retries = 0;                             ///< batches shown again before their answers were accepted
 };
 
 /// One physical quantity the device watches.
@@ -100,7 +117,8 @@ class Device {
   virtual void configure(const Settings& changes) = 0;
   /// Shows `in` and returns what was detected in `out`. `in.count == out.count`; sizes and byte widths as described
   /// (for the transposed pass the sizes are swapped, the bits are not). Missing auxiliary codes are at rest. Throws
-  /// ShapeMismatch, OutOfRange for a code above the format's highest or more than max_batch frames, Timeout, LinkError.
+  /// ShapeMismatch, OutOfRange for a code above the format's highest or more than max_batch frames, Timeout, LinkError,
+  /// FrameError where frames were lost or damaged but the link stands.
   virtual RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) = 0;
   /// Writes what the hardware holds (phases, conductances, mask bits): one frame in the format of describe().program.
   virtual void program(ConstFrames codes);

@@ -13,7 +13,11 @@ const char* class_of(const Error& e) {
   if (dynamic_cast<const Unsupported*>(&e)) return "Unsupported";
   if (dynamic_cast<const Refused*>(&e)) return "Refused";
   if (dynamic_cast<const Timeout*>(&e)) return "Timeout";
+  if (dynamic_cast<const FrameError*>(&e)) return "FrameError";
   if (dynamic_cast<const LinkError*>(&e)) return "LinkError";
+  if (dynamic_cast<const WaitTimeout*>(&e)) return "WaitTimeout";
+  if (dynamic_cast<const Busy*>(&e)) return "Busy";
+  if (dynamic_cast<const Cancelled*>(&e)) return "Cancelled";
   if (dynamic_cast<const FileError*>(&e)) return "FileError";
   if (dynamic_cast<const InternalError*>(&e)) return "InternalError";
   return "Error";

@@ -57,6 +57,22 @@ class LinkError(Error, ConnectionError):
     """The link to a device failed."""
 
 
+class FrameError(LinkError):
+    """Frames came back damaged, incomplete or out of step; the link itself stands."""
+
+
+class WaitTimeout(Error, TimeoutError):
+    """Whoever waited has stopped waiting; what was waited for may still end."""
+
+
+class Busy(Error, BlockingIOError):
+    """Somebody else holds it, or too much is waiting for it already."""
+
+
+class Cancelled(Error):
+    """Work that was called off before it was done."""
+
+
 class FileError(Error, OSError):
     """A file that is missing, unreadable, malformed or cannot be written."""
 
