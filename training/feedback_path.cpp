@@ -7,16 +7,11 @@
 namespace lightloop {
 namespace {
 
-/// The parameters of a catalogued model; empty for devices that are known only once they are open.
-std::vector<ParamInfo> known_params(const DeviceAddress& address, const Registry& registry) {
-  return address.backend == "sim" ? registry.model(address.target).params : std::vector<ParamInfo>{};
-}
-
 /// Settings to open with: the sizes the projection needs and the seed of the run, where the user left them alone.
-Settings opening_settings(const TrainConfig& config, const DeviceAddress& address, const Registry& registry,
-                          Index inputs, Index outputs) {
-  const std::vector<ParamInfo> params = known_params(address, registry);
-  Settings user = address.settings;
+Settings opening_settings(const TrainConfig& config, const std::string& device, const Registry& registry, Index inputs,
+                          Index outputs) {
+  const std::vector<ParamInfo> params = registry.open_params(device);
+  Settings user = parse_address(device).settings;
   for (const auto& [key, value] : config.device) user[key] = value;
   Settings opening = sizes_for_projection(params, user, config.projection, inputs, outputs);
   if (!user.contains("seed") && std::ranges::any_of(params, [](const ParamInfo& info) { return info.name == "seed"; }))
@@ -27,10 +22,9 @@ Settings opening_settings(const TrainConfig& config, const DeviceAddress& addres
 
 FeedbackPath open_device(const std::string& device, const TrainConfig& config, const Registry& registry, Index inputs,
                          Index outputs) {
-  const DeviceAddress address = parse_address(device);
   FeedbackPath path;
   path.session = std::make_unique<Session>(
-      registry.open(device, opening_settings(config, address, registry, inputs, outputs)), device);
+      registry.open(device, opening_settings(config, device, registry, inputs, outputs)), device);
   if (path.session->info().kind != "projection")
     throw Unsupported("rule " + config.model->info.name + " on device " + device,
                       "the device is a " + path.session->info().kind, "the rule needs a fixed projection",

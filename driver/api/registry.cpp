@@ -16,13 +16,26 @@ std::string suggestion(const std::string& name, const std::vector<std::string>& 
   const auto near = nearest(name, known);
   return near ? "Did you mean " + *near + "?" : "";
 }
+
+std::unique_ptr<Device> open_model(const DeviceAddress& address, const Registry& registry) {
+  const DeviceModel& found = registry.model(address.target);
+  return found.open(registry.resolve(found, address.settings));
+}
+
+std::unique_ptr<Twin> open_twin(const DeviceAddress& address, const Registry& registry) {
+  const DeviceModel& found = registry.model(address.target);
+  if (!found.twin) throw Unsupported("twin", to_string(address), "the model " + found.name + " has none");
+  return found.twin(registry.resolve(found, address.settings));
+}
 }  // namespace
 
 Registry::Registry() {
-  backends_["sim"] = [](const DeviceAddress& address, const Registry& registry) {
-    const DeviceModel& found = registry.model(address.target);
-    return found.open(registry.resolve(found, address.settings));
+  Backend sim = open_model;
+  sim.params = [](const DeviceAddress& address, const Registry& registry) {
+    return registry.model(address.target).params;
   };
+  sim.twin = open_twin;
+  backends_["sim"] = std::move(sim);
 }
 
 void Registry::add(DeviceModel added) {
@@ -54,24 +67,36 @@ std::vector<std::string> Registry::backends() const {
   return names;
 }
 
+const Backend& Registry::backend(const std::string& prefix) const {
+  const auto found = backends_.find(prefix);
+  if (found == backends_.end())
+    throw UnknownName("device backend", prefix, "known: " + listed(backends()), suggestion(prefix, backends()));
+  return found->second;
+}
+
 std::unique_ptr<Device> Registry::open(const std::string& address, const Settings& extra) const {
   DeviceAddress parsed = parse_address(address);
   for (const auto& [key, value] : extra) parsed.settings[key] = value;
-  const auto backend = backends_.find(parsed.backend);
-  if (backend == backends_.end())
-    throw UnknownName("device backend", parsed.backend, "known: " + listed(backends()),
-                      suggestion(parsed.backend, backends()));
-  return backend->second(parsed, *this);
+  return backend(parsed.backend).open(parsed, *this);
+}
+
+std::vector<ParamInfo> Registry::open_params(const std::string& address) const {
+  const DeviceAddress parsed = parse_address(address);
+  const Backend& found = backend(parsed.backend);
+  if (!found.params) return {};
+  std::vector<ParamInfo> params = found.params(parsed, *this);
+  std::erase_if(params, [&](const ParamInfo& info) { return parsed.settings.contains(info.name); });
+  return params;
 }
 
 std::unique_ptr<Twin> Registry::twin(const std::string& address, const Settings& extra) const {
   DeviceAddress parsed = parse_address(address);
   for (const auto& [key, value] : extra) parsed.settings[key] = value;
-  if (parsed.backend != "sim")
-    throw Unsupported("twin", to_string(parsed), "only simulated devices (sim:MODEL) bring their own twin");
-  const DeviceModel& found = model(parsed.target);
-  if (!found.twin) throw Unsupported("twin", to_string(parsed), "the model " + found.name + " has none");
-  return found.twin(resolve(found, parsed.settings));
+  const Backend& found = backend(parsed.backend);
+  if (!found.twin)
+    throw Unsupported("twin", to_string(parsed), "the backend " + parsed.backend + " brings none",
+                      "Simulated devices (sim:MODEL) bring their own.");
+  return found.twin(parsed, *this);
 }
 
 ParamSet Registry::resolve(const DeviceModel& model, const Settings& settings) const {

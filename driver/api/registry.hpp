@@ -4,6 +4,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "driver/api/device.hpp"
@@ -39,8 +41,17 @@ DeviceAddress parse_address(const std::string& text);
 std::string to_string(const DeviceAddress& address);
 
 class Registry;
-/// Opens "prefix:target" for one backend.
-using Backend = std::function<std::unique_ptr<Device>(const DeviceAddress&, const Registry&)>;
+/// One way to reach devices. A callable that opens "prefix:target" is one; more can be known before opening.
+struct Backend {
+  Backend() = default;
+  template <class F>
+  requires std::is_invocable_r_v < std::unique_ptr<Device>, F,
+  const DeviceAddress&, const Registry& > Backend(F opener) : open(std::move(opener)) {}  // NOLINT: implicit on purpose
+
+  std::function<std::unique_ptr<Device>(const DeviceAddress&, const Registry&)> open;
+  std::function<std::vector<ParamInfo>(const DeviceAddress&, const Registry&)> params = {};  ///< see open_params
+  std::function<std::unique_ptr<Twin>(const DeviceAddress&, const Registry&)> twin = {};     ///< empty: no twins
+};
 
 class Registry {
  public:
@@ -54,13 +65,17 @@ class Registry {
 
   /// Opens a device string. `extra` is laid over the settings written in the string (the --set options).
   std::unique_ptr<Device> open(const std::string& address, const Settings& extra = {}) const;
-  /// The twin of a device string; throws Unsupported when the model has none.
+  /// Parameters that may still be chosen when this device string is opened: those it fixes are left out. Empty where
+  /// the backend cannot tell before the device is open.
+  std::vector<ParamInfo> open_params(const std::string& address) const;
+  /// The twin of a device string; throws Unsupported when the model or the backend has none.
   std::unique_ptr<Twin> twin(const std::string& address, const Settings& extra = {}) const;
   /// Settings of a model with its preset applied, checked: what `open` would use. A model with presets also gets the
   /// text parameter "preset" ("none" or one of their names). Throws as ParamSet::set.
   ParamSet resolve(const DeviceModel& model, const Settings& settings) const;
 
  private:
+  const Backend& backend(const std::string& prefix) const;
   std::vector<DeviceModel> models_;
   std::map<std::string, Backend> backends_;
 };

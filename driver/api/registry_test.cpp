@@ -121,7 +121,30 @@ TEST_CASE("unknown models and backends are refused with what is known") {
   CHECK_THROWS_WITH(registry.open("bench:x"), Contains("sim"));
   CHECK_THROWS_AS(registry.open("bench:x"), UnknownName);
   CHECK_THROWS_AS(registry.twin("sim:fake"), Unsupported);
-  CHECK_THROWS_AS(registry.twin("remote:x"), Unsupported);
+  CHECK_THROWS_AS(registry.twin("bench:x"), UnknownName);
+  registry.add_backend("mine", [](const DeviceAddress&, const Registry&) { return std::unique_ptr<Device>(); });
+  CHECK_THROWS_AS(registry.twin("mine:x"), Unsupported);
+}
+
+TEST_CASE("what may be chosen at opening is what the device string leaves open") {
+  Registry registry;
+  registry.add(fake_model());
+  const auto names = [&](const std::string& address) {
+    std::vector<std::string> all;
+    for (const ParamInfo& info : registry.open_params(address)) all.push_back(info.name);
+    return all;
+  };
+  CHECK(names("sim:fake") == std::vector<std::string>{"seed", "camera.bits", "note"});
+  CHECK(names("sim:fake,seed=3") == std::vector<std::string>{"camera.bits", "note"});
+  Backend mine = [](const DeviceAddress&, const Registry&) { return std::unique_ptr<Device>(); };
+  registry.add_backend("blind", mine);
+  mine.params = [](const DeviceAddress& address, const Registry& all) {
+    return all.open_params("sim:" + address.target);
+  };
+  registry.add_backend("mine", std::move(mine));
+  CHECK(names("mine:fake,note=x") == std::vector<std::string>{"seed", "camera.bits"});
+  CHECK(names("blind:fake").empty());
+  CHECK_THROWS_AS(names("sim:fakee"), UnknownName);
 }
 
 TEST_CASE("names are taken once and presets must be valid") {

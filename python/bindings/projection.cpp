@@ -39,14 +39,11 @@ py::tuple sizes(const py::dict& projection, Index n_in, Index n_out) {
 }
 
 py::dict size_settings(const std::string& address, Index inputs, Index outputs) {
-  const DeviceAddress parsed = parse_address(address);
   Settings settings;
-  if (parsed.backend == "sim")
-    for (const ParamInfo& info : registry().model(parsed.target).params) {
-      if (parsed.settings.contains(info.name)) continue;
-      if (info.name == "input.size") settings[info.name] = std::int64_t{inputs};
-      if (info.name == "output.size") settings[info.name] = std::int64_t{outputs};
-    }
+  for (const ParamInfo& info : registry().open_params(address)) {
+    if (info.name == "input.size") settings[info.name] = std::int64_t{inputs};
+    if (info.name == "output.size") settings[info.name] = std::int64_t{outputs};
+  }
   return from_settings(settings);
 }
 
