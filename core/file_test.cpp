@@ -7,23 +7,13 @@
 #include <filesystem>
 
 #include "core/error.hpp"
+#include "core/temporary_folder_for_tests.hpp"
 
 using namespace lightloop;
 namespace fs = std::filesystem;
 
-namespace {
-struct Folder {
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string path = "/tmp/lightloop_file_test_" + std::to_string(::getpid());
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-  }
-};
-}  // namespace
-
 TEST_CASE("file: what was written is read back, and replaces what was there") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/a.txt";
   for (const std::size_t size : {std::size_t{0}, std::size_t{5}, std::size_t{1} << 16, std::size_t{300'001}}) {
     const std::string content(size, 'q');
@@ -34,7 +24,7 @@ TEST_CASE("file: what was written is read back, and replaces what was there") {
 }
 
 TEST_CASE("file: a failed write names the file and leaves nothing behind") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   CHECK_THROWS_WITH(write_file(folder.path + "/none/a.txt", "x"), Catch::Matchers::Contains("/none/a.txt"));
   fs::create_directory(folder.path + "/taken");
   CHECK_THROWS_AS(write_file(folder.path + "/taken", "x"), FileError);
@@ -47,7 +37,7 @@ TEST_CASE("file: a failed write names the file and leaves nothing behind") {
 }
 
 TEST_CASE("file: temporaries of dead processes go, those of living ones stay") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/a.h5";
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);

@@ -1,6 +1,5 @@
 #include "core/hdf5_stream.hpp"
 
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,21 +10,13 @@
 
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
+#include "core/temporary_folder_for_tests.hpp"
 
 using namespace lightloop;
 using Catch::Matchers::Contains;
 namespace fs = std::filesystem;
 
 namespace {
-struct Folder {
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string path = "/tmp/lightloop_stream_test_" + std::to_string(::getpid());
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-  }
-};
-
 const std::vector<h5::Column> kColumns = {{"/loss", h5::Column::Kind::float64, {}, "1"},
                                           {"/device/codes", h5::Column::Kind::uint8, {4, 8}, ""},
                                           {"/weights", h5::Column::Kind::float32, {3}, "1"},
@@ -66,7 +57,7 @@ void check_rows(const std::string& path, Index rows) {
 }  // namespace
 
 TEST_CASE("stream: rows appended are read back, attributes and units too") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/a.h5";
   h5::Appender stream(path, kColumns, 16, {{"kind", "recording"}, {"format_version", std::int64_t{1}}});
   for (Index i = 0; i < 40; ++i) append_row(stream, i);
@@ -88,7 +79,7 @@ TEST_CASE("stream: rows appended are read back, attributes and units too") {
 }
 
 TEST_CASE("stream: after kill -9 every acknowledged row is readable and recover makes the file plain") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/a.h5";
   for (const int rows_per_chunk : {1, 10, 64}) {
     for (const int delay_us : {3'000, 8'000, 20'000, 45'000}) {
@@ -136,7 +127,7 @@ TEST_CASE("stream: after kill -9 every acknowledged row is readable and recover 
 }
 
 TEST_CASE("stream: others read while it grows") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/a.h5";
   h5::Appender stream(path, kColumns, 8);
   for (Index i = 0; i < 20; ++i) append_row(stream, i);
@@ -155,15 +146,11 @@ TEST_CASE("stream: others read while it grows") {
 }
 
 TEST_CASE("stream: a full disk is a FileError and what was acknowledged stays") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/a.h5";
   Index acknowledged = 0;
   {
-    rlimit before{};
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{1'000'000, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const test::FileLimit limit(1'000'000);
     h5::Appender stream(path, kColumns, 32);
     const auto fill = [&] {
       for (Index i = 0; i < 100'000; ++i) append_row(stream, i);
@@ -172,8 +159,6 @@ TEST_CASE("stream: a full disk is a FileError and what was acknowledged stays") 
     acknowledged = stream.acknowledged();
     CHECK_THROWS_WITH(stream.flush(), Contains("an earlier write failed"));
     stream.close();
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
   }
   CHECK(acknowledged > 1000);
   check_rows(path, acknowledged);
@@ -182,7 +167,7 @@ TEST_CASE("stream: a full disk is a FileError and what was acknowledged stays") 
 }
 
 TEST_CASE("stream: rows of the wrong shape or kind and files of another layout are refused") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/a.h5";
   h5::Appender stream(path, kColumns, 8);
   CHECK_THROWS_AS(stream.put(2, std::vector<float>(4)), ShapeMismatch);

@@ -1,49 +1,21 @@
 #include "core/hdf5.hpp"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <csignal>
 #include <filesystem>
 #include <numeric>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
+#include "core/temporary_folder_for_tests.hpp"
 
 using namespace lightloop;
 using Catch::Matchers::Contains;
 namespace fs = std::filesystem;
 
-namespace {
-struct Folder {
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string path = "/tmp/lightloop_hdf5_test_" + std::to_string(::getpid());
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-  }
-};
-
-/// While it lives, no file may grow beyond `bytes`: a full disk for anyone.
-struct FileLimit {
-  explicit FileLimit(rlim_t bytes) {
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    handler = std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{bytes, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
-  }
-  rlimit before{};
-  void (*handler)(int);
-};
-}  // namespace
-
 TEST_CASE("hdf5: everything written is read back") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/run.h5";
   const std::vector<float> weights = {1.5f, -2, 3, 4, 5, 6};
   const std::vector<double> loss = {0.1, 0.2};
@@ -103,7 +75,7 @@ TEST_CASE("hdf5: everything written is read back") {
 }
 
 TEST_CASE("hdf5: without commit nothing is left and an older file stays") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/run.h5";
   write_file(path, "older");
   try {
@@ -117,9 +89,9 @@ TEST_CASE("hdf5: without commit nothing is left and an older file stays") {
 }
 
 TEST_CASE("hdf5: a full disk is one FileError, leaves nothing, and an older file stays") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/run.h5";
-  const FileLimit limit(100'000);
+  const test::FileLimit limit(100'000);
   const auto write = [&](Index size) {
     h5::Writer file(path);
     file.write("/a", std::vector<float>(static_cast<std::size_t>(size)), {size}, "1");
@@ -135,7 +107,7 @@ TEST_CASE("hdf5: a full disk is one FileError, leaves nothing, and an older file
 }
 
 TEST_CASE("hdf5: a writer may commit again after writing more") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   h5::Writer file(folder.path + "/run.h5");
   file.write("/a", std::vector<float>(10, 1.0f), {10}, "1");
   file.commit();
@@ -147,7 +119,7 @@ TEST_CASE("hdf5: a writer may commit again after writing more") {
 }
 
 TEST_CASE("hdf5: what cannot be written is refused by name") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   CHECK_THROWS_WITH(h5::Writer(folder.path + "/none/run.h5"), Contains("/none/run.h5") && Contains("No such file"));
   h5::Writer file(folder.path + "/run.h5");
   file.write("/a", std::vector<float>(4), {2, 2}, "1");
@@ -162,7 +134,7 @@ TEST_CASE("hdf5: what cannot be written is refused by name") {
 }
 
 TEST_CASE("hdf5: what cannot be read is refused by file, object and remedy") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/run.h5";
   CHECK_THROWS_WITH(h5::Reader(path), Contains(path) && Contains("No such file"));
   write_file(path, "not HDF5 at all");
@@ -198,7 +170,7 @@ TEST_CASE("hdf5: what cannot be read is refused by file, object and remedy") {
 }
 
 TEST_CASE("hdf5: dimensions make the file valid netCDF-4") {
-  const Folder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder.path + "/sweep.h5";
   {
     h5::Writer file(path);

@@ -1,8 +1,5 @@
 // Devices of the catalogue and whole training runs, recorded and played back.
-#include <sys/resource.h>
-
 #include <catch2/catch.hpp>
-#include <csignal>
 
 #include "core/error.hpp"
 #include "core/random.hpp"
@@ -143,19 +140,13 @@ TEST_CASE("a recording that cannot be is refused before the first frame") {
 TEST_CASE("a full disk stops a recorded training run with an error that names the recording") {
   const TemporaryFolder folder;
   const std::string file = folder / "rec.h5";
-  rlimit before{};
-  ::getrlimit(RLIMIT_FSIZE, &before);
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  const rlimit limit{2'500'000, before.rlim_max};
-  ::setrlimit(RLIMIT_FSIZE, &limit);
   std::string message;
   try {
+    const test::FileLimit limit(2'500'000);
     run(small({{"train.device", kBench}, {"train.rule", "dfa"}, {"train.record", file}}));
   } catch (const FileError& error) {
     message = error.what();
   }
-  ::setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, handler);
   CHECK_THAT(message, Contains(file) && Contains("Free some space"));
   const auto device = all_devices().open("replay:" + file);
   CHECK_THAT(device->self_test().detail, Contains("frames"));

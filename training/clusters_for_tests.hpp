@@ -1,11 +1,9 @@
 #pragma once
-// A small task every learning rule must solve, and a place for files that goes away.
-#include <unistd.h>
-
-#include <filesystem>
+// A small task every learning rule must solve.
 #include <string>
 
 #include "core/random.hpp"
+#include "core/temporary_folder_for_tests.hpp"
 #include "training/datasets/dataset.hpp"
 
 namespace lightloop {
@@ -32,22 +30,6 @@ inline Dataset clusters(Index samples, std::uint64_t instance, Index features = 
 
 inline TrainTest cluster_task() { return {clusters(1000, 1), clusters(500, 2)}; }
 
-/// A fresh folder, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "lightloop-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  std::size_t files() const {
-    return std::size_t(
-        std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
-  }
-
- private:
-  std::filesystem::path path_;
-};
+using test::TemporaryFolder;
 
 }  // namespace lightloop

@@ -1,26 +1,16 @@
 #pragma once
 // For tests only: a folder that vanishes, and files of samples, whole or spoilt.
-#include <unistd.h>
 #include <zlib.h>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "core/file.hpp"
+#include "core/temporary_folder_for_tests.hpp"
 
 namespace lightloop::test {
 
-struct Folder {
-  Folder() { std::filesystem::create_directories(path); }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string operator/(const std::string& name) const { return path + "/" + name; }
-  std::size_t files() const {
-    namespace fs = std::filesystem;
-    return static_cast<std::size_t>(std::distance(fs::recursive_directory_iterator(path), {}));
-  }
-  std::string path = "/tmp/lightloop_datasets_test_" + std::to_string(::getpid());
-};
+using Folder = TemporaryFolder;
 
 inline std::string gzip(const std::string& text) {
   z_stream z{};

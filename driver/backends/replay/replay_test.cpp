@@ -1,6 +1,5 @@
 #include "driver/backends/replay/replay.hpp"
 
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
 #include "core/hdf5_stream.hpp"
+#include "core/temporary_folder_for_tests.hpp"
 #include "driver/api/fake_device_test.hpp"
 #include "driver/backends/backends.hpp"
 #include "driver/recorder/recording.hpp"
@@ -23,10 +23,7 @@ using Catch::Matchers::Contains;
 using test::FakeDevice;
 using test::FakeOptions;
 
-struct Folder {
-  Folder() { std::filesystem::create_directories(path); }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string path = (std::filesystem::temp_directory_path() / ("replay_test_" + std::to_string(::getpid()))).string();
+struct Folder : test::TemporaryFolder {
   std::string file = path + "/rec.h5";
 };
 
@@ -221,11 +218,7 @@ TEST_CASE("recording: a full disk is a FileError with a remedy, and what was rec
   const Folder folder;
   std::vector<Answers> answers;
   {
-    rlimit before{};
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{3'000'000, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
+    const test::FileLimit limit(3'000'000);
     std::string message;
     {
       Session real(std::make_unique<FakeDevice>(FakeOptions{}), "sim:fake");
@@ -237,8 +230,6 @@ TEST_CASE("recording: a full disk is a FileError with a remedy, and what was rec
       }
       CHECK_THROWS_AS(run(real, 1, 1), FileError);
     }
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
     CHECK_THAT(message, Contains(folder.file) && Contains("Free some space"));
   }
   REQUIRE(answers.size() > 10);
