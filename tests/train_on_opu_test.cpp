@@ -124,6 +124,90 @@ TEST_CASE("a digital run with the matrix of an ideal device is the run on that d
   CHECK(distance(light, digital) < 0.05 * distance(light, other));  // the codes have 16 bits
 }
 
+TEST_CASE("measuring a matrix is planned, metered, limited and not repeated by a resume") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run.h5";
+  const TrainSettings measured =
+      optical({{"train.device", "digital"}, {"rule.matrix_from", "sim:opu"}, {"train.out", path}});
+  TrainPlan plan, calibrated;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& p) {
+    plan = p;
+    return true;
+  };
+  observer.on_calibrated = [&](const TrainPlan& p) { calibrated = p; };
+  int steps = 0;
+  observer.stop = [&] { return ++steps == 40; };
+  const TrainResult part = run(measured, observer);
+  CHECK(plan.device_frames > 2 * 5);  // an anchor read-out shows two frames per unit vector
+  CHECK(part.device_frames > 2 * 5);
+  CHECK(part.device_frames <= plan.device_frames);
+  CHECK(part.device_seconds <= calibrated.device_seconds);
+  CHECK(load_run(path).about_device.address == "sim:opu");
+  const TrainResult whole = run({{"train.resume", path}});
+  CHECK(whole.device_frames == part.device_frames);
+  TrainSettings again = measured;
+  again["train.force"] = true;
+  CHECK(whole.weights_sha256 == run(again).weights_sha256);
+  again["train.max_device_seconds"] = 1e-3;
+  CHECK_THROWS_AS(run(again), Refused);
+}
+
+TEST_CASE("after calibration the plan holds at the exposure that was found") {
+  TrainPlan plan, calibrated;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& p) {
+    plan = p;
+    return true;
+  };
+  observer.on_calibrated = [&](const TrainPlan& p) { calibrated = p; };
+  // so little light that the search ends far from the exposure the device is opened with
+  const TrainResult result =
+      run(optical({{"train.device", "sim:opu,laser.pixel_power=1 fW,preset=ideal"}, {"train.epochs", std::int64_t{1}}}),
+          observer);
+  CHECK(plan.exposure_s == 0);
+  CHECK(calibrated.exposure_s > 0);
+  CHECK(calibrated.device_frames == plan.device_frames);
+  CHECK(calibrated.device_seconds > 1.5 * plan.device_seconds);
+  CHECK(result.device_seconds <= calibrated.device_seconds);
+}
+
+TEST_CASE("what calibration warned of is in the result and in the file, a resume later too") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run.h5";
+  int steps = 0;
+  TrainObserver stopping;
+  stopping.stop = [&] { return ++steps == 5; };
+  run(optical({{"train.out", path}, {"projection.exposure", 1.0}, {"train.epochs", std::int64_t{1}}}), stopping);
+  int heard = 0;
+  TrainObserver listening;
+  listening.on_warning = [&](const std::string&) { ++heard; };
+  const TrainResult result = run({{"train.resume", path}}, listening);
+  CHECK(heard == 0);  // the first call said it
+  REQUIRE(result.warnings.size() == 1);
+  CHECK_THAT(result.warnings[0], Catch::Contains("clipped"));
+  CHECK(load_run(path).warnings == result.warnings);
+}
+
+TEST_CASE("a net without hidden layers asks nothing of the device") {
+  TrainPlan plan;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& p) {
+    plan = p;
+    return true;
+  };
+  const TrainResult result = run(optical({{"train.net", "20-5"}}), observer);
+  CHECK(plan.device_frames == 0);
+  CHECK(result.device_frames == 0);
+  CHECK(result.test_accuracy > 0.95);
+  CHECK_THROWS_WITH(run(optical({{"train.net", "20-5"}, {"train.record", "never.h5"}})),
+                    Catch::Contains("no hidden layer"));
+}
+
+TEST_CASE("targets have one sign, so drtp may show them as a threshold") {
+  CHECK(run(optical({{"train.rule", "drtp"}, {"train.encoding", "threshold"}})).device_frames > 0);
+}
+
 TEST_CASE("a stopped optical run resumes bit by bit, noise and drift on, with another thread count") {
   const TemporaryFolder folder;
   const std::string path = folder / "run.h5";

@@ -68,6 +68,12 @@ void fit_projection_to_rule(TrainConfig& config) {
     config.projection.try_emplace("skip_empty", false);
   ParamSet projection("projection", projection_params());
   projection.set(config.projection);
+  if (!config.digital() && info.signed_signal && projection.text("encoding") == "threshold")
+    throw InvalidParameter("projection.encoding", "threshold", "shows what is above 0 and nothing else",
+                           "What rule " + info.name + " projects has both signs: use ternary or bitplanes:N.");
+  if (projection.text("readout") == "intensity")
+    throw InvalidParameter("projection.readout", "intensity", "gives |Hx|^2 and no sign",
+                           "Rule " + info.name + " needs a linear read-out: anchor or phase4.");
   if (config.rule.has("dead_zone") && projection.real("dead_zone") != config.rule.real("dead_zone"))
     throw InvalidParameter("projection.dead_zone", to_string(projection.value("dead_zone")),
                            "rule.dead_zone is " + to_string(config.rule.value("dead_zone")),
@@ -148,8 +154,10 @@ std::vector<TrainSettings> baselines(const TrainSettings& settings) {
   std::vector<TrainSettings> runs;
   if (asked == settings.end()) return runs;
   const std::string list = to_string(asked->second);
-  for (std::size_t begin = 0; begin < list.size();) {
+  for (std::size_t begin = 0; begin <= list.size() && !list.empty();) {
     const std::size_t end = std::min(list.find(',', begin), list.size());
+    if (begin == end)
+      throw InvalidParameter("train.baseline", list, "a comma with no rule beside it", "write rules like bp,dfa");
     TrainSettings run;
     for (const auto& [key, value] : settings) {
       const bool of_device = key.starts_with("projection.") || key.starts_with("device.") || key == "train.device" ||

@@ -1,6 +1,7 @@
 #include "training/feedback.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
@@ -13,15 +14,28 @@ namespace {
 
 class Digital : public Feedback {
  public:
-  explicit Digital(Matrix<float> matrix) : matrix_(std::move(matrix)) {}
+  Digital(Matrix<float> matrix, bool drawn) : matrix_(std::move(matrix)), drawn_(drawn) {}
   Index inputs() const override { return matrix_.cols(); }
   Index outputs() const override { return matrix_.rows(); }
   void project(View<const float> e, View<float> out) override {
     gemm(Transpose::no, Transpose::yes, 1.0f, e, matrix_, 0.0f, out);
   }
+  std::vector<std::byte> snapshot() const override {
+    if (drawn_) return {};
+    ByteWriter out;
+    out.put_all<float>(matrix_.flat());
+    return out.take();
+  }
+  void restore(const std::vector<std::byte>& state) override {
+    ByteReader in(state, "feedback matrix");
+    const auto bytes = in.take(drawn_ ? 0 : matrix_.flat().size_bytes());
+    in.done();
+    if (!bytes.empty()) std::memcpy(matrix_.data(), bytes.data(), bytes.size());
+  }
 
  private:
   Matrix<float> matrix_;
+  bool drawn_;  // from the seed, which gives it again
 };
 
 class OnDevice : public Feedback {
@@ -91,11 +105,11 @@ std::unique_ptr<Feedback> digital_feedback(Index inputs, Index outputs, std::uin
   Matrix<float> matrix(outputs, inputs);
   const Stream stream(seed, 0, Purpose::feedback_matrix);
   parallel_for(outputs, [&](Index i) { stream.normal(static_cast<std::uint64_t>(i), 0, matrix.row(i)); });
-  return digital_feedback(std::move(matrix));
+  return std::make_unique<Digital>(std::move(matrix), true);
 }
 
 std::unique_ptr<Feedback> digital_feedback(Matrix<float> matrix) {
-  return std::make_unique<Digital>(std::move(matrix));
+  return std::make_unique<Digital>(std::move(matrix), false);
 }
 
 std::unique_ptr<Feedback> device_feedback(Projection& projection) { return std::make_unique<OnDevice>(projection); }

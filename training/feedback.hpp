@@ -26,7 +26,8 @@ class Feedback {
 /// B in memory. Entries are N(0, 1): output i is Stream(seed, 0, Purpose::feedback_matrix) row i, so that B of fewer
 /// outputs is the top of a larger one.
 std::unique_ptr<Feedback> digital_feedback(Index inputs, Index outputs, std::uint64_t seed);
-/// Any given matrix (outputs, inputs), for example a measured one.
+/// Any given matrix (outputs, inputs), for example a measured one. Its snapshot holds the matrix, and restore() takes
+/// another of the same shape.
 std::unique_ptr<Feedback> digital_feedback(Matrix<float> matrix);
 /// A device behind a Projection; `projection` must outlive it. How e is coded is the projection's.
 std::unique_ptr<Feedback> device_feedback(Projection& projection);

@@ -30,7 +30,6 @@ FeedbackPath open_device(const std::string& device, const TrainConfig& config, c
                       "the device is a " + path.session->info().kind, "the rule needs a fixed projection",
                       "`lightloop devices` lists what is there; sim:opu is one");
   path.projection = std::make_unique<Projection>(*path.session, inputs, outputs, config.projection);
-  path.feedback = device_feedback(*path.projection);
   return path;
 }
 
@@ -47,16 +46,19 @@ void check_device_settings(const TrainConfig& config, const Registry& registry) 
   registry.resolve(registry.model(address.target), all);
 }
 
-FeedbackPath open_feedback(const TrainConfig& config, const Registry& registry, Index inputs, Index outputs) {
+FeedbackPath open_feedback(const TrainConfig& config, const Registry& registry, Index inputs, Index outputs,
+                           bool resumed) {
   if (!config.uses_projection()) return {};
-  if (!config.digital()) return open_device(config.train.text("device"), config, registry, inputs, outputs);
   FeedbackPath path;
-  if (const std::string& source = config.rule.text("matrix_from"); !source.empty()) {
-    const FeedbackPath device = open_device(source, config, registry, inputs, outputs);
-    path.feedback = digital_feedback(measure_matrix(*device.projection));
-    device.session->device().close();
-  } else {
+  if (!config.digital()) {
+    path = open_device(config.train.text("device"), config, registry, inputs, outputs);
+    path.feedback = device_feedback(*path.projection);
+  } else if (const std::string& source = config.rule.text("matrix_from"); source.empty()) {
     path.feedback = digital_feedback(inputs, outputs, config.seed());
+  } else if (resumed) {
+    path.feedback = digital_feedback(Matrix<float>(outputs, inputs));
+  } else {
+    path = open_device(source, config, registry, inputs, outputs);
   }
   return path;
 }

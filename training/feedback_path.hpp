@@ -9,19 +9,22 @@
 
 namespace lightloop {
 
-/// The feedback and, for a device, what it stands on.
+/// The feedback and, for a device, what it stands on. A device without feedback is there to be measured
+/// (rule.matrix_from): B lives in memory afterwards.
 struct FeedbackPath {
   std::unique_ptr<Session> session;
   std::unique_ptr<Projection> projection;
   std::unique_ptr<Feedback> feedback;
+  bool measures() const { return projection && !feedback; }
 };
 
 /// Checks device strings and settings as far as that goes without opening the device.
 void check_device_settings(const TrainConfig& config, const Registry& registry);
 
-/// Opens what the rule needs for B (outputs, inputs); all empty for a rule that needs nothing. No frame is sent, except
-/// for rule.matrix_from, whose device is measured here and closed again. Throws Unsupported for a device that is no
-/// projection.
-FeedbackPath open_feedback(const TrainConfig& config, const Registry& registry, Index inputs, Index outputs);
+/// Opens what the rule needs for B (outputs, inputs); all empty for a rule that needs nothing. Sends no frame. With
+/// `resumed` a measured matrix is not measured again: the feedback then waits for its snapshot. Throws Unsupported for
+/// a device that is no projection.
+FeedbackPath open_feedback(const TrainConfig& config, const Registry& registry, Index inputs, Index outputs,
+                           bool resumed);
 
 }  // namespace lightloop

@@ -32,6 +32,7 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   epochs_ = train.integer("epochs");
   alignment_every_ = train.integer("alignment_every");
   const std::string data_sha256 = sha256(data_.train.content_sha256() + data_.test.content_sha256());
+  resumed_ = resumed.has_value();
   if (resumed) {
     run_ = std::move(*resumed);
     run_.complete = false;
@@ -53,10 +54,8 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
                     "The file is damaged; start again");
   schedule_ = schedule(train, steps_per_epoch_);
   gradient_.resize(1, static_cast<Index>(run_.net.parameters().size()));
-  const auto& widths = run_.net.widths();
-  const Index widest = run_.net.hidden_layers() == 0 ? 1 : *std::max_element(widths.begin() + 1, widths.end() - 1);
-  path_ = open_feedback(config_, registry, widths.back(), widest);
-  make_rule();
+  open_path(registry);
+  if (!path_.measures()) make_rule();
   run_.train = config_.train;
   run_.rule = config_.rule;
   for (const auto& [key, value] : config_.projection) run_.asked["projection." + key] = value;
@@ -82,6 +81,17 @@ void TrainingLoop::make_network() {
   run_.optimizer = optimizer_state(optimizer_, static_cast<Index>(run_.net.parameters().size()));
 }
 
+void TrainingLoop::open_path(const Registry& registry) {
+  const auto& widths = run_.net.widths();
+  if (run_.net.hidden_layers() > 0) {
+    const Index widest = *std::max_element(widths.begin() + 1, widths.end() - 1);
+    path_ = open_feedback(config_, registry, widths.back(), widest, resumed_);
+  } else if (const std::string& record = config_.train.text("record"); !record.empty()) {
+    throw InvalidParameter("train.record", record, "net " + to_string(widths) + " has no hidden layer to teach",
+                           "no frame will be shown: leave it out, or give the net a hidden layer");
+  }
+}
+
 void TrainingLoop::make_rule() {
   rule_ = config_.model->make({run_.net, config_.seed(), config_.rule, path_.feedback.get()});
   if (!run_.rule_state.empty()) rule_->restore(run_.rule_state);
@@ -105,25 +115,40 @@ TrainPlan TrainingLoop::plan() const {
   if (!path_.projection) return plan;
   plan.encoding = path_.projection->settings().text("encoding");
   plan.readout = path_.projection->settings().text("readout");
-  const ProjectionCost batch = path_.projection->cost(batch_), calibration = path_.projection->calibration_cost();
-  const bool fresh = run_.session.empty();
-  const ProjectionCost probe = path_.projection->probe_cost();
+  plan.exposure_s = path_.projection->report().exposure_s;
   const auto add = [&plan](const ProjectionCost& cost, Index times) {
     plan.device_frames += times * cost.frames;
     plan.device_seconds += static_cast<double>(times) * cost.device_s;
     plan.device_joules += static_cast<double>(times) * cost.device_j;
   };
-  add(batch, plan.steps);
-  add(calibration, fresh ? 1 : 0);
-  if (config_.train.boolean("probe")) add(probe, fresh ? 2 : 1);
+  add(path_.projection->calibration_cost(), resumed_ ? 0 : 1);
+  if (path_.measures()) {
+    add(path_.projection->cost(1), path_.projection->inputs());
+    return plan;
+  }
+  add(path_.projection->cost(batch_), plan.steps);
+  if (config_.train.boolean("probe")) add(path_.projection->probe_cost(), resumed_ ? 1 : 2);
   return plan;
 }
 
-void TrainingLoop::start() {
-  if (!path_.projection || !run_.session.empty()) return;
+bool TrainingLoop::calibrate() {
+  if (!path_.projection || resumed_) return false;
   if (const std::string& file = config_.train.text("record"); !file.empty()) recording_ = record(*path_.session, file);
   path_.projection->calibrate();
-  if (config_.train.boolean("probe")) run_.health_start = path_.projection->probe();
+  run_.warnings = path_.projection->report().warnings;
+  return true;
+}
+
+void TrainingLoop::measure() {
+  if (path_.measures()) {
+    path_.feedback = digital_feedback(measure_matrix(*path_.projection));
+    note_device();
+    path_.projection.reset();
+    path_.session.reset();
+    make_rule();
+  } else if (config_.train.boolean("probe")) {
+    run_.health_start = path_.projection->probe();
+  }
 }
 
 void TrainingLoop::begin_epoch() {
@@ -168,7 +193,15 @@ double TrainingLoop::step() {
   return run_.step_loss.back();
 }
 
+void TrainingLoop::check_weights() const {
+  const std::span<const float> weights = run_.net.parameters();
+  if (std::ranges::all_of(weights, [](float w) { return std::isfinite(w); })) return;
+  throw OutOfRange("weights after " + std::to_string(run_.step_loss.size()) + " steps", "not finite",
+                   "must stay finite", "lower train.lr");
+}
+
 void TrainingLoop::end_epoch(double learning_rate) {
+  check_weights();
   note_device();
   RunPosition& at = run_.position;
   EpochResult epoch;
@@ -201,8 +234,11 @@ void TrainingLoop::finish() {
 
 void TrainingLoop::note_device() {
   RunDevice& about = run_.about_device;
-  about.address = config_.train.text("device");
-  if (!path_.session) return;
+  if (!path_.session) {
+    if (about.address.empty()) about.address = config_.train.text("device");
+    return;
+  }
+  about.address = path_.session->address();
   const DeviceInfo& info = path_.session->info();
   about.kind = info.kind;
   about.model = info.model;
@@ -220,6 +256,7 @@ void TrainingLoop::note_device() {
 
 void TrainingLoop::save() {
   if (out().empty()) return;
+  check_weights();
   note_device();
   run_.rule_state = rule_->snapshot();
   if (path_.session) {
@@ -235,25 +272,8 @@ void TrainingLoop::close_recording() {
 }
 
 TrainResult TrainingLoop::take_result() {
-  TrainResult result;
-  result.rule = config_.model->info.name;
-  result.device = config_.train.text("device");
-  result.out = out();
-  result.epochs = run_.epochs;
-  result.test_accuracy = run_.epochs.empty() ? std::nan("") : run_.epochs.back().test_accuracy;
-  result.train_seconds = run_.position.train_s;
-  result.samples_per_second =
-      result.train_seconds > 0 ? static_cast<double>(run_.position.trained) / result.train_seconds : 0;
-  result.device_frames = run_.about_device.frames;
-  result.device_seconds = run_.about_device.device_s;
-  result.device_joules = run_.about_device.device_j;
-  if (!run_.epochs.empty()) result.alignment = run_.epochs.back().alignment;
-  result.seed = config_.seed();
-  result.weights_sha256 = weights_sha256(run_.net);
+  TrainResult result = result_of(run_, out());
   result.net = std::move(run_.net);
-  result.health_start = run_.health_start;
-  result.health_end = run_.health_end;
-  result.interrupted = !run_.complete;
   return result;
 }
 

@@ -23,12 +23,10 @@ class TrainingLoop {
   TrainingLoop(TrainConfig config, TrainTest data, const Registry& registry, std::optional<RunFile> resumed);
 
   TrainPlan plan() const;
-  /// Begins the recording, calibrates the device and takes its health, unless a resumed run has done so.
-  void start();
-  /// What start() found about the device; empty when it did nothing.
-  std::vector<std::string> warnings() const {
-    return path_.projection ? path_.projection->report().warnings : std::vector<std::string>{};
-  }
+  /// Begins the recording and calibrates the device; false when there is none, or a resumed run has done it.
+  bool calibrate();
+  /// After calibrate(): takes the device's health, or measures the matrix of rule.matrix_from and closes its device.
+  void measure();
   bool finished() const { return run_.position.epoch == epochs_; }
   /// One batch; returns its mean loss. The last batch of an epoch ends the epoch.
   double step();
@@ -49,9 +47,11 @@ class TrainingLoop {
 
  private:
   void make_network();
+  void open_path(const Registry& registry);
   void make_rule();
   void begin_epoch();
   void end_epoch(double learning_rate);
+  void check_weights() const;
   void note_device();
 
   TrainConfig config_;
@@ -70,6 +70,7 @@ class TrainingLoop {
   Matrix<float> error_, gradient_;
   Alignment alignment_;
   RunFile run_;
+  bool resumed_ = false;
 };
 
 }  // namespace lightloop

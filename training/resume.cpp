@@ -9,9 +9,9 @@ namespace {
 
 /// Settings of a run that have no influence on its weights. The first lot belongs to one call of the program, the
 /// second goes on with the run unless it is said anew.
-constexpr const char* kOfOneCall[] = {"baseline",           "threads", "out",     "resume", "init_from",
-                                      "max_device_seconds", "yes",     "dry_run", "record"};
-constexpr const char* kKept[] = {"data_dir", "alignment_every", "checkpoint_every"};
+constexpr const char* kOfOneCall[] = {"threads", "out",     "force", "resume", "max_device_seconds",
+                                      "yes",     "dry_run", "record"};
+constexpr const char* kKept[] = {"baseline", "data_dir", "alignment_every", "checkpoint_every"};
 
 bool is_free(const std::string& name) {
   return std::ranges::find(kOfOneCall, name) != std::end(kOfOneCall) ||
@@ -31,7 +31,7 @@ void refuse_changes(const std::string& space, const Settings& now, const Setting
 
 }  // namespace
 
-TrainConfig resumed_config(const TrainSettings& settings, const RunFile& stored) {
+TrainSettings stored_settings(const RunFile& stored) {
   TrainSettings merged = stored.asked;
   for (const auto& [key, value] : stored.train.all()) merged["train." + key] = value;
   for (const auto& [key, value] : stored.rule.all()) merged["rule." + key] = value;
@@ -39,6 +39,11 @@ TrainConfig resumed_config(const TrainSettings& settings, const RunFile& stored)
   // encoding and readout are already part of the stored projection settings
   merged.erase("train.encoding");
   merged.erase("train.readout");
+  return merged;
+}
+
+TrainConfig resumed_config(const TrainSettings& settings, const RunFile& stored) {
+  TrainSettings merged = stored_settings(stored);
   const TrainConfig before = resolve_config(merged);
   for (const auto& [key, value] : settings) merged[key] = value;
   TrainConfig now = resolve_config(merged);

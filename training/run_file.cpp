@@ -1,6 +1,7 @@
 #include "training/run_file.hpp"
 
 #include <bit>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
@@ -116,6 +117,7 @@ void write_device(Writer& file, const RunFile& run) {
   file.attribute("/device", "seconds", Value(about.device_s));
   file.attribute("/device", "joules", Value(about.device_j));
   file.attribute("/device", "saturation", Value(about.saturation));
+  if (!run.warnings.empty()) file.attribute("/telemetry", "warnings", run.warnings);
 }
 
 }  // namespace
@@ -123,6 +125,29 @@ void write_device(Writer& file, const RunFile& run) {
 std::string weights_sha256(const Network& net) {
   static_assert(std::endian::native == std::endian::little, "the hash is defined on little-endian floats");
   return sha256(std::as_bytes(net.parameters()));
+}
+
+TrainResult result_of(const RunFile& run, const std::string& path) {
+  TrainResult result;
+  result.rule = run.train.text("rule");
+  result.device = run.train.text("device");
+  result.out = path;
+  result.epochs = run.epochs;
+  result.test_accuracy = run.epochs.empty() ? std::nan("") : run.epochs.back().test_accuracy;
+  result.train_seconds = run.position.train_s;
+  result.samples_per_second =
+      result.train_seconds > 0 ? static_cast<double>(run.position.trained) / result.train_seconds : 0;
+  result.device_frames = run.about_device.frames;
+  result.device_seconds = run.about_device.device_s;
+  result.device_joules = run.about_device.device_j;
+  if (!run.epochs.empty()) result.alignment = run.epochs.back().alignment;
+  result.seed = static_cast<std::uint64_t>(run.train.integer("seed"));
+  result.weights_sha256 = weights_sha256(run.net);
+  result.health_start = run.health_start;
+  result.health_end = run.health_end;
+  result.warnings = run.warnings;
+  result.interrupted = !run.complete;
+  return result;
 }
 
 void save_run(const RunFile& run, const std::string& path) {

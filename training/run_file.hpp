@@ -38,7 +38,8 @@ struct RunFile {
   std::string data_sha256;  ///< of what it was trained and tested on: see Dataset's content_sha256
   RunDevice about_device;
   std::vector<EpochResult> epochs;
-  std::vector<double> step_loss;  ///< mean loss of every step's batch
+  std::vector<double> step_loss;      ///< mean loss of every step's batch
+  std::vector<std::string> warnings;  ///< what calibration had to warn about
   Health health_start, health_end;
   std::vector<std::byte> session, projection_state, feedback_state, rule_state;
 };
@@ -53,5 +54,13 @@ void save_run(const RunFile& run, const std::string& path);
 RunFile load_run(const std::string& path);
 /// Only the network of a run file.
 Network load_network(const std::string& path);
+/// What training returned for this run, except that the network stays where it is.
+TrainResult result_of(const RunFile& run, const std::string& path);
+
+/// What is at `path`: nothing, a run that can go on, one that is complete, or anything else. Never throws.
+enum class RunState { missing, unfinished, complete, foreign };
+RunState run_state(const std::string& path);
+/// Throws FileError, saying what it is and what to do, when `out` names an existing file; empty: nothing to check.
+void refuse_existing(const std::string& out);
 
 }  // namespace lightloop

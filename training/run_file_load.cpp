@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
 #include "training/run_file.hpp"
@@ -122,6 +124,7 @@ void read_device(const Reader& file, const std::string& path, RunFile& run) {
   about.device_s = get<double>(file, path, "/device", "seconds");
   about.device_j = get<double>(file, path, "/device", "joules");
   about.saturation = get<double>(file, path, "/device", "saturation");
+  if (file.has_attribute("/telemetry", "warnings")) run.warnings = file.attribute_texts("/telemetry", "warnings");
 }
 
 }  // namespace
@@ -145,6 +148,33 @@ RunFile load_run(const std::string& path) {
   read_curves(file, path, run);
   read_device(file, path, run);
   return run;
+}
+
+RunState run_state(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return RunState::missing;
+  try {
+    const Reader file(path);
+    check_kind(file, path);
+    return get<bool>(file, path, "/", "complete") ? RunState::complete : RunState::unfinished;
+  } catch (const Error&) {
+    return RunState::foreign;
+  }
+}
+
+void refuse_existing(const std::string& out) {
+  constexpr const char* kElse = "Name another file, or replace it with --force (train.force=true).";
+  switch (out.empty() ? RunState::missing : run_state(out)) {
+    case RunState::missing:
+      return;
+    case RunState::unfinished:
+      throw FileError(out, "holds a run that was stopped", "",
+                      "Go on with --resume " + out + ", or start anew with --force (train.force=true).");
+    case RunState::complete:
+      throw FileError(out, "holds a finished run", "", kElse);
+    case RunState::foreign:
+      throw FileError(out, "exists, and is no run file", "", kElse);
+  }
 }
 
 Network load_network(const std::string& path) {

@@ -1,10 +1,12 @@
 #include "training/trainer.hpp"
 
+#include <filesystem>
+#include <memory>
 #include <optional>
 #include <thread>
 
 #include "core/error.hpp"
-#include "core/hdf5.hpp"
+#include "core/file_lock.hpp"
 #include "core/threads.hpp"
 #include "core/units.hpp"
 #include "training/evaluate.hpp"
@@ -18,24 +20,49 @@ namespace {
 struct Start {
   TrainConfig config;
   std::optional<RunFile> stored;
+  std::unique_ptr<FileLock> lock;  ///< on train.out
 };
 
-Start read_settings(const TrainSettings& settings) {
-  const auto asked = settings.find("train.resume");
-  if (asked == settings.end()) return {resolve_config(settings), std::nullopt};
-  // only resume and out are read from the first look: the rest may be completed by the file
+/// The run file to go on with; empty: none. Reads nothing else, because the file may complete the other settings.
+std::string file_to_resume(const TrainSettings& settings) {
+  if (!settings.contains("train.resume")) return {};
   TrainSettings names;
   for (const char* key : {"train.resume", "train.out"})
     if (const auto found = settings.find(key); found != settings.end()) names.insert(*found);
-  const std::string path = resolve_config(names).train.text("resume");
-  if (path.empty()) return {resolve_config(settings), std::nullopt};
-  Start start{{}, load_run(path)};
-  if (start.stored->complete)
-    throw InvalidParameter("train.resume", path, "this run is complete", "start from its weights with train.init_from");
+  return resolve_config(names).train.text("resume");
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code missing;
+  return a == b || std::filesystem::equivalent(a, b, missing);
+}
+
+/// Makes `out` ours: nobody else writes it while the lock lives, and what it holds may go.
+std::unique_ptr<FileLock> take(const std::string& out, bool replace) {
+  if (out.empty()) return nullptr;
+  auto lock = std::make_unique<FileLock>(out);
+  if (!replace) refuse_existing(out);
+  return lock;
+}
+
+Start read_settings(const TrainSettings& settings) {
+  const std::string path = file_to_resume(settings);
+  Start start;
+  if (path.empty()) {
+    start.config = resolve_config(settings);
+    start.lock = take(start.config.train.text("out"), start.config.train.boolean("force"));
+    return start;
+  }
   TrainSettings rest = settings;
   rest["train.resume"] = path;
-  rest.try_emplace("train.out", path);
+  const std::string out = to_string(rest.try_emplace("train.out", path).first->second);
+  const bool in_place = same_file(out, path);
+  if (in_place) start.lock = take(out, true);  // before it is read: another program may be writing it
+  start.stored = load_run(path);
+  if (start.stored->complete)
+    throw InvalidParameter("train.resume", path, "this run is complete", "start from its weights with train.init_from");
   start.config = resumed_config(rest, *start.stored);
+  if (!in_place) start.lock = take(out, start.config.train.boolean("force"));
   return start;
 }
 
@@ -46,18 +73,12 @@ void check_device_time(const TrainPlan& plan, const ParamSet& train) {
                 "agree with train.yes=true, or train for fewer epochs");
 }
 
-/// Finds out before the first frame whether the run file can be written.
-void check_writable(const std::string& out) {
-  if (!out.empty()) h5::Writer probe(out);
-}
-
 using Load = std::function<TrainTest(const ParamSet&)>;
 
 TrainResult run(const TrainSettings& settings, const Load& load, const Registry& registry,
                 const TrainObserver& observer) {
   Start start = read_settings(settings);
   const ParamSet options = start.config.train;
-  check_writable(options.text("out"));
   const auto asked_threads = static_cast<int>(options.integer("threads"));
   set_threads(asked_threads > 0 ? asked_threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
   check_device_settings(start.config, registry);
@@ -68,10 +89,14 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
   if (options.boolean("dry_run")) return loop.take_result();
   check_device_time(plan, options);
 
-  loop.start();
-  if (observer.on_warning)
-    for (const std::string& text : loop.warnings()) observer.on_warning(text);
-  check_device_time(loop.plan(), options);  // calibration may have made the exposure longer
+  if (loop.calibrate()) {
+    const TrainPlan calibrated = loop.plan();  // the exposure may have become longer
+    if (observer.on_calibrated) observer.on_calibrated(calibrated);
+    if (observer.on_warning)
+      for (const std::string& text : loop.run().warnings) observer.on_warning(text);
+    check_device_time(calibrated, options);
+    loop.measure();
+  }
   loop.save();
   const Index every = options.integer("checkpoint_every");
   while (!loop.finished()) {
@@ -95,6 +120,17 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
 }
 
 }  // namespace
+
+TrainSettings with_stored(const TrainSettings& settings) {
+  const std::string path = file_to_resume(settings);
+  if (path.empty()) return settings;
+  const RunFile stored = load_run(path);
+  resumed_config(settings, stored);
+  TrainSettings all = stored_settings(stored);
+  for (const auto& [key, value] : settings) all[key] = value;
+  all["train.resume"] = path;
+  return all;
+}
 
 TrainResult train(const TrainSettings& settings, const Registry& registry, const TrainObserver& observer) {
   return run(

@@ -41,7 +41,8 @@ struct TrainResult {
   std::uint64_t seed = 0;
   std::string weights_sha256;
   Health health_start, health_end;
-  bool interrupted = false;  ///< stopped by `stop`; the checkpoint in `out` resumes it
+  std::vector<std::string> warnings;  ///< what calibration had to warn about
+  bool interrupted = false;           ///< stopped by `stop`; the checkpoint in `out` resumes it
 };
 
 /// What will be asked of the device, before the first frame.
@@ -53,12 +54,14 @@ struct TrainPlan {
   double samples_per_step = 0;
   std::int64_t device_frames = 0;                ///< upper bound (no empty frames), calibration and probes included
   double device_seconds = 0, device_joules = 0;  ///< of these frames at the present exposure, or projection.exposure
+  double exposure_s = 0;                         ///< what calibration set; 0 before, and where there is none to set
 };
 
 /// How a caller watches and stops a training run. All members may be empty.
 struct TrainObserver {
-  std::function<bool(const TrainPlan&)> on_plan;       ///< return false to stop before the first frame
-  std::function<void(const std::string&)> on_warning;  ///< what the calibration of the device has to say
+  std::function<bool(const TrainPlan&)> on_plan;        ///< return false to stop before the first frame
+  std::function<void(const TrainPlan&)> on_calibrated;  ///< the plan at the exposure that calibration found
+  std::function<void(const std::string&)> on_warning;   ///< what the calibration of the device has to say
   std::function<void(Index epoch, Index step, Index steps, double loss)> on_step;
   std::function<void(const EpochResult&)> on_epoch;
   std::function<bool()> stop;  ///< asked after every step; true: save a checkpoint and return
@@ -68,9 +71,10 @@ struct TrainObserver {
 ///
 /// Settings are checked as a whole before anything is opened; the device is opened before the plan is shown, and no
 /// frame is sent before `on_plan` has agreed. With train.resume the settings of the file are the defaults, a setting
-/// that would change the result is refused, and the weights come out as if the run had never stopped.
-/// Throws InvalidParameter kinds, OutOfRange for a device time above train.max_device_seconds or a loss that is no
-/// longer finite, FileError, LinkError.
+/// that would change the result is refused, and the weights come out as if the run had never stopped. The run file is
+/// held against other programs meanwhile (core/file_lock.hpp), and an existing one is replaced only with train.force.
+/// Throws InvalidParameter kinds, Refused for a device time above train.max_device_seconds, OutOfRange for a loss or
+/// weights that are no longer finite, FileError, LinkError.
 /// Randomness: weights_init (instance = layer), batch_order (row = epoch), what the rule and the device draw; all from
 /// train.seed, which is also the device's `seed` unless that is given.
 TrainResult train(const TrainSettings& settings, const Registry& registry, const TrainObserver& observer = {});
@@ -81,5 +85,8 @@ TrainResult train(const TrainSettings& settings, TrainTest data, const Registry&
 /// The runs of train.baseline ("bp,dfa"): the same settings without the device, one per rule; of the rule's settings
 /// those that the other rule has too. Empty without baselines. Throws UnknownName for a rule that is not there.
 std::vector<TrainSettings> baselines(const TrainSettings& settings);
+/// `settings` laid over those of the run file that train.resume names, for the baselines of a resumed run; without
+/// train.resume: `settings`. Throws as train() does for a file or a setting that does not fit.
+TrainSettings with_stored(const TrainSettings& settings);
 
 }  // namespace lightloop

@@ -82,6 +82,7 @@ TrainTest load_known(const KnownDataset& known, const std::string& data_dir) {
     }
     places += (places.empty() ? "" : ", ") + folder;
   }
+  if (places.empty()) places = "no folder: --data-dir is not given, and $LIGHTLOOP_DATA and $HOME are not set";
   throw FileError("data set " + known.name, "not found", "looked in " + places, hint);
 }
 

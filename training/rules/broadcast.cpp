@@ -18,7 +18,7 @@ class Broadcast : public Rule {
   Broadcast(RuleInfo info, const RuleContext& context, Signal signal)
       : info_(std::move(info)),
         signal_of_(std::move(signal)),
-        feedback_(*context.feedback),
+        feedback_(context.feedback),
         scale_(static_cast<float>(context.params.real("scale"))),
         noise_std_(static_cast<float>(context.params.real("noise") * std::numbers::sqrt2)),
         skip_empty_(context.params.boolean("skip_empty")),
@@ -38,7 +38,7 @@ class Broadcast : public Rule {
 
   RuleInfo info_;
   Signal signal_of_;
-  Feedback& feedback_;
+  Feedback* feedback_;  // null without hidden layers
   float scale_, noise_std_;
   bool skip_empty_;
   Stream noise_;
@@ -88,9 +88,9 @@ void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<f
   const auto active_count = static_cast<Index>(rows_.size());
   delta_.resize(static_cast<std::size_t>(hidden));
   gathered_.resize(static_cast<std::size_t>(hidden));
-  projected_.resize(active_count, feedback_.outputs());
+  if (hidden > 0) projected_.resize(active_count, feedback_->outputs());
   if (active_count > 0 && hidden > 0) {
-    feedback_.project(signal_, projected_);
+    feedback_->project(signal_, projected_);
     if (noise_std_ > 0) add_noise();
   }
   for (Index l = 0; l < hidden; ++l) {
@@ -139,7 +139,9 @@ std::vector<ParamInfo> broadcast_params() {
 std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal) {
   const auto& widths = context.net.widths();
   const Index hidden = context.net.hidden_layers() == 0 ? 0 : *std::max_element(widths.begin() + 1, widths.end() - 1);
-  if (!context.feedback || context.feedback->inputs() != widths.back() || context.feedback->outputs() < hidden)
+  const bool fits =
+      context.feedback && context.feedback->inputs() == widths.back() && context.feedback->outputs() >= hidden;
+  if (hidden > 0 && !fits)
     throw InvalidParameter("feedback of rule " + info.name, context.feedback ? "wrong size" : "missing",
                            std::to_string(widths.back()) + " inputs, at least " + std::to_string(hidden) + " outputs",
                            "pass a device_feedback or a digital_feedback of that size");

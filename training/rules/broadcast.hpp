@@ -24,7 +24,7 @@ std::vector<ParamInfo> broadcast_params();
 /// rate (Adam does not care). Rows whose signal is empty have no hidden gradient: with `skip_empty` they are left out
 /// of the projection and of every product, which changes nothing but the work.
 /// Randomness: with noise > 0, Purpose::projection_noise, row = number of the sample since the start of training.
-/// Throws InvalidParameter when the context has no feedback of the right size.
+/// Throws InvalidParameter when the net has hidden layers and the context no feedback of the right size.
 std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal);
 
 }  // namespace lightloop

@@ -14,7 +14,8 @@ RuleModel drtp_rule() {
       .cost = "one binary frame per sample",
       .source = "Frenkel, Lefebvre, Bol, arXiv 1909.01311, algorithm 1",
       .params = broadcast_params(),
-      .encoding = "threshold"};
+      .encoding = "threshold",
+      .signed_signal = false};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float>, std::uint8_t label, std::span<float> s) {
               std::ranges::fill(s, 0.0f);

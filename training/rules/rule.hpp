@@ -28,6 +28,7 @@ struct RuleInfo {
   std::string source;  ///< paper, equation
   std::vector<ParamInfo> params;
   std::string encoding = {};  ///< how a binary device shows the signal unless the user says otherwise
+  bool signed_signal = true;  ///< what is projected has both signs, so no encoding may drop one
 };
 
 /// One batch, forward pass already done.
@@ -58,7 +59,7 @@ struct RuleContext {
   const Network& net;
   std::uint64_t seed = 0;
   ParamSet params;               ///< the rule's own, checked
-  Feedback* feedback = nullptr;  ///< present when needs == fixed_projection
+  Feedback* feedback = nullptr;  ///< present when needs == fixed_projection and the net has a hidden layer
 };
 
 struct RuleModel {
