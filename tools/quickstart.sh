@@ -16,7 +16,7 @@ if ! (cd "$root" && cmake --preset quickstart -B "$build" && cmake --build "$bui
 fi
 mkdir -p "$out"
 lightloop=$build/bin/lightloop
-"$lightloop" train --dataset digits --rule tdfa --device sim:opu --baseline dfa,bp --lr 3e-3 --set rule.dead_zone=0.2 --out "$out/run.h5"
+"$lightloop" train --dataset digits --rule tdfa --device sim:opu --baseline dfa,bp --lr 3e-3 --set rule.dead_zone=0.2 --force --out "$out/run.h5"
 "$lightloop" plot "$out/run.h5" "$out/run-dfa.h5" "$out/run-bp.h5" -o "$out/run.png"
 echo
 echo "The command is $lightloop; try: $lightloop --help"

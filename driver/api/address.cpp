@@ -59,7 +59,11 @@ DeviceAddress parse_address(const std::string& text) {
   DeviceAddress address{text.substr(0, colon), text.substr(colon + 1), {}};
   const std::size_t comma = address.target.find(',');
   if (comma != std::string::npos && address.target.find('@') > comma) {
-    address.settings = parse_settings(address.target.substr(comma + 1));
+    const std::string tail = address.target.substr(comma + 1);
+    if (tail.find_first_not_of(" \t") == std::string::npos)
+      throw InvalidParameter("device string", '"' + text + '"', "nothing after the comma",
+                             "Write key=value there, or leave the comma out.");
+    address.settings = parse_settings(tail);
     address.target.resize(comma);
   }
   if (address.target.empty())

@@ -23,7 +23,8 @@ void register_runs(py::module_& m) {
       .def_readonly("epochs", &RunFile::epochs)
       .def_readonly("step_loss", &RunFile::step_loss)
       .def_readonly("health_start", &RunFile::health_start)
-      .def_readonly("health_end", &RunFile::health_end);
+      .def_readonly("health_end", &RunFile::health_end)
+      .def_readonly("warnings", &RunFile::warnings);
   m.def(
       "load_run", [](const std::string& path) { return load_run(path); }, py::arg("path"),
       "Reads a run file; FileError says what is wrong with it.");

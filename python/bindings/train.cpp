@@ -136,7 +136,8 @@ void register_results(py::module_& m) {
       .def_readonly("steps", &TrainPlan::steps)
       .def_readonly("device_frames", &TrainPlan::device_frames)
       .def_readonly("device_seconds", &TrainPlan::device_seconds)
-      .def_readonly("device_joules", &TrainPlan::device_joules);
+      .def_readonly("device_joules", &TrainPlan::device_joules)
+      .def_readonly("exposure_s", &TrainPlan::exposure_s);
   py::class_<TrainResult>(m, "TrainResult", "A finished training run.")
       .def_readonly("net", &TrainResult::net)
       .def_readonly("rule", &TrainResult::rule)
@@ -154,6 +155,7 @@ void register_results(py::module_& m) {
       .def_readonly("weights_sha256", &TrainResult::weights_sha256)
       .def_readonly("health_start", &TrainResult::health_start)
       .def_readonly("health_end", &TrainResult::health_end)
+      .def_readonly("warnings", &TrainResult::warnings)
       .def_readonly("interrupted", &TrainResult::interrupted);
 }
 

@@ -3,6 +3,7 @@
 Stands alone (numpy, h5py and matplotlib): `lightloop plot` runs this file, and the package imports it.
 """
 
+import json
 import pathlib
 import sys
 
@@ -175,7 +176,7 @@ def main(arguments):
     except (OSError, KeyError, ValueError) as error:
         print(f"lightloop: cannot draw {', '.join(files)} into {out}: {error}", file=sys.stderr)
         return 1
-    print(f"plot {out}")
+    print(json.dumps({"picture": out}) if "--json" in arguments[at:] else f"plot {out}")
     return 0
 
 

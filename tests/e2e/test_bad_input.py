@@ -100,6 +100,7 @@ def refused(lightloop, tmp_path, command, words, code=2):
         (["--device", "laser:opu", "--rule", "tdfa"], ["laser"]),
         (["--device", "sim:opu,camera.bit=8", "--rule", "tdfa"], ["camera.bit", "camera.bits"]),
         (["--device", "sim:opu,camera.bits=99", "--rule", "tdfa"], ["camera.bits", "99"]),
+        (["--device", "sim:opu,", "--rule", "tdfa"], ["sim:opu,", "comma"]),
         (["--device", "missing.toml", "--rule", "tdfa"], ["missing.toml"]),
         (["--device", "sim:opu", "--rule", "bp"], ["bp"]),
         (["--config", "missing.toml"], ["missing.toml"]),

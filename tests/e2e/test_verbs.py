@@ -67,5 +67,42 @@ def test_an_answer_that_cannot_be_written_is_a_failure(lightloop):
     assert done.returncode == 2 and "No space" in done.stderr
 
 
+def test_every_verb_that_tells_tells_it_in_json_too(lightloop, small, tmp_path):
+    assert lightloop("train", *small, "--epochs", "1", "--out", "run.h5").returncode == 0
+
+    def told(*words):
+        done = lightloop(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    assert told("data", "show", "digits")["test"] == {
+        "samples": 2000, "shape": [28, 28], "classes": 10, "source": "drawn from seed 1"
+    }  # fmt: skip
+    assert told("data", "download", "digits")["name"] == "digits"
+    check = told("check", "sim:crossbar")
+    assert check["failed"] == 0 and check["passed"] == sum(c["outcome"] == "passed" for c in check["claims"]) > 10
+    assert "light-in-the-loop" in {paper["name"] for paper in told("reproduce")}
+    assert told("plot", "run.h5")["picture"] == "run.png" and (tmp_path / "run.png").exists()
+    assert told("show", "run.h5")["kind"] == "run"
+    assert 0 < told("eval", "run.h5")["test_accuracy"] < 1
+
+
+@pytest.mark.parametrize(
+    "words, near",
+    [(["train", "--epoch", "3"], "--epochs"), (["train", "--max-device-second=3"], "--max-device-seconds"),
+     (["check", "sim:opu", "--jsn"], "--json"), (["data", "show", "digits", "--data-dri", "x"], "--data-dir")],
+    ids=lambda p: " ".join(p) if isinstance(p, list) else "",
+)  # fmt: skip
+def test_an_unknown_option_names_the_nearest(lightloop, words, near):
+    done = lightloop(*words)
+    assert done.returncode == 2 and f"Did you mean {near}?" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_without_a_home_the_places_that_are_left_are_named(lightloop):
+    done = lightloop("train", "--dataset", "mnist", environment={"HOME": ""})
+    assert done.returncode == 2 and "--data-dir" in done.stderr and "$HOME" in done.stderr
+    assert "none of these is set" in lightloop("data", environment={"HOME": ""}).stdout
+
+
 def test_reproduce_lists_papers(lightloop):
     assert "light-in-the-loop" in lightloop("reproduce").stdout

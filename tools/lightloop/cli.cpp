@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <new>
 
 #include "core/error.hpp"
@@ -38,6 +39,9 @@ constexpr const char* kTrainHelp =
     "  lightloop train --resume run.h5\n"
     "Settings come from the TOML file, then from options, then from --set. In TOML the options are the table [train]\n"
     "(lr = 1e-3), and [rule], [projection] and [device] hold the others: `lightloop rules`, `lightloop devices`.\n"
+    "Without --out the run file is run.h5, or run-2.h5 and so on where that is taken; a named file that exists is "
+    "replaced\n"
+    "only with --force. A baseline's file has its rule in the name: run-bp.h5.\n"
     "Before the first frame the run says how many frames, seconds and joules it may need; above --max-device-seconds "
     "it\n"
     "stops there unless --yes. Progress goes to stderr, the result to stdout.\n";
@@ -93,13 +97,22 @@ void add_train(CLI::App& app, TrainOptions& options) {
   }
 }
 
+/// run.h5, or the first of run-2.h5, run-3.h5, ... that is not there yet and that nobody is about to write.
+std::string default_out(bool force) {
+  std::string name = "run.h5";
+  for (int i = 2; !force && (std::filesystem::exists(name) || std::filesystem::exists(name + ".lock")); ++i)
+    name = "run-" + std::to_string(i) + ".h5";
+  return name;
+}
+
 int run_train(TrainOptions& options, const Registry& registry) {
   Settings& settings = options.request.settings;
   if (!options.config.empty()) settings = read_toml(options.config);
   for (const auto& [key, value] : options.given) settings[key] = value;
   assign(settings, options.set);
   const bool elsewhere = settings.contains("train.out") || settings.contains("train.resume");
-  if (!elsewhere) settings["train.out"] = std::string("run.h5");
+  const auto force = settings.find("train.force");
+  if (!elsewhere) settings["train.out"] = default_out(force != settings.end() && force->second == Value(true));
   return train(options.request, registry);
 }
 
@@ -123,6 +136,24 @@ void check_verb_name(const CLI::App& app, const std::string& word) {
   throw UnknownName("verb", word, "known: " + join(verbs, ", "), near ? "Did you mean " + *near + "?" : "");
 }
 
+/// What CLI11 did not expect, with the option that was probably meant.
+std::string unexpected(const CLI::App& app) {
+  std::string path = app.get_name();
+  std::vector<std::string> known;
+  for (const CLI::App* which = &app; !which->get_subcommands().empty();) {
+    which = which->get_subcommands().front();
+    path += " " + which->get_name();
+    for (const CLI::Option* option : which->get_options())
+      for (const auto& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  const auto words = app.remaining(true);
+  const std::string word = words.empty() ? "" : words.front().substr(0, words.front().find('='));
+  const bool option = word.starts_with("-");
+  const auto near = option ? nearest(word, known) : std::nullopt;
+  return (option ? "unknown option " : "one word too many: ") + word + "." +
+         (near ? " Did you mean " + *near + "?" : "") + " See " + path + " --help.";
+}
+
 int parse_and_run(int argc, char** argv) {
   Registry registry;
   add_devices(registry);
@@ -132,8 +163,9 @@ int parse_and_run(int argc, char** argv) {
   app.footer(std::string(kExamples) + kExitCodes);
   app.set_version_flag("--version", "lightloop " LIGHTLOOP_VERSION);
   app.require_subcommand(1);
-  app.failure_message([](const CLI::App* which, const CLI::Error& error) {
-    return "lightloop: " + std::string(error.what()) + ". See " + which->get_name() + " --help.\n";
+  app.failure_message([&app](const CLI::App* which, const CLI::Error& error) {
+    return "lightloop: " + std::string(error.what()) + ". See " + (which == &app ? "" : "lightloop ") +
+           which->get_name() + " --help.\n";
   });
   int status = kDone;
   const auto verb = [&](const char* name, const char* help) { return app.add_subcommand(name, help); };
@@ -161,13 +193,15 @@ int parse_and_run(int argc, char** argv) {
   devices_verb->callback([&] { status = devices(device, devices_format.format(), registry); });
 
   Assignments check_set;
+  FormatOptions check_format;
   auto* check_verb = verb("check", "run the conformance suite on a device");
   check_verb->add_option("device", address, "device string or .toml file")->required()->type_name("DEVICE");
   check_verb->add_option("--set", check_set, "a setting of the device")->type_name("KEY=VALUE");
+  check_format.add(*check_verb);
   check_verb->callback([&] {
     Settings settings;
     assign(settings, check_set);
-    status = check(address, settings, registry);
+    status = check(address, settings, check_format.format(), registry);
   });
 
   std::string data_name, data_dir;
@@ -183,9 +217,9 @@ int parse_and_run(int argc, char** argv) {
   data_get_verb->add_option("name", data_name)->required()->type_name("NAME");
   data_verb->callback([&] {
     if (*data_show_verb)
-      status = data_show(data_name, data_dir);
+      status = data_show(data_name, data_format.format(), data_dir);
     else if (*data_get_verb)
-      status = data_download(data_name, data_dir);
+      status = data_download(data_name, data_format.format(), data_dir);
     else
       status = data_list(data_format.format(), data_dir);
   });
@@ -204,21 +238,27 @@ int parse_and_run(int argc, char** argv) {
 
   std::vector<std::string> plotted;
   std::string picture;
+  FormatOptions plot_format;
   auto* plot_verb = verb("plot", "draw a file by its kind (several runs: one picture)");
   plot_verb->add_option("files", plotted)->required()->type_name("FILE.h5");
   plot_verb->add_option("-o,--out", picture, "picture to write (default: FILE.png)")->type_name("X.png");
-  plot_verb->callback([&] { status = plot(plotted, picture); });
+  plot_format.add(*plot_verb);
+  plot_verb->callback([&] { status = plot(plotted, picture, plot_format.format()); });
 
   ReproduceRequest paper;
   auto* reproduce_verb = verb("reproduce", "repeat a published result: published | ours | verdict");
   reproduce_verb->add_option("name", paper.name, "paper (without: the list)")->type_name("NAME");
   reproduce_verb->add_flag("--full", paper.full, "the published size and number of seeds");
   reproduce_verb->add_option("--out", paper.out, "folder for runs and plots (default: NAME)")->type_name("FOLDER");
+  reproduce_verb->add_flag("--json", paper.json, "print JSON");
   reproduce_verb->callback([&] { status = reproduce(paper); });
 
   try {
     check_verb_name(app, argc > 1 ? argv[1] : "");
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError&) {
+    std::fprintf(stderr, "lightloop: %s\n", unexpected(app).c_str());
+    return kBadInput;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kBadInput;
   }

@@ -29,7 +29,7 @@ struct ReproduceRequest {
   std::string name;  ///< empty: list what there is
   bool full = false;
   std::string out;  ///< folder for runs and plots; empty: NAME in the present folder
-  std::vector<std::string> rest;
+  bool json = false;
 };
 
 enum class Format { text, json, markdown };
@@ -37,13 +37,13 @@ enum class Format { text, json, markdown };
 int train(const TrainRequest& request, const Registry& registry);
 int eval(const EvalRequest& request);
 int devices(const std::string& name, Format format, const Registry& registry);
-int check(const std::string& address, const Settings& settings, const Registry& registry);
+int check(const std::string& address, const Settings& settings, Format format, const Registry& registry);
 int data_list(Format format, const std::string& data_dir);
-int data_show(const std::string& name, const std::string& data_dir);
-int data_download(const std::string& name, const std::string& data_dir);
+int data_show(const std::string& name, Format format, const std::string& data_dir);
+int data_download(const std::string& name, Format format, const std::string& data_dir);
 int rules(Format format);
 int show(const std::string& file, Format format);
-int plot(const std::vector<std::string>& files, const std::string& out);
+int plot(const std::vector<std::string>& files, const std::string& out, Format format);
 int reproduce(const ReproduceRequest& request);
 
 /// Parses and runs a whole command line; every exception becomes one line on stderr and an exit code.

@@ -1,6 +1,7 @@
 // `lightloop data`: what is known, where it is, how to get it.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "core/error.hpp"
@@ -32,21 +33,35 @@ int data_list(Format format, const std::string& data_dir) {
                     set.files.empty() ? "made by the program" : grouped(bytes / 1000) + " kB to download"});
   }
   std::fputs(table(rows).c_str(), stdout);
+  const auto folders = data_folders(data_dir);
   std::printf("\nLooked for in %s (--data-dir, $LIGHTLOOP_DATA, ~/.cache/lightloop).\n",
-              join(data_folders(data_dir), ", ").c_str());
+              folders.empty() ? "no folder, because none of these is set" : join(folders, ", ").c_str());
   std::puts("Get one with: lightloop data download NAME");
   return kDone;
 }
 
-int data_show(const std::string& name, const std::string& data_dir) {
+int data_show(const std::string& name, Format format, const std::string& data_dir) {
   const TrainTest data = load_dataset(name, data_dir, 1);
+  if (format == Format::json) {
+    std::fputs(dataset_json(name, data).c_str(), stdout);
+    return kDone;
+  }
   for (const auto& [part, set] : {std::pair<const char*, const Dataset&>{"train", data.train}, {"test", data.test}})
     std::printf("%-6s %s samples of %s, %td classes, from %s\n", part, grouped(set.size()).c_str(),
                 shape_text(set.sample_shape).c_str(), set.classes, set.source.c_str());
   return kDone;
 }
 
-int data_download(const std::string& name, const std::string& data_dir) {
+int data_download(const std::string& name, Format format, const std::string& data_dir) {
+  const auto& known = known_datasets();
+  const auto set = std::find_if(known.begin(), known.end(), [&](const KnownDataset& one) { return one.name == name; });
+  if (set != known.end() && set->files.empty()) {
+    if (format == Format::json)
+      std::fputs(settings_json({{"name", name}, {"folder", ""}}).c_str(), stdout);
+    else
+      std::printf("%s is made by the program: there is nothing to download\n", name.c_str());
+    return kDone;
+  }
   const Interrupt interrupt;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   DownloadOptions options;
@@ -59,7 +74,10 @@ int data_download(const std::string& name, const std::string& data_dir) {
   try {
     const std::string folder = download_dataset(name, data_dir, options);
     if (terminal) std::fputs("\r\033[K", stderr);
-    std::printf("%s is in %s\n", name.c_str(), folder.c_str());
+    if (format == Format::json)
+      std::fputs(settings_json({{"name", name}, {"folder", folder}}).c_str(), stdout);
+    else
+      std::printf("%s is in %s\n", name.c_str(), folder.c_str());
     return kDone;
   } catch (...) {
     if (terminal) std::fputs("\r\033[K", stderr);

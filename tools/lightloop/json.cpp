@@ -68,7 +68,8 @@ Json json(const TrainResult& run) {
                  {"epochs", std::move(curve)},
                  {"interrupted", run.interrupted},
                  {"out", run.out}};
-  if (run.device_frames > 0)
+  if (!run.warnings.empty()) object["warnings"] = run.warnings;
+  if (run.device_frames > 0 && run.device != "digital")
     object.update({{"health_start", json(run.health_start)}, {"health_end", json(run.health_end)}});
   return object;
 }
@@ -136,6 +137,39 @@ std::string datasets_json(const std::vector<KnownDataset>& sets) {
   return text(array);
 }
 
-std::string settings_json(const Settings& values) { return text(json(values)); }
+std::string dataset_json(const std::string& name, const TrainTest& data) {
+  Json object = {{"name", name}};
+  for (const auto& [part, set] : {std::pair<const char*, const Dataset&>{"train", data.train}, {"test", data.test}})
+    object[part] = {
+        {"samples", set.size()}, {"shape", set.sample_shape}, {"classes", set.classes}, {"source", set.source}};
+  return text(object);
+}
+
+std::string check_json(const std::string& device, const std::vector<CheckResult>& results) {
+  constexpr const char* kOutcomes[] = {"passed", "failed", "skipped"};
+  int counts[3] = {};
+  Json claims = Json::array();
+  for (const auto& result : results) {
+    const auto outcome = static_cast<std::size_t>(result.outcome);
+    ++counts[outcome];
+    claims.push_back({{"claim", result.name}, {"outcome", kOutcomes[outcome]}, {"detail", result.detail}});
+  }
+  Json object = {{"device", device}};
+  for (std::size_t i = 0; i < 3; ++i) object[kOutcomes[i]] = counts[i];
+  object["claims"] = std::move(claims);
+  return text(object);
+}
+
+std::string settings_json(const Settings& values, const std::map<std::string, std::vector<std::string>>& lists) {
+  Json object = json(values);
+  for (const auto& [key, list] : lists) object[key] = list;
+  return text(object);
+}
+
+std::string list_json(const std::vector<Settings>& objects) {
+  Json array = Json::array();
+  for (const auto& values : objects) array.push_back(json(values));
+  return text(array);
+}
 
 }  // namespace lightloop::command

@@ -1,8 +1,10 @@
 #pragma once
 // Everything --json prints, in one translation unit (the JSON header is slow to compile).
+#include <map>
 #include <string>
 #include <vector>
 
+#include "driver/api/conformance.hpp"
 #include "driver/api/registry.hpp"
 #include "training/datasets/dataset.hpp"
 #include "training/rules/rule.hpp"
@@ -17,7 +19,11 @@ std::string plan_json(const TrainPlan& plan);
 std::string devices_json(const std::vector<DeviceModel>& models);
 std::string rules_json(const std::vector<RuleModel>& rules);
 std::string datasets_json(const std::vector<KnownDataset>& sets);
-/// Flat keys and values as one object.
-std::string settings_json(const Settings& values);
+/// Where the two parts of a set were found, their sizes and classes.
+std::string dataset_json(const std::string& name, const TrainTest& data);
+std::string check_json(const std::string& device, const std::vector<CheckResult>& results);
+/// Flat keys and values as one object; `lists` are added to it.
+std::string settings_json(const Settings& values, const std::map<std::string, std::vector<std::string>>& lists = {});
+std::string list_json(const std::vector<Settings>& objects);
 
 }  // namespace lightloop::command

@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "tools/lightloop/command.hpp"
+#include "tools/lightloop/json.hpp"
 #include "tools/lightloop/script.hpp"
 #include "tools/lightloop/text.hpp"
 
@@ -36,6 +37,12 @@ std::filesystem::path script_of(std::string name) {
 
 int reproduce(const ReproduceRequest& request) {
   const auto known = papers();
+  if (request.name.empty() && request.json) {
+    std::vector<Settings> list;
+    for (const auto& name : known) list.push_back({{"name", name}, {"paper", summary_of(script_of(name))}});
+    std::fputs(list_json(list).c_str(), stdout);
+    return kDone;
+  }
   if (request.name.empty()) {
     std::vector<std::vector<std::string>> rows = {{"name", "paper"}};
     for (const auto& name : known) rows.push_back({name, summary_of(script_of(name))});
@@ -49,7 +56,7 @@ int reproduce(const ReproduceRequest& request) {
   }
   std::vector<std::string> arguments = {"--out", request.out.empty() ? dashed(request.name) : request.out};
   if (request.full) arguments.push_back("--full");
-  arguments.insert(arguments.end(), request.rest.begin(), request.rest.end());
+  if (request.json) arguments.push_back("--json");
   const int status = run_script(script_of(request.name), arguments, {});
   if (status < 0)
     throw Unsupported("reproduce", "no Python 3 found", "", "Install python3, or name one in $LIGHTLOOP_PYTHON.");

@@ -28,6 +28,12 @@ Settings attributes(const h5::Reader& file, const std::string& object, bool with
 const std::vector<std::string> kGroups = {"/settings/train",  "/settings/rule", "/settings/projection",
                                           "/settings/device", "/network",       "/device",
                                           "/telemetry/start", "/telemetry/end"};
+/// What the run's calibration had to warn about.
+std::vector<std::string> warnings(const h5::Reader& file) {
+  if (!file.exists("/telemetry") || !file.has_attribute("/telemetry", "warnings")) return {};
+  return file.attribute_texts("/telemetry", "warnings");
+}
+
 const std::vector<std::string> kCurves = {"epoch",    "train_loss", "test_accuracy", "device_frames",
                                           "device_s", "device_j",   "train_s"};
 
@@ -60,13 +66,17 @@ int show(const std::string& path, Format format) {
     for (const auto& group : kGroups)
       if (file.exists(group)) add(group.substr(1) + "/", attributes(file, group, false));
     add("result/", result(file));
-    std::fputs(settings_json(all).c_str(), stdout);
+    std::fputs(settings_json(all, {{"warnings", warnings(file)}}).c_str(), stdout);
     return kDone;
   }
   print(path, attributes(file, "/", true));
   for (const auto& group : kGroups)
     if (file.exists(group)) print(group.substr(1), attributes(file, group, true));
   print("result", result(file));
+  if (const auto said = warnings(file); !said.empty()) {
+    std::puts("\nwarnings of the calibration");
+    for (const auto& text : said) std::printf("  %s\n", text.c_str());
+  }
   return kDone;
 }
 

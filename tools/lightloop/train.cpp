@@ -1,6 +1,8 @@
 // `lightloop train`: the plan, the run, its baselines, one table.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "core/error.hpp"
 #include "core/units.hpp"
@@ -9,6 +11,7 @@
 #include "tools/lightloop/json.hpp"
 #include "tools/lightloop/progress.hpp"
 #include "tools/lightloop/text.hpp"
+#include "training/run_file.hpp"
 #include "training/trainer.hpp"
 
 namespace lightloop::command {
@@ -33,6 +36,7 @@ class Run {
     dry_run_ = params.boolean("dry_run");
     TrainObserver observer;
     observer.on_plan = [this](const TrainPlan& plan) { return agrees(plan); };
+    observer.on_calibrated = [this](const TrainPlan& plan) { say_calibrated(plan); };
     observer.on_warning = [](const std::string& text) {
       std::fprintf(stderr, "lightloop: warning: %s\n", text.c_str());
     };
@@ -56,7 +60,7 @@ class Run {
  private:
   bool agrees(const TrainPlan& plan) {
     if (dry_run_ && request_.json) std::fputs(plan_json(plan).c_str(), stdout);
-    const bool on_device = plan.device != "digital";
+    const bool on_device = plan.device != "digital" || plan.device_frames > 0;
     if (on_device && !request_.quiet && !(dry_run_ && request_.json))
       std::fprintf(dry_run_ ? stdout : stderr, "%s on %s: %s\n", plan.rule.c_str(), plan.device.c_str(),
                    cost_text(plan).c_str());
@@ -73,6 +77,15 @@ class Run {
     if (dry_run_ || refused_) return false;
     progress_.start(plan.rule + " on " + device_model(plan.device), plan);
     return true;
+  }
+
+  /// The first plan only guessed the exposure.
+  void say_calibrated(const TrainPlan& plan) const {
+    if (request_.quiet) return;
+    const std::string exposure =
+        plan.exposure_s > 0 ? " with an exposure of " + format_quantity(plan.exposure_s, "s") : "";
+    std::fprintf(stderr, "%s on %s: calibrated%s, %s\n", plan.rule.c_str(), plan.device.c_str(), exposure.c_str(),
+                 cost_text(plan).c_str());
   }
 
   const TrainRequest& request_;
@@ -119,30 +132,85 @@ int say_interrupted(const TrainResult& run) {
                  run.out.c_str(), run.out.c_str());
   return kInterrupted;
 }
+
+/// A run that may have been done by an earlier call.
+struct Part {
+  TrainSettings settings;
+  std::optional<TrainResult> done;
+};
+
+TrainResult stored_result(const TrainSettings& settings, const std::string& file) {
+  with_stored(settings);  // it must be the run that is asked for
+  return result_of(load_run(file), file);
+}
+
+/// The baselines of `settings`; with --resume, what an earlier call has done of them is kept. Throws FileError where
+/// one would replace a file, before anything runs.
+std::vector<Part> plan_baselines(const TrainSettings& settings, const std::string& out) {
+  const bool force = settings.contains("train.force") && settings.at("train.force") == Value(true);
+  const bool resumes = settings.contains("train.resume");
+  std::vector<Part> parts;
+  for (TrainSettings baseline : baselines(settings)) {
+    Part& part = parts.emplace_back(Part{std::move(baseline), {}});
+    if (out.empty()) continue;
+    const std::string file = beside(out, to_string(part.settings.at("train.rule")));
+    const RunState state = force ? RunState::missing : run_state(file);
+    const bool goes_on = resumes && (state == RunState::unfinished || state == RunState::complete);
+    if (!force && !goes_on) refuse_existing(file);
+    part.settings[goes_on ? "train.resume" : "train.out"] = file;
+    if (goes_on && state == RunState::complete) part.done = stored_result(part.settings, file);
+  }
+  return parts;
+}
+
+/// The main run: taken from its file when --resume names a complete one that still wants baselines.
+Part plan_main(const TrainSettings& asked, const TrainSettings& all, const std::vector<Part>& baselines) {
+  Part part{asked, {}};
+  const auto resume = all.find("train.resume");
+  if (resume == all.end()) return part;
+  const std::string file = to_string(resume->second);
+  const bool wanting = std::ranges::any_of(baselines, [](const Part& baseline) { return !baseline.done; });
+  if (wanting && run_state(file) == RunState::complete) part.done = stored_result(all, file);
+  return part;
+}
+
+std::string out_of(const TrainSettings& settings) {
+  for (const char* key : {"train.out", "train.resume"})
+    if (const auto found = settings.find(key); found != settings.end()) return to_string(found->second);
+  return {};
+}
 }  // namespace
 
 int train(const TrainRequest& request, const Registry& registry) {
   const Interrupt interrupt;
   Run run(request, interrupt);
-  const TrainResult result = run(request.settings, registry);
+  const TrainSettings all = with_stored(request.settings);
+  std::vector<Part> parts = plan_baselines(all, out_of(all));
+  Part main = plan_main(request.settings, all, parts);
+  const TrainResult result = main.done ? std::move(*main.done) : run(main.settings, registry);
   if (run.refused()) return kRefused;
   if (run.dry_run()) return kDone;
   if (result.interrupted) return say_interrupted(result);
   std::vector<TrainResult> compared;
-  for (TrainSettings settings : baselines(request.settings)) {
-    if (!result.out.empty()) settings["train.out"] = beside(result.out, to_string(settings.at("train.rule")));
-    compared.push_back(run(settings, registry));
-    if (compared.back().interrupted) {
-      std::fprintf(stderr, "lightloop: stopped during the baseline %s; %s is complete.\n", compared.back().rule.c_str(),
-                   result.rule.c_str());
-      return kInterrupted;
-    }
+  bool stopped = false;
+  for (Part& part : parts) {
+    compared.push_back(part.done ? std::move(*part.done) : run(part.settings, registry));
+    if (run.refused()) return kRefused;
+    if (run.dry_run()) return kDone;
+    stopped = compared.back().interrupted;
+    if (stopped) break;
   }
+  const std::string halted = stopped ? compared.back().rule : "";
+  if (stopped) compared.pop_back();
   if (request.json)
     std::fputs(run_json(result, compared).c_str(), stdout);
   else
     print_result(result, compared);
-  return kDone;
+  if (!stopped) return kDone;
+  std::fprintf(stderr, "lightloop: stopped during the baseline %s. %s\n", halted.c_str(),
+               result.out.empty() ? "It is lost, because there was no --out."
+                                  : ("Go on with: lightloop train --resume " + result.out).c_str());
+  return kInterrupted;
 }
 
 }  // namespace lightloop::command

@@ -47,7 +47,7 @@ def run(options, name, seed):
     out = pathlib.Path(options.work) / f"{name}-{seed}.json"
     if not out.exists():
         command = [options.lightloop, "train", "--data-dir", options.data, *BASE,
-                   *ROWS[name][2].format(seed=seed).split(), "--seed", str(seed), "--json", "--yes",
+                   *ROWS[name][2].format(seed=seed).split(), "--seed", str(seed), "--json", "--yes", "--force",
                    "--out", str(out.with_suffix(".h5"))]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:

@@ -4,7 +4,7 @@ A 784-1024-1024-10 tanh network is trained by direct feedback alignment; the err
 Published figures: 95.8 % with the optical projection, 97.6 % for the same on a GPU. Standard library only; the training is
 `lightloop train`.
 
-usage: lightloop reproduce light-in-the-loop [--full] [--out FOLDER]
+usage: lightloop reproduce light-in-the-loop [--full] [--out FOLDER] [--json]
 Without --full: two hidden layers of 256, 3 epochs, 1 seed (a few minutes). With it: the published size, 10 epochs, 3 seeds.
 """
 
@@ -31,7 +31,7 @@ FULL = ("--net 784-1024-1024-10 --epochs 10", 3)
 
 def train(row, protocol, seed, folder):
     out = folder / f"{row[0]}-{seed}.h5"
-    options = f"--dataset mnist --activation tanh --batch 128 --schedule cosine --seed {seed} --json --quiet --yes"
+    options = f"--dataset mnist --activation tanh --batch 128 --schedule cosine --seed {seed} --json --quiet --yes --force"
     words = [LIGHTLOOP, "train", *options.split(), *protocol.split(), *row[3].split(), "--out", str(out)]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
@@ -55,28 +55,38 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help="the published size and 3 seeds")
     parser.add_argument("--out", default="light-in-the-loop", help="folder for runs and the plot")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     options = parser.parse_args()
+    say = (lambda *_, **__: None) if options.json else print
     protocol, seeds = FULL if options.full else QUICK
     folder = pathlib.Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
 
-    print(f"{protocol}; seeds 1 to {seeds}; accuracy of the last epoch, mean and standard deviation")
-    print(f"{'':<48}{'published':>10}{'ours':>16}   verdict")
+    say(f"{protocol}; seeds 1 to {seeds}; accuracy of the last epoch, mean and standard deviation")
+    say(f"{'':<48}{'published':>10}{'ours':>16}   verdict")
     frames = seconds = 0.0
+    table = []
     for row in ROWS:
         runs = [train(row, protocol, seed, folder) for seed in range(1, seeds + 1)]
         accuracies = [100 * run["test_accuracy"] for run in runs]
         spread = f" ± {statistics.stdev(accuracies):.2f}" if seeds > 1 else ""
         published = f"{row[2]:.1f} %" if row[2] is not None else "-"
         ours = f"{statistics.mean(accuracies):.2f}{spread} %"
-        print(f"{row[1]:<48}{published:>10}{ours:>16}   {verdict(row[2], accuracies, options.full)}", flush=True)
+        judged = verdict(row[2], accuracies, options.full)
+        say(f"{row[1]:<48}{published:>10}{ours:>16}   {judged}", flush=True)
+        table.append({"row": row[1], "published": row[2], "ours": accuracies, "verdict": judged})
         if row[0] == "optical":
             frames, seconds = runs[0]["device_frames"], runs[0]["device_seconds"]
-    print(f"The optical run needs {frames:.0f} frames and {seconds:.0f} s on the device.")
-    print("What cannot be reproduced here: the noise of the published instrument is not stated. The simulated bench is cleaner;")
-    print("the last row adds noise as strong as the projection of an error with two entries, to every frame.", flush=True)
+    say(f"The optical run needs {frames:.0f} frames and {seconds:.0f} s on the device.")
+    say("What cannot be reproduced here: the noise of the published instrument is not stated. The simulated bench is cleaner;")
+    say("the last row adds noise as strong as the projection of an error with two entries, to every frame.", flush=True)
     files = [str(folder / f"{row[0]}-1.h5") for row in ROWS]
-    subprocess.run([LIGHTLOOP, "plot", *files, "-o", str(folder / "curves.png")], check=False)
+    drawn = subprocess.DEVNULL if options.json else None
+    subprocess.run([LIGHTLOOP, "plot", *files, "-o", str(folder / "curves.png")], check=False, stdout=drawn)
+    if options.json:
+        protocol_of = {"options": protocol, "seeds": seeds, "full": options.full}
+        cost = {"device_frames": frames, "device_seconds": seconds}
+        print(json.dumps({"paper": "light-in-the-loop", **protocol_of, "rows": table, **cost}, indent=2))
     return 0
 
 
