@@ -12,7 +12,7 @@ namespace {
 std::unique_ptr<Device> open(const std::string& settings) {
   Registry registry;
   registry.add(delay_vcsel::model());
-  return registry.open("sim:delay_vcsel," + settings);
+  return registry.open("sim:delay_vcsel" + (settings.empty() ? "" : "," + settings));
 }
 
 FrameBuffer random_drive(const DeviceInfo& info, Index count, std::uint64_t set) {
