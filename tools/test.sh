@@ -1,7 +1,7 @@
 #!/bin/sh
 # sh tools/test.sh [--core] [--full] [--sanitize] [--no-install]
 #   Sets everything up, builds, runs every test (Catch2 through ctest, then pytest) and ends with a line of counts.
-#   --core        without PyTorch and the benchmarks; says what that skips
+#   --core        without gRPC, PyTorch and the benchmarks; says what that skips
 #   --full        also the long tests (those tagged slow)
 #   --sanitize    only the unit tests, under the address and undefined-behaviour sanitizers
 #   --no-install  installs no package
@@ -24,7 +24,7 @@ jobs=${JOBS:-$(nproc)}
 build=${LIGHTLOOP_BUILD:-$root/build/$preset}
 
 parts="build plot python test"
-[ "$core" = yes ] || parts="$parts torch bench"
+[ "$core" = yes ] || parts="$parts remote torch bench"
 [ "$install" = no ] || sh tools/install_packages.sh $parts
 
 set -- --preset "$preset" -B "$build"
@@ -65,6 +65,6 @@ if [ "$preset" != sanitize ]; then
     "$python" -m pytest -q -rs -p no:cacheprovider --junitxml "$reports/pytest.xml" $folders || status=1
   fi
 fi
-[ "$core" = no ] || echo "--core: left out the comparison with PyTorch and the benchmarks (packages: $(sh tools/install_packages.sh --print torch bench))"
+[ "$core" = no ] || echo "--core: left out devices in other processes, the comparison with PyTorch and the benchmarks (packages: $(sh tools/install_packages.sh --print remote torch bench))"
 "$python" tests/count.py "$reports"/*.xml || status=1
 exit $status

@@ -3,7 +3,7 @@
 
 namespace lightloop {
 
-/// Adds every backend of this build beside "sim" to `registry`: "replay:FILE".
+/// Adds every backend of this build beside "sim" to `registry`: "remote:HOST:PORT/NAME", "replay:FILE".
 void add_backends(Registry& registry);
 
 }  // namespace lightloop

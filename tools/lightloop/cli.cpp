@@ -46,6 +46,13 @@ constexpr const char* kTrainHelp =
     "it\n"
     "stops there unless --yes. Progress goes to stderr, the result to stdout.\n";
 
+constexpr const char* kServeHelp =
+    "Example, in two terminals:\n"
+    "  lightloop serve --device sim:opu\n"
+    "  lightloop train --dataset digits --rule tdfa --device remote:127.0.0.1:50051/opu0\n"
+    "Every device has one user at a time; one that vanishes gives it back. An address that other computers can reach\n"
+    "needs TLS and a token. Ctrl-C ends it.\n";
+
 using Assignments = std::vector<std::string>;
 
 /// Text as typed on the command line as the kind of value the parameter has.
@@ -229,6 +236,27 @@ int parse_and_run(int argc, char** argv) {
   rules_format.add(*rules_verb);
   rules_verb->callback([&] { status = rules(rules_format.format()); });
 
+  ServeRequest service;
+  auto* serve_verb = verb("serve", "devices of this computer for programs elsewhere: --device remote:HOST:PORT/NAME");
+  serve_verb->footer(kServeHelp);
+  serve_verb->add_option("--device", service.devices, "a device string, or NAME=STRING (repeatable)")
+      ->required()
+      ->type_name("DEVICE");
+  serve_verb->add_option("--listen", service.listen, "HOST:PORT (port 0: any free one) or unix:/path of a socket")
+      ->default_val("127.0.0.1:50051");
+  serve_verb->add_option("--tls-cert", service.tls_cert, "certificate of this server (PEM)")->type_name("FILE");
+  serve_verb->add_option("--tls-key", service.tls_key, "its key (PEM)")->type_name("FILE");
+  serve_verb->add_option("--tls-ca", service.tls_ca, "clients must show a certificate that this one vouches for (PEM)")
+      ->type_name("FILE");
+  serve_verb->add_option("--token-file", service.token_file, "clients must know the token in this file")
+      ->type_name("FILE");
+  serve_verb->add_option("--timeout", service.timeout_s, "seconds of silence after which a client loses its device")
+      ->default_val(service.timeout_s);
+  serve_verb->add_option("--max-sessions", service.max_sessions, "at most so many connections at a time")
+      ->default_val(service.max_sessions);
+  serve_verb->add_flag("--json", service.json, "one JSON object per line");
+  serve_verb->callback([&] { status = serve(service, registry); });
+
   std::string shown;
   FormatOptions show_format;
   auto* show_verb = verb("show", "kind, settings and result of a file");
@@ -276,6 +304,8 @@ int report(const std::exception& error, ExitCode code) {
 int main(int argc, char** argv) try { return parse_and_run(argc, argv); } catch (const Timeout& error) {
   return report(error, kDeviceFault);
 } catch (const LinkError& error) {
+  return report(error, kDeviceFault);
+} catch (const Busy& error) {
   return report(error, kDeviceFault);
 } catch (const Refused& error) {
   return report(error, kRefused);

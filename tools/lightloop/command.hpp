@@ -32,6 +32,14 @@ struct ReproduceRequest {
   bool json = false;
 };
 
+struct ServeRequest {
+  std::vector<std::string> devices;  ///< "NAME=STRING" or "STRING"
+  std::string listen, tls_cert, tls_key, tls_ca, token_file;
+  double timeout_s = 5;
+  int max_sessions = 32;
+  bool json = false;
+};
+
 enum class Format { text, json, markdown };
 
 int train(const TrainRequest& request, const Registry& registry);
@@ -42,6 +50,8 @@ int data_list(Format format, const std::string& data_dir);
 int data_show(const std::string& name, Format format, const std::string& data_dir);
 int data_download(const std::string& name, Format format, const std::string& data_dir);
 int rules(Format format);
+/// Ends with the first SIGINT or SIGTERM.
+int serve(const ServeRequest& request, const Registry& registry);
 int show(const std::string& file, Format format);
 int plot(const std::vector<std::string>& files, const std::string& out, Format format);
 int reproduce(const ReproduceRequest& request);

@@ -172,4 +172,6 @@ std::string list_json(const std::vector<Settings>& objects) {
   return text(array);
 }
 
+std::string one_line_json(const Settings& values) { return json(values).dump(); }
+
 }  // namespace lightloop::command

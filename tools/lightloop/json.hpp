@@ -25,5 +25,6 @@ std::string check_json(const std::string& device, const std::vector<CheckResult>
 /// Flat keys and values as one object; `lists` are added to it.
 std::string settings_json(const Settings& values, const std::map<std::string, std::vector<std::string>>& lists = {});
 std::string list_json(const std::vector<Settings>& objects);
+std::string one_line_json(const Settings& values);
 
 }  // namespace lightloop::command

@@ -1,0 +1,310 @@
+#include "driver/backends/remote/messages.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "driver/backends/remote/remote.pb.h"
+
+namespace lightloop::remote {
+namespace {
+
+[[noreturn]] void nonsense(const std::string& what, const std::string& value, const std::string& limit = {}) {
+  throw LinkError("message of the other side", what + " is " + value, limit,
+                  "It does not keep the protocol; is it a Lightloop of the same version?");
+}
+
+// ---- values and settings
+
+void put(const lightloop::Value& from, v0::Value& to) {
+  if (const auto* boolean = std::get_if<bool>(&from)) return to.set_boolean(*boolean);
+  if (const auto* integer = std::get_if<std::int64_t>(&from)) return to.set_integer(*integer);
+  if (const auto* real = std::get_if<double>(&from)) return to.set_real(*real);
+  to.set_text(clean(std::get<std::string>(from), std::size_t{1} << 20));
+}
+
+lightloop::Value take(const v0::Value& from) {
+  switch (from.kind_case()) {
+    case v0::Value::kBoolean:
+      return from.boolean();
+    case v0::Value::kInteger:
+      return std::int64_t{from.integer()};
+    case v0::Value::kReal:
+      return from.real();
+    case v0::Value::kText:
+      return from.text();
+    case v0::Value::KIND_NOT_SET:
+      break;
+  }
+  nonsense("a value", "empty");
+}
+
+void put(const ParamInfo& from, v0::Parameter& to) {
+  to.set_name(from.name);
+  to.set_unit(from.unit);
+  put(from.default_value, *to.mutable_default_value());
+  to.set_min(from.min);
+  to.set_max(from.max);
+  to.set_help(from.help);
+  for (const std::string& choice : from.choices) to.add_choices(choice);
+  to.set_needs_reopen(from.needs_reopen);
+}
+
+// ---- formats
+
+void put(const FrameFormat& from, v0::Format& to) {
+  for (const Index side : from.shape) to.add_shape(side);
+  to.set_bits(static_cast<std::uint32_t>(from.bits));
+  to.set_meaning(from.meaning);
+}
+
+int take_bits(std::uint32_t bits) {
+  if (bits < 1 || bits > 16) nonsense("a width", std::to_string(bits) + " bits", "1..16");
+  return static_cast<int>(bits);
+}
+
+FrameFormat take(const v0::Format& from) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 40;  // codes of a frame: far above any, far below overflow
+  FrameFormat format{{}, take_bits(from.bits()), from.meaning()};
+  std::int64_t size = 1;
+  for (const std::int64_t side : from.shape()) {
+    if (side < 1 || side > kMost / size) nonsense("a side of a frame", std::to_string(side));
+    size *= side;
+    format.shape.push_back(static_cast<Index>(side));
+  }
+  if (format.shape.empty()) nonsense("the shape of a frame", "empty");
+  return format;
+}
+
+double take_number(double number, const char* what) {
+  if (!std::isfinite(number) || number < 0) nonsense(what, std::to_string(number), "0 or more");
+  return number;
+}
+
+// ---- errors, the most derived first
+
+template <class E>
+bool put_as(const std::exception& from, v0::Error::Kind kind, v0::Error& to) {
+  if (!dynamic_cast<const E*>(&from)) return false;
+  to.set_kind(kind);
+  return true;
+}
+
+template <class E>
+[[noreturn]] void raise_as(const v0::Error& from) {
+  throw E(clean(from.what()), clean(from.value()), clean(from.limit()), clean(from.hint()));
+}
+
+}  // namespace
+
+void put(Device& device, std::uint64_t max_bytes, v0::Description& to) {
+  const DeviceInfo& info = device.describe();
+  to.set_kind(info.kind);
+  to.set_model(info.model);
+  to.set_serial(info.serial);
+  to.set_version(info.version);
+  put(info.input, *to.mutable_input());
+  put(info.output, *to.mutable_output());
+  for (const AuxFormat& aux : info.aux_inputs) {
+    v0::Aux& one = *to.add_aux_inputs();
+    one.set_name(aux.name);
+    one.set_bits(static_cast<std::uint32_t>(aux.bits));
+    one.set_rest(aux.rest);
+    one.set_help(aux.help);
+  }
+  if (info.program) put(*info.program, *to.mutable_program());
+  to.set_stateful(info.stateful);
+  to.set_deterministic(info.deterministic);
+  to.set_transposed(info.transposed);
+  const auto bytes = [](const FrameFormat& format, Index extra) {
+    return static_cast<std::uint64_t>(std::max<Index>(1, format.size() * format.bytes() + extra));
+  };
+  const std::uint64_t frame =
+      std::max(bytes(info.input, 2 * static_cast<Index>(info.aux_inputs.size())), bytes(info.output, 0));
+  to.set_max_batch(std::min<Index>(info.max_batch, std::max<Index>(1, static_cast<Index>(max_bytes / frame))));
+  v0::Cost& cost = *to.mutable_cost();
+  cost.set_frame_s(info.cost.frame_s);
+  cost.set_batch_s(info.cost.batch_s);
+  cost.set_program_s(info.cost.program_s);
+  cost.set_power_w(info.cost.power_w);
+  cost.set_program_j(info.cost.program_j);
+  to.set_calibration_id(info.calibration_id);
+  to.set_ensemble(device.ensemble() != nullptr);
+  to.set_pairing(static_cast<v0::Pairing>(info.pairing));
+  const ParamSet& settings = device.settings();
+  for (const ParamInfo& parameter : settings.infos()) {
+    v0::Parameter& one = *to.add_parameters();
+    put(parameter, one);
+    put(settings.value(parameter.name), *one.mutable_value());
+  }
+}
+
+void put(const std::vector<ParamInfo>& parameters, v0::Description& to) {
+  for (const ParamInfo& parameter : parameters) put(parameter, *to.add_parameters());
+}
+
+std::vector<ParamInfo> take_parameters(const v0::Description& from) {
+  std::vector<ParamInfo> infos;
+  for (const v0::Parameter& one : from.parameters()) {
+    ParamInfo info{one.name(), one.unit(), take(one.default_value()), one.min(), one.max(), one.help()};
+    info.choices.assign(one.choices().begin(), one.choices().end());
+    info.needs_reopen = one.needs_reopen();
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+Described take(const v0::Description& from) {
+  Described to;
+  DeviceInfo& info = to.info;
+  info.kind = from.kind();
+  info.model = from.model();
+  info.serial = from.serial();
+  info.version = from.version();
+  info.input = take(from.input());
+  info.output = take(from.output());
+  for (const v0::Aux& aux : from.aux_inputs()) {
+    AuxFormat one{aux.name(), take_bits(aux.bits()), aux.rest(), aux.help()};
+    if (one.rest >> one.bits) nonsense("auxiliary input " + one.name + " at rest", std::to_string(one.rest));
+    info.aux_inputs.push_back(std::move(one));
+  }
+  if (from.has_program()) info.program = take(from.program());
+  info.stateful = from.stateful();
+  info.deterministic = from.deterministic();
+  info.transposed = from.transposed();
+  if (from.max_batch() < 1) nonsense("max_batch", std::to_string(from.max_batch()), "1 or more");
+  info.max_batch = static_cast<Index>(from.max_batch());
+  info.cost.frame_s = take_number(from.cost().frame_s(), "frame_s");
+  info.cost.batch_s = take_number(from.cost().batch_s(), "batch_s");
+  info.cost.program_s = take_number(from.cost().program_s(), "program_s");
+  info.cost.power_w = take_number(from.cost().power_w(), "power_w");
+  info.cost.program_j = take_number(from.cost().program_j(), "program_j");
+  info.calibration_id = from.calibration_id();
+  to.ensemble = from.ensemble();
+  if (from.pairing() < 0 || from.pairing() > v0::UNKNOWN) nonsense("pairing", std::to_string(from.pairing()));
+  info.pairing = static_cast<Pairing>(from.pairing());
+  lightloop::Settings values;
+  for (const v0::Parameter& one : from.parameters()) values[one.name()] = take(one.value());
+  try {
+    to.settings = ParamSet(info.model, take_parameters(from));
+    to.settings.set(values);
+  } catch (const InvalidParameter& error) {
+    nonsense("a setting", error.what());
+  }
+  return to;
+}
+
+void put(const lightloop::Settings& from, v0::Settings& to) {
+  for (const auto& [name, value] : from) {
+    v0::Setting& one = *to.add_settings();
+    one.set_name(clean(name));
+    put(value, *one.mutable_value());
+  }
+}
+
+lightloop::Settings take(const v0::Settings& from) {
+  lightloop::Settings to;
+  for (const v0::Setting& one : from.settings()) to[one.name()] = take(one.value());
+  return to;
+}
+
+void put(const RunReport& from, v0::Report& to) {
+  to.set_frames(from.frames);
+  to.set_codes(from.codes);
+  to.set_saturated(from.saturated);
+  to.set_device_s(from.device_s);
+  to.set_device_j(from.device_j);
+}
+
+RunReport take(const v0::Report& from) {
+  RunReport to;
+  to.frames = from.frames();
+  to.codes = from.codes();
+  to.saturated = from.saturated();
+  to.device_s = from.device_s();
+  to.device_j = from.device_j();
+  return to;
+}
+
+void put(const std::exception& from, v0::Error& to) {
+  const auto* ours = dynamic_cast<const lightloop::Error*>(&from);
+  if (!ours) {
+    to.set_kind(v0::Error::INTERNAL_ERROR);
+    to.set_what("the device's program failed");
+    to.set_value(clean(from.what()));
+    return;
+  }
+  put_as<OutOfRange>(from, v0::Error::OUT_OF_RANGE, to) || put_as<UnknownName>(from, v0::Error::UNKNOWN_NAME, to) ||
+      put_as<ShapeMismatch>(from, v0::Error::SHAPE_MISMATCH, to) ||
+      put_as<InvalidParameter>(from, v0::Error::INVALID_PARAMETER, to) ||
+      put_as<Unsupported>(from, v0::Error::UNSUPPORTED, to) || put_as<Refused>(from, v0::Error::REFUSED, to) ||
+      put_as<Timeout>(from, v0::Error::TIMEOUT, to) || put_as<FrameError>(from, v0::Error::FRAME_ERROR, to) ||
+      put_as<LinkError>(from, v0::Error::LINK_ERROR, to) || put_as<FileError>(from, v0::Error::FILE_ERROR, to) ||
+      put_as<WaitTimeout>(from, v0::Error::WAIT_TIMEOUT, to) || put_as<Busy>(from, v0::Error::BUSY, to) ||
+      put_as<Cancelled>(from, v0::Error::CANCELLED, to) || put_as<InternalError>(from, v0::Error::INTERNAL_ERROR, to);
+  to.set_what(clean(ours->subject()));
+  to.set_value(clean(ours->value()));
+  to.set_limit(clean(ours->limit()));
+  to.set_hint(clean(ours->hint()));
+}
+
+void raise(const v0::Error& from) {
+  switch (from.kind()) {
+    case v0::Error::INVALID_PARAMETER:
+      raise_as<InvalidParameter>(from);
+    case v0::Error::OUT_OF_RANGE:
+      raise_as<OutOfRange>(from);
+    case v0::Error::UNKNOWN_NAME:
+      raise_as<UnknownName>(from);
+    case v0::Error::SHAPE_MISMATCH:
+      raise_as<ShapeMismatch>(from);
+    case v0::Error::UNSUPPORTED:
+      raise_as<Unsupported>(from);
+    case v0::Error::REFUSED:
+      raise_as<Refused>(from);
+    case v0::Error::TIMEOUT:
+      raise_as<Timeout>(from);
+    case v0::Error::LINK_ERROR:
+      raise_as<LinkError>(from);
+    case v0::Error::FRAME_ERROR:
+      raise_as<FrameError>(from);
+    case v0::Error::WAIT_TIMEOUT:
+      raise_as<WaitTimeout>(from);
+    case v0::Error::BUSY:
+      raise_as<Busy>(from);
+    case v0::Error::CANCELLED:
+      raise_as<Cancelled>(from);
+    case v0::Error::FILE_ERROR:
+      raise_as<FileError>(from);
+    case v0::Error::INTERNAL_ERROR:
+      raise_as<InternalError>(from);
+    default:
+      raise_as<lightloop::Error>(from);
+  }
+}
+
+std::string clean(std::string_view text, std::size_t most) {
+  std::string line;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    std::size_t length = byte < 0x80                   ? 1
+                         : byte >= 0xC2 && byte < 0xE0 ? 2
+                         : byte >= 0xE0 && byte < 0xF0 ? 3
+                         : byte >= 0xF0 && byte < 0xF5 ? 4
+                                                       : 0;
+    bool good = length > 0 && i + length <= text.size() && byte >= 0x20 && byte != 0x7F;
+    for (std::size_t k = 1; good && k < length; ++k) good = (static_cast<unsigned char>(text[i + k]) & 0xC0) == 0x80;
+    if (good && length > 2) {  // overlong forms, surrogates and what lies above U+10FFFF are no UTF-8
+      const auto second = static_cast<unsigned char>(text[i + 1]);
+      good = !(byte == 0xE0 && second < 0xA0) && !(byte == 0xED && second >= 0xA0) &&
+             !(byte == 0xF0 && second < 0x90) && !(byte == 0xF4 && second >= 0x90);
+    }
+    if (!good) length = 1;
+    if (line.size() + length > most) break;
+    line += good ? text.substr(i, length) : std::string_view("?");
+    i += length;
+  }
+  return line;
+}
+
+}  // namespace lightloop::remote
