@@ -56,7 +56,8 @@ TEST_CASE("every device of the catalogue keeps the contract") {
   const Registry registry = catalogue();
   REQUIRE_FALSE(registry.models().empty());
   for (const DeviceModel& model : registry.models()) {
-    for (const CheckResult& result : check_device([&] { return registry.open("sim:" + model.name); })) {
+    for (const CheckResult& result :
+         check_device([&](const Settings& settings) { return registry.open("sim:" + model.name, settings); })) {
       INFO("sim:" << model.name << ": " << result.name << ": " << result.detail);
       CHECK(result.outcome != CheckResult::Outcome::failed);
     }

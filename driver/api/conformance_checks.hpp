@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "driver/api/conformance.hpp"
 #include "driver/api/device.hpp"
 
 namespace lightloop::conformance {
@@ -22,7 +23,15 @@ inline void require(bool holds, const std::string& why) {
   if (!holds) throw Failed{why};
 }
 
-using Open = std::function<std::unique_ptr<Device>()>;
+/// Opens fresh devices.
+class Open {
+ public:
+  explicit Open(OpenWith with) : with_(std::move(with)) {}
+  std::unique_ptr<Device> operator()(const Settings& settings = {}) const { return with_(settings); }
+
+ private:
+  OpenWith with_;
+};
 
 struct Check {
   std::string name;
@@ -42,17 +51,24 @@ FrameBuffer probe_input(const DeviceInfo& info, Index count, std::uint64_t set =
 FrameBuffer output_memory(const DeviceInfo& info, Index count, Pass pass = Pass::forward);
 
 /// A newly opened device; a programmable one already holds a random programme.
-std::unique_ptr<Device> fresh(const Open& open);
+std::unique_ptr<Device> fresh(const Open& open, const Settings& settings = {});
+/// Skips the check of a claim about bits for a device that does not repeat its noise.
+void need_repeatable(const DeviceInfo& info);
 
 struct Codes {
-  Index size = 0;  ///< per frame
+  Index size = 0;     ///< per frame
+  bool exact = true;  ///< the device repeats its noise
   std::vector<std::uint32_t> values;
   RunReport report;
 };
 /// Runs `in`; every bit of the output memory is set to those of `fill` before.
 Codes run(Device& device, ConstFrames in, const RunOptions& options = {}, std::uint8_t fill = 0);
-/// Empty when equal, else where they differ first.
+/// Empty when the same, else where they differ first: bit by bit, or frame by frame for a device that does not repeat
+/// its noise.
 std::string difference(const Codes& a, const Codes& b);
+/// The frame of `codes` that is most like frame `i` of `other`, apart from a common offset: `expected`, unless another
+/// one is clearly more alike.
+Index most_like(const Codes& codes, const Codes& other, Index i, Index expected);
 void require_equal(const Codes& a, const Codes& b, const std::string& what);
 /// What a newly opened device answers; it is closed again. Never call it while another device is open: an instrument
 /// can be opened once only.

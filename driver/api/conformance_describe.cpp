@@ -1,36 +1,26 @@
 // Conformance: is what the device says about itself complete, and true?
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "driver/api/conformance_checks.hpp"
+#include "driver/api/description.hpp"
+#include "driver/api/session.hpp"
 
 namespace lightloop::conformance {
 namespace {
 
-void check_format(const std::string& which, const FrameFormat& format) {
-  require(!format.shape.empty(), which + " has no shape");
-  for (const Index side : format.shape) require(side > 0, which + " has a side of " + std::to_string(side));
-  require(format.bits >= 1 && format.bits <= 16, which + " has " + std::to_string(format.bits) + " bits, not 1..16");
-  require(!format.meaning.empty(), which + " does not say what a code means");
-}
-
 void description(const Open& open) {
   const auto device = fresh(open);
   const DeviceInfo& info = device->describe();
-  constexpr std::array kinds{"projection", "layer", "reservoir"};
-  require(std::ranges::find(kinds, info.kind) != kinds.end(),
-          "kind is \"" + info.kind + "\", not projection, layer or reservoir");
-  require(!info.model.empty(), "the model has no name");
-  check_format("the input", info.input);
-  check_format("the output", info.output);
-  if (info.program) check_format("the programme", *info.program);
-  for (const AuxFormat& aux : info.aux_inputs) {
-    require(!aux.name.empty() && !aux.help.empty(), "an auxiliary input has no name or no help");
-    require(aux.bits >= 1 && aux.bits <= 16 && (aux.rest >> aux.bits) == 0,
-            "auxiliary input " + aux.name + " rests at " + std::to_string(aux.rest) + ", outside its bits");
-  }
-  require(info.max_batch >= 1, "max_batch is " + std::to_string(info.max_batch));
+  check_info(info, "the device");
+  const auto says_what = [](const std::string& which, const FrameFormat& format) {
+    require(!format.meaning.empty(), "the " + which + " does not say what a code means");
+  };
+  says_what("input", info.input);
+  says_what("output", info.output);
+  if (info.program) says_what("programme", *info.program);
+  for (const AuxFormat& aux : info.aux_inputs)
+    require(!aux.help.empty(), "auxiliary input " + aux.name + " has no help");
 }
 
 void description_stays(const Open& open) {
@@ -42,7 +32,8 @@ void description_stays(const Open& open) {
   require(before.input.shape == after.input.shape && before.output.shape == after.output.shape &&
               before.input.bits == after.input.bits && before.output.bits == after.output.bits &&
               before.max_batch == after.max_batch && before.stateful == after.stateful &&
-              before.deterministic == after.deterministic && before.cost.frame_s == after.cost.frame_s,
+              before.deterministic == after.deterministic && before.repeatable == after.repeatable &&
+              before.cost.frame_s == after.cost.frame_s,
           "describe() gave another answer after run()");
   require(settings == device->settings().all(), "settings() gave other values after run()");
 }
@@ -80,6 +71,24 @@ void report(const Open& open) {
                                                                  std::to_string(info.cost.joules(kFrames, 1)) + " J");
 }
 
+void only_grow(const Open& open) {
+  Session session(fresh(open));
+  const FrameBuffer in = probe_input(session.info(), kFrames);
+  FrameBuffer out = output_memory(session.info(), kFrames);
+  Meter before = session.meter();
+  for (const Index n : {Index{1}, kFrames, Index{0}, Index{2}}) {
+    session.run(in.frames().slice(0, n), out.frames().slice(0, n));
+    const Meter& now = session.meter();
+    require(now.frames == before.frames + n,
+            "a run of " + std::to_string(n) + " frames was counted as " + std::to_string(now.frames - before.frames));
+    require(n > 0 ? now.device_s > before.device_s && now.device_j > before.device_j
+                  : now.device_s >= before.device_s && now.device_j >= before.device_j,
+            "a run of " + std::to_string(n) + " frames took " + std::to_string(now.device_s - before.device_s) +
+                " s and " + std::to_string(now.device_j - before.device_j) + " J");
+    before = now;
+  }
+}
+
 void monitors(const Open& open) {
   const auto device = fresh(open);
   const std::vector<Monitor> all = device->monitors();
@@ -108,6 +117,7 @@ std::vector<Check> description_checks() {
           {"running changes neither description nor settings", description_stays},
           {"the cost model is positive and additive", cost},
           {"the report counts what was run and costs what the cost model says", report},
+          {"counters, time and energy only grow, by what was run", only_grow},
           {"monitors have names, units and finite values", monitors},
           {"the self-test passes", self_test}};
 }

@@ -94,8 +94,27 @@ void largest_batch(const Open& open) {
   require(session.meter().batches == 2, "a Session did not cut the larger batch in two");
 }
 
+void in_order(const Open& open) {
+  constexpr Index kMany = 8;
+  auto device = fresh(open);
+  const DeviceInfo info = device->describe();
+  if (info.stateful) throw Skipped{"the answer of a stateful device depends on the order"};
+  const FrameBuffer in = probe_input(info, kMany);
+  FrameBuffer turned(info.input, kMany);
+  for (Index frame = 0; frame < kMany; ++frame)
+    for (Index i = 0; i < info.input.size(); ++i) turned.frames().set(kMany - 1 - frame, i, in.frames().at(frame, i));
+  const Codes forward = run(*device, in.frames()), backward = run(*device, turned.frames());
+  for (Index frame = 0; frame < kMany; ++frame) {
+    const Index like = most_like(backward, forward, frame, kMany - 1 - frame);
+    require(like == kMany - 1 - frame, "shown in the opposite order, the answer to frame " + std::to_string(frame) +
+                                           " is found at " + std::to_string(like) + ", not at " +
+                                           std::to_string(kMany - 1 - frame));
+  }
+}
+
 void repeatable(const Open& open) {
   auto device = fresh(open);
+  need_repeatable(device->describe());
   const RunOptions options{.first_frame_id = 7};
   const FrameBuffer in = probe_input(device->describe(), kFrames);
   const Codes first = run(*device, in.frames(), options);
@@ -108,6 +127,7 @@ void repeatable(const Open& open) {
 void deterministic(const Open& open) {
   constexpr Index kMany = 64;  // frames over which a noise of the order of one code must show
   auto device = fresh(open);
+  need_repeatable(device->describe());
   const bool says_so = device->describe().deterministic;
   const FrameBuffer in = probe_input(device->describe(), kMany);
   const Codes first = run(*device, in.frames(), {.first_frame_id = 0});
@@ -143,9 +163,10 @@ void session_split(const Open& open) {
     require(session.meter().frames == kFrames, "the Session's meter lost frames");
   }
   const Codes once = run_fresh(open, in.frames());
+  Codes twice = once;
   for (Index i = 0; i < kFrames * once.size; ++i)
-    require(out.frames().at(i / once.size, i % once.size) == once.values[static_cast<std::size_t>(i)],
-            "two calls of a Session differ from one of the device in code " + std::to_string(i));
+    twice.values[static_cast<std::size_t>(i)] = out.frames().at(i / once.size, i % once.size);
+  require_equal(once, twice, "one call of the device and two of a Session");
 }
 
 void threads_do_not_matter(const Open& open) {
@@ -156,6 +177,7 @@ void threads_do_not_matter(const Open& open) {
   const auto with = [&](int count) {
     set_threads(count);
     const auto device = fresh(open);
+    need_repeatable(device->describe());
     return run(*device, probe_input(device->describe(), kFrames).frames());
   };
   const Codes one = with(1);
@@ -183,6 +205,7 @@ std::vector<Check> run_checks() {
           {"codes above the highest are refused and change nothing", too_high},
           {"an empty batch does nothing", empty_batch},
           {"max_batch frames are accepted, one more is refused, a Session cuts them", largest_batch},
+          {"answers come in the order of their frames", in_order},
           {"the same frames with the same ids give the same codes", repeatable},
           {"noise depends on the frame id, and only if the description says so", deterministic},
           {"codes do not depend on how a batch is cut", batch_split},

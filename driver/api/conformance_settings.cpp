@@ -127,6 +127,55 @@ void all_or_nothing(const Open& open) {
   require_like_fresh(std::move(device), open, "refused changes");
 }
 
+void round_trip(const Open& open) {
+  const auto device = fresh(open);
+  bool tried = false;
+  for (const ParamInfo& info : std::vector<ParamInfo>(device->settings().infos())) {
+    const Value before = device->settings().value(info.name);
+    const auto other = another_value(info, before);
+    if (info.needs_reopen || !other) continue;
+    tried = true;
+    for (const Value& value : {*other, before}) {
+      device->configure({{info.name, value}});
+      require(device->settings().value(info.name) == value, info.name + " = " + to_string(value) + " reads back as " +
+                                                                to_string(device->settings().value(info.name)));
+    }
+  }
+  if (!tried) throw Skipped{"no setting can be changed while the device is open"};
+}
+
+void given_when_opened(const Open& open) {
+  const auto settings_of = [&](const Settings& given) {
+    const auto device = open(given);
+    return device->settings().all();
+  };
+  const Settings present = settings_of({});
+  if (present.empty()) throw Skipped{"the device has no settings"};
+  const Settings again = settings_of(present);
+  for (const auto& [key, value] : present)
+    require(again.contains(key) && again.at(key) == value,
+            key + " = " + to_string(value) + ", given when opened, reads back as " +
+                (again.contains(key) ? to_string(again.at(key)) : std::string("nothing")));
+}
+
+void seeds(const Open& open) {
+  Value seed, other;
+  {
+    const auto device = open();
+    if (!device->settings().has("seed")) throw Skipped{"the device has no setting seed"};
+    need_repeatable(device->describe());
+    seed = device->settings().value("seed");
+    other = *another_value({.name = "seed", .unit = "1", .default_value = seed, .help = ""}, seed);
+  }
+  const auto answer = [&](const Value& value) {
+    const auto device = fresh(open, {{"seed", value}});
+    return run(*device, probe_input(device->describe(), kFrames).frames());
+  };
+  const Codes first = answer(seed);
+  require_equal(first, answer(seed), "two devices of one seed");
+  require(first.values != answer(other).values, "two seeds gave the same codes");
+}
+
 void reopen(const Open& open) {
   auto device = fresh(open);
   const Settings before = device->settings().all();
@@ -149,6 +198,9 @@ std::vector<Check> setting_checks() {
   return {{"every setting has help, a unit and a valid default", records},
           {"configuring the present values changes nothing", present_values},
           {"values at a setting's limits are accepted and read back, values outside are refused", limits},
+          {"every setting that can be changed takes another value and its old one, and reads back", round_trip},
+          {"the present settings can be given when the device is opened", given_when_opened},
+          {"one seed gives one device, another seed another", seeds},
           {"an unknown setting is refused and the nearest one named", unknown_key},
           {"a value of the wrong kind is refused", wrong_kind},
           {"a refused change changes nothing", all_or_nothing},

@@ -12,7 +12,7 @@ using test::FakeOptions;
 using test::Fault;
 
 std::vector<CheckResult> check_fake(const FakeOptions& options) {
-  return check_device([=] { return std::make_unique<test::FakeDevice>(options); });
+  return check_device([=](const Settings& settings) { return std::make_unique<test::FakeDevice>(options, settings); });
 }
 
 std::set<std::string> failed(const std::vector<CheckResult>& results) {
@@ -24,8 +24,9 @@ std::set<std::string> failed(const std::vector<CheckResult>& results) {
 }  // namespace
 
 TEST_CASE("a device that keeps the contract passes every check, whatever it can do") {
-  for (int bits = 0; bits < 32; ++bits) {
-    const FakeOptions options{bool(bits & 1), bool(bits & 2), bool(bits & 4), bool(bits & 8), bool(bits & 16)};
+  for (int bits = 0; bits < 64; ++bits) {
+    const FakeOptions options{bool(bits & 1), bool(bits & 2),  bool(bits & 4),
+                              bool(bits & 8), bool(bits & 16), bool(bits & 32)};
     const auto results = check_fake(options);
     CAPTURE(bits);
     CHECK(failed(results) == std::set<std::string>{});
@@ -38,6 +39,7 @@ TEST_CASE("every fault is found, and every check can fail") {
     FakeOptions options;
     options.fault = static_cast<Fault>(i);
     if (options.fault == Fault::pretends_to_program) options.programmable = false;
+    if (options.fault == Fault::out_of_order) options.stateful = false;  // whose order is its state
     bool found = false;
     for (const CheckResult& result : check_fake(options)) {
       if (result.outcome != CheckResult::Outcome::failed) continue;
@@ -99,6 +101,32 @@ TEST_CASE("a device with the required methods only passes") {
     bool open = true;
   };
   CHECK(failed(check_device([] { return std::make_unique<Least>(); })) == std::set<std::string>{});
+}
+
+TEST_CASE("a device that does not repeat its noise is still caught answering out of order or late") {
+  FakeOptions options{false, true, true, true, true, false};
+  CHECK(failed(check_fake(options)) == std::set<std::string>{});
+  options.fault = Fault::out_of_order;
+  CHECK(failed(check_fake(options)).size() >= 2);
+
+  struct Late : test::FakeDevice {  // the first answer of a call is the last one of the call before
+    using FakeDevice::FakeDevice;
+    RunReport run(ConstFrames in, Frames out, const RunOptions& options) override {
+      const RunReport report = FakeDevice::run(in, out, options);
+      for (Index i = 0; in.count > 1 && i < out.size; ++i) {
+        const std::uint32_t last = out.at(in.count - 1, i);
+        for (Index frame = in.count - 1; frame > 0; --frame) out.set(frame, i, out.at(frame - 1, i));
+        out.set(0, i, held.empty() ? 0 : held[static_cast<std::size_t>(i)]);
+        if (held.size() < static_cast<std::size_t>(out.size)) held.resize(static_cast<std::size_t>(out.size));
+        held[static_cast<std::size_t>(i)] = last;
+      }
+      return report;
+    }
+    std::vector<std::uint32_t> held;
+  };
+  options.fault = Fault::none;
+  const auto late = failed(check_device([=] { return std::make_unique<Late>(options); }));
+  CHECK(late.size() >= 2);
 }
 
 TEST_CASE("checks that do not apply are skipped with a reason") {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.hpp"
 #include "core/param.hpp"
 #include "driver/api/frames.hpp"
 
@@ -45,6 +46,7 @@ struct DeviceInfo {
   std::optional<FrameFormat> program;  ///< what program() takes; empty: not programmable
   bool stateful = false;               ///< the answer depends on earlier frames or on time; snapshot() works
   bool deterministic = false;          ///< equal frames give equal codes whatever the frame id
+  bool repeatable = true;              ///< a frame id that comes again brings its noise again; an instrument: false
   bool transposed = false;             ///< Pass::transposed works (input and output formats swap sizes)
   Index max_batch = 4096;              ///< frames per run(); the Session splits larger ones
   CostModel cost;
@@ -52,11 +54,17 @@ struct DeviceInfo {
   Pairing pairing = Pairing::certain;
 };
 
+/// A device, or the code of a plugin or a Python class behind it, failed or answered what the contract forbids. Names
+/// the device, what happened, and where.
+struct DeviceError : Error {
+  using Error::Error;
+};
+
 enum class Pass { forward, transposed };
 
 struct RunOptions {
   std::uint64_t first_frame_id =
-      0;  ///< logical id of frame 0; keys the read noise, so a repeated frame repeats its noise
+      0;  ///< logical id of frame 0; keys the read noise of a repeatable device, so a repeated frame repeats its noise
   Pass pass = Pass::forward;
   std::optional<std::chrono::steady_clock::time_point> deadline = {};  ///< throw Timeout when it passes
   /// With Pairing::counted, and only then, room for in.count numbers (or null): the hardware's own number of the

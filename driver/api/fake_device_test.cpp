@@ -19,7 +19,7 @@ std::uint64_t next_instance() {
 }
 }  // namespace
 
-FakeDevice::FakeDevice(const FakeOptions& options) : options_(options) {
+FakeDevice::FakeDevice(const FakeOptions& options, const Settings& settings) : options_(options) {
   info_.kind = has(Fault::bad_kind) ? "toaster" : "layer";
   info_.model = "fake";
   info_.input = {{kIn}, 4, "DAC code"};
@@ -28,6 +28,7 @@ FakeDevice::FakeDevice(const FakeOptions& options) : options_(options) {
   if (options.programmable) info_.program = FrameFormat{{kOut, kIn}, 6, "weight code"};
   info_.stateful = options.stateful && !has(Fault::hides_its_state);
   info_.deterministic = has(Fault::lies_about_noise) ? options.noisy : !options.noisy;
+  info_.repeatable = options.repeatable || info_.deterministic;
   info_.transposed = options.transposed;
   info_.max_batch = 100;
   info_.cost = {.frame_s = has(Fault::frames_cost_nothing) ? 0.0 : 1e-3,
@@ -45,9 +46,21 @@ FakeDevice::FakeDevice(const FakeOptions& options) : options_(options) {
        .min = 6,
        .max = 8,
        .help = "inputs",
+       .needs_reopen = true},
+      {.name = "seed",
+       .unit = "1",
+       .default_value = std::int64_t{5},
+       .min = 0,
+       .max = 1e9,
+       .help = "of programming errors and noise",
        .needs_reopen = true}};
   if (has(Fault::setting_without_help)) params[0].help.clear();
   params_ = ParamSet("sim:fake", params);
+  if (has(Fault::ignores_what_it_is_given))
+    ParamSet(params_).set(settings);
+  else
+    params_.set(settings);
+  if (has(Fault::ignores_what_it_is_given)) params_.set({{"gain", settings.empty() ? 1.0 : 2.0}});
   codes_.assign(static_cast<std::size_t>(kOut * kIn), 40);
 }
 
@@ -63,6 +76,7 @@ void FakeDevice::configure(const Settings& changes) {
       if (const double* number = std::get_if<double>(&value); key == "gain" && number)
         value = std::clamp(*number, 0.5, 4.0);
   }
+  if (has(Fault::forgets_a_setting)) kept.erase("inverted");
   if (has(Fault::applies_half))
     for (const auto& one : kept) params_ = changed({one});
   else
@@ -83,18 +97,22 @@ void FakeDevice::check(const ConstFrames& in, const Frames& out, const RunOption
   }
 }
 
+std::uint64_t FakeDevice::seed() const {
+  return has(Fault::ignores_its_seed) ? 5 : static_cast<std::uint64_t>(params_.integer("seed"));
+}
+
 double FakeDevice::weight(Index o, Index i) const {
   if (has(Fault::ignores_programme)) return 1.0;
   const Index cell = o * kIn + i;
-  const Stream errors(5, 0, Purpose::crossbar_programming);
+  const Stream errors(seed(), 0, Purpose::crossbar_programming);
   return (codes_[static_cast<std::size_t>(cell)] + errors.normal(writes_, static_cast<std::uint64_t>(cell))) / 16.0;
 }
 
 double FakeDevice::noise(std::uint64_t frame, Index call_frame) const {
   if (!options_.noisy) return 0;
   const std::uint64_t row = has(Fault::noise_of_the_call) ? static_cast<std::uint64_t>(call_frame) : frame;
-  const std::uint64_t instance = has(Fault::noise_of_the_instance) ? next_instance() : 0;
-  return 5.0 * Stream(5, instance, Purpose::detector_noise).normal(row, 0) +
+  const std::uint64_t instance = has(Fault::noise_of_the_instance) || !info_.repeatable ? next_instance() : 0;
+  return 5.0 * Stream(seed(), instance, Purpose::detector_noise).normal(row, 0) +
          (has(Fault::noise_of_the_threads) ? 40.0 * threads() : 0.0);
 }
 
@@ -110,11 +128,12 @@ RunReport FakeDevice::run(ConstFrames in, Frames out, const RunOptions& options)
   for (Index frame = 0; frame < in.count; ++frame) {
     const double aux = in.aux.cols() > 0 ? in.aux(frame, 0) : 2.0;
     const double noisy = noise(options.first_frame_id + static_cast<std::uint64_t>(frame), frame);
+    const Index shown = has(Fault::out_of_order) ? std::max<Index>(frame - 1, 0) : frame;
     double first = 0;
     for (Index o = 0; o < out.size; ++o) {
       double y = params_.real("offset") + 3 * aux + memory_ + noisy;
       for (Index i = 0; i < in.size; ++i)
-        y += params_.real("gain") * (forward ? weight(o, i) : weight(i, o)) * in.at(frame, i);
+        y += params_.real("gain") * (forward ? weight(o, i) : weight(i, o)) * in.at(shown, i);
       if (params_.boolean("inverted")) y = 1023 - y;
       if (has(Fault::dead)) y = 100;
       const double clipped = std::clamp(std::round(y), 0.0, 1023.0);

@@ -47,17 +47,21 @@ enum class Fault {
   transposed_out_of_range,
   aux_not_at_rest,
   runs_when_closed,
-  last = runs_when_closed
+  out_of_order,
+  forgets_a_setting,
+  ignores_what_it_is_given,
+  ignores_its_seed,
+  last = ignores_its_seed
 };
 
 struct FakeOptions {
-  bool stateful = true, noisy = true, programmable = true, transposed = true, aux = true;
+  bool stateful = true, noisy = true, programmable = true, transposed = true, aux = true, repeatable = true;
   Fault fault = Fault::none;
 };
 
 class FakeDevice : public Device {
  public:
-  explicit FakeDevice(const FakeOptions& options);
+  explicit FakeDevice(const FakeOptions& options, const Settings& settings = {});
   const DeviceInfo& describe() const override { return info_; }
   const ParamSet& settings() const override { return params_; }
   void configure(const Settings& changes) override;
@@ -75,6 +79,7 @@ class FakeDevice : public Device {
  private:
   bool has(Fault fault) const { return options_.fault == fault; }
   void check(const ConstFrames& in, const Frames& out, const RunOptions& options) const;
+  std::uint64_t seed() const;
   double weight(Index o, Index i) const;
   double noise(std::uint64_t frame, Index call_frame) const;
 

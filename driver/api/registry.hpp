@@ -1,5 +1,6 @@
 #pragma once
 // Finds devices by their string. Nothing registers itself: `main` fills a Registry and hands it over.
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -40,6 +41,13 @@ DeviceAddress parse_address(const std::string& text);
 /// The string that parse_address takes apart into `address`.
 std::string to_string(const DeviceAddress& address);
 
+/// One answer to "what is there?": something that can be opened, or a place that was looked at in vain.
+struct Found {
+  std::string address;  ///< the device string; for a place looked at in vain what was looked at
+  std::string summary;  ///< one line about the device
+  std::string problem;  ///< why it cannot be opened; empty: it can
+};
+
 class Registry;
 /// One way to reach devices. A callable that opens "prefix:target" is one; more can be known before opening.
 struct Backend {
@@ -51,6 +59,9 @@ struct Backend {
   std::function<std::unique_ptr<Device>(const DeviceAddress&, const Registry&)> open;
   std::function<std::vector<ParamInfo>(const DeviceAddress&, const Registry&)> params = {};  ///< see open_params
   std::function<std::unique_ptr<Twin>(const DeviceAddress&, const Registry&)> twin = {};     ///< empty: no twins
+  /// Looks for devices until the deadline, in a thread of its own that is left behind if it takes longer
+  /// (discover.hpp).
+  std::function<std::vector<Found>(std::chrono::steady_clock::time_point)> discover = {};
 };
 
 class Registry {
@@ -62,6 +73,7 @@ class Registry {
   /// Throws UnknownName with the nearest known model.
   const DeviceModel& model(const std::string& name) const;
   std::vector<std::string> backends() const;
+  const Backend& backend(const std::string& prefix) const;  ///< throws UnknownName with the nearest known one
 
   /// Opens a device string. `extra` is laid over the settings written in the string (the --set options).
   std::unique_ptr<Device> open(const std::string& address, const Settings& extra = {}) const;
@@ -75,7 +87,6 @@ class Registry {
   ParamSet resolve(const DeviceModel& model, const Settings& settings) const;
 
  private:
-  const Backend& backend(const std::string& prefix) const;
   std::vector<DeviceModel> models_;
   std::map<std::string, Backend> backends_;
 };

@@ -156,7 +156,7 @@ TEST_CASE("names are taken once and presets must be valid") {
   wrong.presets["bad"] = {{"camera.bits", std::int64_t{99}}};
   CHECK_THROWS_AS(registry.add(wrong), InvalidParameter);
   CHECK(registry.models().size() == 1);
-  CHECK_THROWS_AS(registry.add_backend("sim", {}), InvalidParameter);
+  CHECK_THROWS_AS(registry.add_backend("sim", registry.backend("sim")), InvalidParameter);
   registry.add_backend("mine", [](const DeviceAddress& address, const Registry&) {
     CHECK(address.target == "thing");
     return std::make_unique<test::FakeDevice>(test::FakeOptions{});

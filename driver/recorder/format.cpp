@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "core/error.hpp"
+#include "driver/api/description.hpp"
 
 namespace lightloop::recording {
 namespace {
@@ -20,14 +21,6 @@ std::vector<std::string> split(const std::string& all, char separator) {
   std::istringstream in(all);
   for (std::string text; std::getline(in, text, separator);) texts.push_back(text);
   return texts;
-}
-
-void put_format(Settings& flat, const std::string& prefix, const FrameFormat& format) {
-  std::string shape;
-  for (const Index n : format.shape) shape += (shape.empty() ? "" : "x") + std::to_string(n);
-  flat[prefix + ".shape"] = shape;
-  flat[prefix + ".bits"] = std::int64_t{format.bits};
-  flat[prefix + ".meaning"] = format.meaning;
 }
 
 /// Typed look-ups that name the file when they fail.
@@ -60,12 +53,6 @@ struct Flat {
     const auto* value = found == values.end() ? nullptr : std::get_if<bool>(&found->second);
     return value ? *value : (missing(key), false);
   }
-  FrameFormat format(const std::string& prefix) const {
-    FrameFormat format{{}, static_cast<int>(integer(prefix + ".bits")), text(prefix + ".meaning")};
-    for (const std::string& n : split(text(prefix + ".shape"), 'x')) format.shape.push_back(std::atoll(n.c_str()));
-    if (format.size() < 1 || format.bits < 1 || format.bits > 16) missing(prefix + ".shape");
-    return format;
-  }
 };
 
 std::vector<Index> stored(const DeviceInfo& info, const FrameFormat& format) {
@@ -73,60 +60,14 @@ std::vector<Index> stored(const DeviceInfo& info, const FrameFormat& format) {
 }
 }  // namespace
 
-Settings to_settings(const DeviceInfo& info) {
-  Settings flat = {{"kind", info.kind},
-                   {"model", info.model},
-                   {"serial", info.serial},
-                   {"version", info.version},
-                   {"stateful", info.stateful},
-                   {"deterministic", info.deterministic},
-                   {"transposed", info.transposed},
-                   {"max_batch", std::int64_t{info.max_batch}},
-                   {"cost.frame_s", info.cost.frame_s},
-                   {"cost.batch_s", info.cost.batch_s},
-                   {"cost.program_s", info.cost.program_s},
-                   {"cost.power_w", info.cost.power_w},
-                   {"cost.program_j", info.cost.program_j},
-                   {"calibration_id", info.calibration_id},
-                   {"aux", static_cast<std::int64_t>(info.aux_inputs.size())}};
-  put_format(flat, "input", info.input);
-  put_format(flat, "output", info.output);
-  if (info.program) put_format(flat, "program", *info.program);
-  for (std::size_t i = 0; i < info.aux_inputs.size(); ++i) {
-    const std::string prefix = "aux." + std::to_string(i);
-    const AuxFormat& aux = info.aux_inputs[i];
-    flat[prefix + ".name"] = aux.name;
-    flat[prefix + ".bits"] = std::int64_t{aux.bits};
-    flat[prefix + ".rest"] = std::int64_t{aux.rest};
-    flat[prefix + ".help"] = aux.help;
-  }
-  return flat;
-}
-
 DeviceInfo info_from(const Settings& flat, const std::string& file) {
-  const Flat read{flat, file};
-  DeviceInfo info;
-  info.kind = read.text("kind");
-  info.model = read.text("model");
-  info.serial = read.text("serial");
-  info.version = read.text("version");
-  info.input = read.format("input");
-  info.output = read.format("output");
-  if (read.has("program.bits")) info.program = read.format("program");
-  info.stateful = read.boolean("stateful");
-  info.deterministic = read.boolean("deterministic");
-  info.transposed = read.boolean("transposed");
-  info.max_batch = read.integer("max_batch");
-  info.cost = {read.real("cost.frame_s"), read.real("cost.batch_s"), read.real("cost.program_s"),
-               read.real("cost.power_w"), read.real("cost.program_j")};
-  info.calibration_id = read.text("calibration_id");
-  for (std::int64_t i = 0; i < read.integer("aux"); ++i) {
-    const std::string prefix = "aux." + std::to_string(i);
-    info.aux_inputs.push_back({read.text(prefix + ".name"), static_cast<int>(read.integer(prefix + ".bits")),
-                               static_cast<std::uint32_t>(read.integer(prefix + ".rest")),
-                               read.text(prefix + ".help")});
+  for (const char* key : {"stateful", "deterministic", "transposed", "max_batch", "cost.frame_s", "aux"})
+    if (!flat.contains(key)) Flat{flat, file}.missing(key);
+  try {
+    return lightloop::info_from(flat, file);
+  } catch (const InvalidParameter& error) {
+    throw FileError(file, error.what(), "", "The file is damaged, or of a later version.");
   }
-  return info;
 }
 
 Settings to_settings(const ParamSet& params) {

@@ -16,9 +16,8 @@ inline constexpr Index kNoteBytes = 64;  ///< of text in one row of /notes
 enum Table : std::size_t { kEvents, kFrames, kProgrammes, kNotes };
 enum class Event : std::uint8_t { run, configure, program, reset, restore };
 
-/// Everything in a description under flat keys: "input.shape" = "28x28", "cost.frame_s" = 4e-4.
-Settings to_settings(const DeviceInfo& info);
-/// The inverse; throws FileError naming `file` where something is missing.
+/// What to_settings of driver/api/description.hpp made of a description; throws FileError naming `file` where something
+/// is missing or damaged.
 DeviceInfo info_from(const Settings& flat, const std::string& file);
 
 /// Values and records of parameters: "names", "NAME", "NAME.unit", "NAME.help", ...

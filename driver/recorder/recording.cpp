@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/hdf5_stream.hpp"
+#include "driver/api/description.hpp"
 #include "driver/recorder/format.hpp"
 
 namespace lightloop {

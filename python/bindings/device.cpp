@@ -134,6 +134,7 @@ void register_records(py::module_& m) {
       .def_readonly("program", &DeviceInfo::program)
       .def_readonly("stateful", &DeviceInfo::stateful)
       .def_readonly("deterministic", &DeviceInfo::deterministic)
+      .def_readonly("repeatable", &DeviceInfo::repeatable)
       .def_readonly("transposed", &DeviceInfo::transposed)
       .def_readonly("max_batch", &DeviceInfo::max_batch)
       .def_readonly("cost", &DeviceInfo::cost)

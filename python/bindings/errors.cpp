@@ -1,5 +1,6 @@
 // C++ exceptions become the classes of lightloop/errors.py, part by part.
 #include "core/error.hpp"
+#include "driver/api/device.hpp"
 #include "python/bindings/bindings.hpp"
 
 namespace lightloop::python {
@@ -18,6 +19,7 @@ const char* class_of(const Error& e) {
   if (dynamic_cast<const WaitTimeout*>(&e)) return "WaitTimeout";
   if (dynamic_cast<const Busy*>(&e)) return "Busy";
   if (dynamic_cast<const Cancelled*>(&e)) return "Cancelled";
+  if (dynamic_cast<const DeviceError*>(&e)) return "DeviceError";
   if (dynamic_cast<const FileError*>(&e)) return "FileError";
   if (dynamic_cast<const InternalError*>(&e)) return "InternalError";
   return "Error";

@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
+    DeviceError,
     Error,
     FileError,
     InternalError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .opu import OPU
 
 __all__ = [
+    "DeviceError",
     "Error",
     "FileError",
     "InternalError",

@@ -73,6 +73,10 @@ class Cancelled(Error):
     """Work that was called off before it was done."""
 
 
+class DeviceError(Error):
+    """A device, or the code of a plugin or a Python class behind it, failed or answered what the contract forbids."""
+
+
 class FileError(Error, OSError):
     """A file that is missing, unreadable, malformed or cannot be written."""
 

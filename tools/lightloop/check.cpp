@@ -9,7 +9,11 @@ namespace lightloop::command {
 
 int check(const std::string& address, const Settings& settings, Format format, const Registry& registry) {
   registry.open(address, settings)->close();  // a wrong address is the caller's mistake, not a failed check
-  const auto results = check_device([&] { return registry.open(address, settings); });
+  const auto results = check_device([&](const Settings& more) {
+    Settings all = settings;
+    for (const auto& [key, value] : more) all[key] = value;
+    return registry.open(address, all);
+  });
   int counts[3] = {};
   for (const auto& result : results) {
     constexpr const char* kMarks[] = {"✓", "✗", "–"};

@@ -307,6 +307,8 @@ int main(int argc, char** argv) try { return parse_and_run(argc, argv); } catch 
   return report(error, kDeviceFault);
 } catch (const Busy& error) {
   return report(error, kDeviceFault);
+} catch (const DeviceError& error) {
+  return report(error, kDeviceFault);
 } catch (const Refused& error) {
   return report(error, kRefused);
 } catch (const InternalError& error) {

@@ -12,6 +12,7 @@
 #include "core/hdf5.hpp"
 #include "core/hdf5_stream.hpp"
 #include "core/temporary_folder_for_tests.hpp"
+#include "driver/api/description.hpp"
 #include "driver/api/fake_device_test.hpp"
 #include "driver/backends/backends.hpp"
 #include "driver/recorder/recording.hpp"
@@ -100,9 +101,9 @@ TEST_CASE("replay: answers, costs, settings and description are those recorded, 
     const auto answers = use(real);
     recording->close();
     Session replayed(replay_of(folder.file));
-    CHECK(recording::to_settings(replayed.info()) == recording::to_settings(before));
+    CHECK(to_settings(replayed.info()) == to_settings(before));
     CHECK(use(replayed) == answers);
-    CHECK(recording::to_settings(replayed.info()) == recording::to_settings(real.info()));
+    CHECK(to_settings(replayed.info()) == to_settings(real.info()));
     CHECK(recording::to_settings(replayed.device().settings()) == recording::to_settings(real.device().settings()));
     CHECK(replayed.meter().device_s == real.meter().device_s);
     CHECK(replayed.meter().saturated == real.meter().saturated);
