@@ -68,7 +68,10 @@ std::string read_file(const std::string& path) {
 }
 
 void check_writable(const std::string& path) {
-  if (fs::is_directory(path)) cannot_write(path, EISDIR);
+  std::error_code error;
+  const auto status = fs::status(path, error);
+  if (status.type() == fs::file_type::none) cannot_write(path, error.value());
+  if (fs::is_directory(status)) cannot_write(path, EISDIR);
   if (::access(folder_of(path).c_str(), W_OK | X_OK) != 0) cannot_write(path, errno);
 }
 

@@ -42,7 +42,9 @@ FileLock::FileLock(const std::string& path) : name_(path + ".lock") {
   check_writable(path);
   for (;;) {
     descriptor_ = ::open(name_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) throw FileError("cannot write " + name_, std::strerror(errno));
+    if (descriptor_ < 0)
+      throw FileError("cannot write " + name_, std::strerror(errno), "",
+                      "Check that the folder exists and may be written to.");
     if (lock_now(descriptor_) != 0 && errno == EWOULDBLOCK) {
       const std::string who = holder(descriptor_);
       ::close(descriptor_);

@@ -3,43 +3,25 @@
 // number of idle processors).
 #include <benchmark/benchmark.h>
 #include <cblas.h>
-#include <time.h>
 
-#include <algorithm>
 #include <chrono>
 #include <vector>
 
 #include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
+#include "core/timing_for_benchmarks.hpp"
 
 using namespace lightloop;
+using benchmarks::median, benchmarks::own_seconds;
 
 namespace {
-
-/// Processor time of this thread: other programs on the machine do not count.
-template <class F>
-double own_seconds(F f) {
-  const auto now = [] {
-    timespec t{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-  };
-  const double start = now();
-  f();
-  return now() - start;
-}
 
 template <class F>
 double seconds(F f) {
   const auto start = std::chrono::steady_clock::now();
   f();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> x) {
-  std::nth_element(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(x.size() / 2), x.end());
-  return x[x.size() / 2];
 }
 
 void product(benchmark::State& state) {

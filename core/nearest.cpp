@@ -43,6 +43,7 @@ std::optional<std::string> nearest(std::string_view name, const std::vector<std:
   for (const auto& candidate : known) offer(candidate, distance(wanted, lower(candidate)));
   if (!best) {  // "bits" for "camera.bits", or a name under the wrong heading
     const auto tail = last_part(wanted);
+    best_distance = std::min(limit, std::max<std::size_t>(1, tail.size() / 3)) + 1;
     for (const auto& candidate : known)
       offer(candidate, distance(tail, last_part(lower(candidate))) + (tail.size() == wanted.size() ? 0 : 1));
   }

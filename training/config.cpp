@@ -115,6 +115,10 @@ TrainConfig resolve_config(const TrainSettings& settings) {
   Settings train = below(settings, "train");
   name_resumed_file(train);
   read_net_file(train);
+  if (const auto several = train.find("rule");
+      several != train.end() && to_string(several->second).find(',') != std::string::npos)
+    throw InvalidParameter("train.rule", to_string(several->second), "one rule",
+                           "name rules to compare it with in train.baseline");
   TrainConfig config;
   config.train = ParamSet("train", train_params());
   config.train.set(train);
@@ -166,6 +170,8 @@ std::vector<TrainSettings> baselines(const TrainSettings& settings) {
       if (!of_device && !of_file && !key.starts_with("rule.")) run.insert({key, value});
     }
     const std::string name = list.substr(begin, end - begin);
+    if (std::ranges::any_of(runs, [&](const TrainSettings& other) { return other.at("train.rule") == Value(name); }))
+      throw InvalidParameter("train.baseline", list, name + " stands in it twice", "name every rule once");
     run["train.rule"] = name;
     for (const ParamInfo& info : rule(name).info.params)
       if (const auto given = settings.find("rule." + info.name); given != settings.end() && info.name != "matrix_from")

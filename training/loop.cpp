@@ -1,5 +1,7 @@
 #include "training/loop.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -19,6 +21,20 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 std::vector<Index> widths_for(const std::string& net, const Dataset& data) {
   if (!net.empty()) return parse_net(net);
   return {data.features(), 256, 256, data.classes};
+}
+
+/// Refuses a network that this machine cannot hold: the system would end the program without a word.
+void check_memory(const std::vector<Index>& widths) {
+  constexpr double kCopies = 4;  // weights, gradient, two moments; SGD needs fewer, but its batches need memory too
+  double numbers = 0;
+  for (std::size_t l = 1; l < widths.size(); ++l)
+    numbers += static_cast<double>(widths[l]) * (static_cast<double>(widths[l - 1]) + 1);
+  const double wanted = kCopies * sizeof(float) * numbers;
+  const double there = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (wanted <= there) return;
+  const auto gib = [](double bytes) { return std::to_string(std::llround(bytes / 0x1p30)) + " GiB"; };
+  throw OutOfRange("net " + to_string(widths), gib(wanted) + " to train it", "this machine has " + gib(there),
+                   "make its layers narrower");
 }
 
 }  // namespace
@@ -66,7 +82,9 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
 void TrainingLoop::make_network() {
   const std::string& init_from = config_.train.text("init_from");
   const Activation activation = activation_from(config_.train.text("activation"));
-  run_.net = Network(widths_for(config_.train.text("net"), data_.train), activation);
+  const std::vector<Index> widths = widths_for(config_.train.text("net"), data_.train);
+  check_memory(widths);
+  run_.net = Network(widths, activation);
   if (init_from.empty()) {
     run_.net.initialise(config_.seed());
   } else {

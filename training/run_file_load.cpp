@@ -152,7 +152,9 @@ RunFile load_run(const std::string& path) {
 
 RunState run_state(const std::string& path) {
   std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return RunState::missing;
+  const auto status = std::filesystem::status(path, ignored);
+  if (!std::filesystem::exists(status)) return RunState::missing;
+  if (!std::filesystem::is_regular_file(status)) return RunState::foreign;  // opening a pipe would wait for a writer
   try {
     const Reader file(path);
     check_kind(file, path);

@@ -56,7 +56,7 @@ std::vector<ParamInfo> train_params() {
       {"record", "", std::string(), 0, 0, "file to record every frame of the device in, for replay:FILE; empty: none"},
       {"out", "", std::string(), 0, 0, "run file to write; empty: none"},
       {"resume", "", std::string(), 0, 0, "run file to continue, or true for the one named by out"},
-      {"force", "", false, 0, 0, "replace the file named by out if there is one"},
+      {"force", "", false, 0, 0, "replace the files named by out and record if they exist"},
       {"alignment_every", "1", std::int64_t{50}, 0, kMany,
        "steps between two comparisons with back-propagation, counted in each epoch; 0: never"},
       {"probe", "", true, 0, 0, "measure the device's health at start and end"},

@@ -45,12 +45,20 @@ std::unique_ptr<FileLock> take(const std::string& out, bool replace) {
   return lock;
 }
 
+/// A recording may be of light that never comes back.
+void refuse_old_recording(const ParamSet& train) {
+  const std::string& record = train.text("record");
+  if (!record.empty() && !train.boolean("force") && run_state(record) != RunState::missing)
+    throw FileError(record, "exists already", "", "Name another file, or replace it with --force (train.force=true).");
+}
+
 Start read_settings(const TrainSettings& settings) {
   const std::string path = file_to_resume(settings);
   Start start;
   if (path.empty()) {
     start.config = resolve_config(settings);
     start.lock = take(start.config.train.text("out"), start.config.train.boolean("force"));
+    refuse_old_recording(start.config.train);
     return start;
   }
   TrainSettings rest = settings;

@@ -2,36 +2,18 @@
 // alternating runs of time(|Hx|^2) / time(gemm) (goal <= 1.25 for the ideal device and its twin), and nanoseconds per
 // pixel read for small inputs, where the camera is what costs.
 #include <benchmark/benchmark.h>
-#include <time.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "core/linalg.hpp"
 #include "core/threads.hpp"
+#include "core/timing_for_benchmarks.hpp"
 #include "devices/catalogue.hpp"
 
 using namespace lightloop;
+using benchmarks::median, benchmarks::own_seconds;
 
 namespace {
-
-/// Processor time of this thread: other programs on the machine do not count.
-template <class F>
-double own_seconds(F f) {
-  const auto now = [] {
-    timespec t{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-  };
-  const double start = now();
-  f();
-  return now() - start;
-}
-
-double median(std::vector<double> x) {
-  std::nth_element(x.begin(), x.begin() + static_cast<Index>(x.size() / 2), x.end());
-  return x[x.size() / 2];
-}
 
 std::string size(Index inputs, Index pixels) {
   return "sim:opu,input.size=" + std::to_string(inputs) + ",output.size=" + std::to_string(pixels) + ",";

@@ -85,8 +85,17 @@ void register_projection(py::module_& m) {
       .def("get_settings", [](const BoundProjection& b) { return from_settings(b.projection.settings().all()); })
       .def(
           "calibrate",
-          [](BoundProjection& b) { without_interpreter(b.shared, [&](Session&) { b.projection.calibrate(); }); },
-          "Sets the exposure, measures dark level and scale, chooses pixels. The first transform does it when needed.")
+          [](BoundProjection& b) {
+            return without_interpreter(b.shared, [&](Session&) {
+              b.projection.calibrate();
+              return b.projection.report();
+            });
+          },
+          "Sets the exposure, measures dark level and scale, chooses pixels; returns what it found and warns of. The "
+          "first "
+          "transform does it when needed.")
+      .def_property_readonly(
+          "report", [](const BoundProjection& b) { return b.projection.report(); }, "What the last calibration found.")
       .def(
           "linear", [](BoundProjection& b, const py::object& x) { return apply(b, x, &Projection::linear); },
           py::arg("x"), "y = B x: float32 (rows, n_in) -> (rows, n_out); B real Gaussian with E[B^2] = 1.")

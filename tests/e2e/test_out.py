@@ -1,7 +1,9 @@
 """Where runs are written: nothing is replaced unasked, nobody writes to the same file, and stopping loses no baseline."""
 
 import json
+import os
 import signal
+import subprocess
 
 import h5py
 import pytest
@@ -45,6 +47,49 @@ def test_a_second_run_to_the_same_file_is_refused_and_a_killed_one_is_not_in_the
     assert stopped.returncode == 2 and "--resume run.h5" in stopped.stderr
     assert trained(lightloop, *small, "--out", "run.h5", "--force")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.h5"]
+
+
+def test_a_recording_is_not_replaced_without_force(lightloop, small, tmp_path):
+    (tmp_path / "rec.h5").write_text("light of a day that is over")
+    words = [*small, *OPTICAL, "--epochs", "1", "--record", "rec.h5", "--out", "run.h5"]
+    done = lightloop("train", *words)
+    assert done.returncode == 2 and "rec.h5" in done.stderr and "--force" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["rec.h5"]
+    assert lightloop("train", *words, "--force").returncode == 0
+
+
+def test_a_pipe_or_a_loop_of_links_as_run_file_is_refused_at_once(lightloop, small, tmp_path):
+    os.mkfifo(tmp_path / "pipe.h5")
+    (tmp_path / "a.h5").symlink_to("b.h5")
+    (tmp_path / "b.h5").symlink_to("a.h5")
+    for name in ("pipe.h5", "a.h5"):
+        done = lightloop("train", *small, "--out", name, timeout=20)
+        assert done.returncode == 2 and name in done.stderr
+
+
+def test_a_reader_of_the_progress_that_goes_away_stops_nothing(small, tmp_path):
+    process = start(tmp_path, *small, "--epochs", "20", "--out", "run.h5")
+    process.stderr.close()
+    assert process.stdout.read().startswith("  rule") and process.wait(60) == 0
+
+
+def test_a_lost_terminal_saves_a_checkpoint_unless_nohup(lightloop, small, tmp_path):
+    process = start(tmp_path, *small, *LONG, "--out", "run.h5")
+    wait_for(tmp_path / "run.h5", process)
+    process.send_signal(signal.SIGHUP)
+    assert "--resume run.h5" in process.communicate(timeout=60)[1] and process.returncode == 130
+    (tmp_path / "run.h5").unlink()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what nohup does
+    try:
+        process = start(tmp_path, *small, *LONG, "--out", "run.h5")
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    wait_for(tmp_path / "run.h5", process)
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.kill()
+    process.communicate()
 
 
 def hashes(run):

@@ -61,6 +61,12 @@ def test_a_verb_that_is_not_there_names_the_nearest(lightloop):
     assert done.returncode == 2 and "trian" in done.stderr and "train" in done.stderr.partition("Did you mean")[2]
 
 
+def test_help_as_a_verb_and_no_verb_at_all(lightloop):
+    assert lightloop("help").stdout == lightloop("--help").stdout
+    assert lightloop("help", "check").stdout == lightloop("check", "--help").stdout
+    assert "verb" in lightloop().stderr
+
+
 def test_an_answer_that_cannot_be_written_is_a_failure(lightloop):
     with open("/dev/full", "w") as full:
         done = lightloop("devices", capture_output=False, stdout=full, stderr=subprocess.PIPE)

@@ -98,3 +98,12 @@ def test_opu_encodings_are_checked_and_random_state_is_the_device_seed():
         ll.OPU(encoding="gray").fit(x)
     assert ll.OPU(4, random_state=9).fit(x).device_.settings["seed"] == 9
     assert ll.OPU(4, device="sim:opu,seed=5", random_state=9).fit(x).device_.settings["seed"] == 5
+
+
+def test_a_calibration_tells_what_it_found_and_warns_of():
+    with ll.Projection("sim:opu,seed=1", 10, 64) as projection:
+        found = projection.calibrate()
+        assert 0 < found.exposure_s < 0.01 and found.signal_code > 0 and found.warnings == []
+        assert projection.report.exposure_s == found.exposure_s
+    with ll.Projection("sim:opu,seed=1", 10, 64, exposure=1.0) as projection:
+        assert "clipped" in projection.calibrate().warnings[0]

@@ -11,48 +11,12 @@
 #include "devices/catalogue.hpp"
 #include "driver/backends/backends.hpp"
 #include "tools/lightloop/command.hpp"
+#include "tools/lightloop/help.hpp"
 #include "tools/lightloop/text.hpp"
 #include "training/trainer.hpp"
 
 namespace lightloop::command {
 namespace {
-constexpr const char* kExitCodes =
-    "Exit codes: 0 done; 1 the work failed (a failed check, out of memory, a bug); 2 wrong usage, setting, data or "
-    "file\n"
-    "(a full disk too); 3 the device or its link failed or was too late; 4 refused, too much device time;\n"
-    "130 stopped by Ctrl-C or SIGTERM, checkpoint saved.";
-
-constexpr const char* kExamples =
-    "Examples:\n"
-    "  lightloop train --dataset digits --rule tdfa --device sim:opu --baseline dfa,bp --out run.h5\n"
-    "  lightloop train --dataset mnist --net 784-1024-1024-10 --rule dfa --epochs 10\n"
-    "  lightloop devices sim:opu        every setting with unit, default and range\n"
-    "  lightloop check sim:opu          does the device keep the contract?\n"
-    "  lightloop plot run.h5            draws run.png\n\n";
-
-constexpr const char* kTrainHelp =
-    "Examples:\n"
-    "  lightloop train --dataset digits --rule tdfa --device sim:opu --lr 3e-3 --set rule.dead_zone=0.2\n"
-    "  lightloop train --dataset mnist --net 784-1024-1024-10 --rule tdfa --device sim:opu,preset=lightonlike "
-    "--dry-run\n"
-    "  lightloop train --config run.toml --set device.camera.bits=8 --set rule.dead_zone=0.1 --json\n"
-    "  lightloop train --resume run.h5\n"
-    "Settings come from the TOML file, then from options, then from --set. In TOML the options are the table [train]\n"
-    "(lr = 1e-3), and [rule], [projection] and [device] hold the others: `lightloop rules`, `lightloop devices`.\n"
-    "Without --out the run file is run.h5, or run-2.h5 and so on where that is taken; a named file that exists is "
-    "replaced\n"
-    "only with --force. A baseline's file has its rule in the name: run-bp.h5.\n"
-    "Before the first frame the run says how many frames, seconds and joules it may need; above --max-device-seconds "
-    "it\n"
-    "stops there unless --yes. Progress goes to stderr, the result to stdout.\n";
-
-constexpr const char* kServeHelp =
-    "Example, in two terminals:\n"
-    "  lightloop serve --device sim:opu\n"
-    "  lightloop train --dataset digits --rule tdfa --device remote:127.0.0.1:50051/opu0\n"
-    "Every device has one user at a time; one that vanishes gives it back. An address that other computers can reach\n"
-    "needs TLS and a token. Ctrl-C ends it.\n";
-
 using Assignments = std::vector<std::string>;
 
 /// Text as typed on the command line as the kind of value the parameter has.
@@ -100,7 +64,7 @@ void add_train(CLI::App& app, TrainOptions& options) {
     else
       app.add_option_function<std::string>(option, keep, help_of(info))
           ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
-          ->type_name(info.unit.size() > 1 ? info.unit : "X");
+          ->type_name(info.unit.size() > 1 ? info.unit : "VALUE");
   }
 }
 
@@ -143,13 +107,19 @@ void check_verb_name(const CLI::App& app, const std::string& word) {
   throw UnknownName("verb", word, "known: " + join(verbs, ", "), near ? "Did you mean " + *near + "?" : "");
 }
 
+/// "lightloop data show": the verbs as far as they were understood.
+std::string path_of(const CLI::App& app) {
+  std::string path = app.get_name();
+  for (const CLI::App* which = &app; !which->get_subcommands().empty();)
+    path += " " + (which = which->get_subcommands().front())->get_name();
+  return path;
+}
+
 /// What CLI11 did not expect, with the option that was probably meant.
 std::string unexpected(const CLI::App& app) {
-  std::string path = app.get_name();
   std::vector<std::string> known;
   for (const CLI::App* which = &app; !which->get_subcommands().empty();) {
     which = which->get_subcommands().front();
-    path += " " + which->get_name();
     for (const CLI::Option* option : which->get_options())
       for (const auto& name : option->get_lnames()) known.push_back("--" + name);
   }
@@ -158,7 +128,7 @@ std::string unexpected(const CLI::App& app) {
   const bool option = word.starts_with("-");
   const auto near = option ? nearest(word, known) : std::nullopt;
   return (option ? "unknown option " : "one word too many: ") + word + "." +
-         (near ? " Did you mean " + *near + "?" : "") + " See " + path + " --help.";
+         (near ? " Did you mean " + *near + "?" : "") + " See " + path_of(app) + " --help.";
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -170,9 +140,10 @@ int parse_and_run(int argc, char** argv) {
   app.footer(std::string(kExamples) + kExitCodes);
   app.set_version_flag("--version", "lightloop " LIGHTLOOP_VERSION);
   app.require_subcommand(1);
-  app.failure_message([&app](const CLI::App* which, const CLI::Error& error) {
-    return "lightloop: " + std::string(error.what()) + ". See " + (which == &app ? "" : "lightloop ") +
-           which->get_name() + " --help.\n";
+  app.failure_message([](const CLI::App* which, const CLI::Error& error) {
+    const bool verbless = which->get_subcommands().empty();
+    return "lightloop: " + (verbless ? "say what to do: a verb is missing" : std::string(error.what())) + ". See " +
+           path_of(*which) + " --help.\n";
   });
   int status = kDone;
   const auto verb = [&](const char* name, const char* help) { return app.add_subcommand(name, help); };
@@ -282,8 +253,12 @@ int parse_and_run(int argc, char** argv) {
   reproduce_verb->callback([&] { status = reproduce(paper); });
 
   try {
-    check_verb_name(app, argc > 1 ? argv[1] : "");
-    app.parse(argc, argv);
+    const std::string first = argc > 1 ? argv[1] : "";
+    check_verb_name(app, first == "help" ? "" : first);
+    if (first == "help")
+      app.parse(argc > 2 ? std::string(argv[2]) + " --help" : "--help");
+    else
+      app.parse(argc, argv);
   } catch (const CLI::ExtrasError&) {
     std::fprintf(stderr, "lightloop: %s\n", unexpected(app).c_str());
     return kBadInput;

@@ -27,7 +27,8 @@ int eval(const EvalRequest& request) {
                       "Leave --device away: the network is computed digitally.");
   const std::string name = request.data.empty() ? run.train.text("dataset") : request.data;
   const std::string folder = request.data_dir.empty() ? run.train.text("data_dir") : request.data_dir;
-  const Dataset test = samples(name, folder, static_cast<std::uint64_t>(run.train.integer("seed")));
+  Dataset test = samples(name, folder, static_cast<std::uint64_t>(run.train.integer("seed")));
+  test.name = name;
   const Evaluation score = evaluate(run.net, test, loss_from(run.train.text("loss")));
   const std::string hash = weights_sha256(run.net);
   if (request.json) {

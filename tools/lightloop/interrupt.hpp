@@ -1,9 +1,10 @@
 #pragma once
-// Ctrl-C and SIGTERM as a question the training loop asks after every step.
+// Ctrl-C, SIGTERM and a lost terminal as a question the training loop asks after every step.
 
 namespace lightloop::command {
 
-/// From construction to destruction the first SIGINT or SIGTERM only sets `requested()`; a second one ends the process.
+/// From construction to destruction the first SIGINT, SIGTERM or SIGHUP (unless nohup) only sets `requested()`; a second
+/// one ends the process. A closed pipe (SIGPIPE) ends nothing meanwhile.
 class Interrupt {
  public:
   Interrupt();

@@ -19,6 +19,7 @@ namespace {
 std::string device_model(const std::string& address) { return address.substr(0, address.find(',')); }
 
 std::string cost_text(const TrainPlan& plan) {
+  if (plan.device_frames == 0) return "no frame, because the net has no hidden layer";
   return "at most " + grouped(plan.device_frames) + " frames, about " + duration(plan.device_seconds) + ", " +
          format_quantity(plan.device_joules, "J");
 }
@@ -30,8 +31,10 @@ class Run {
       : request_(request), interrupt_(interrupt), progress_(request.quiet) {}
 
   TrainResult operator()(const TrainSettings& settings, const Registry& registry) {
-    ParamSet params("train", train_params());
-    params.set(below(settings, "train"));
+    ParamSet params("train", train_params());  // the trainer checks all the others
+    for (const char* name : {"yes", "max_device_seconds", "dry_run"})
+      if (const auto given = settings.find("train." + std::string(name)); given != settings.end())
+        params.set({{name, given->second}});
     if (!params.boolean("yes")) limit_s_ = params.real("max_device_seconds");
     dry_run_ = params.boolean("dry_run");
     TrainObserver observer;

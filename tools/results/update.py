@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
-usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] --lightloop PATH --data FOLDER --work FOLDER
+usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [--lightloop PATH] [--data FOLDER]
+           [--work FOLDER] [--benchmarks FOLDER]
 
-mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25.
+mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
+that holds mnist/. kernels takes a minute and needs --benchmarks, where bench_core and bench_devices are; readouts takes seconds
+and needs the package (PYTHONPATH=BUILD/python).
 """
 import argparse
 import pathlib
@@ -15,21 +18,35 @@ HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "results.md"
 
 
+SECTIONS = {  # script and what it is told
+    "mnist": ("mnist_table.py", ["lightloop", "data", "work"]),
+    "speed": ("speed.py", ["lightloop", "data"]),
+    "kernels": ("kernels.py", ["benchmarks"]),
+    "readouts": ("readouts.py", []),
+}
+
+
 def command(section, options):
-    common = [sys.executable, str(HERE / {"mnist": "mnist_table.py", "speed": "speed.py"}[section]),
-              "--lightloop", options.lightloop, "--data", options.data]
-    return common + (["--work", options.work] if section == "mnist" else [])
+    script, needs = SECTIONS[section]
+    words = [sys.executable, str(HERE / script)]
+    for name in needs:
+        if getattr(options, name) is None:
+            raise SystemExit(f"{section} needs --{name}")
+        words += [f"--{name}", getattr(options, name)]
+    return words
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", default=["mnist", "speed"])
+    parser.add_argument("sections", nargs="+", choices=SECTIONS)
     parser.add_argument("--lightloop", default="lightloop")
-    parser.add_argument("--data", required=True, help="the folder that holds mnist/")
-    parser.add_argument("--work", required=True, help="where finished runs are kept")
+    parser.add_argument("--data", help="the folder that holds mnist/")
+    parser.add_argument("--work", help="where finished runs are kept")
+    parser.add_argument("--benchmarks", help="the folder that holds bench_core and bench_devices")
     options = parser.parse_args()
+    words = {section: command(section, options) for section in options.sections}  # all are complete before any is run
     for section in options.sections:
-        text = subprocess.run(command(section, options), stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        text = subprocess.run(words[section], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
         marks = f"<!-- {section}: made by tools/results/update.py -->", f"<!-- end of {section} -->"
         pattern = re.escape(marks[0]) + ".*?" + re.escape(marks[1])
         page = PAGE.read_text()

@@ -1,0 +1,43 @@
+#pragma once
+// What --help says below the options.
+
+namespace lightloop::command {
+
+inline constexpr const char* kExitCodes =
+    "Exit codes: 0 done; 1 the work failed (a failed check, out of memory, a bug); 2 wrong usage, setting, data or "
+    "file\n"
+    "(a full disk too); 3 the device or its link failed or was too late; 4 refused, too much device time;\n"
+    "130 stopped by Ctrl-C or SIGTERM, checkpoint saved.";
+
+inline constexpr const char* kExamples =
+    "Examples:\n"
+    "  lightloop train --dataset digits --rule tdfa --device sim:opu --baseline dfa,bp --out run.h5\n"
+    "  lightloop train --dataset mnist --net 784-1024-1024-10 --rule dfa --epochs 10\n"
+    "  lightloop devices sim:opu        every setting with unit, default and range\n"
+    "  lightloop check sim:opu          does the device keep the contract?\n"
+    "  lightloop plot run.h5            draws run.png\n\n";
+
+inline constexpr const char* kTrainHelp =
+    "Examples:\n"
+    "  lightloop train --dataset digits --rule tdfa --device sim:opu --lr 3e-3 --set rule.dead_zone=0.2\n"
+    "  lightloop train --dataset mnist --net 784-1024-1024-10 --rule tdfa --device sim:opu,preset=lightonlike "
+    "--dry-run\n"
+    "  lightloop train --config run.toml --set device.camera.bits=8 --set rule.dead_zone=0.1 --json\n"
+    "  lightloop train --resume run.h5\n"
+    "Settings come from the TOML file, then from options, then from --set. In TOML the options are the table [train]\n"
+    "(lr = 1e-3), and [rule], [projection] and [device] hold the others: `lightloop rules`, `lightloop devices`.\n"
+    "Without --out the run file is run.h5, or run-2.h5 and so on where that is taken; a named file that exists is "
+    "replaced\n"
+    "only with --force. A baseline's file has its rule in the name: run-bp.h5.\n"
+    "Before the first frame the run says how many frames, seconds and joules it may need; above --max-device-seconds "
+    "it\n"
+    "stops there unless --yes. Progress goes to stderr, the result to stdout.\n";
+
+inline constexpr const char* kServeHelp =
+    "Example, in two terminals:\n"
+    "  lightloop serve --device sim:opu\n"
+    "  lightloop train --dataset digits --rule tdfa --device remote:127.0.0.1:50051/opu0\n"
+    "Every device has one user at a time; one that vanishes gives it back. An address that other computers can reach\n"
+    "needs TLS and a token. Ctrl-C ends it.\n";
+
+}  // namespace lightloop::command
