@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, m) {
   register_params(m);
   register_device(m);
   register_projection(m);
+  register_layer(m);
   register_random(m);
   register_datasets(m);
   register_train(m);

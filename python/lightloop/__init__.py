@@ -21,7 +21,8 @@ from .errors import (
     UnknownName,
     Unsupported,
 )
-from ._core import Stream, __version__, projection_params, set_threads, threads, train_params
+from ._core import Stream, __version__, layer_params, projection_params, set_threads, threads, train_params
+from .layer import Layer
 from .projection import Projection
 from .run import Run, load_run
 from .session import Session, devices
@@ -38,6 +39,7 @@ __all__ = [
     "FileError",
     "InternalError",
     "InvalidParameter",
+    "Layer",
     "LinkError",
     "OPU",
     "OutOfRange",
@@ -51,6 +53,7 @@ __all__ = [
     "UnknownName",
     "Unsupported",
     "devices",
+    "layer_params",
     "load_dataset",
     "load_run",
     "open",

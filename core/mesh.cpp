@@ -1,0 +1,184 @@
+#include "core/mesh.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+
+#include "core/error.hpp"
+#include "core/mesh_kernel.hpp"
+
+namespace lightloop {
+namespace {
+
+constexpr double kUnitary = 1e-8;
+
+/// Calls null(row, col, from_right) for every element below the diagonal in the order of the layout.
+template <class Null>
+void in_order(MeshLayout layout, Index n, Null null) {
+  if (layout == MeshLayout::reck) {
+    for (Index row = n - 1; row > 0; --row)
+      for (Index col = 0; col < row; ++col) null(row, col, true);
+    return;
+  }
+  for (Index i = 0; i + 1 < n; ++i)
+    for (Index j = 0; j <= i; ++j)
+      if (i % 2 == 0)
+        null(n - 1 - j, i - j, true);
+      else
+        null(n - 1 - i + j, j, false);
+}
+
+/// An element by sin and cos of theta / 2 and e^{i phi}: what is computed with, angles come last.
+struct Turn {
+  Index channel;
+  double sin, cos;
+  Complex phase;
+  Complex common() const { return {-sin, cos}; }  // i e^{i theta/2}
+};
+
+/// The element that leaves nothing of `lose` and all in `keep`. Where nothing is to be done it passes straight.
+Turn turn(Index channel, Complex keep, Complex lose, double sign) {
+  constexpr double kNothing = 1e-280;  // of a squared size: amplitudes of 1e-140 are rounding of rounding
+  const double k = std::norm(keep), l = std::norm(lose);
+  if (l < kNothing) return {channel, 1, 0, 1};
+  if (k < kNothing) return {channel, 0, 1, sign / std::sqrt(l) * lose};
+  const double over_both = 1 / std::sqrt(k + l), over_product = sign / std::sqrt(k * l);
+  return {channel, std::sqrt(k) * over_both, std::sqrt(l) * over_both, over_product * (lose * std::conj(keep))};
+}
+
+/// e^{i phase}, exact at whole quarter turns (as doubles have them), so that the phases of a long straight path do not
+/// add up the rounding of pi.
+Complex unit(double phase) {
+  const double quarter = std::numbers::pi / 2, turns = std::rint(phase / quarter), rest = phase - turns * quarter;
+  const double c = std::cos(rest), s = std::sin(rest);
+  switch (static_cast<std::int64_t>(turns) & 3) {
+    case 0:
+      return {c, s};
+    case 1:
+      return {-s, c};
+    case 2:
+      return {-c, -s};
+    default:
+      return {s, -c};
+  }
+}
+
+/// Nulls the lower triangle of `work` (padded rows, n columns used); gives the elements on either side.
+void null_lower(MeshLayout layout, Matrix<Complex>& work, std::vector<Turn>& right, std::vector<Turn>& left) {
+  const Index n = work.rows();
+  in_order(layout, n, [&](Index row, Index col, bool from_right) {
+    if (from_right) {  // U M^-1: column col loses its value to the next; rows below are 0 in both
+      const Turn t = turn(col, work(row, col + 1), work(row, col), -1);
+      const Complex common = std::conj(t.common()), turned = common * std::conj(t.phase);
+      rotate_columns({turned * t.sin, common * t.cos, turned * t.cos, -common * t.sin}, &work(0, col), work.cols(),
+                     row + 1);
+      right.push_back(t);
+    } else {  // M U: row loses its value to the one above; columns before are 0 in both
+      const Turn t = turn(row - 1, work(row - 1, col), work(row, col), 1);
+      const Complex common = t.common(), turned = common * t.phase;
+      const Index first = col / 4 * 4;
+      rotate_rows({turned * t.sin, common * t.cos, turned * t.cos, -common * t.sin}, &work(row - 1, first),
+                  &work(row, first), (n + 3) / 4 * 4 - first);
+      left.push_back(t);
+    }
+    work(row, col) = 0;
+  });
+}
+
+/// Diagonal of the triangular rest; throws where the rest is not a diagonal of phases.
+std::vector<Complex> phases_left(const Matrix<Complex>& work) {
+  const Index n = work.rows();
+  double worst = 0;
+  std::vector<Complex> phases;
+  for (Index r = 0; r < n; ++r) {
+    for (Index c = r + 1; c < n; ++c) worst = std::max(worst, std::abs(work(r, c)));
+    const double size = std::abs(work(r, r));
+    worst = std::max(worst, std::abs(size - 1));
+    phases.push_back(work(r, r) / size);
+  }
+  if (!(worst <= kUnitary))
+    throw InvalidParameter("mesh: departure of the matrix from a unitary one", std::to_string(worst), "at most 1e-8",
+                           "A matrix that is not unitary needs two meshes and attenuators (singular values).");
+  return phases;
+}
+
+}  // namespace
+
+MeshLayout parse_mesh_layout(const std::string& name) {
+  if (name == "clements") return MeshLayout::clements;
+  if (name == "reck") return MeshLayout::reck;
+  throw UnknownName("mesh layout", name, "clements or reck");
+}
+
+std::vector<Index> mesh_channels(MeshLayout layout, Index size) {
+  std::vector<Index> right, left;
+  in_order(layout, size,
+           [&](Index row, Index col, bool from_right) { from_right ? right.push_back(col) : left.push_back(row - 1); });
+  right.insert(right.end(), left.rbegin(), left.rend());
+  return right;
+}
+
+std::vector<Index> mesh_columns(const std::vector<Index>& channels, Index size) {
+  std::vector<Index> depth(static_cast<std::size_t>(size)), columns;
+  for (const Index channel : channels) {
+    Index &a = depth[static_cast<std::size_t>(channel)], &b = depth[static_cast<std::size_t>(channel) + 1];
+    columns.push_back(std::max(a, b));
+    a = b = columns.back() + 1;
+  }
+  return columns;
+}
+
+Complex2x2 mesh_element_matrix(double theta, double phi) {
+  const Complex half = unit(theta / 2), common = Complex(0, 1) * half, turned = common * unit(phi);
+  const double s = half.imag(), c = half.real();
+  return {turned * s, common * c, turned * c, -common * s};
+}
+
+Mesh decompose(MeshLayout layout, View<const Complex> u) {
+  const Index n = u.rows();
+  if (n < 1 || u.cols() != n)
+    throw ShapeMismatch("mesh", std::to_string(n) + " x " + std::to_string(u.cols()), "a square matrix");
+  // Four more columns: rows as far apart as a power of two would share cache sets. Whole vectors: no ragged ends.
+  Matrix<Complex> work(n, (n + 3) / 4 * 4 + 4);
+  for (Index r = 0; r < n; ++r)
+    for (Index c = 0; c < n; ++c) {
+      if (!std::isfinite(u(r, c).real()) || !std::isfinite(u(r, c).imag()))
+        throw InvalidParameter("mesh: element (" + std::to_string(r) + ", " + std::to_string(c) + ")", "not finite");
+      work(r, c) = u(r, c);
+    }
+  Mesh mesh;
+  mesh.size = n;
+  std::vector<Turn> right, left;
+  right.reserve(static_cast<std::size_t>(n * (n - 1) / 2));
+  left.reserve(right.capacity());
+  null_lower(layout, work, right, left);
+  std::vector<Complex> diagonal = phases_left(work);
+  // U = L1^-1 ... Lk^-1 D Rn ... R1, and M(theta, phi)^-1 D = D' M(theta, phi') takes D to the end.
+  for (auto t = left.rbegin(); t != left.rend(); ++t) {
+    Complex &d1 = diagonal[static_cast<std::size_t>(t->channel)], &d2 = (&d1)[1];
+    const Complex half(t->cos, -t->sin), turned = -half * half * d2, phase = d1 * std::conj(d2);
+    d1 = turned * std::conj(t->phase);
+    d2 = turned;
+    right.push_back({t->channel, t->sin, t->cos, phase});
+  }
+  mesh.elements.reserve(right.size());
+  for (const Turn& t : right) mesh.elements.push_back({t.channel, 2 * std::atan2(t.sin, t.cos), std::arg(t.phase)});
+  for (const Complex d : diagonal) mesh.output_phase.push_back(std::arg(d));
+  return mesh;
+}
+
+Matrix<Complex> mesh_matrix(const Mesh& mesh) {
+  Matrix<Complex> u(mesh.size, mesh.size);
+  for (Index i = 0; i < mesh.size; ++i) u(i, i) = 1;
+  for (const MeshElement& e : mesh.elements) {
+    if (e.channel < 0 || e.channel + 1 >= mesh.size)
+      throw OutOfRange("mesh: channel of an element", std::to_string(e.channel), "0.." + std::to_string(mesh.size - 2));
+    rotate_rows(mesh_element_matrix(e.theta, e.phi), &u(e.channel, 0), &u(e.channel + 1, 0), mesh.size);
+  }
+  for (Index r = 0; r < mesh.size; ++r)
+    for (Complex& value : u.row(r)) value *= unit(mesh.output_phase[static_cast<std::size_t>(r)]);
+  return u;
+}
+
+}  // namespace lightloop

@@ -1,0 +1,68 @@
+// The inner loops of meshes: a 2 x 2 complex matrix on two rows, or on two neighbouring columns.
+#include "core/mesh_kernel.hpp"
+
+#include <cstring>
+
+namespace lightloop {
+namespace {
+
+using V4 [[gnu::vector_size(32)]] = double;
+using V8 [[gnu::vector_size(64)]] = double;
+
+template <class V>
+V load(const Complex* p) {
+  V v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class V>
+void store(Complex* p, V v) {
+  std::memcpy(static_cast<void*>(p), &v, sizeof v);
+}
+V8 swapped(V8 v) { return __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6); }
+
+/// z -> w z on interleaved numbers is re * z + im * swapped(z), with the sign of the real part in im.
+struct Factor {
+  V8 re, im;
+  explicit Factor(Complex w) {
+    const double r = w.real(), i = w.imag();
+    re = V8{r, r, r, r, r, r, r, r};
+    im = V8{-i, i, -i, i, -i, i, -i, i};
+  }
+};
+
+}  // namespace
+
+void rotate_rows(const Complex2x2& m, Complex* x, Complex* y, Index n) {
+  const Factor a(m.a), b(m.b), c(m.c), d(m.d);
+  Index k = 0;
+  for (; k + 4 <= n; k += 4) {
+    const V8 p = load<V8>(x + k), q = load<V8>(y + k), ps = swapped(p), qs = swapped(q);
+    store(x + k, (a.re * p + a.im * ps) + (b.re * q + b.im * qs));
+    store(y + k, (c.re * p + c.im * ps) + (d.re * q + d.im * qs));
+  }
+  if (k == n) return;
+  Complex tail[8] = {};
+  std::copy_n(x + k, n - k, tail);
+  std::copy_n(y + k, n - k, tail + 4);
+  const V8 p = load<V8>(tail), q = load<V8>(tail + 4), ps = swapped(p), qs = swapped(q);
+  store(tail, (a.re * p + a.im * ps) + (b.re * q + b.im * qs));
+  store(tail + 4, (c.re * p + c.im * ps) + (d.re * q + d.im * qs));
+  std::copy_n(tail, n - k, x + k);
+  std::copy_n(tail + 4, n - k, y + k);
+}
+
+void rotate_columns(const Complex2x2& m, Complex* first, Index stride, Index rows) {
+  const V4 own_re = {m.a.real(), m.a.real(), m.d.real(), m.d.real()};
+  const V4 own_im = {-m.a.imag(), m.a.imag(), -m.d.imag(), m.d.imag()};
+  const V4 other_re = {m.b.real(), m.b.real(), m.c.real(), m.c.real()};
+  const V4 other_im = {-m.b.imag(), m.b.imag(), -m.c.imag(), m.c.imag()};
+  for (Index r = 0; r < rows; ++r, first += stride) {
+    const V4 v = load<V4>(first);
+    const V4 turned = __builtin_shufflevector(v, v, 1, 0, 3, 2), other = __builtin_shufflevector(v, v, 2, 3, 0, 1);
+    const V4 other_turned = __builtin_shufflevector(v, v, 3, 2, 1, 0);
+    store(first, (own_re * v + own_im * turned) + (other_re * other + other_im * other_turned));
+  }
+}
+
+}  // namespace lightloop

@@ -1,0 +1,93 @@
+#include "core/mesh.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "core/error.hpp"
+#include "core/random_unitary_for_tests.hpp"
+
+namespace lightloop {
+namespace {
+
+Matrix<Complex> dft(Index n) {
+  Matrix<Complex> u(n, n);
+  for (Index r = 0; r < n; ++r)
+    for (Index c = 0; c < n; ++c)
+      u(r, c) = std::polar(1 / std::sqrt(static_cast<double>(n)),
+                           -2 * std::numbers::pi * static_cast<double>(r * c % n) / static_cast<double>(n));
+  return u;
+}
+
+Matrix<Complex> permutation(Index n, bool reversed) {
+  Matrix<Complex> u(n, n);
+  for (Index i = 0; i < n; ++i) u(i, reversed ? n - 1 - i : i) = 1;
+  return u;
+}
+
+double largest_difference(const Matrix<Complex>& a, const Matrix<Complex>& b) {
+  double worst = 0;
+  for (Index i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(a.data()[i] - b.data()[i]));
+  return worst;
+}
+
+void check_exact(const Matrix<Complex>& u, MeshLayout layout, double limit) {
+  const Mesh mesh = decompose(layout, u);
+  const std::vector<Index> channels = mesh_channels(layout, u.rows());
+  REQUIRE(mesh.elements.size() == channels.size());
+  bool same = true, in_range = true;
+  for (std::size_t i = 0; i < channels.size(); ++i) {
+    same = same && mesh.elements[i].channel == channels[i];
+    in_range = in_range && mesh.elements[i].theta >= 0 && mesh.elements[i].theta <= std::numbers::pi + 1e-15 &&
+               std::abs(mesh.elements[i].phi) <= std::numbers::pi + 1e-15;
+  }
+  CHECK(same);
+  CHECK(in_range);
+  CHECK(1e15 * largest_difference(mesh_matrix(mesh), u) <= 1e15 * limit);
+}
+
+}  // namespace
+
+TEST_CASE("meshes of both layouts rebuild any unitary matrix, those with zeros included") {
+  for (const MeshLayout layout : {MeshLayout::clements, MeshLayout::reck})
+    for (const Index n : {1, 2, 3, 4, 5, 8, 31, 64, 96}) {
+      INFO("N = " << n);
+      check_exact(permutation(n, false), layout, 2e-15);
+      check_exact(permutation(n, true), layout, 2e-15);
+      check_exact(dft(n), layout, 2e-14);
+      check_exact(haar_unitary(n, static_cast<std::uint64_t>(n)), layout, 2e-14);
+    }
+}
+
+TEST_CASE("at N = 512 the error per entry stays below 2e-14", "[.slow]") {
+  for (const MeshLayout layout : {MeshLayout::clements, MeshLayout::reck}) {
+    check_exact(permutation(512, false), layout, 2e-14);
+    check_exact(permutation(512, true), layout, 2e-14);
+    check_exact(dft(512), layout, 2e-14);
+    check_exact(haar_unitary(512, 1), layout, 2e-14);
+  }
+}
+
+TEST_CASE("a rectangle is N columns deep, a triangle 2 N - 3") {
+  for (const Index n : {4, 5, 16, 33}) {
+    const auto depth = [&](MeshLayout layout) {
+      const auto columns = mesh_columns(mesh_channels(layout, n), n);
+      return *std::max_element(columns.begin(), columns.end()) + 1;
+    };
+    CHECK(depth(MeshLayout::clements) == n);
+    CHECK(depth(MeshLayout::reck) == 2 * n - 3);
+  }
+}
+
+TEST_CASE("what is not unitary, not square or not finite has no mesh") {
+  Matrix<Complex> u = haar_unitary(6, 1);
+  u(2, 3) += 1e-6;
+  CHECK_THROWS_AS(decompose(MeshLayout::clements, u), InvalidParameter);
+  u(2, 3) = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_AS(decompose(MeshLayout::reck, u), InvalidParameter);
+  CHECK_THROWS_AS(decompose(MeshLayout::reck, Matrix<Complex>(3, 4)), ShapeMismatch);
+  CHECK_THROWS_AS(parse_mesh_layout("square"), UnknownName);
+}
+
+}  // namespace lightloop

@@ -1,0 +1,88 @@
+// Gain and offset of the device's answers against what was programmed; done again later it takes drift out.
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/linalg.hpp"
+#include "core/random.hpp"
+#include "driver/layer/state.hpp"
+
+namespace lightloop {
+namespace {
+
+/// Sums of a straight-line fit z = gain e + offset.
+struct Line {
+  double n = 0, e = 0, z = 0, ee = 0, ez = 0, zz = 0;
+  void add(double promised, double measured) {
+    n += 1;
+    e += promised;
+    z += measured;
+    ee += promised * promised;
+    ez += promised * measured;
+    zz += measured * measured;
+  }
+  void add(const Line& o) {
+    n += o.n;
+    e += o.e;
+    z += o.z;
+    ee += o.ee;
+    ez += o.ez;
+    zz += o.zz;
+  }
+  double spread() const { return ee - e * e / n; }
+  double gain() const { return (ez - e * z / n) / spread(); }
+  double offset() const { return (z - gain() * e) / n; }
+  /// Sum of squares left by z = g e + o.
+  double rest(double g, double o) const { return zz - 2 * (g * ez + o * z) + g * g * ee + 2 * g * o * e + n * o * o; }
+};
+
+}  // namespace
+
+void Layer::calibrate() {
+  LayerState& s = *state_;
+  s.check_programmed();
+  const Index vectors = s.params.integer("calibration_vectors");
+  Matrix<float> x(vectors, s.n_in), shown(vectors, s.n_in), measured(vectors, s.device_rows);
+  Matrix<float> promised(vectors, s.device_rows);
+  const Stream signs(static_cast<std::uint64_t>(s.params.integer("seed")), 1, Purpose::calibration);
+  // Signs times the range in use: every level of the drive is then exactly known.
+  const auto level =
+      static_cast<float>(s.params.text("noise_management") == "running" ? s.running : s.params.real("input_range"));
+  for (Index r = 0; r < vectors; ++r) {
+    signs.uniform(static_cast<std::uint64_t>(r), 0, x.row(r));
+    for (float& value : x.row(r)) value = value < 0.5f ? -level : level;
+  }
+  const double running = s.running;
+  s.pass(x, Pass::forward, [&](const Answer& answer) {
+    for (Index j = 0; j < s.n_in; ++j)
+      shown(answer.row, j) = static_cast<float>(answer.in.at(answer.at, j) / s.mid_in - 1);
+    for (Index i = 0; i < s.device_rows; ++i)
+      measured(answer.row, i) = static_cast<float>(s.device_unit(answer.out.at(answer.at, i)));
+  });
+  s.running = running;
+  gemm(Transpose::no, Transpose::yes, 1.0f, shown, s.target, 0.0f, promised);
+  std::vector<Line> lines(static_cast<std::size_t>(s.device_rows));
+  Line all;
+  for (Index i = 0; i < s.device_rows; ++i) {
+    Line& line = lines[static_cast<std::size_t>(i)];
+    for (Index r = 0; r < vectors; ++r)
+      line.add(static_cast<double>(promised(r, i)), static_cast<double>(measured(r, i)));
+    all.add(line);
+  }
+  if (all.spread() == 0)
+    throw Error("layer: calibration", "the programmed weights are all 0", "", "Program weights first.");
+  if (!(all.gain() > 0))
+    throw Error("layer: calibration", "gain " + std::to_string(all.gain()), "above 0",
+                "The answers do not follow the drive: check the device and its ADC range.");
+  const bool column = s.params.text("compensation") == "column";
+  double rest = 0;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const Line& line = lines[i];
+    const bool own = column && line.spread() > 0 && line.gain() > 0;  // a row of zeros has the gain of all
+    s.gain[i] = own ? line.gain() : all.gain();
+    s.offset[i] = own ? line.offset() : all.offset();
+    rest += line.rest(s.gain[i], s.offset[i]);
+  }
+  s.calibration = {true, all.gain(), std::sqrt(std::max(0.0, rest) / (all.gain() * all.gain() * all.ee))};
+}
+
+}  // namespace lightloop

@@ -1,0 +1,163 @@
+#include "driver/layer/layer.hpp"
+
+#include <cmath>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "driver/layer/state.hpp"
+
+namespace lightloop {
+namespace {
+
+constexpr std::uint8_t kSnapshotVersion = 1;
+
+void check_batch(const char* what, View<const float> x, Index in, View<float> y, Index out) {
+  if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
+    throw ShapeMismatch(std::string("layer: ") + what,
+                        std::to_string(x.rows()) + " x " + std::to_string(x.cols()) + " -> " +
+                            std::to_string(y.rows()) + " x " + std::to_string(y.cols()),
+                        "rows x " + std::to_string(in) + " -> rows x " + std::to_string(out));
+}
+
+/// y_i = factor (code_i - zero_i) gain_i: the loop of every answer.
+template <class Code>
+void decode(std::span<const Code> codes, float factor, std::span<const float> zero, std::span<const float> gain,
+            std::span<float> y) {
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = factor * gain[i] * (static_cast<float>(codes[i]) - zero[i]);
+}
+
+void decode(const Answer& answer, std::span<const float> zero, std::span<const float> gain, std::span<float> y) {
+  const auto factor = static_cast<float>(answer.factor);
+  answer.out.bytes == 1 ? decode(answer.out.u8().row(answer.at), factor, zero, gain, y)
+                        : decode(answer.out.u16().row(answer.at), factor, zero, gain, y);
+}
+
+}  // namespace
+
+Layer::Layer(Session& session, Index n_in, Index n_out, const Settings& settings)
+    : state_(std::make_unique<LayerState>(session, n_in, n_out, settings)) {}
+Layer::~Layer() = default;
+
+Index Layer::inputs() const { return state_->n_in; }
+Index Layer::outputs() const { return state_->n_out; }
+const ParamSet& Layer::settings() const { return state_->params; }
+const LayerReport& Layer::report() const { return state_->report; }
+const LayerCalibration& Layer::calibration() const { return state_->calibration; }
+
+View<const float> Layer::programmed() const {
+  state_->check_programmed();
+  return state_->held;
+}
+
+void Layer::program(View<const float> w) {
+  LayerState& s = *state_;
+  const DeviceInfo& info = s.session.info();
+  FrameBuffer codes(*info.program, 1);
+  encode_weights(s, w, codes);
+  s.programmed = false;
+  s.session.program(std::as_const(codes).frames());
+  s.report.device_s += info.cost.program_s;
+  s.report.device_j += info.cost.program_j;
+  s.forget_calibration();
+  s.programmed = true;
+}
+
+void Layer::forward(View<const float> x, View<float> y) {
+  LayerState& s = *state_;
+  check_batch("forward()", x, s.n_in, y, s.n_out);
+  s.check_programmed();
+  if (!s.range_known && !s.calibration.done) calibrate();
+  const auto rows = static_cast<std::size_t>(s.device_rows);
+  std::vector<float> zero(rows), gain(rows);
+  for (std::size_t i = 0; i < rows; ++i) {
+    zero[i] = static_cast<float>(s.mid_out + s.offset[i] / s.range * s.mid_out);
+    gain[i] = static_cast<float>(s.range / s.mid_out / s.gain[i]);
+  }
+  for (std::size_t i = 0; i < s.scale.size(); ++i) {
+    const RowPair pair = rows_of(s.weights, s.n_out, static_cast<Index>(i));
+    gain[static_cast<std::size_t>(pair.plus)] *= static_cast<float>(s.scale[i]);
+    if (s.weights == Weights::differential)
+      gain[static_cast<std::size_t>(pair.minus)] *= static_cast<float>(s.scale[i]);
+  }
+  if (s.weights == Weights::one) {
+    s.pass(x, Pass::forward, [&](const Answer& answer) { decode(answer, zero, gain, y.row(answer.row)); });
+    return;
+  }
+  s.pass(x, Pass::forward, [&](const Answer& answer) {
+    std::vector<float> z(rows);
+    decode(answer, zero, gain, z);
+    for (Index i = 0; i < s.n_out; ++i) {
+      const RowPair pair = rows_of(s.weights, s.n_out, i);
+      const float minus = z[static_cast<std::size_t>(pair.minus)];
+      const float scale =
+          s.weights == Weights::offset ? static_cast<float>(s.scale[static_cast<std::size_t>(i)]) : 1.0f;
+      y(answer.row, i) = z[static_cast<std::size_t>(pair.plus)] - scale * minus;
+    }
+  });
+}
+
+void Layer::transposed(View<const float> x, View<float> y) {
+  LayerState& s = *state_;
+  check_batch("transposed()", x, s.n_out, y, s.n_in);
+  s.check_programmed();
+  if (!s.session.info().transposed)
+    throw Unsupported("layer: transposed pass of " + s.session.info().model, "the device has none", "",
+                      "Use the programmed weights in memory, or a device that works backwards.");
+  if (!s.range_known && !s.calibration.done) calibrate();
+  // Scales and gains belong to the rows, which are driven here: they go into the drive.
+  Matrix<float> drive(x.rows(), s.device_rows);
+  for (Index r = 0; r < x.rows(); ++r)
+    for (Index i = 0; i < s.n_out; ++i) {
+      const RowPair pair = rows_of(s.weights, s.n_out, i);
+      const auto scaled = static_cast<float>(static_cast<double>(x(r, i)) * s.scale[static_cast<std::size_t>(i)]);
+      drive(r, pair.plus) = scaled / static_cast<float>(s.gain[static_cast<std::size_t>(pair.plus)]);
+      if (s.weights == Weights::differential)
+        drive(r, pair.minus) = -scaled / static_cast<float>(s.gain[static_cast<std::size_t>(pair.minus)]);
+    }
+  const double unit = s.range / s.mid_out;
+  const std::vector<float> zero(static_cast<std::size_t>(s.n_in), static_cast<float>(s.mid_out));
+  const std::vector<float> gain(zero.size(), static_cast<float>(unit));
+  s.pass(drive, Pass::transposed, [&](const Answer& answer) {
+    const std::span<float> row = y.row(answer.row);
+    decode(answer, zero, gain, row);
+    if (s.rest == 0) return;
+    double sum = 0;  // of the drive as it was shown: what the rest of every cell adds to every input
+    for (Index i = 0; i < s.n_out; ++i) sum += answer.in.at(answer.at, i) / s.mid_in - 1;
+    const auto rest = static_cast<float>(answer.factor * s.rest * sum);
+    for (float& value : row) value -= rest;
+  });
+}
+
+std::vector<std::byte> Layer::snapshot() const {
+  const LayerState& s = *state_;
+  ByteWriter bytes;
+  bytes.put(kSnapshotVersion);
+  bytes.put(s.running);
+  bytes.put(s.calibration.done);
+  bytes.put(s.calibration.gain);
+  bytes.put(s.calibration.residual);
+  bytes.put_all(std::span<const double>(s.gain));
+  bytes.put_all(std::span<const double>(s.offset));
+  return bytes.take();
+}
+
+void Layer::restore(const std::vector<std::byte>& state) {
+  LayerState& s = *state_;
+  ByteReader bytes(state, "layer snapshot");
+  if (bytes.get<std::uint8_t>() != kSnapshotVersion) bytes.refuse("another version");
+  const auto running = bytes.get<double>();
+  LayerCalibration calibration;
+  calibration.done = bytes.get<bool>();
+  calibration.gain = bytes.get<double>();
+  calibration.residual = bytes.get<double>();
+  std::vector<double> gain(s.gain.size()), offset(s.offset.size());
+  bytes.get_all(std::span<double>(gain));
+  bytes.get_all(std::span<double>(offset));
+  bytes.done();
+  s.running = running;
+  s.calibration = calibration;
+  s.gain = std::move(gain);
+  s.offset = std::move(offset);
+}
+
+}  // namespace lightloop

@@ -1,0 +1,93 @@
+#pragma once
+// Turns a programmable device of kind "layer" (codes in, codes out) into a matrix product. The same code runs on a
+// simulator and on hardware.
+//
+// What is asked of the device: codes stand for signed numbers around a middle code c0 = 2^(bits - 1), v = (c - c0) /
+// c0; its answer is linear in the drive. Its programme is either one weight code per (output, input), row by row, of
+// the same kind (a crossbar), or the phases of two meshes (a device with the settings "mesh.layout", "phase.law" and
+// "phase.range_rad"; see core/mesh_codes.hpp). Its setting "adc.range", where it has one, is the sum of products at the
+// ends of its ADC; without it calibrate() is needed first.
+#include <memory>
+#include <vector>
+
+#include "core/param.hpp"
+#include "driver/api/session.hpp"
+
+namespace lightloop {
+
+/// The settings of a layer (the "layer." namespace): cells, weight_scale, noise_management, bound_management, ...
+std::vector<ParamInfo> layer_params();
+
+/// Settings a device must be opened with so that (n_in -> n_out) fits; only keys the model has and the user left alone.
+Settings sizes_for_layer(const std::vector<ParamInfo>& device_params, const Settings& user, const Settings& layer,
+                         Index n_in, Index n_out);
+
+/// All that a layer has asked of its device since it was made.
+struct LayerReport {
+  std::int64_t vectors = 0;         ///< rows given to forward() and transposed()
+  std::int64_t frames = 0;          ///< shown for them: more where bound management repeats
+  std::int64_t clipped_inputs = 0;  ///< numbers beyond the input range, set to its end
+  std::int64_t saturated = 0;       ///< output codes clipped in the frames that were used
+  double device_s = 0, device_j = 0;
+  /// Multiplications and additions in pairs asked for; joules per one of them is device_j / macs.
+  double macs = 0;
+};
+
+/// What calibrate() found.
+struct LayerCalibration {
+  bool done = false;
+  double gain = 1;      ///< mean response over what the programme promises; drift takes it below 1
+  double residual = 0;  ///< rms of what gains and offsets do not explain, over the rms of the response
+};
+
+struct LayerState;
+
+/// y = x W^T by a device, W (n_out, n_in) real.
+///
+/// forward(): every row is divided by its range alpha (noise management: the largest |x|, a fixed or a running one),
+/// rounded to the DAC's 2 c0 - 1 symmetric levels, multiplied by the device, and scaled back by alpha, the weights'
+/// scale and the calibrated gain. Where an output meets the end of the ADC, bound management shows that row again at
+/// half the drive ("iterative") or at the drive that cannot clip ("worst_case"). A repeat has the frame id of its row
+/// with the number of the repeat in the top bits, so results do not depend on how rows are grouped into calls.
+class Layer {
+ public:
+  /// Shows nothing: `session` must outlive the layer. Throws Unsupported when the device is no programmable layer,
+  /// ShapeMismatch when it is too small (naming input.size / output.size).
+  Layer(Session& session, Index n_in, Index n_out, const Settings& settings = {});
+  ~Layer();
+  Layer(const Layer&) = delete;
+  Layer& operator=(const Layer&) = delete;
+
+  Index inputs() const;
+  Index outputs() const;
+  const ParamSet& settings() const;
+
+  /// Turns w (n_out, n_in) into codes and writes them. Forgets the calibration. Throws ShapeMismatch; InvalidParameter
+  /// for a weight that is not finite; OutOfRange for one beyond a fixed layer.weight_limit. Nothing is written then.
+  void program(View<const float> w);
+  /// The weights as the codes can hold them (n_out, n_in); for meshes before rounding of the phases.
+  View<const float> programmed() const;
+  /// Shows random vectors and fits gain and offset of the answers to the programmed weights, one gain for all outputs
+  /// or one each (layer.compensation). Done again later it takes drift out. Throws Error when nothing was programmed or
+  /// the device does not answer to the drive.
+  void calibrate();
+  const LayerCalibration& calibration() const;
+
+  /// x (rows, n_in) -> y (rows, n_out). Throws ShapeMismatch; InvalidParameter for a value that is not finite; Error
+  /// before the first program(). Nothing has been shown when it throws one of these.
+  void forward(View<const float> x, View<float> y);
+  /// x (rows, n_out) -> y = x W (rows, n_in), where the device can be used backwards. Throws as forward(), and
+  /// Unsupported.
+  void transposed(View<const float> x, View<float> y);
+  const LayerReport& report() const;
+
+  /// Calibration and running range, to be restored after the same weights were programmed. Throws InvalidParameter for
+  /// bytes of another layer.
+  std::vector<std::byte> snapshot() const;
+  void restore(const std::vector<std::byte>& state);
+
+ private:
+  std::unique_ptr<LayerState> state_;
+};
+
+}  // namespace lightloop

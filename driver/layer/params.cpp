@@ -1,0 +1,131 @@
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/mesh_codes.hpp"
+#include "driver/layer/state.hpp"
+
+namespace lightloop {
+
+std::vector<ParamInfo> layer_params() {
+  const auto text = [](const char* value) { return Value(std::string(value)); };
+  return {
+      {"cells",
+       "",
+       text("signed"),
+       0,
+       0,
+       "Rows of the device per output: signed (1), differential (2, for cells that hold no sign), offset (1 and one "
+       "reference row for all)",
+       {"signed", "differential", "offset"}},
+      {"weight_scale",
+       "",
+       text("matrix"),
+       0,
+       0,
+       "What is scaled to the device's full range: the matrix, or every row",
+       {"matrix", "row"}},
+      {"weight_limit", "1", 0.0, 0, 1e30, "Weight at full range (meshes: singular value); 0: the largest present"},
+      {"noise_management",
+       "",
+       text("abs_max"),
+       0,
+       0,
+       "Input range: abs_max (of each row), fixed (input_range), running (mean of abs_max)",
+       {"abs_max", "fixed", "running"}},
+      {"input_range", "1", 1.0, 1e-30, 1e30, "Fixed: the input at full drive; running: where the mean starts"},
+      {"memory", "1", 0.99, 0, 1, "Running: weight of the past at each row"},
+      {"bound_management",
+       "",
+       text("iterative"),
+       0,
+       0,
+       "A row whose output meets the ADC's end: none, iterative (again at half drive), worst_case (once, at a drive "
+       "that "
+       "cannot clip)",
+       {"none", "iterative", "worst_case"}},
+      {"max_repeats", "1", std::int64_t{10}, 0, 20, "Halvings at most"},
+      {"compensation",
+       "",
+       text("global"),
+       0,
+       0,
+       "calibrate(): one gain for all outputs, or one each (column)",
+       {"global", "column"}},
+      {"calibration_vectors", "1", std::int64_t{64}, 2, 1e6, "Random vectors shown by calibrate()"},
+      {"seed", "1", std::int64_t{0}, 0, 9007199254740992.0, "Of the calibration vectors"},
+  };
+}
+
+Weights parse_weights(const std::string& name) {
+  return name == "signed" ? Weights::one : name == "differential" ? Weights::differential : Weights::offset;
+}
+
+Index rows_needed(Weights weights, Index n_out) {
+  if (weights == Weights::differential) return 2 * n_out;
+  return weights == Weights::offset ? n_out + 1 : n_out;
+}
+
+RowPair rows_of(Weights weights, Index n_out, Index output) {
+  if (weights == Weights::differential) return {2 * output, 2 * output + 1};
+  return {output, weights == Weights::offset ? n_out : -1};
+}
+
+Settings sizes_for_layer(const std::vector<ParamInfo>& device_params, const Settings& user, const Settings& layer,
+                         Index n_in, Index n_out) {
+  ParamSet params("layer", layer_params());
+  params.set(layer);
+  Settings sizes;
+  for (const ParamInfo& info : device_params) {
+    if (user.contains(info.name)) continue;
+    if (info.name == "input.size") sizes[info.name] = static_cast<std::int64_t>(n_in);
+    if (info.name == "output.size")
+      sizes[info.name] = static_cast<std::int64_t>(rows_needed(parse_weights(params.text("cells")), n_out));
+  }
+  return sizes;
+}
+
+LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& settings)
+    : session(s), n_in(inputs), n_out(outputs), params("layer", layer_params()) {
+  params.set(settings);
+  weights = parse_weights(params.text("cells"));
+  const DeviceInfo& info = session.info();
+  if (info.kind != "layer" || !info.program)
+    throw Unsupported("layer", info.model + " (" + info.kind + ")", "a programmable device of kind \"layer\"");
+  if (n_in < 1 || n_out < 1)
+    throw ShapeMismatch("layer", std::to_string(n_in) + " -> " + std::to_string(n_out), "at least 1 -> 1");
+  const ParamSet& device = session.device().settings();
+  mesh = device.has("mesh.layout");
+  if (mesh && weights != Weights::one)
+    throw Unsupported("layer.cells", params.text("cells"), "signed: a mesh has no cells to pair");
+  device_rows = rows_needed(weights, n_out);
+  if (info.input.size() < n_in || info.output.size() < device_rows)
+    throw ShapeMismatch(
+        info.model, std::to_string(info.input.size()) + " inputs, " + std::to_string(info.output.size()) + " outputs",
+        std::to_string(n_in) + " and " + std::to_string(device_rows) + " needed",
+        "Open it with input.size and output.size of at least that.");
+  const Index cells =
+      mesh ? mesh_programme_size(info.input.size(), info.output.size()) : info.input.size() * info.output.size();
+  if (info.program->size() != cells)
+    throw Unsupported("layer: programme of " + info.model, std::to_string(info.program->size()) + " codes",
+                      std::to_string(cells) + (mesh ? ": two meshes and attenuators" : ": one per output and input"));
+  range_known = device.has("adc.range");
+  if (range_known) range = device.real("adc.range");
+  mid_in = static_cast<double>(info.input.highest() / 2 + 1);
+  mid_out = static_cast<double>(info.output.highest() / 2 + 1);
+  if (mid_in < 2)
+    throw Unsupported("layer: input codes of " + info.model, std::to_string(info.input.bits) + " bit", "at least 2");
+  running = params.real("input_range");
+  forget_calibration();
+}
+
+void LayerState::forget_calibration() {
+  gain.assign(static_cast<std::size_t>(device_rows), 1.0);
+  offset.assign(gain.size(), 0.0);
+  calibration = {};
+}
+
+void LayerState::check_programmed() const {
+  if (!programmed) throw Error("layer", "nothing was programmed", "", "Call program(weights) first.");
+}
+
+}  // namespace lightloop

@@ -1,0 +1,143 @@
+// One batch through the device: ranges, codes, frames, and repeats of the rows that were clipped.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/threads.hpp"
+#include "driver/layer/state.hpp"
+
+namespace lightloop {
+namespace {
+
+constexpr int kRepeatShift = 48;  // frame ids of repeats: the number of the repeat above 2^48 rows
+
+/// Puts the session's next frame id where it belongs, whatever happened.
+struct FrameIds {
+  Session& session;
+  std::uint64_t next;
+  ~FrameIds() { session.continue_at(next); }
+};
+
+}  // namespace
+
+void LayerState::find_ranges(View<const float> x) {
+  const auto rows = static_cast<std::size_t>(x.rows());
+  largest.resize(rows);
+  alpha.resize(rows);
+  parallel_for(x.rows(), [&](Index r) { largest[static_cast<std::size_t>(r)] = largest_size(x.row(r)); });
+  for (std::size_t r = 0; r < rows; ++r)
+    if (!std::isfinite(largest[r]))
+      throw InvalidParameter("layer: input row " + std::to_string(r), "not finite", "finite numbers");
+  const std::string& kind = params.text("noise_management");
+  const double memory = params.real("memory");
+  double mean = running;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const auto size = static_cast<double>(largest[r]);
+    if (kind == "running") mean = memory * mean + (1 - memory) * size;
+    alpha[r] = kind == "abs_max" ? size : kind == "fixed" ? params.real("input_range") : mean;
+  }
+  running = mean;
+}
+
+void LayerState::run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index count, Pass direction) {
+  const RunReport said =
+      session.run(shown.frames().slice(first, count), answer.frames().slice(first, count), {.pass = direction});
+  report.frames += said.frames;
+  report.device_s += said.device_s;
+  report.device_j += said.device_j;
+}
+
+void LayerState::pass(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink) {
+  const DeviceInfo& info = session.info();
+  const bool forward = direction == Pass::forward;
+  const Index width_in = (forward ? info.input : info.output).size();
+  const Index width_out = (forward ? info.output : info.input).size();
+  const double running_before = running;
+  find_ranges(x);
+  in.resize(info.input.bytes(), width_in, x.rows());
+  out.resize(info.output.bytes(), width_out, x.rows());
+  const Frames codes = in.frames();
+  const double top = mid_in - 1;
+  const auto rows = static_cast<std::size_t>(x.rows());
+  ratio.assign(rows, 0.0f);
+  clipped.assign(rows, 0);
+  std::vector<Index> beyond(rows);
+  parallel_for(x.rows(), [&](Index r) {
+    const auto i = static_cast<std::size_t>(r);
+    if (alpha[i] > 0) ratio[i] = static_cast<float>(top / alpha[i]);
+    beyond[i] = encode_row(x.row(r), ratio[i], static_cast<float>(mid_in), codes, r);
+  });
+  const std::uint64_t base = session.next_frame_id();
+  try {
+    run(in, out, 0, x.rows(), direction);
+  } catch (...) {
+    running = running_before;
+    throw;
+  }
+  const bool manage = params.text("bound_management") != "none" && params.integer("max_repeats") > 0;
+  const Index used = forward ? device_rows : n_in;
+  const ConstFrames shown = std::as_const(in).frames(), answers = std::as_const(out).frames();
+  std::vector<Index> ends(rows);
+  parallel_for(x.rows(), [&](Index r) {
+    const auto i = static_cast<std::size_t>(r);
+    ends[i] = codes_at_ends(answers, r, used, info.output.highest());
+    clipped[i] = manage && ends[i] > 0;
+    if (!clipped[i]) sink({r, r, shown, answers, alpha[i] * mid_in / top});
+  });
+  for (std::size_t i = 0; i < rows; ++i) {
+    report.clipped_inputs += beyond[i];
+    if (!clipped[i]) report.saturated += ends[i];
+  }
+  report.vectors += x.rows();
+  report.macs += static_cast<double>(x.rows()) * static_cast<double>(n_in) * static_cast<double>(n_out);
+  const FrameIds ids{session, base + static_cast<std::uint64_t>(x.rows())};
+  if (std::ranges::find(clipped, 1) != clipped.end()) repeat(x, direction, sink, base);
+}
+
+void LayerState::repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink,
+                        std::uint64_t base) {
+  const DeviceInfo& info = session.info();
+  const bool worst_case = params.text("bound_management") == "worst_case";
+  const std::int64_t most = worst_case ? 1 : params.integer("max_repeats");
+  const double top = mid_in - 1;
+  double factor = 1;
+  for (std::int64_t k = 1; k <= most; ++k) {
+    // A drive that cannot clip: largest sum of products over the range, rounded up to a power of two.
+    factor = worst_case ? std::exp2(std::ceil(std::max(1.0, std::log2(largest_sum / range)))) : 2 * factor;
+    std::vector<Index> rows;
+    for (Index r = 0; r < x.rows(); ++r)
+      if (clipped[static_cast<std::size_t>(r)]) rows.push_back(r);
+    if (rows.empty()) return;
+    const auto count = static_cast<Index>(rows.size());
+    const bool forward = direction == Pass::forward;
+    again_in.resize(info.input.bytes(), (forward ? info.input : info.output).size(), count);
+    again_out.resize(info.output.bytes(), (forward ? info.output : info.input).size(), count);
+    for (Index i = 0; i < count; ++i) {
+      const auto r = static_cast<std::size_t>(rows[static_cast<std::size_t>(i)]);
+      encode_row(x.row(static_cast<Index>(r)), ratio[r] / static_cast<float>(factor), static_cast<float>(mid_in),
+                 again_in.frames(), i);
+    }
+    for (Index i = 0; i < count;) {  // neighbours in one call, so that ids stay those of the rows
+      const Index row = rows[static_cast<std::size_t>(i)];
+      Index n = 1;
+      while (i + n < count && rows[static_cast<std::size_t>(i + n)] == row + n) ++n;
+      session.continue_at(base + static_cast<std::uint64_t>(row) + (static_cast<std::uint64_t>(k) << kRepeatShift));
+      run(again_in, again_out, i, n, direction);
+      i += n;
+    }
+    const Index used = forward ? device_rows : n_in;
+    const ConstFrames shown = std::as_const(again_in).frames(), answers = std::as_const(again_out).frames();
+    for (Index i = 0; i < count; ++i) {
+      const Index row = rows[static_cast<std::size_t>(i)];
+      const Index ends = codes_at_ends(answers, i, used, info.output.highest());
+      const bool last = k == most;
+      if (ends > 0 && !last) continue;
+      clipped[static_cast<std::size_t>(row)] = 0;
+      if (last) report.saturated += ends;
+      sink({row, i, shown, answers, alpha[static_cast<std::size_t>(row)] * factor * mid_in / top});
+    }
+  }
+}
+
+}  // namespace lightloop

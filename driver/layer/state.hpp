@@ -1,0 +1,84 @@
+#pragma once
+// What the parts of a Layer share. Private to driver/layer.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/mesh.hpp"
+#include "driver/layer/layer.hpp"
+
+namespace lightloop {
+
+/// Two rows of the device whose difference is one output; minus = -1: one row alone.
+struct RowPair {
+  Index plus = 0, minus = -1;
+};
+enum class Weights { one, differential, offset };
+Weights parse_weights(const std::string& name);
+/// Rows of the device that n_out outputs take, and where they lie.
+Index rows_needed(Weights weights, Index n_out);
+RowPair rows_of(Weights weights, Index n_out, Index output);
+
+/// One answered frame: row of the batch, the codes shown and returned (row `at` of both), and what a product of device
+/// units (v w) is multiplied by to undo range and bound management.
+struct Answer {
+  Index row, at;
+  const ConstFrames& in;
+  const ConstFrames& out;
+  double factor;
+};
+
+struct LayerState {
+  LayerState(Session& s, Index inputs, Index outputs, const Settings& settings);
+
+  Session& session;
+  Index n_in, n_out;
+  ParamSet params;
+  Weights weights;
+  bool mesh = false;
+  Index device_rows = 0;     ///< outputs of the device in use
+  double range = 1;          ///< sum of products at the ends of the ADC
+  bool range_known = false;  ///< or found by calibration
+  double mid_in = 0, mid_out = 0;
+
+  bool programmed = false;
+  Matrix<float> target;       ///< (device_rows, n_in): what the cells hold, in device units
+  Matrix<float> held;         ///< (n_out, n_in): the weights that stands for
+  std::vector<double> scale;  ///< per output: weight of one device unit
+  double rest = 0;            ///< offset scheme: the reference row, in device units
+  double largest_sum = 0;     ///< largest sum of |target| over a row or a column
+
+  std::vector<double> gain, offset;  ///< per device row: z = gain * promised + offset
+  LayerCalibration calibration;
+  double running = 0;
+  LayerReport report;
+
+  FrameBuffer in, out, again_in, again_out;
+  std::vector<float> largest, ratio;
+  std::vector<double> alpha;
+  std::vector<unsigned char> clipped;
+
+  /// Shows x (rows, width) and hands every row's final answer to `sink` (in any order, on many threads).
+  void pass(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink);
+  double device_unit(double code) const { return range * (code - mid_out) / mid_out; }
+  void forget_calibration();
+  void check_programmed() const;
+
+ private:
+  void find_ranges(View<const float> x);
+  void run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index count, Pass direction);
+  void repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink, std::uint64_t base);
+};
+
+/// Weights as codes: fills target, held, scale, rest of the state, and the programme. Nothing is changed when it
+/// throws.
+void encode_weights(LayerState& state, View<const float> w, FrameBuffer& programme);
+
+/// Largest |x|; infinite or NaN where one of them is.
+float largest_size(std::span<const float> x);
+/// Codes middle + round(x ratio) within +-(middle - 1), the rest of the row at `middle`; gives how many were beyond.
+Index encode_row(std::span<const float> x, float ratio, float middle, const Frames& out, Index row);
+/// Whether a code of the row lies at an end of the range, and how many do.
+Index codes_at_ends(const ConstFrames& codes, Index row, Index count, std::uint32_t highest);
+
+}  // namespace lightloop

@@ -1,0 +1,126 @@
+// Weights to programmes: cells of a crossbar, or phases of two meshes.
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/mesh_codes.hpp"
+#include "driver/layer/state.hpp"
+
+namespace lightloop {
+namespace {
+
+void check_weights(const LayerState& state, View<const float> w) {
+  if (w.rows() != state.n_out || w.cols() != state.n_in)
+    throw ShapeMismatch("layer: weights", std::to_string(w.rows()) + " x " + std::to_string(w.cols()),
+                        std::to_string(state.n_out) + " x " + std::to_string(state.n_in) + " (outputs x inputs)");
+  for (Index i = 0; i < w.rows(); ++i)
+    for (Index j = 0; j < w.cols(); ++j)
+      if (!std::isfinite(w(i, j)))
+        throw InvalidParameter("layer: weight (" + std::to_string(i) + ", " + std::to_string(j) + ")", "not finite");
+}
+
+/// Weight at full range, per output.
+std::vector<double> full_range(const LayerState& state, View<const float> w) {
+  const double limit = state.params.real("weight_limit");
+  std::vector<double> scale;
+  double all = 0;
+  for (Index i = 0; i < w.rows(); ++i) {
+    scale.push_back(static_cast<double>(largest_size(w.row(i))));
+    all = std::max(all, scale.back());
+  }
+  if (limit > 0 && all > limit)
+    throw OutOfRange("layer: largest weight", std::to_string(all), "layer.weight_limit = " + std::to_string(limit),
+                     "Scale the weights down, or set layer.weight_limit to 0.");
+  for (double& value : scale) {
+    if (state.params.text("weight_scale") == "matrix") value = all;
+    if (limit > 0) value = limit;
+    if (value == 0) value = 1;
+  }
+  return scale;
+}
+
+void encode_cells(LayerState& state, View<const float> w, FrameBuffer& programme) {
+  std::vector<double> scale = full_range(state, w);
+  const DeviceInfo& info = state.session.info();
+  const Index stride = info.input.size();
+  const std::uint32_t middle = info.program->highest() / 2 + 1;
+  // The reference of the offset scheme lies in the middle of the positive half, so that no cell needs a sign.
+  const std::uint32_t steps = state.weights == Weights::offset ? (middle - 1) / 2 : middle - 1;
+  if (steps == 0)
+    throw Unsupported("layer: weight codes of " + info.model, std::to_string(info.program->bits) + " bits",
+                      "one more is needed for layer.cells = " + state.params.text("cells"));
+  const Frames codes = programme.frames();
+  for (Index i = 0; i < codes.size; ++i) codes.set(0, i, middle);
+  const double unit = 1.0 / middle;
+  state.target.resize(state.device_rows, state.n_in);
+  std::fill_n(state.target.data(), state.target.size(), 0.0f);
+  const auto write = [&](Index row, Index col, double level) {
+    codes.set(0, row * stride + col, middle + static_cast<std::uint32_t>(static_cast<std::int64_t>(level)));
+    state.target(row, col) = static_cast<float>(level * unit);
+  };
+  const std::uint32_t reference = state.weights == Weights::offset ? steps : 0;
+  state.rest = reference * unit;
+  state.held.resize(state.n_out, state.n_in);
+  for (Index i = 0; i < state.n_out; ++i) {
+    double& full = scale[static_cast<std::size_t>(i)];
+    const RowPair rows = rows_of(state.weights, state.n_out, i);
+    for (Index j = 0; j < state.n_in; ++j) {
+      const double level = std::rint(w(i, j) / full * steps);
+      state.held(i, j) = static_cast<float>(level / steps * full);
+      if (state.weights == Weights::differential) {
+        write(rows.plus, j, std::max(level, 0.0));
+        write(rows.minus, j, std::max(-level, 0.0));
+      } else {
+        write(rows.plus, j, reference + level);
+      }
+    }
+    full *= static_cast<double>(middle) / steps;
+  }
+  if (state.weights == Weights::offset)
+    for (Index j = 0; j < state.n_in; ++j) write(state.n_out, j, reference);
+  state.scale = std::move(scale);
+}
+
+void encode_mesh(LayerState& state, View<const float> w, FrameBuffer& programme) {
+  const DeviceInfo& info = state.session.info();
+  const ParamSet& device = state.session.device().settings();
+  Matrix<Complex> padded(info.output.size(), info.input.size());
+  for (Index i = 0; i < w.rows(); ++i)
+    for (Index j = 0; j < w.cols(); ++j) padded(i, j) = static_cast<double>(w(i, j));
+  double scale = state.params.real("weight_limit");
+  const MeshPair pair = mesh_pair(parse_mesh_layout(device.text("mesh.layout")), padded, scale);
+  const PhaseLaw law =
+      parse_phase_law(device.text("phase.law"), device.real("phase.range_rad"), info.program->highest());
+  const std::vector<double> phases = mesh_phases(pair);
+  for (std::size_t i = 0; i < phases.size(); ++i) programme.frames().set(0, static_cast<Index>(i), law.code(phases[i]));
+  state.target.resize(state.n_out, state.n_in);
+  state.held.resize(state.n_out, state.n_in);
+  for (Index i = 0; i < w.rows(); ++i)
+    for (Index j = 0; j < w.cols(); ++j) {
+      state.target(i, j) = static_cast<float>(static_cast<double>(w(i, j)) / scale);
+      state.held(i, j) = w(i, j);
+    }
+  state.rest = 0;
+  state.scale.assign(static_cast<std::size_t>(state.n_out), scale);
+}
+
+}  // namespace
+
+void encode_weights(LayerState& state, View<const float> w, FrameBuffer& programme) {
+  check_weights(state, w);
+  state.mesh ? encode_mesh(state, w, programme) : encode_cells(state, w, programme);
+  state.largest_sum = 0;
+  std::vector<double> columns(static_cast<std::size_t>(state.n_in));
+  for (Index i = 0; i < state.target.rows(); ++i) {
+    double sum = 0;
+    for (Index j = 0; j < state.n_in; ++j) {
+      const double size = std::abs(static_cast<double>(state.target(i, j)));
+      sum += size;
+      columns[static_cast<std::size_t>(j)] += size;
+    }
+    state.largest_sum = std::max(state.largest_sum, sum);
+  }
+  state.largest_sum = std::max(state.largest_sum, *std::max_element(columns.begin(), columns.end()));
+}
+
+}  // namespace lightloop

@@ -1,0 +1,95 @@
+#include "driver/layer/layer.hpp"
+
+#include <pybind11/stl.h>
+
+#include "python/bindings/bindings.hpp"
+#include "python/bindings/session.hpp"
+
+namespace lightloop::python {
+namespace {
+
+/// A Layer together with the session it drives, so that neither outlives the other.
+struct BoundLayer {
+  SharedSession& shared;
+  Layer layer;
+  BoundLayer(SharedSession& s, Index n_in, Index n_out, const Settings& settings)
+      : shared(s), layer(*s.session, n_in, n_out, settings) {}
+};
+
+py::array_t<float> apply(BoundLayer& bound, const py::object& x, bool transposed) {
+  Layer& layer = bound.layer;
+  const View<const float> in = float_rows(x, transposed ? layer.outputs() : layer.inputs(), "x");
+  py::array_t<float> y({in.rows(), transposed ? layer.inputs() : layer.outputs()});
+  const View<float> out(y.mutable_data(), in.rows(), y.shape(1));
+  without_interpreter(bound.shared, [&](Session&) { transposed ? layer.transposed(in, out) : layer.forward(in, out); });
+  return y;
+}
+
+py::tuple sizes(const py::dict& layer, Index n_in, Index n_out) {
+  const std::vector<ParamInfo> params = {{"input.size", "1", std::int64_t{1}, 0, 0, ""},
+                                         {"output.size", "1", std::int64_t{1}, 0, 0, ""}};
+  const Settings sizes = sizes_for_layer(params, {}, to_settings(layer), n_in, n_out);
+  return py::make_tuple(from_value(sizes.at("input.size")), from_value(sizes.at("output.size")));
+}
+
+}  // namespace
+
+void register_layer(py::module_& m) {
+  m.def("layer_params", &layer_params, "The settings of a layer, without the prefix 'layer.'.");
+  m.def("layer_sizes", &sizes, py::arg("settings"), py::arg("n_in"), py::arg("n_out"),
+        "(inputs, outputs) a device needs for a layer n_in -> n_out.");
+  py::class_<LayerReport>(m, "LayerReport", "All that a layer has asked of its device.")
+      .def_readonly("vectors", &LayerReport::vectors)
+      .def_readonly("frames", &LayerReport::frames)
+      .def_readonly("clipped_inputs", &LayerReport::clipped_inputs)
+      .def_readonly("saturated", &LayerReport::saturated)
+      .def_readonly("device_s", &LayerReport::device_s)
+      .def_readonly("device_j", &LayerReport::device_j)
+      .def_readonly("macs", &LayerReport::macs);
+  py::class_<LayerCalibration>(m, "LayerCalibration", "What calibrate() found.")
+      .def_readonly("done", &LayerCalibration::done)
+      .def_readonly("gain", &LayerCalibration::gain)
+      .def_readonly("residual", &LayerCalibration::residual);
+  py::class_<BoundLayer>(m, "Layer", "A matrix product evaluated by a device.")
+      .def(py::init([](SharedSession& session, Index n_in, Index n_out, const py::dict& settings) {
+             return std::make_unique<BoundLayer>(session, n_in, n_out, to_settings(settings));
+           }),
+           py::arg("session"), py::arg("n_in"), py::arg("n_out"), py::arg("settings") = py::dict(),
+           py::keep_alive<1, 2>())
+      .def_property_readonly("n_in", [](const BoundLayer& b) { return b.layer.inputs(); })
+      .def_property_readonly("n_out", [](const BoundLayer& b) { return b.layer.outputs(); })
+      .def("get_settings", [](const BoundLayer& b) { return from_settings(b.layer.settings().all()); })
+      .def(
+          "program",
+          [](BoundLayer& b, const py::object& w) {
+            const View<const float> weights = float_rows(w, b.layer.inputs(), "weights");
+            without_interpreter(b.shared, [&](Session&) { b.layer.program(weights); });
+          },
+          py::arg("weights"), "Writes float32 (n_out, n_in) weights into the device.")
+      .def_property_readonly(
+          "programmed",
+          [](const py::object& self) {
+            const View<const float> w = self.cast<const BoundLayer&>().layer.programmed();
+            return py::array_t<float>({w.rows(), w.cols()}, w.data());
+          },
+          "The weights as the codes can hold them (a copy).")
+      .def(
+          "calibrate", [](BoundLayer& b) { without_interpreter(b.shared, [&](Session&) { b.layer.calibrate(); }); },
+          "Fits gain and offset of the answers to the programmed weights; done again later it takes drift out.")
+      .def(
+          "forward", [](BoundLayer& b, const py::object& x) { return apply(b, x, false); }, py::arg("x"),
+          "y = x W^T: float32 (rows, n_in) -> (rows, n_out).")
+      .def(
+          "transposed", [](BoundLayer& b, const py::object& x) { return apply(b, x, true); }, py::arg("x"),
+          "y = x W: float32 (rows, n_out) -> (rows, n_in), where the device works backwards.")
+      .def_property_readonly("report", [](const BoundLayer& b) { return b.layer.report(); })
+      .def_property_readonly("calibration", [](const BoundLayer& b) { return b.layer.calibration(); })
+      .def(
+          "snapshot", [](const BoundLayer& b) { return to_bytes(b.layer.snapshot()); },
+          "The calibration; restore() it after the same weights were programmed.")
+      .def(
+          "restore", [](BoundLayer& b, const py::bytes& state) { b.layer.restore(from_bytes(state)); },
+          py::arg("state"));
+}
+
+}  // namespace lightloop::python

@@ -1,0 +1,222 @@
+// A Layer on the simulated crossbar: what comes out is the product, with the errors that were asked for.
+#include "driver/layer/layer.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+#include "core/threads.hpp"
+#include "devices/catalogue.hpp"
+#include "driver/api/registry.hpp"
+
+namespace lightloop {
+namespace {
+
+Session open(const std::string& address, Index n_in, Index n_out, const Settings& layer = {}) {
+  Registry registry;
+  add_devices(registry);
+  const DeviceAddress parsed = parse_address(address);
+  const auto sizes = sizes_for_layer(registry.model(parsed.target).params, parsed.settings, layer, n_in, n_out);
+  return Session(registry.open(address, sizes), address);
+}
+
+Matrix<float> uniform(Index rows, Index cols, float size, std::uint64_t set) {
+  Matrix<float> m(rows, cols);
+  Stream(5, set, Purpose::user).uniform(0, 0, m.flat());
+  for (float& value : m.flat()) value = size * (2 * value - 1);
+  return m;
+}
+
+Matrix<double> product(const Matrix<float>& x, View<const float> w, bool transposed = false) {
+  const Index n = transposed ? w.cols() : w.rows();
+  Matrix<double> y(x.rows(), n);
+  for (Index r = 0; r < x.rows(); ++r)
+    for (Index i = 0; i < n; ++i)
+      for (Index j = 0; j < x.cols(); ++j)
+        y(r, i) += static_cast<double>(x(r, j)) * static_cast<double>(transposed ? w(j, i) : w(i, j));
+  return y;
+}
+
+template <class T>
+double rms(const Matrix<T>& y, const Matrix<double>& wanted) {
+  double sum = 0;
+  for (Index i = 0; i < y.size(); ++i) sum += std::pow(static_cast<double>(y.data()[i]) - wanted.data()[i], 2);
+  return std::sqrt(sum / static_cast<double>(y.size()));
+}
+
+const std::string kIdeal = "sim:crossbar,preset=ideal,dac.bits=14,weight.bits=14,adc.bits=16,adc.range=";
+
+}  // namespace
+
+TEST_CASE("with fine converters and no noise a layer is the product, for every scheme of weights and both directions") {
+  for (const char* weights : {"signed", "differential", "offset"})
+    for (const char* scale : {"matrix", "row"}) {
+      INFO(weights << ", " << scale);
+      const Settings settings{{"cells", std::string(weights)}, {"weight_scale", std::string(scale)}};
+      Session session = open(kIdeal + "30", 20, 13, settings);
+      Layer layer(session, 20, 13, settings);
+      Matrix<float> w = uniform(13, 20, 3.0f, 1);
+      for (float& value : w.row(4)) value *= 0.01f;
+      layer.program(w);
+      const Matrix<float> x = uniform(50, 20, 7.0f, 2), g = uniform(50, 13, 0.2f, 3);
+      Matrix<float> y(50, 13), back(50, 20);
+      layer.forward(x, y);
+      layer.transposed(g, back);
+      const Matrix<double> wanted = product(x, w), wanted_back = product(g, w, true);
+      // one ADC step is 30 / 2^15; scales 3 and 7 (0.2) and a factor 2 for the offset scheme: below 0.06 (0.002)
+      CHECK(rms(y, wanted) < 0.03);
+      CHECK(rms(back, wanted_back) < 1e-3);
+      CHECK(rms(y, wanted) > 1e-6);  // converters there must be
+      CHECK(rms(y, product(x, layer.programmed())) < 0.03);
+      CHECK(layer.report().frames == 100);
+      CHECK(layer.report().vectors == 100);
+      CHECK(layer.report().device_j > 0);
+      CHECK(layer.report().device_s == Approx(session.meter().device_s));
+      CHECK(layer.report().device_j == Approx(session.meter().device_j));
+    }
+}
+
+TEST_CASE("the default error of a tile is sqrt(out_noise^2 + s_out^2 / 12 + |w|^2 s_in^2 / 12) (n 25600, seed 3)") {
+  // 127 input levels (step 2 / 126), 511 output levels over +-12, output noise 0.06, W uniform on +-1/16, 256 inputs:
+  // 0.06158 in units of the input range and weight range together. The formula's full drive is the code 63 of +-64, so
+  // the device's own figures are 63 / 64 of these.
+  const std::string address =
+      "sim:crossbar,preset=ideal,dac.bits=7,weight.bits=16,adc.bits=9,adc.range=11.858823529411765,output_noise=0."
+      "0590625,"
+      "seed=3";
+  Session session = open(address, 256, 256);
+  const Settings settings{{"weight_limit", 1.0}, {"bound_management", std::string("none")}};
+  Layer layer(session, 256, 256, settings);
+  const Matrix<float> w = uniform(256, 256, 1.0f / 16, 1), x = uniform(100, 256, 1.0f, 2);
+  layer.program(w);
+  Matrix<float> y(100, 256);
+  layer.forward(x, y);
+  const Matrix<double> wanted = product(x, w);
+  double sum = 0;
+  for (Index r = 0; r < 100; ++r) {
+    const double alpha = static_cast<double>(*std::max_element(
+        x.row(r).begin(), x.row(r).end(), [](float a, float b) { return std::abs(a) < std::abs(b); }));
+    for (Index i = 0; i < 256; ++i) sum += std::pow((static_cast<double>(y(r, i)) - wanted(r, i)) / std::abs(alpha), 2);
+  }
+  CHECK(std::sqrt(sum / 25600) == Approx(0.06158).epsilon(0.015));  // 3.4 standard errors of an rms of 25600
+}
+
+TEST_CASE("bound management shows clipped rows again at less drive until nothing is clipped, and counts it") {
+  const Matrix<float> w = uniform(16, 64, 1.0f, 1);
+  Matrix<float> x = uniform(40, 64, 1.0f, 2);
+  for (Index j = 0; j < 64; ++j) x(7, j) = w(3, j) > 0 ? 1.0f : -1.0f;  // row 7 drives output 3 to its utmost
+  const Matrix<double> wanted = product(x, w);
+  const auto result = [&](const char* management) {
+    Session session = open(kIdeal + "5", 64, 16);
+    Layer layer(session, 64, 16, {{"bound_management", std::string(management)}});
+    layer.program(w);
+    Matrix<float> y(40, 16);
+    layer.forward(x, y);
+    return std::pair(std::abs(static_cast<double>(y(7, 3)) - wanted(7, 3)), layer.report());
+  };
+  const auto [error_none, none] = result("none");
+  const auto [error_iterative, iterative] = result("iterative");
+  const auto [error_worst, worst] = result("worst_case");
+  CHECK(error_none > 10);
+  CHECK(none.saturated > 0);
+  CHECK(none.frames == 40);
+  CHECK(error_iterative < 0.05);
+  CHECK(iterative.saturated == 0);
+  CHECK(iterative.frames > worst.frames);
+  CHECK(error_worst < 0.05);
+  CHECK(worst.saturated == 0);
+}
+
+TEST_CASE("answers depend neither on how rows are grouped nor on threads, repeats included") {
+  const Matrix<float> w = uniform(16, 64, 1.0f, 1), x = uniform(40, 64, 1.0f, 2);
+  const auto answers = [&](std::initializer_list<Index> cuts, int count) {
+    const int before = threads();
+    set_threads(count);
+    Session session = open("sim:crossbar,adc.range=4", 64, 16);
+    Layer layer(session, 64, 16, {{"noise_management", std::string("running")}, {"input_range", 0.5}});
+    layer.program(w);
+    Matrix<float> y(40, 16);
+    Index first = 0;
+    for (const Index n : cuts) {
+      layer.forward(x.view().rows(first, n), y.view().rows(first, n));
+      first += n;
+    }
+    set_threads(before);
+    CHECK(layer.report().frames > 40);  // there were repeats
+    CHECK(session.next_frame_id() == 40);
+    return std::vector<float>(y.flat().begin(), y.flat().end());
+  };
+  const auto whole = answers({40}, 1);
+  CHECK(whole == answers({1, 30, 9}, 1));
+  CHECK(whole == answers({20, 20}, 3));
+}
+
+TEST_CASE("a fixed range clips what lies beyond and says so") {
+  Session session = open(kIdeal + "30", 8, 8);
+  Layer layer(session, 8, 8, {{"noise_management", std::string("fixed")}, {"input_range", 2.0}});
+  Matrix<float> w(8, 8), x(1, 8), y(1, 8);
+  for (Index i = 0; i < 8; ++i) {
+    w(i, i) = 1;
+    x(0, i) = static_cast<float>(i) - 3.5f;
+  }
+  layer.program(w);
+  layer.forward(x, y);
+  CHECK(layer.report().clipped_inputs == 4);
+  CHECK(y(0, 0) == Approx(-2).margin(0.01));
+  CHECK(y(0, 7) == Approx(2).margin(0.01));
+  CHECK(y(0, 3) == Approx(-0.5).margin(0.01));
+}
+
+TEST_CASE("calibration finds a wrong scale of the ADC's range; a row of zeros stays zero") {
+  for (const char* compensation : {"global", "column"}) {
+    Session session = open(kIdeal + "30", 20, 10);
+    Layer layer(session, 20, 10, {{"compensation", std::string(compensation)}});
+    const Matrix<float> w = uniform(10, 20, 1.0f, 1), x = uniform(30, 20, 1.0f, 2);
+    layer.program(w);
+    session.configure({{"adc.range", 24.0}});  // behind the layer's back: answers are now 30 / 24 of what it expects
+    Matrix<float> y(30, 10);
+    layer.calibrate();
+    CHECK(layer.calibration().gain == Approx(1.25).epsilon(1e-3));
+    CHECK(layer.calibration().residual < 2e-3);
+    layer.forward(x, y);
+    CHECK(rms(y, product(x, w)) < 5e-3);
+    const auto state = layer.snapshot();
+    layer.program(w);
+    CHECK_FALSE(layer.calibration().done);
+    layer.restore(state);
+    CHECK(layer.calibration().gain == Approx(1.25).epsilon(1e-3));
+    auto wrong = state;
+    wrong.push_back(std::byte{0});
+    CHECK_THROWS_AS(layer.restore(wrong), InvalidParameter);
+  }
+}
+
+TEST_CASE("what a layer cannot do is refused by name") {
+  Session session = open("sim:crossbar,input.size=20,output.size=10", 20, 10);
+  CHECK_THROWS_AS(Layer(session, 21, 10), ShapeMismatch);
+  CHECK_THROWS_AS(Layer(session, 20, 10, {{"cells", std::string("offset")}}), ShapeMismatch);
+  CHECK_THROWS_AS(Layer(session, 20, 10, {{"weight", 1.0}}), UnknownName);
+  Layer layer(session, 20, 10, {{"weight_limit", 1.0}});
+  Matrix<float> w(10, 20), x(1, 20), y(1, 10);
+  CHECK_THROWS_AS(layer.forward(x, y), Error);
+  w(1, 1) = 1.5f;
+  CHECK_THROWS_AS(layer.program(w), OutOfRange);
+  w(1, 1) = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_AS(layer.program(w), InvalidParameter);
+  CHECK(session.meter().programs == 0);
+  w(1, 1) = 1;
+  layer.program(w);
+  CHECK_THROWS_AS(layer.program(Matrix<float>(20, 10)), ShapeMismatch);
+  x(0, 3) = std::numeric_limits<float>::infinity();
+  CHECK_THROWS_AS(layer.forward(x, y), InvalidParameter);
+  CHECK_THROWS_AS(layer.forward(w, y), ShapeMismatch);
+  CHECK(session.meter().frames == 0);
+  Registry registry;
+  add_devices(registry);
+  Session opu(registry.open("sim:opu"));
+  CHECK_THROWS_AS(Layer(opu, 2, 2), Unsupported);
+}
+
+}  // namespace lightloop

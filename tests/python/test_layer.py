@@ -1,0 +1,59 @@
+"""Matrix layers on devices of kind "layer"."""
+
+import numpy as np
+import pytest
+
+import lightloop as ll
+
+FINE = "sim:crossbar,preset=ideal,dac.bits=14,weight.bits=14,adc.bits=16,adc.range=30"
+
+
+@pytest.fixture
+def weights():
+    return np.random.default_rng(1).uniform(-2, 2, (7, 12)).astype(np.float32)
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(2).uniform(-3, 3, (30, 12)).astype(np.float32)
+
+
+@pytest.mark.parametrize("cells", ["signed", "differential", "offset"])
+def test_a_layer_is_the_product_in_both_directions(weights, x, cells):
+    with ll.Layer(FINE, weights, cells=cells) as layer:
+        y = layer(x)
+        assert y.shape == (30, 7) and y.dtype == np.float32
+        assert np.abs(y - x @ weights.T).max() < 0.05  # steps of the ADC: 30 / 2^15 x 6, twice for a reference row
+        g = np.ascontiguousarray(x[:, :7])
+        assert np.abs(layer.transposed(g) - g @ weights).max() < 0.05
+        assert np.abs(layer.programmed - weights).max() < 1e-3
+        assert layer.report.frames == 60
+        assert layer.report.device_j > 0
+        assert layer.settings["cells"] == cells
+
+
+def test_an_open_session_serves_several_layers_one_after_the_other(weights, x):
+    with ll.open("sim:crossbar,preset=ideal,input.size=12,output.size=7") as session:
+        layer = ll.Layer(session)
+        assert (layer.n_in, layer.n_out) == (12, 7)
+        with pytest.raises(ll.Error, match="nothing was programmed"):
+            layer(x)
+        layer.program(weights)
+        first = layer(x)
+        state = layer.snapshot()
+        layer.calibrate()
+        assert layer.calibration.done
+        layer.restore(state)
+        assert not layer.calibration.done
+        assert np.array_equal(first, layer(x))  # no noise
+
+
+def test_mistakes_are_named(weights, x):
+    with pytest.raises(TypeError, match="n_in and n_out"):
+        ll.Layer(FINE)
+    with pytest.raises(ll.UnknownName, match="bound_management"):
+        ll.Layer(FINE, weights, bound_managment="none")
+    with pytest.raises(ll.Unsupported):
+        ll.Layer("sim:opu", weights)
+    with ll.Layer(FINE, weights) as layer, pytest.raises(ll.InvalidParameter):
+        layer(np.full_like(x, np.nan))
