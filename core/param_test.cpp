@@ -126,5 +126,7 @@ TEST_CASE("param: the nearest name counts a swap as one mistake and gives up on 
   CHECK(nearest("drpt", known) == "drtp");
   CHECK(nearest("DRTP", known) == "drtp");
   CHECK_FALSE(nearest("backprop", known));
+  CHECK_FALSE(nearest("medium.kind", {"laser.rin", "camera.bits"}));
+  CHECK(nearest("lens.bits", {"laser.rin", "camera.bits"}) == "camera.bits");
   CHECK_FALSE(nearest("x", {}));
 }
