@@ -9,7 +9,7 @@ set_target_properties(lightloop PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 
 target_link_libraries(lightloop PRIVATE
   ${HDF5_C_HL_LIBRARIES} ${HDF5_C_LIBRARIES} ZLIB::ZLIB OpenSSL::Crypto Threads::Threads lightloop_flags)
 if(LIGHTLOOP_REMOTE)
-  target_link_libraries(lightloop PRIVATE ${LIGHTLOOP_GRPC_LIBRARIES} protobuf::libprotobuf-lite)
+  target_link_libraries(lightloop PRIVATE ${LIGHTLOOP_GRPC_LIBRARIES} OpenSSL::SSL protobuf::libprotobuf-lite)
 endif()
 if(CURL_FOUND)
   target_link_libraries(lightloop PRIVATE CURL::libcurl)

@@ -8,6 +8,14 @@ namespace lightloop::remote {
 /// that holds none.
 void check_certificate(const std::string& pem, const std::string& path);
 
+/// Throws InvalidParameter when the key is not that of the certificate, FileError when it is none.
+void check_key(const std::string& certificate, const std::string& key, const std::string& certificate_path,
+               const std::string& key_path);
+
+/// Why a certificate of the server at "host:port" is not accepted by those who hold `authority`, asked by a handshake
+/// of our own (gRPC does not tell); empty when that finds nothing wrong.
+std::string why_untrusted(const std::string& server, const std::string& authority);
+
 /// The token in a file. Throws FileError for an empty, short or unprintable one.
 std::string read_token(const std::string& path);
 

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "core/error.hpp"
+#include "driver/backends/remote/certificate.hpp"
 #include "driver/backends/remote/connect.hpp"
 #include "driver/backends/remote/grpc_common.hpp"
 #include "driver/backends/remote/messages.hpp"
@@ -48,8 +49,6 @@ std::chrono::system_clock::time_point system_time(Clock::time_point time) {
 /// gRPC's long stories, without their beginning: "... Failed to connect to remote host: Connection refused".
 std::string phrase(const grpc::Status& status) {
   std::string text = status.error_message();
-  if (text.find("CERTIFICATE_VERIFY_FAILED") != text.npos)
-    return "the server's certificate is not vouched for by tls_ca, is for another name, or has expired";
   if (text.find("Ssl handshake") != text.npos || text.find("SSL_ERROR") != text.npos)
     return "the TLS handshake failed (" + text.substr(text.rfind(':') + 1) + ")";
   if (const auto last = text.rfind(": "); last != text.npos && text.starts_with("failed to connect"))
@@ -185,11 +184,14 @@ std::shared_ptr<Connection> connect(const Target& target, const Rights& rights, 
   auto connection = std::make_shared<GrpcConnection>(channel, rights.token);
   if (state == GRPC_CHANNEL_READY) return connection;
   v0::ListReply reply;
-  const std::string why =
-      state == GRPC_CHANNEL_TRANSIENT_FAILURE ? phrase(connection->ask(reply, 0.5)) : "no answer in time";
+  std::string why = state == GRPC_CHANNEL_TRANSIENT_FAILURE ? phrase(connection->ask(reply, 0.5)) : "no answer in time";
+  if (why.find("certificate") != why.npos)
+    if (const std::string verdict = why_untrusted(target.server, rights.authority); !verdict.empty()) why = verdict;
   throw LinkError("remote:" + target.server, "cannot be reached: " + why, "",
-                  "Is `lightloop serve` running there" +
-                      std::string(rights.authority.empty() ? ", and does it want TLS (tls_ca=FILE)?" : ", with TLS?"));
+                  rights.authority.empty() ? "Is `lightloop serve` running there, and does it want TLS (tls_ca=FILE)?"
+                  : rights.certificate.empty()
+                      ? "Is `lightloop serve` running there, and does it want our certificate (tls_cert=FILE)?"
+                      : "Is `lightloop serve` running there, with TLS?");
 }
 
 }  // namespace lightloop::remote

@@ -117,7 +117,9 @@ std::shared_ptr<grpc::ServerCredentials> credentials(const ServerOptions& option
   grpc::SslServerCredentialsOptions ssl(options.tls_ca.empty()
                                             ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
                                             : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  ssl.pem_key_cert_pairs.push_back({read_file(options.tls_key), certificate});
+  const std::string key = read_file(options.tls_key);
+  check_key(certificate, key, options.tls_cert, options.tls_key);
+  ssl.pem_key_cert_pairs.push_back({key, certificate});
   if (!options.tls_ca.empty()) {
     ssl.pem_root_certs = read_file(options.tls_ca);
     check_certificate(ssl.pem_root_certs, options.tls_ca);

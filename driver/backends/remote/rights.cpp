@@ -65,6 +65,7 @@ Rights rights(const ParamSet& link, const Target& target) {
     throw InvalidParameter("tls_cert and tls_key", "only one is given", "", "A certificate is used with its key.");
   if (!to.authority.empty()) check_certificate(to.authority, link.text("tls_ca"));
   if (!to.certificate.empty()) check_certificate(to.certificate, link.text("tls_cert"));
+  if (!to.key.empty()) check_key(to.certificate, to.key, link.text("tls_cert"), link.text("tls_key"));
   if (!to.token.empty() && to.authority.empty() && !is_loopback(target.server))
     throw Refused("token for " + target.server, "would be readable on the way", "TLS or this computer only",
                   "Give tls_ca=FILE.");
