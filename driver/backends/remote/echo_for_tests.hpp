@@ -64,9 +64,7 @@ class DoublingTwin : public Twin {
   float theta_ = 1;
 };
 
-/// The models "echo" (with a twin) and "fake".
-inline Registry test_registry() {
-  Registry registry;
+inline DeviceModel echo_model() {
   DeviceModel echo;
   echo.name = "echo";
   echo.kind = "projection";
@@ -81,11 +79,18 @@ inline Registry test_registry() {
       {.name = "delay", .unit = "s", .default_value = 0.0, .min = 0, .max = 100, .help = "before the answer"}};
   echo.open = [](const ParamSet& params) { return std::make_unique<EchoDevice>(params); };
   echo.twin = [](const ParamSet&) { return std::make_unique<DoublingTwin>(); };
-  registry.add(std::move(echo));
+  return echo;
+}
+
+/// The models "echo" (with a twin) and "fake".
+inline Registry test_registry() {
+  Registry registry;
+  registry.add(echo_model());
   DeviceModel fake;
   fake.name = "fake";
   fake.kind = "layer";
-  fake.open = [](const ParamSet&) { return std::make_unique<FakeDevice>(FakeOptions{}); };
+  fake.params = FakeDevice({}).settings().infos();
+  fake.open = [](const ParamSet& params) { return std::make_unique<FakeDevice>(FakeOptions{}, params.all()); };
   registry.add(std::move(fake));
   return registry;
 }

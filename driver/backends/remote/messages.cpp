@@ -1,9 +1,9 @@
 #include "driver/backends/remote/messages.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.hpp"
+#include "driver/api/description.hpp"
 #include "driver/backends/remote/remote.pb.h"
 
 namespace lightloop::remote {
@@ -58,27 +58,10 @@ void put(const FrameFormat& from, v0::Format& to) {
   to.set_meaning(from.meaning);
 }
 
-int take_bits(std::uint32_t bits) {
-  if (bits < 1 || bits > 16) nonsense("a width", std::to_string(bits) + " bits", "1..16");
-  return static_cast<int>(bits);
-}
-
 FrameFormat take(const v0::Format& from) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 40;  // codes of a frame: far above any, far below overflow
-  FrameFormat format{{}, take_bits(from.bits()), from.meaning()};
-  std::int64_t size = 1;
-  for (const std::int64_t side : from.shape()) {
-    if (side < 1 || side > kMost / size) nonsense("a side of a frame", std::to_string(side));
-    size *= side;
-    format.shape.push_back(static_cast<Index>(side));
-  }
-  if (format.shape.empty()) nonsense("the shape of a frame", "empty");
+  FrameFormat format{{from.shape().begin(), from.shape().end()}, 0, from.meaning()};
+  format.bits = static_cast<int>(std::min(from.bits(), 1000u));
   return format;
-}
-
-double take_number(double number, const char* what) {
-  if (!std::isfinite(number) || number < 0) nonsense(what, std::to_string(number), "0 or more");
-  return number;
 }
 
 // ---- errors, the most derived first
@@ -115,6 +98,7 @@ void put(Device& device, std::uint64_t max_bytes, v0::Description& to) {
   if (info.program) put(*info.program, *to.mutable_program());
   to.set_stateful(info.stateful);
   to.set_deterministic(info.deterministic);
+  to.set_repeatable(info.repeatable);
   to.set_transposed(info.transposed);
   const auto bytes = [](const FrameFormat& format, Index extra) {
     return static_cast<std::uint64_t>(std::max<Index>(1, format.size() * format.bytes() + extra));
@@ -164,21 +148,19 @@ Described take(const v0::Description& from) {
   info.input = take(from.input());
   info.output = take(from.output());
   for (const v0::Aux& aux : from.aux_inputs()) {
-    AuxFormat one{aux.name(), take_bits(aux.bits()), aux.rest(), aux.help()};
-    if (one.rest >> one.bits) nonsense("auxiliary input " + one.name + " at rest", std::to_string(one.rest));
-    info.aux_inputs.push_back(std::move(one));
+    info.aux_inputs.push_back({aux.name(), static_cast<int>(std::min(aux.bits(), 1000u)), aux.rest(), aux.help()});
   }
   if (from.has_program()) info.program = take(from.program());
   info.stateful = from.stateful();
   info.deterministic = from.deterministic();
+  info.repeatable = from.repeatable();
   info.transposed = from.transposed();
-  if (from.max_batch() < 1) nonsense("max_batch", std::to_string(from.max_batch()), "1 or more");
   info.max_batch = static_cast<Index>(from.max_batch());
-  info.cost.frame_s = take_number(from.cost().frame_s(), "frame_s");
-  info.cost.batch_s = take_number(from.cost().batch_s(), "batch_s");
-  info.cost.program_s = take_number(from.cost().program_s(), "program_s");
-  info.cost.power_w = take_number(from.cost().power_w(), "power_w");
-  info.cost.program_j = take_number(from.cost().program_j(), "program_j");
+  info.cost.frame_s = from.cost().frame_s();
+  info.cost.batch_s = from.cost().batch_s();
+  info.cost.program_s = from.cost().program_s();
+  info.cost.power_w = from.cost().power_w();
+  info.cost.program_j = from.cost().program_j();
   info.calibration_id = from.calibration_id();
   to.ensemble = from.ensemble();
   if (from.pairing() < 0 || from.pairing() > v0::UNKNOWN) nonsense("pairing", std::to_string(from.pairing()));
@@ -186,10 +168,11 @@ Described take(const v0::Description& from) {
   lightloop::Settings values;
   for (const v0::Parameter& one : from.parameters()) values[one.name()] = take(one.value());
   try {
+    check_info(info, "a device");
     to.settings = ParamSet(info.model, take_parameters(from));
     to.settings.set(values);
   } catch (const InvalidParameter& error) {
-    nonsense("a setting", error.what());
+    nonsense("a description", error.what());
   }
   return to;
 }
@@ -241,7 +224,8 @@ void put(const std::exception& from, v0::Error& to) {
       put_as<Timeout>(from, v0::Error::TIMEOUT, to) || put_as<FrameError>(from, v0::Error::FRAME_ERROR, to) ||
       put_as<LinkError>(from, v0::Error::LINK_ERROR, to) || put_as<FileError>(from, v0::Error::FILE_ERROR, to) ||
       put_as<WaitTimeout>(from, v0::Error::WAIT_TIMEOUT, to) || put_as<Busy>(from, v0::Error::BUSY, to) ||
-      put_as<Cancelled>(from, v0::Error::CANCELLED, to) || put_as<InternalError>(from, v0::Error::INTERNAL_ERROR, to);
+      put_as<Cancelled>(from, v0::Error::CANCELLED, to) || put_as<DeviceError>(from, v0::Error::DEVICE_ERROR, to) ||
+      put_as<InternalError>(from, v0::Error::INTERNAL_ERROR, to);
   to.set_what(clean(ours->subject()));
   to.set_value(clean(ours->value()));
   to.set_limit(clean(ours->limit()));
@@ -276,6 +260,8 @@ void raise(const v0::Error& from) {
       raise_as<Cancelled>(from);
     case v0::Error::FILE_ERROR:
       raise_as<FileError>(from);
+    case v0::Error::DEVICE_ERROR:
+      raise_as<DeviceError>(from);
     case v0::Error::INTERNAL_ERROR:
       raise_as<InternalError>(from);
     default:

@@ -1,11 +1,15 @@
 #include "driver/backends/remote/remote.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "core/error.hpp"
 #include "driver/backends/remote/server.hpp"
 
 #if __has_include("driver/backends/remote/remote.pb.h")
 #include "driver/backends/remote/client.hpp"
 #include "driver/backends/remote/connect.hpp"
+#include "driver/backends/remote/messages.hpp"
 #include "driver/backends/remote/remote.pb.h"
 
 namespace lightloop::remote {
@@ -46,6 +50,36 @@ Way connect_to(const DeviceAddress& address) {
   return way;
 }
 
+/// The devices of the server at the usual place and of those that LIGHTLOOP_SERVERS lists, separated by commas.
+std::vector<Found> look_around(std::chrono::steady_clock::time_point deadline) {
+  constexpr const char* kUsual = "127.0.0.1:50051";
+  const char* listed = std::getenv("LIGHTLOOP_SERVERS");
+  std::vector<std::string> servers;
+  for (std::string rest = listed ? listed : ""; !rest.empty();) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    servers.push_back(rest.substr(0, comma));
+    rest.erase(0, comma + 1);
+  }
+  const bool expected = std::ranges::find(servers, kUsual) != servers.end();
+  if (!expected) servers.push_back(kUsual);
+  std::vector<Found> found;
+  for (const std::string& server : servers) {
+    try {
+      check_server(server, "LIGHTLOOP_SERVERS");
+      v0::ListReply list;
+      const double left = std::chrono::duration<double>(deadline - std::chrono::steady_clock::now()).count();
+      connect({server, ""}, {}, deadline)->list(list, std::max(left, 0.1));
+      for (const auto& device : list.devices())
+        found.push_back({"remote:" + server + "/" + clean(device.name(), 100), clean(device.address(), 200),
+                         device.holder().empty() ? "" : "in use by " + clean(device.holder(), 100)});
+    } catch (const Error& error) {
+      // nobody at the usual place is no failure, unless somebody was expected there
+      if (expected || server != kUsual) found.push_back({"remote:" + server, "", error.what()});
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
 Backend backend() {
@@ -61,6 +95,7 @@ Backend backend() {
     Way way = connect_to(address);
     return open_twin(std::move(way.link), way.target.device, way.device);
   };
+  remote.discover = look_around;
   return remote;
 }
 

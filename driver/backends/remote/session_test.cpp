@@ -124,6 +124,7 @@ TEST_CASE("what was thrown there is thrown here, part by part") {
   same(Busy("what", "value", "limit", "hint"));
   same(Cancelled("what", "value", "limit", "hint"));
   same(FileError("what", "value", "limit", "hint"));
+  same(DeviceError("what", "value", "limit", "hint"));
   same(InternalError("what", "value", "limit", "hint"));
   v0::Error other;
   remote::put(std::runtime_error("bad\nline\x1b[31m"), other);
