@@ -56,11 +56,8 @@ std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::a
   return counter;
 }
 
-Stream::Stream(std::uint64_t seed, std::uint64_t instance, Purpose purpose) {
-  const auto hash = philox({low(seed), high(seed), low(instance), high(instance)},
-                           {static_cast<std::uint32_t>(purpose), 0x4c4c5253u /* "LLRS", ours alone */});
-  key_ = {hash[0], hash[1]};
-}
+Stream::Stream(std::uint64_t seed, std::uint64_t instance, Purpose purpose)
+    : key_(stream_key(seed, instance, purpose)) {}
 
 void Stream::words(std::uint64_t row, std::uint64_t column, std::span<std::uint32_t> out) const {
   in_groups(column, out, [&](std::uint32_t block, std::uint32_t* to) { word_group(key_, row, block, 0, to); });

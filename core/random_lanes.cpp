@@ -44,6 +44,13 @@ inline Pair normal_pair(std::uint32_t radius_word, std::uint32_t angle_word) {
 
 }  // namespace
 
+PhiloxKey stream_key(std::uint64_t seed, std::uint64_t instance, Purpose purpose) {
+  const auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
+  const auto hash = philox({low(seed), low(seed >> 32), low(instance), low(instance >> 32)},
+                           {static_cast<std::uint32_t>(purpose), 0x4c4c5253u /* "LLRS", ours alone */});
+  return {hash[0], hash[1]};
+}
+
 void word_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, std::uint32_t last, std::uint32_t* out) {
   for (std::uint32_t i = 0; i < kGroupBlocks; ++i) {
     const Four x = philox_lane(key, row, block + i, last);
@@ -72,6 +79,18 @@ void normal_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, float* 
     out[4 * i + 1] = p.y;
     out[4 * i + 2] = q.x;
     out[4 * i + 3] = q.y;
+  }
+}
+
+void normal_blocks(const std::uint32_t* key0, const std::uint32_t* key1, std::uint64_t first_row,
+                   std::uint32_t row_step, float* out) {
+  for (std::uint32_t i = 0; i < kGroupBlocks; ++i) {
+    const Four x = philox_lane({key0[i], key1[i]}, first_row + std::uint64_t{i} * row_step, 0);
+    const Pair p = normal_pair(x.a, x.b), q = normal_pair(x.c, x.d);
+    out[i] = p.x;
+    out[kGroupBlocks + i] = p.y;
+    out[2 * kGroupBlocks + i] = q.x;
+    out[3 * kGroupBlocks + i] = q.y;
   }
 }
 

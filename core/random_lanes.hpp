@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/random.hpp"
+
 namespace lightloop {
 
 // Multipliers and Weyl increments of Philox4x32 (Salmon et al. 2011, table 2 and section 3.3).
@@ -26,10 +28,17 @@ enum class Sampler : std::uint32_t {
   permutation = 5u << 24,
 };
 
+/// The key of Stream(seed, instance, purpose).
+PhiloxKey stream_key(std::uint64_t seed, std::uint64_t instance, Purpose purpose);
+
 /// Blocks block ... block + 15 of a row, `last` being the fourth counter word: 64 words.
 void word_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, std::uint32_t last, std::uint32_t* out);
 /// Columns 4 block ... 4 block + 63 of a row.
 void uniform_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, float* out);
 void normal_group(PhiloxKey key, std::uint64_t row, std::uint32_t block, float* out);
+/// Columns 0 ... 3 of kGroupBlocks pairs of key and row, by column: out[c * 16 + i] belongs to key i and row
+/// first_row + i * row_step.
+void normal_blocks(const std::uint32_t* key0, const std::uint32_t* key1, std::uint64_t first_row,
+                   std::uint32_t row_step, float* out);
 
 }  // namespace lightloop
