@@ -79,12 +79,19 @@ void check_deadline(const RunOptions& options, const std::string& who);
 /// Checks counts, sizes, widths, code range and auxiliary codes of frames meant for a device so described.
 void check_run(const DeviceInfo& info, const ConstFrames& in, const Frames& out, Pass pass);
 
+/// A member of an ensemble whose model broke down; the others go on.
+struct MemberFailure {
+  Index member = 0;
+  std::string detail;  ///< what happened, where, and the parameters to blame
+};
+
 /// What happened during one run().
 struct RunReport {
   std::int64_t frames = 0;
   std::int64_t codes = 0;      ///< output codes returned
   std::int64_t saturated = 0;  ///< output codes at either end that were clipped
   double device_s = 0, device_j = 0;
+  std::vector<MemberFailure> failures = {};  ///< ensembles only
   // filled in by a Session; a device leaves them
   std::uint64_t first_frame_id = 0;                     ///< the logical id the first frame was given
   std::uint64_t first_exposure = 0, last_exposure = 0;  ///< the hardware's numbers, with Pairing::counted
@@ -162,9 +169,13 @@ class Device {
 class Ensemble {
  public:
   virtual ~Ensemble() = default;
-  /// One settings change per member; all are checked before any is taken.
+  /// One settings change per member, laid over the device's settings; all are checked before any is taken, and the
+  /// message names the member. Every member starts in the state after opening. The device itself is not touched.
   virtual void configure_members(const std::vector<Settings>& members) = 0;
-  /// `in` and `out` hold members * count frames, member-major. Member m uses the noise of instance m.
+  /// `in` and `out` hold members * count frames, member-major; members go on from where their last frames ended. Frame
+  /// j of every member has the id first_frame_id + j; member m uses the noise of instance m, counted from the device's
+  /// own. A member that breaks down is named in RunReport::failures and answers 0 until it is configured again; the
+  /// others go on.
   virtual RunReport run_members(ConstFrames in, Frames out, const RunOptions& options) = 0;
 };
 

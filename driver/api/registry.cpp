@@ -99,6 +99,16 @@ std::unique_ptr<Twin> Registry::twin(const std::string& address, const Settings&
   return found.twin(parsed, *this);
 }
 
+std::vector<PhysicsRow> Registry::physics(const std::string& address, const Settings& extra) const {
+  DeviceAddress parsed = parse_address(address);
+  for (const auto& [key, value] : extra) parsed.settings[key] = value;
+  if (parsed.backend != "sim")
+    throw Unsupported("physics", to_string(parsed), "only simulated devices (sim:MODEL) measure their own");
+  const DeviceModel& found = model(parsed.target);
+  if (!found.physics) throw Unsupported("physics", to_string(parsed), "the model " + found.name + " measures none");
+  return found.physics(resolve(found, parsed.settings));
+}
+
 ParamSet Registry::resolve(const DeviceModel& model, const Settings& settings) const {
   std::vector<ParamInfo> infos = model.params;
   if (!model.presets.empty()) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "driver/api/device.hpp"
+#include "driver/api/physics.hpp"
 #include "driver/api/twin.hpp"
 
 namespace lightloop {
@@ -24,6 +25,8 @@ struct DeviceModel {
   std::map<std::string, Settings> presets = {};  ///< chosen by the key "preset", overridden key by key
   std::function<std::unique_ptr<Device>(const ParamSet&)> open;
   std::function<std::unique_ptr<Twin>(const ParamSet&)> twin = {};  ///< empty: no twin
+  /// Measures the running model beside its formulas; empty: has none. May take seconds.
+  std::function<std::vector<PhysicsRow>(const ParamSet&)> physics = {};
 };
 
 /// "backend:target,key=value,..." or "file.toml" taken apart.
@@ -82,6 +85,8 @@ class Registry {
   std::vector<ParamInfo> open_params(const std::string& address) const;
   /// The twin of a device string; throws Unsupported when the model or the backend has none.
   std::unique_ptr<Twin> twin(const std::string& address, const Settings& extra = {}) const;
+  /// The physics of a device string; throws Unsupported when the model has none.
+  std::vector<PhysicsRow> physics(const std::string& address, const Settings& extra = {}) const;
   /// Settings of a model with its preset applied, checked: what `open` would use. A model with presets also gets the
   /// text parameter "preset" ("none" or one of their names). Throws as ParamSet::set.
   ParamSet resolve(const DeviceModel& model, const Settings& settings) const;
