@@ -138,6 +138,20 @@ void all_or_nothing(const Open& open) {
   require_like_fresh(std::move(device), open, "refused changes");
 }
 
+/// Configures `info` to another value: `other`, or, while that clashes with another setting, one halfway back to `now`.
+Value take_another(Device& device, const ParamInfo& info, Value other, const Value& now) {
+  for (int attempts = 60;; --attempts) {
+    try {
+      device.configure({{info.name, other}});
+      return other;
+    } catch (const Error& e) {
+      const double* far = std::get_if<double>(&other);
+      if (!far || attempts == 0 || !names_another(e.what(), info.name, device.settings())) throw;
+      other = (*far + std::get<double>(now)) / 2;
+    }
+  }
+}
+
 void round_trip(const Open& open) {
   const auto device = fresh(open);
   bool tried = false;
@@ -146,7 +160,8 @@ void round_trip(const Open& open) {
     const auto other = another_value(info, before);
     if (info.needs_reopen || !other) continue;
     tried = true;
-    for (const Value& value : {*other, before}) {
+    const Value taken = take_another(*device, info, *other, before);
+    for (const Value& value : {taken, before}) {
       device->configure({{info.name, value}});
       require(device->settings().value(info.name) == value, info.name + " = " + to_string(value) + " reads back as " +
                                                                 to_string(device->settings().value(info.name)));
