@@ -99,13 +99,14 @@ class DelayRungeKutta4 {
     nodes_[newest_].x = x;
   }
 
-  /// Calls change(x, slope) for every stored point of the past: what renormalising a tangent vector needs, since its
-  /// length is that of the whole segment. Change the present state alike.
+  /// Calls change(x, slope) for every stored point of the past, the present included: what renormalising a tangent
+  /// vector needs, since its length is that of the whole segment. Change the caller's present state alike.
   template <class Change>
   void transform(Change change) {
     for (Node& node : nodes_) change(node.x, node.slope);
-    State present = nodes_[newest_].x;
-    change(present, slope_before_);
+    if (taken_ > length_) return;
+    State start = nodes_[newest_].x;  // only its slope from the left is still in use
+    change(start, slope_before_);
   }
 
  private:

@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "devices/delay_vcsel/members.hpp"
+#include "devices/delay_vcsel/physics.hpp"
 
 namespace lightloop::delay_vcsel {
 namespace {
@@ -204,6 +205,7 @@ DeviceModel model() {
   record.params = params();
   record.presets = presets();
   record.open = [](const ParamSet& given) { return std::make_unique<DelayVcsel>(given); };
+  record.physics = physics;
   return record;
 }
 

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <fstream>
 #include <set>
 
 #include "core/error.hpp"
@@ -251,6 +252,32 @@ TEST_CASE("both polarisations are returned side by side, and total is their sum"
   CHECK(x > 1000);
   CHECK(y > 1000);
   CHECK_THROWS_AS(open("detector.output=y"), InvalidParameter);
+}
+
+TEST_CASE("a sweep of 100 000 members takes the same memory for each of them", "[.slow]") {
+  const auto resident = [] {
+    std::ifstream statm("/proc/self/statm");
+    double pages = 0, held = 0;
+    statm >> pages >> held;
+    return held * 4096;
+  };
+  // loop of 100 steps in single precision: 800 bytes of light under way per member
+  const std::string kind = "input.size=4,precision=single,feedback.delay_s=100e-12";
+  std::vector<double> each;
+  for (const std::size_t members : {20000u, 100000u}) {
+    const auto device = open(kind);
+    std::vector<Settings> settings(members);
+    for (std::size_t m = 0; m < members; ++m) settings[m] = {{"laser.pump", 0.9 + 1e-5 * static_cast<double>(m)}};
+    FrameBuffer in(device->describe().input, Index(members)), out(device->describe().output, Index(members));
+    const double before = resident();
+    device->ensemble()->configure_members(settings);
+    const RunReport report = device->ensemble()->run_members(in.frames(), out.frames(), {});
+    each.push_back((resident() - before) / static_cast<double>(members));
+    CHECK(report.failures.empty());
+  }
+  WARN("bytes per member: " << each[0] << " of 20 000, " << each[1] << " of 100 000");
+  CHECK(each[1] == Approx(each[0]).epsilon(0.1));
+  CHECK(each[1] < 4000);
 }
 
 }  // namespace lightloop

@@ -36,9 +36,8 @@ double pump_of(const ParamSet& params) {
 }
 
 double detuning_of(const ParamSet& params) {
-  const double injected_m = params.real("injection.wavelength_m");
-  if (injected_m == 0) return params.real("injection.detuning_hz");
-  return kLightM_S / injected_m - kLightM_S / params.real("laser.wavelength_m");
+  const double injected_m = params.real("injection.wavelength_m"), own_m = params.real("laser.wavelength_m");
+  return params.real("injection.detuning_hz") + (injected_m == own_m ? 0 : kLightM_S / injected_m - kLightM_S / own_m);
 }
 
 }  // namespace
@@ -67,7 +66,7 @@ std::vector<ParamInfo> params() {
       {"laser.spin_rate_per_s", "1/s", 50e9, 0, 1e14, "spin relaxation (laser.kind = spin_flip, as the next two)"},
       {"laser.birefringence_rad_per_s", "rad/s", 10e9, -1e13, 1e13, "half the angular frequency between y and x"},
       {"laser.dichroism_per_s", "1/s", 0.0, -1e12, 1e12, "loss of x above, of y below their mean"},
-      {"laser.wavelength_m", "m", 980e-9, 1e-7, 1e-5, "free-running wavelength, for injection.wavelength_m"},
+      {"laser.wavelength_m", "m", 980e-9, 1e-7, 1e-5, "free-running wavelength, beside injection.wavelength_m"},
       {"feedback.kind",
        "",
        std::string("isotropic"),
@@ -81,7 +80,8 @@ std::vector<ParamInfo> params() {
       {"feedback.phase_rad", "rad", 0.0, -1e3, 1e3, "phase of the light that comes back"},
       {"injection.rate_per_s", "1/s", 20e9, 0, 1e12, "coupling rate of the injected light"},
       {"injection.detuning_hz", "Hz", 0.0, -1e12, 1e12, "injected minus free-running optical frequency"},
-      {"injection.wavelength_m", "m", 0.0, 0, 1e-5, "of the injected light; 0: injection.detuning_hz says it"},
+      {"injection.wavelength_m", "m", 980e-9, 1e-7, 1e-5,
+       "of the injected light: adds c / it - c / laser.wavelength_m to the detuning"},
       {"injection.angle_rad", "rad", 0.0, -1e3, 1e3, "polarisation of the injected light, 0 along x (spin_flip)"},
       {"detector.output",
        "",

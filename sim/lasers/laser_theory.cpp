@@ -100,7 +100,7 @@ double phase_diffusion(const LaserModel& m, double pump) {
 }
 
 double adler_range_hz(const LaserModel& m, double pump, double injected) {
-  return m.injection_rate * injected / std::sqrt(pump - 1) * std::sqrt(1 + m.alpha * m.alpha) / kTurn;
+  return m.injection_rate * injected / std::sqrt(rest(m, pump).intensity) * std::sqrt(1 + m.alpha * m.alpha) / kTurn;
 }
 
 bool locks(const LaserModel& m, double pump, double injected) {

@@ -112,3 +112,19 @@ def test_without_a_home_the_places_that_are_left_are_named(lightloop):
 
 def test_reproduce_lists_papers(lightloop):
     assert "light-in-the-loop" in lightloop("reproduce").stdout
+
+
+def test_check_physics_measures_beside_the_formulas(lightloop):
+    done = lightloop("check", "sim:delay_vcsel,laser.pump=2.4,laser.alpha=2,injection.rate_per_s=3e9", "--physics", "--json")
+    rows = {row["quantity"]: row for row in json.loads(done.stdout)["rows"]}
+    assert done.returncode == 0
+    damping = rows["relaxation oscillation, damping"]
+    assert damping["expected"] == pytest.approx(1.2e9) and damping["measured"] != damping["expected"]
+    assert rows["weak injection, half of the locking range"]["agrees"] is True
+    assert rows["pump at which x changes its stability"]["agrees"] is None  # one polarisation
+
+    text = lightloop("check", "sim:delay_vcsel,preset=martin_regalado", "--physics")
+    assert text.returncode == 0 and "linewidth" in text.stdout and "pump at which x" in text.stdout
+
+    none = lightloop("check", "sim:crossbar", "--physics")
+    assert none.returncode == 2 and "measures none" in none.stderr

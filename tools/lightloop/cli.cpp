@@ -175,11 +175,14 @@ int parse_and_run(int argc, char** argv) {
   auto* check_verb = verb("check", "run the conformance suite on a device");
   check_verb->add_option("device", address, "device string or .toml file")->required()->type_name("DEVICE");
   check_verb->add_option("--set", check_set, "a setting of the device")->type_name("KEY=VALUE");
+  bool check_physics = false;
+  check_verb->add_flag("--physics", check_physics,
+                       "measure the simulated device's physics beside its formulas instead");
   check_format.add(*check_verb);
   check_verb->callback([&] {
     Settings settings;
     assign(settings, check_set);
-    status = check(address, settings, check_format.format(), registry);
+    status = (check_physics ? physics : check)(address, settings, check_format.format(), registry);
   });
 
   std::string data_name, data_dir;

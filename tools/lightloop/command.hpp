@@ -46,6 +46,7 @@ int train(const TrainRequest& request, const Registry& registry);
 int eval(const EvalRequest& request);
 int devices(const std::string& name, Format format, const Registry& registry);
 int check(const std::string& address, const Settings& settings, Format format, const Registry& registry);
+int physics(const std::string& address, const Settings& settings, Format format, const Registry& registry);
 int data_list(Format format, const std::string& data_dir);
 int data_show(const std::string& name, Format format, const std::string& data_dir);
 int data_download(const std::string& name, Format format, const std::string& data_dir);

@@ -15,6 +15,7 @@ inline constexpr const char* kExamples =
     "  lightloop train --dataset mnist --net 784-1024-1024-10 --rule dfa --epochs 10\n"
     "  lightloop devices sim:opu        every setting with unit, default and range\n"
     "  lightloop check sim:opu          does the device keep the contract?\n"
+    "  lightloop check sim:delay_vcsel --physics   threshold, relaxation oscillation, locking: measured | formula\n"
     "  lightloop plot run.h5            draws run.png\n\n";
 
 inline constexpr const char* kTrainHelp =

@@ -145,6 +145,20 @@ std::string dataset_json(const std::string& name, const TrainTest& data) {
   return text(object);
 }
 
+std::string physics_json(const std::string& device, const std::vector<PhysicsRow>& rows) {
+  Json array = Json::array();
+  for (const PhysicsRow& row : rows) {
+    Json object = {{"quantity", row.name}, {"formula", row.formula}, {"unit", row.unit}};
+    object["expected"] = row.skipped ? Json(nullptr) : number(row.expected);
+    object["measured"] = row.skipped ? Json(nullptr) : number(row.measured);
+    object["tolerance"] = row.skipped ? Json(nullptr) : number(row.tolerance);
+    object["agrees"] = row.skipped ? Json(nullptr) : Json(row.agrees());
+    object["detail"] = row.detail;
+    array.push_back(std::move(object));
+  }
+  return text({{"device", device}, {"rows", std::move(array)}});
+}
+
 std::string check_json(const std::string& device, const std::vector<CheckResult>& results) {
   constexpr const char* kOutcomes[] = {"passed", "failed", "skipped"};
   int counts[3] = {};

@@ -21,6 +21,8 @@ std::string rules_json(const std::vector<RuleModel>& rules);
 std::string datasets_json(const std::vector<KnownDataset>& sets);
 /// Where the two parts of a set were found, their sizes and classes.
 std::string dataset_json(const std::string& name, const TrainTest& data);
+/// Key rows: quantity, formula, unit, expected, measured, tolerance, agrees (null where skipped), detail.
+std::string physics_json(const std::string& device, const std::vector<PhysicsRow>& rows);
 std::string check_json(const std::string& device, const std::vector<CheckResult>& results);
 /// Flat keys and values as one object; `lists` are added to it.
 std::string settings_json(const Settings& values, const std::map<std::string, std::vector<std::string>>& lists = {});

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
-usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [--lightloop PATH] [--data FOLDER]
-           [--work FOLDER] [--benchmarks FOLDER]
+usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [--lightloop PATH]
+           [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
 that holds mnist/. kernels takes a minute and needs --benchmarks, where bench_core and bench_devices are; readouts takes seconds
-and needs the package (PYTHONPATH=BUILD/python).
+and needs the package (PYTHONPATH=BUILD/python); vcsel takes two minutes and needs --benchmarks with test_sim and bench_sim in it.
 """
 import argparse
 import pathlib
@@ -23,6 +23,7 @@ SECTIONS = {  # script and what it is told
     "speed": ("speed.py", ["lightloop", "data"]),
     "kernels": ("kernels.py", ["benchmarks"]),
     "readouts": ("readouts.py", []),
+    "vcsel": ("vcsel.py", ["benchmarks"]),
 }
 
 
