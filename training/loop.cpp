@@ -263,12 +263,12 @@ void TrainingLoop::note_device() {
   about.serial = info.serial;
   about.version = info.version;
   about.calibration_id = info.calibration_id;
-  const Meter& meter = path_.session->meter();
+  const Meter meter = path_.session->meter();
   about.frames = meter.frames;
   about.device_s = meter.device_s;
   about.device_j = meter.device_j;
   about.saturation = meter.saturation();
-  run_.device = path_.session->device().settings();
+  run_.device = path_.session->settings();
   run_.projection = path_.projection->settings();
 }
 

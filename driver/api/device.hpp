@@ -68,7 +68,7 @@ struct RunOptions {
   Pass pass = Pass::forward;
   std::optional<std::chrono::steady_clock::time_point> deadline = {};  ///< throw Timeout when it passes
   /// With Pairing::counted, and only then, room for in.count numbers (or null): the hardware's own number of the
-  /// exposure behind each returned frame. Exposures are numbered one by one from opening; a picture nobody asked for
+  /// exposure behind each returned frame. Exposures are numbered 1, 2, 3 .. from opening; a picture nobody asked for
   /// takes a number too.
   std::uint64_t* numbers = nullptr;
 };

@@ -77,7 +77,11 @@ const Backend& Registry::backend(const std::string& prefix) const {
 std::unique_ptr<Device> Registry::open(const std::string& address, const Settings& extra) const {
   DeviceAddress parsed = parse_address(address);
   for (const auto& [key, value] : extra) parsed.settings[key] = value;
-  return backend(parsed.backend).open(parsed, *this);
+  return open(parsed);
+}
+
+std::unique_ptr<Device> Registry::open(const DeviceAddress& address) const {
+  return backend(address.backend).open(address, *this);
 }
 
 std::vector<ParamInfo> Registry::open_params(const std::string& address) const {

@@ -80,6 +80,7 @@ class Registry {
 
   /// Opens a device string. `extra` is laid over the settings written in the string (the --set options).
   std::unique_ptr<Device> open(const std::string& address, const Settings& extra = {}) const;
+  std::unique_ptr<Device> open(const DeviceAddress& address) const;
   /// Parameters that may still be chosen when this device string is opened: those it fixes are left out. Empty where
   /// the backend cannot tell before the device is open.
   std::vector<ParamInfo> open_params(const std::string& address) const;

@@ -11,14 +11,14 @@ constexpr auto kExposure = "camera.exposure";
 }  // namespace
 
 ExposureRange exposure_range(Session& session) {
-  const ParamSet& settings = session.device().settings();
+  const ParamSet& settings = session.settings();
   for (const ParamInfo& info : settings.infos())
     if (info.name == kExposure && !info.needs_reopen) return {settings.real(kExposure), info.min, info.max};
   return {};
 }
 
 void set_exposure(Session& session, double exposure_s) {
-  if (session.device().settings().real(kExposure) != exposure_s) session.configure({{kExposure, exposure_s}});
+  if (session.settings().real(kExposure) != exposure_s) session.configure({{kExposure, exposure_s}});
 }
 
 ExposureFound search_exposure(Session& session, double max_s, const std::function<bool()>& too_bright) {

@@ -52,16 +52,16 @@ std::vector<Index> chunks_for(const DeviceInfo& info) {
   return {64, std::clamp<Index>(kChunkBytes / frame, 1, 1024), 1, 16};
 }
 
-Settings flat(const Device& device, bool with_records) {
+Settings flat(const Session& session, bool with_records) {
   Settings all;
-  for (auto& [key, value] : to_settings(device.describe())) all["info." + key] = value;
-  const Settings params = with_records ? to_settings(device.settings()) : device.settings().all();
+  for (auto& [key, value] : to_settings(session.info())) all["info." + key] = value;
+  const Settings params = with_records ? to_settings(session.settings()) : session.settings().all();
   for (auto& [key, value] : params) all["settings." + key] = value;
   return all;
 }
 
 Settings attributes_for(const Session& session) {
-  Settings all = flat(session.device(), true);
+  Settings all = flat(session, true);
   all["kind"] = std::string(kKind);
   all["format_version"] = kVersion;
   all["creator"] = std::string("lightloop");
@@ -72,7 +72,7 @@ Settings attributes_for(const Session& session) {
 }  // namespace
 
 struct Recording::Impl {
-  const Device& device;
+  const Session& session;
   DeviceInfo opened;  ///< as the columns were made
   Settings last;      ///< description and settings after the last event
   h5::Appender stream;
@@ -82,10 +82,10 @@ struct Recording::Impl {
   std::vector<std::uint8_t> row8 = {};
   std::vector<std::uint16_t> row16 = {}, aux = {};
 
-  Impl(const std::string& name, const Session& session)
-      : device(session.device()),
-        opened(device.describe()),
-        last(flat(device, false)),
+  Impl(const std::string& name, const Session& recorded)
+      : session(recorded),
+        opened(session.info()),
+        last(flat(session, false)),
         stream(name, columns_for(opened), chunks_for(opened), attributes_for(session)),
         path(name) {}
 
@@ -164,12 +164,12 @@ void Recording::on_program(const ConstFrames& codes) {
 void Recording::on_configure() {
   Impl& to = *impl_;
   if (!to.open) return;
-  const DeviceInfo& now = to.device.describe();
+  const DeviceInfo& now = to.session.info();
   if (now.input.shape != to.opened.input.shape || now.output.shape != to.opened.output.shape ||
       now.input.bits != to.opened.input.bits || now.output.bits != to.opened.output.bits)
     throw Unsupported("recording " + to.path, "the device's frames have changed", "one format per recording",
                       "Give settings that change the frames in the device string.");
-  const Settings all = flat(to.device, false);
+  const Settings all = flat(to.session, false);
   Settings changes;
   for (const auto& [key, value] : all)
     if (to.last.at(key) != value) changes.insert({key, value});

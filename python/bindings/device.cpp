@@ -188,7 +188,7 @@ void register_device(py::module_& m) {
           "info", [](const SharedSession& s) { return s.session->info(); },
           "What the device is and can do, for its present settings.")
       .def_property_readonly(
-          "params", [](SharedSession& s) { return s.session->device().settings().infos(); },
+          "params", [](SharedSession& s) { return s.session->settings().infos(); },
           "The record of everything settable.")
       .def_property_readonly("meter", [](const SharedSession& s) { return s.session->meter(); })
       .def_property_readonly("next_frame_id", [](const SharedSession& s) { return s.session->next_frame_id(); })
@@ -207,7 +207,7 @@ void register_device(py::module_& m) {
             without_interpreter(s, [&](Session& session) { session.program(frames); });
           },
           py::arg("codes"), "Writes what the hardware holds: one frame in the format of info.program.")
-      .def("get_settings", [](SharedSession& s) { return from_settings(s.session->device().settings().all()); })
+      .def("get_settings", [](SharedSession& s) { return from_settings(s.session->settings().all()); })
       .def(
           "set_settings",
           [](SharedSession& s, const py::dict& changes) {
@@ -234,7 +234,7 @@ void register_device(py::module_& m) {
       .def(
           "self_test",
           [](SharedSession& s) {
-            const SelfTest test = without_interpreter(s, [](Session& session) { return session.device().self_test(); });
+            const SelfTest test = without_interpreter(s, [](Session& session) { return session.self_test(); });
             return py::make_tuple(test.passed, test.detail);
           },
           "(passed, one line a person can act on).")
@@ -242,13 +242,13 @@ void register_device(py::module_& m) {
           "monitors",
           [](SharedSession& s) {
             py::dict values;
-            for (const Monitor& monitor : s.session->device().monitors())
+            for (const Monitor& monitor : s.session->monitors())
               values[py::str(monitor.name)] = py::make_tuple(monitor.value, monitor.unit);
             return values;
           },
           "Physical quantities the device watches: name -> (value, unit).")
       .def(
-          "close", [](SharedSession& s) { without_interpreter(s, [](Session& session) { session.device().close(); }); },
+          "close", [](SharedSession& s) { without_interpreter(s, [](Session& session) { session.close(); }); },
           "Ends the use of the device; calling it twice is harmless.");
 }
 

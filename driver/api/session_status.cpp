@@ -1,0 +1,27 @@
+#include "driver/api/session_status.hpp"
+
+#include "core/error.hpp"
+
+namespace lightloop {
+
+std::string to_string(SessionState state) {
+  switch (state) {
+    case SessionState::closed:
+      return "closed";
+    case SessionState::opening:
+      return "opening";
+    case SessionState::ready:
+      return "ready";
+    case SessionState::running:
+      return "running";
+    case SessionState::degraded:
+      return "degraded";
+    case SessionState::lost:
+      return "lost";
+    case SessionState::fault:
+      return "fault";
+  }
+  throw InternalError("session state", std::to_string(static_cast<int>(state)));
+}
+
+}  // namespace lightloop
