@@ -3,11 +3,12 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "driver/api/session_policy.hpp"
 
 namespace lightloop {
 namespace {
 
-constexpr const char* kNamespaces[] = {"train.", "rule.", "projection.", "device."};
+constexpr const char* kNamespaces[] = {"train.", "rule.", "projection.", "device.", "session."};
 
 void check_namespaces(const TrainSettings& settings) {
   for (const auto& [key, value] : settings) {
@@ -18,7 +19,7 @@ void check_namespaces(const TrainSettings& settings) {
       names.push_back("train." + info.name);
       names.push_back(info.name);
     }
-    std::string hint = "settings begin with train., rule., projection. or device.";
+    std::string hint = "settings begin with train., rule., projection., device. or session.";
     if (const auto near = nearest(key, names))
       hint = "did you mean " + (near->starts_with("train.") ? *near : "train." + *near) + "?";
     throw UnknownName("setting", key, "", hint);
@@ -102,9 +103,10 @@ void check_device_use(const TrainConfig& config) {
       throw InvalidParameter("projection." + config.projection.begin()->first,
                              to_string(config.projection.begin()->second), "no device is used",
                              "give train.device (sim:opu), or leave it out");
-    if (!config.device.empty())
-      throw InvalidParameter("device." + config.device.begin()->first, to_string(config.device.begin()->second),
-                             "no device is used", "give train.device (sim:opu), or leave it out");
+    for (const auto& [space, given] : {std::pair{"device.", &config.device}, {"session.", &config.session}})
+      if (!given->empty())
+        throw InvalidParameter(space + given->begin()->first, to_string(given->begin()->second), "no device is used",
+                               "give train.device (sim:opu), or leave it out");
   }
 }
 
@@ -127,6 +129,8 @@ TrainConfig resolve_config(const TrainSettings& settings) {
   config.rule.set(below(settings, "rule"));
   config.projection = below(settings, "projection");
   config.device = below(settings, "device");
+  config.session = below(settings, "session");
+  ParamSet("session", session_params()).set(config.session);
   shortcut(config.train, "encoding", config.projection);
   shortcut(config.train, "readout", config.projection);
   check_device_use(config);
@@ -164,8 +168,9 @@ std::vector<TrainSettings> baselines(const TrainSettings& settings) {
       throw InvalidParameter("train.baseline", list, "a comma with no rule beside it", "write rules like bp,dfa");
     TrainSettings run;
     for (const auto& [key, value] : settings) {
-      const bool of_device = key.starts_with("projection.") || key.starts_with("device.") || key == "train.device" ||
-                             key == "train.encoding" || key == "train.readout" || key == "train.record";
+      const bool of_device = key.starts_with("projection.") || key.starts_with("device.") ||
+                             key.starts_with("session.") || key == "train.device" || key == "train.encoding" ||
+                             key == "train.readout" || key == "train.record";
       const bool of_file = key == "train.out" || key == "train.resume" || key == "train.baseline";
       if (!of_device && !of_file && !key.starts_with("rule.")) run.insert({key, value});
     }

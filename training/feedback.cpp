@@ -44,6 +44,8 @@ class OnDevice : public Feedback {
   Index inputs() const override { return projection_.inputs(); }
   Index outputs() const override { return projection_.outputs(); }
   void project(View<const float> e, View<float> out) override { projection_.linear(e, out); }
+  void begin(View<const float> e, View<float> out) override { projection_.begin_linear(e, out); }
+  void finish() override { projection_.finish_linear(); }
   std::vector<std::byte> snapshot() const override { return projection_.snapshot(); }
   void restore(const std::vector<std::byte>& state) override { projection_.restore(state); }
 
@@ -63,6 +65,18 @@ class Noisy : public Feedback {
 
   void project(View<const float> e, View<float> out) override {
     inner_->project(e, out);
+    add_noise(e, out);
+  }
+  void begin(View<const float> e, View<float> out) override {
+    inner_->begin(e, out);
+    errors_ = e;
+    out_ = out;
+  }
+  void finish() override {
+    inner_->finish();
+    add_noise(errors_, out_);
+  }
+  void add_noise(View<const float> e, View<float> out) {
     noise_.resize(out.rows(), out.cols());
     parallel_for(out.rows(), [this, &e, &out](Index r) {
       const auto error = e.row(r);
@@ -97,6 +111,8 @@ class Noisy : public Feedback {
   Stream stream_;
   std::uint64_t rows_ = 0;
   Matrix<float> noise_;
+  View<const float> errors_;  ///< between begin() and finish()
+  View<float> out_;
 };
 
 }  // namespace

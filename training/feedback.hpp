@@ -19,6 +19,10 @@ class Feedback {
   /// e (m, C) -> out (m, n). Throws ShapeMismatch. A row of `out` depends on its row of e only (and, with noise, on how
   /// many rows went before), never on the cut into batches.
   virtual void project(View<const float> e, View<float> out) = 0;
+  /// project() in two parts: between them a device works and the caller may do something else, but ask nothing more of
+  /// the feedback. The same bits. finish() throws what the device threw.
+  virtual void begin(View<const float> e, View<float> out) { project(e, out); }
+  virtual void finish() {}
   virtual std::vector<std::byte> snapshot() const { return {}; }
   virtual void restore(const std::vector<std::byte>&) {}
 };

@@ -17,14 +17,14 @@ Settings opening_settings(const TrainConfig& config, const std::string& device, 
   if (!user.contains("seed") && std::ranges::any_of(params, [](const ParamInfo& info) { return info.name == "seed"; }))
     opening["seed"] = config.train.integer("seed");
   for (const auto& [key, value] : config.device) opening[key] = value;
+  for (const auto& [key, value] : config.session) opening["session." + key] = value;
   return opening;
 }
 
 FeedbackPath open_device(const std::string& device, const TrainConfig& config, const Registry& registry, Index inputs,
                          Index outputs) {
   FeedbackPath path;
-  path.session = std::make_unique<Session>(
-      registry.open(device, opening_settings(config, device, registry, inputs, outputs)), device);
+  path.session = open_session(registry, device, opening_settings(config, device, registry, inputs, outputs));
   if (path.session->info().kind != "projection")
     throw Unsupported("rule " + config.model->info.name + " on device " + device,
                       "the device is a " + path.session->info().kind, "the rule needs a fixed projection",
@@ -43,6 +43,7 @@ void check_device_settings(const TrainConfig& config, const Registry& registry) 
   if (address.backend != "sim") return;
   Settings all = address.settings;
   for (const auto& [key, value] : config.device) all[key] = value;
+  std::erase_if(all, [](const auto& one) { return one.first.starts_with("session."); });
   registry.resolve(registry.model(address.target), all);
 }
 

@@ -76,6 +76,7 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   run_.rule = config_.rule;
   for (const auto& [key, value] : config_.projection) run_.asked["projection." + key] = value;
   for (const auto& [key, value] : config_.device) run_.asked["device." + key] = value;
+  for (const auto& [key, value] : config_.session) run_.asked["session." + key] = value;
   note_device();
 }
 
@@ -250,6 +251,18 @@ void TrainingLoop::finish() {
   run_.complete = true;
 }
 
+std::vector<std::string> TrainingLoop::news() {
+  std::vector<std::string> texts;
+  if (!path_.session) return texts;
+  for (const SessionEvent& event : path_.session->events(told_)) {
+    texts.push_back("frame " + std::to_string(event.frame_id) + ": " + event.text);
+    told_ = event.number + 1;
+    constexpr std::size_t kKept = 1000;
+    if (run_.warnings.size() < kKept) run_.warnings.push_back(texts.back());
+  }
+  return texts;
+}
+
 void TrainingLoop::note_device() {
   RunDevice& about = run_.about_device;
   if (!path_.session) {
@@ -268,6 +281,10 @@ void TrainingLoop::note_device() {
   about.device_s = meter.device_s;
   about.device_j = meter.device_j;
   about.saturation = meter.saturation();
+  about.retries = meter.retries;
+  about.discarded = meter.discarded;
+  about.losses = meter.losses;
+  about.reopened = meter.reopened;
   run_.device = path_.session->settings();
   run_.projection = path_.projection->settings();
 }

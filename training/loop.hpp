@@ -27,6 +27,8 @@ class TrainingLoop {
   bool calibrate();
   /// After calibrate(): takes the device's health, or measures the matrix of rule.matrix_from and closes its device.
   void measure();
+  /// What has happened to the device since this was asked last: losses, repeats.
+  std::vector<std::string> news();
   bool finished() const { return run_.position.epoch == epochs_; }
   /// One batch; returns its mean loss. The last batch of an epoch ends the epoch.
   double step();
@@ -71,6 +73,7 @@ class TrainingLoop {
   Alignment alignment_;
   RunFile run_;
   bool resumed_ = false;
+  std::int64_t told_ = 0;  ///< events of the session
 };
 
 }  // namespace lightloop

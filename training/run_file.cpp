@@ -117,6 +117,10 @@ void write_device(Writer& file, const RunFile& run) {
   file.attribute("/device", "seconds", Value(about.device_s));
   file.attribute("/device", "joules", Value(about.device_j));
   file.attribute("/device", "saturation", Value(about.saturation));
+  file.attribute("/device", "retries", Value(about.retries));
+  file.attribute("/device", "discarded", Value(about.discarded));
+  file.attribute("/device", "losses", Value(about.losses));
+  file.attribute("/device", "reopened", Value(about.reopened));
   if (!run.warnings.empty()) file.attribute("/telemetry", "warnings", run.warnings);
 }
 
@@ -140,6 +144,9 @@ TrainResult result_of(const RunFile& run, const std::string& path) {
   result.device_frames = run.about_device.frames;
   result.device_seconds = run.about_device.device_s;
   result.device_joules = run.about_device.device_j;
+  result.device_retries = run.about_device.retries;
+  result.device_losses = run.about_device.losses;
+  result.device_reopened = run.about_device.reopened;
   if (!run.epochs.empty()) result.alignment = run.epochs.back().alignment;
   result.seed = static_cast<std::uint64_t>(run.train.integer("seed"));
   result.weights_sha256 = weights_sha256(run.net);

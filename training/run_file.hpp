@@ -26,6 +26,7 @@ struct RunDevice {
   std::string address, kind, model, serial, version, calibration_id;
   std::int64_t frames = 0;
   double device_s = 0, device_j = 0, saturation = 0;
+  std::int64_t retries = 0, discarded = 0, losses = 0, reopened = 0;  ///< as in Meter
 };
 
 struct RunFile {
@@ -39,7 +40,7 @@ struct RunFile {
   RunDevice about_device;
   std::vector<EpochResult> epochs;
   std::vector<double> step_loss;      ///< mean loss of every step's batch
-  std::vector<std::string> warnings;  ///< what calibration had to warn about
+  std::vector<std::string> warnings;  ///< what calibration had to warn about, then faults
   Health health_start, health_end;
   std::vector<std::byte> session, projection_state, feedback_state, rule_state;
 };

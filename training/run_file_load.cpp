@@ -125,6 +125,11 @@ void read_device(const Reader& file, const std::string& path, RunFile& run) {
   about.device_j = get<double>(file, path, "/device", "joules");
   about.saturation = get<double>(file, path, "/device", "saturation");
   if (file.has_attribute("/telemetry", "warnings")) run.warnings = file.attribute_texts("/telemetry", "warnings");
+  if (!file.has_attribute("/device", "retries")) return;  // older files do not have these
+  about.retries = get<std::int64_t>(file, path, "/device", "retries");
+  about.discarded = get<std::int64_t>(file, path, "/device", "discarded");
+  about.losses = get<std::int64_t>(file, path, "/device", "losses");
+  about.reopened = get<std::int64_t>(file, path, "/device", "reopened");
 }
 
 }  // namespace

@@ -110,6 +110,8 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
   while (!loop.finished()) {
     const Index epoch = loop.run().position.epoch + 1, step = loop.step_in_epoch() + 1;
     const double loss = loop.step();
+    if (observer.on_warning)
+      for (const std::string& text : loop.news()) observer.on_warning(text);
     if (observer.on_step) observer.on_step(epoch, step, loop.steps_per_epoch(), loss);
     const bool epoch_ended = loop.step_in_epoch() == 0;
     if (epoch_ended && observer.on_epoch) observer.on_epoch(loop.run().epochs.back());

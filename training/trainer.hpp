@@ -37,11 +37,13 @@ struct TrainResult {
   double test_accuracy = 0, train_seconds = 0, samples_per_second = 0;
   std::int64_t device_frames = 0;
   double device_seconds = 0, device_joules = 0;
+  std::int64_t device_retries = 0, device_losses = 0,
+               device_reopened = 0;  ///< batches shown again, links lost, opened again
   std::vector<double> alignment;
   std::uint64_t seed = 0;
   std::string weights_sha256;
   Health health_start, health_end;
-  std::vector<std::string> warnings;  ///< what calibration had to warn about
+  std::vector<std::string> warnings;  ///< what calibration had to warn about, then faults
   bool interrupted = false;           ///< stopped by `stop`; the checkpoint in `out` resumes it
 };
 
@@ -61,7 +63,7 @@ struct TrainPlan {
 struct TrainObserver {
   std::function<bool(const TrainPlan&)> on_plan;        ///< return false to stop before the first frame
   std::function<void(const TrainPlan&)> on_calibrated;  ///< the plan at the exposure that calibration found
-  std::function<void(const std::string&)> on_warning;   ///< what the calibration of the device has to say
+  std::function<void(const std::string&)> on_warning;   ///< what the device's calibration has to say, and its faults
   std::function<void(Index epoch, Index step, Index steps, double loss)> on_step;
   std::function<void(const EpochResult&)> on_epoch;
   std::function<bool()> stop;  ///< asked after every step; true: save a checkpoint and return

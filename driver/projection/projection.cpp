@@ -46,11 +46,16 @@ const ParamSet& Projection::settings() const { return state_->params; }
 void Projection::calibrate() { state_->calibrate(state_->main()); }
 const CalibrationReport& Projection::report() const { return state_->main().calibration; }
 
-void Projection::linear(View<const float> x, View<float> y) {
-  if (!state_->linear)
-    throw Unsupported("linear projection", "projection.readout=intensity", "readout=anchor or phaseN");
-  state_->transform(*state_->linear, x, y);
+Channel& Projection::State::linear_channel() {
+  if (!linear) throw Unsupported("linear projection", "projection.readout=intensity", "readout=anchor or phaseN");
+  return *linear;
 }
+
+void Projection::linear(View<const float> x, View<float> y) { state_->transform(state_->linear_channel(), x, y); }
+void Projection::begin_linear(View<const float> x, View<float> y) {
+  state_->transform(state_->linear_channel(), x, y, true);
+}
+void Projection::finish_linear() { state_->finish(); }
 
 void Projection::intensity(View<const float> x, View<float> y) {
   if (state_->shots.pixels() < state_->n_out)

@@ -79,6 +79,11 @@ class Projection {
   /// x (batch, n_in), any value > dead_zone is "on" -> y (batch, n_out) >= about 0 (noise may take it below). Its first
   /// use calibrates intensity. Throws as linear(), and ShapeMismatch when the device has fewer than n_out pixels.
   void intensity(View<const float> x, View<float> y);
+  /// linear() in two parts, so that the device works while the caller does something else: y is complete when
+  /// finish_linear() has returned, and must stay until then, as the projection and its session. Nothing else may be
+  /// asked of the projection in between (InvalidParameter). finish_linear() throws what the device threw.
+  void begin_linear(View<const float> x, View<float> y);
+  void finish_linear();
 
   /// Frames that `linear` (`intensity` when readout = intensity) needs for these rows at most (no pattern empty), for
   /// cost estimates before the first frame; times at the device's present settings.

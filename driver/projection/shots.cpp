@@ -21,7 +21,6 @@ void Shots::begin(Index frames) {
   const DeviceInfo& info = session_.info();
   in_.resize(frames, info.input.size());
   aux_.resize(frames, static_cast<Index>(info.aux_inputs.size()));
-  out_.resize(info.output, frames);
   count_ = 0;
 }
 
@@ -43,13 +42,32 @@ void Shots::add(std::span<const std::uint8_t> pattern, const Shot& shot) {
 
 void Shots::run() {
   if (count_ == 0) return;
+  out_.resize(session_.info().output, count_);
+  session_.run(frames(), out_.frames());
+  answers_ = out_.frames();
+}
+
+void Shots::submit() {
+  if (count_ > 0) ticket_ = session_.submit(frames());
+}
+
+void Shots::wait() {
+  if (count_ == 0) return;
+  try {
+    answers_ = ticket_.frames();
+  } catch (...) {
+    session_.continue_at(ticket_.first_frame_id());
+    throw;
+  }
+}
+
+ConstFrames Shots::frames() const {
   const View<const std::uint8_t> in = in_.view().rows(0, count_);
-  const View<const std::uint16_t> aux = aux_.view().rows(0, count_);
-  session_.run(aux_.cols() > 0 ? ConstFrames(in, aux) : ConstFrames(in), out_.frames().slice(0, count_));
+  return aux_.cols() > 0 ? ConstFrames(in, aux_.view().rows(0, count_)) : ConstFrames(in);
 }
 
 void Shots::accumulate(Index frame, float weight, std::span<float> sum) const {
-  const ConstFrames out = out_.frames();
+  const ConstFrames& out = answers_;
   const auto add_row = [&](auto codes) {
     float* to = sum.data();
     const auto* from = codes.data();

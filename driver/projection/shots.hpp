@@ -18,9 +18,13 @@ class Shots {
   void add(std::span<const std::uint8_t> pattern, const Shot& shot);
   Index count() const { return count_; }
   void run();
+  /// The same without waiting; codes are there when wait() has returned. When wait() throws, the frame ids are as
+  /// before submit().
+  void submit();
+  void wait();
   /// sum += weight * codes of that frame, one per pixel.
   void accumulate(Index frame, float weight, std::span<float> sum) const;
-  std::uint32_t code(Index frame, Index pixel) const { return out_.frames().at(frame, pixel); }
+  std::uint32_t code(Index frame, Index pixel) const { return answers_.at(frame, pixel); }
 
   Session& session() const { return session_; }
   Index pixels() const { return session_.info().output.size(); }
@@ -31,6 +35,8 @@ class Shots {
   int phase_bits() const;
 
  private:
+  ConstFrames frames() const;
+
   Session& session_;
   Index inputs_, anchor_;
   Index phase_ = -1, shutter_ = -1;  ///< places among the auxiliary codes
@@ -38,6 +44,8 @@ class Shots {
   Matrix<std::uint8_t> in_;
   Matrix<std::uint16_t> aux_;
   FrameBuffer out_;
+  Ticket ticket_;
+  ConstFrames answers_;  ///< in out_, or the ticket's
 };
 
 }  // namespace lightloop

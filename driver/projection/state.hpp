@@ -27,6 +27,7 @@ struct Row {
 struct Projection::State {
   State(Session& s, Index inputs, Index outputs, const Settings& settings);
 
+  Channel& linear_channel();  ///< throws Unsupported when there is none
   Channel& main() { return linear ? *linear : intensity; }
   CalibrationPlan plan() const;
   /// In as few batches as the device allows, but at least so many.
@@ -35,8 +36,11 @@ struct Projection::State {
   void calibrate(Channel& channel) { channel.calibration = lightloop::calibrate(shots, channel.readout, plan()); }
   /// Calibrates if that has not been done, and sets the channel's exposure.
   void prepare(Channel& channel);
-  /// Rows in, numbers out, in pieces that fit into memory. On throw nothing that later rows depend on has changed.
-  void transform(Channel& channel, View<const float> x, View<float> y);
+  /// Rows in, numbers out, in pieces that fit into memory. On throw nothing that later rows depend on has changed. With
+  /// `later` the last piece is only submitted; finish() brings it.
+  void transform(Channel& channel, View<const float> x, View<float> y, bool later = false);
+  void finish();
+  void decode_rows(const Channel& channel, View<float> y);
   /// Codes rows and lists their frames.
   void collect(Channel& channel, View<const float> x);
   /// Puts the codes of one row's frames together; rows are independent of each other.
@@ -54,6 +58,8 @@ struct Projection::State {
   Matrix<float> coefficients;  // per frame: real, imaginary
   Matrix<float> sums;          // per row: one value per source
   std::vector<float> residual;
+  Channel* pending = nullptr;  // what finish() will decode, and where to
+  View<float> pending_rows;
 };
 
 }  // namespace lightloop

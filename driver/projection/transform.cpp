@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/threads.hpp"
@@ -11,7 +12,9 @@ constexpr Index kChunkBytes = Index{64} << 20;  // assumed: frames kept in memor
 
 }  // namespace
 
-void Projection::State::transform(Channel& channel, View<const float> x, View<float> y) {
+void Projection::State::transform(Channel& channel, View<const float> x, View<float> y, bool later) {
+  if (pending)
+    throw InvalidParameter("projection", "begun and not finished", "", "Call finish() before the next projection.");
   if (x.cols() != n_in || y.cols() != n_out || x.rows() != y.rows())
     throw ShapeMismatch("projection",
                         "(" + std::to_string(x.rows()) + ", " + std::to_string(x.cols()) + ") to (" +
@@ -27,18 +30,40 @@ void Projection::State::transform(Channel& channel, View<const float> x, View<fl
     for (Index first = 0; first < x.rows(); first += chunk) {
       const Index count = std::min(chunk, x.rows() - first);
       collect(channel, x.rows(first, count));
-      shots.run();
-      struct Job {
-        State* state;
-        const Channel* channel;
-        View<float> y;
-      } job{this, &channel, y.rows(first, count)};
-      parallel_for(count, [&job](Index r) { job.state->decode(*job.channel, r, job.y.row(r)); });
+      if (later && first + count == x.rows()) {
+        shots.submit();
+        pending = &channel;
+        pending_rows = y.rows(first, count);
+      } else {
+        shots.run();
+        decode_rows(channel, y.rows(first, count));
+      }
     }
   } catch (...) {
     std::copy(residual.begin(), residual.end(), carried.begin());
     throw;
   }
+}
+
+void Projection::State::finish() {
+  if (!pending) return;
+  Channel& channel = *std::exchange(pending, nullptr);
+  try {
+    shots.wait();
+  } catch (...) {
+    std::ranges::copy(residual, channel.encoder.residual().begin());
+    throw;
+  }
+  decode_rows(channel, pending_rows);
+}
+
+void Projection::State::decode_rows(const Channel& channel, View<float> y) {
+  struct Job {
+    State* state;
+    const Channel* channel;
+    View<float> y;
+  } job{this, &channel, y};
+  parallel_for(y.rows(), [&job](Index r) { job.state->decode(*job.channel, r, job.y.row(r)); });
 }
 
 void Projection::State::collect(Channel& channel, View<const float> x) {

@@ -89,8 +89,12 @@ void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<f
   delta_.resize(static_cast<std::size_t>(hidden));
   gathered_.resize(static_cast<std::size_t>(hidden));
   if (hidden > 0) projected_.resize(active_count, feedback_->outputs());
-  if (active_count > 0 && hidden > 0) {
-    feedback_->project(signal_, projected_);
+  const bool projects = active_count > 0 && hidden > 0;
+  if (projects) feedback_->begin(signal_, projected_);
+  // the output layer needs no projection: it is served while a device shows the others'
+  layer_gradient(net, hidden, batch.error, batch.activations.h[static_cast<std::size_t>(hidden)], samples, gradient);
+  if (projects) {
+    feedback_->finish();
     if (noise_std_ > 0) add_noise();
   }
   for (Index l = 0; l < hidden; ++l) {
@@ -107,7 +111,6 @@ void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<f
     const auto index = static_cast<std::size_t>(l);
     layer_gradient(net, l, delta, active(batch.activations.h[index], gathered_[index]), samples, gradient);
   }
-  layer_gradient(net, hidden, batch.error, batch.activations.h[static_cast<std::size_t>(hidden)], samples, gradient);
   samples_seen_ += static_cast<std::uint64_t>(samples);
 }
 
