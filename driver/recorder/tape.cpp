@@ -13,7 +13,11 @@ void check_kind(const h5::Reader& file) {
   if (!is("kind", std::string(kKind)))
     throw FileError(file.path(), "not a recording", "", "`lightloop train --record FILE` makes one.");
   if (!is("format_version", kVersion))
-    throw FileError(file.path(), "a recording of another format", "this program reads version 1",
+    throw FileError(file.path(),
+                    "a recording of format version " + (file.has_attribute("/", "format_version")
+                                                            ? to_string(file.attribute("/", "format_version"))
+                                                            : std::string("unknown")),
+                    "this program reads version " + std::to_string(kVersion),
                     "Use the version of Lightloop that wrote it.");
 }
 }  // namespace
