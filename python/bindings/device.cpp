@@ -2,69 +2,11 @@
 
 #include "core/error.hpp"
 #include "python/bindings/bindings.hpp"
+#include "python/bindings/codes.hpp"
 #include "python/bindings/session.hpp"
 
 namespace lightloop::python {
 namespace {
-
-/// Checks that `array` already lies in memory as the device wants it: `bytes` per code, C order, (count, size) or
-/// (count, *shape), or one frame alone.
-struct Codes {
-  Index count = 0;
-  bool single = false;  ///< one frame without a batch axis
-};
-
-Codes check_codes(const py::array& array, const FrameFormat& format, const char* name) {
-  const bool wide = format.bytes() == 2;
-  const std::string type = wide ? "uint16" : "uint8";
-  const py::dtype dtype = array.dtype();
-  const bool fits = wide ? dtype.kind() == 'u' && dtype.itemsize() == 2
-                         : (dtype.kind() == 'u' || dtype.kind() == 'b') && dtype.itemsize() == 1;
-  const bool ordered = (array.flags() & py::array::c_style) != 0;
-  if (!fits || !ordered)
-    throw py::type_error(
-        std::string(name) + ": C-contiguous " + type + " codes are wanted, found " +
-        (fits ? "another memory order" : py::cast<std::string>(py::str(static_cast<py::handle>(dtype)))) +
-        "; pass np.ascontiguousarray(" + name + ", dtype=np." + type + ")");
-  const std::vector<Index> shape(array.shape(), array.shape() + array.ndim());
-  const std::vector<Index> flat = {format.size()};
-  if (shape == format.shape || shape == flat) return {1, true};
-  if (!shape.empty()) {
-    const std::vector<Index> tail(shape.begin() + 1, shape.end());
-    if (tail == format.shape || tail == flat) return {shape[0], false};
-  }
-  throw ShapeMismatch(name, std::string(py::str(to_tuple(shape))),
-                      "(frames, " + std::to_string(format.size()) + ") or (frames, *" +
-                          std::string(py::str(to_tuple(format.shape))) + ") wanted");
-}
-
-ConstFrames as_input(const py::array& array, const FrameFormat& format, Index count, View<const std::uint16_t> aux) {
-  if (format.bytes() == 2)
-    return {View<const std::uint16_t>(static_cast<const std::uint16_t*>(array.data()), count, format.size()), aux};
-  return {View<const std::uint8_t>(static_cast<const std::uint8_t*>(array.data()), count, format.size()), aux};
-}
-
-Frames as_output(py::array& array, const FrameFormat& format, Index count) {
-  if (format.bytes() == 2)
-    return Frames(View<std::uint16_t>(static_cast<std::uint16_t*>(array.mutable_data()), count, format.size()));
-  return Frames(View<std::uint8_t>(static_cast<std::uint8_t*>(array.mutable_data()), count, format.size()));
-}
-
-View<const std::uint16_t> as_aux(const py::object& aux, const DeviceInfo& info, Index count) {
-  if (aux.is_none()) return {};
-  const Index wanted = static_cast<Index>(info.aux_inputs.size());
-  const auto array = py::isinstance<py::array_t<std::uint16_t, py::array::c_style>>(aux)
-                         ? py::reinterpret_borrow<py::array>(aux)
-                         : throw py::type_error(
-                               "aux: C-contiguous uint16 codes are wanted; pass np.ascontiguousarray(aux, "
-                               "dtype=np.uint16)");
-  const bool column = array.ndim() == 1 && wanted == 1 && array.shape(0) == count;
-  const bool table = array.ndim() == 2 && array.shape(0) == count && array.shape(1) == wanted;
-  if (!column && !table)
-    throw ShapeMismatch("aux", std::string(py::str(array.attr("shape"))),
-                        "(" + std::to_string(count) + ", " + std::to_string(wanted) + ") wanted");
-  return {static_cast<const std::uint16_t*>(array.data()), count, wanted};
-}
 
 py::array run(SharedSession& shared, const py::array& codes, const py::object& aux,
               const std::optional<std::uint64_t>& first_frame_id, const py::object& out, bool transposed) {
@@ -147,6 +89,11 @@ void register_records(py::module_& m) {
       .def_readonly("saturated", &Meter::saturated)
       .def_readonly("device_s", &Meter::device_s)
       .def_readonly("device_j", &Meter::device_j)
+      .def_readonly("retries", &Meter::retries)
+      .def_readonly("discarded", &Meter::discarded)
+      .def_readonly("checks", &Meter::checks)
+      .def_readonly("losses", &Meter::losses)
+      .def_readonly("reopened", &Meter::reopened)
       .def_property_readonly("saturation", &Meter::saturation);
   py::class_<DeviceModel>(m, "DeviceModel", "The record of a device model in the catalogue.")
       .def_readonly("name", &DeviceModel::name)
@@ -174,12 +121,13 @@ void register_device(py::module_& m) {
         return py::make_tuple(parsed.backend, parsed.target, from_settings(parsed.settings));
       },
       py::arg("address"), "(backend, target, settings) of a device string.");
-  py::class_<SharedSession>(m, "Session", "One open device: frames in, frames out, counted.")
+  py::class_<SharedSession> bound(m, "Session", "One open device: frames in, frames out, counted.");
+  bound
       .def(py::init([](const std::string& address, const py::dict& settings) {
              const Settings extra = to_settings(settings);
              py::gil_scoped_release release;
              auto shared = std::make_unique<SharedSession>();
-             shared->session = std::make_unique<Session>(registry().open(address, extra), address);
+             shared->session = open_session(registry(), address, extra);
              return shared;
            }),
            py::arg("address"), py::arg("settings") = py::dict())
@@ -241,8 +189,9 @@ void register_device(py::module_& m) {
       .def(
           "monitors",
           [](SharedSession& s) {
+            const auto all = without_interpreter(s, [](Session& session) { return session.monitors(); });
             py::dict values;
-            for (const Monitor& monitor : s.session->monitors())
+            for (const Monitor& monitor : all)
               values[py::str(monitor.name)] = py::make_tuple(monitor.value, monitor.unit);
             return values;
           },
@@ -250,6 +199,7 @@ void register_device(py::module_& m) {
       .def(
           "close", [](SharedSession& s) { without_interpreter(s, [](Session& session) { session.close(); }); },
           "Ends the use of the device; calling it twice is harmless.");
+  register_tickets(m, bound);
 }
 
 }  // namespace lightloop::python

@@ -76,7 +76,9 @@ void register_projection(py::module_& m) {
       .def_readonly("warnings", &CalibrationReport::warnings);
   py::class_<BoundProjection>(m, "Projection", "A random map evaluated by a device.")
       .def(py::init([](SharedSession& session, Index n_in, Index n_out, const py::dict& settings) {
-             return std::make_unique<BoundProjection>(session, n_in, n_out, to_settings(settings));
+             const Settings wanted = to_settings(settings);
+             py::gil_scoped_release release;  // the device may be Python, on a thread of its own
+             return std::make_unique<BoundProjection>(session, n_in, n_out, wanted);
            }),
            py::arg("session"), py::arg("n_in"), py::arg("n_out"), py::arg("settings") = py::dict(),
            py::keep_alive<1, 2>())

@@ -13,7 +13,18 @@ namespace lightloop::python {
 struct SharedSession {
   std::unique_ptr<Session> session;
   std::mutex busy;
+
+  ~SharedSession() {
+    // closing waits for the device's thread, which may be about to run Python
+    if (PyGILState_Check()) {
+      pybind11::gil_scoped_release release;
+      session.reset();
+    }
+  }
 };
+
+/// Adds what does not wait: tickets, states, events, recording.
+void register_tickets(pybind11::module_& m, pybind11::class_<SharedSession>& session);
 
 /// Calls body(session) without the interpreter lock, one caller at a time.
 template <class Body>

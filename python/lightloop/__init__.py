@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import (
     DeviceError,
+    Busy,
+    Cancelled,
     Error,
     FileError,
+    FrameError,
     InternalError,
     InvalidParameter,
     LinkError,
@@ -20,6 +23,7 @@ from .errors import (
     Timeout,
     UnknownName,
     Unsupported,
+    WaitTimeout,
 )
 from ._core import Stream, __version__, layer_params, projection_params, set_threads, threads, train_params
 from .layer import Layer
@@ -35,8 +39,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DeviceError",
+    "Busy",
+    "Cancelled",
     "Error",
     "FileError",
+    "FrameError",
     "InternalError",
     "InvalidParameter",
     "Layer",
@@ -52,6 +59,7 @@ __all__ = [
     "Timeout",
     "UnknownName",
     "Unsupported",
+    "WaitTimeout",
     "devices",
     "layer_params",
     "load_dataset",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Generator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,17 +12,60 @@ from ._html import table
 from ._settings import flatten, without_prefix
 
 
+class Ticket:
+    """Frames that were submitted and will be answered: `ticket.result(timeout)`, or `await ticket`."""
+
+    def __init__(self, ticket: _core.Ticket) -> None:
+        self._ticket = ticket
+
+    def ready(self) -> bool:
+        """`result()` would not wait."""
+        return self._ticket.ready()
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The codes, read-only. WaitTimeout when `timeout` seconds were not enough: wait again, or cancel."""
+        return self._ticket.result(timeout)
+
+    def cancel(self) -> bool:
+        """True when the frames will not be shown at all; False when they are under way or done."""
+        return self._ticket.cancel()
+
+    @property
+    def first_frame_id(self) -> int:
+        return self._ticket.first_frame_id
+
+    @property
+    def provenance(self) -> _core.Provenance:
+        """Where the result is from: device, settings, frame ids, repeats. Waits for it."""
+        return self._ticket.provenance
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if self.ready():
+            return self.result()
+        return (yield from asyncio.get_running_loop().run_in_executor(None, self.result).__await__())
+
+
 class Session(_core.Session):
     """One open device. Close it, or use it in a `with` statement.
 
     `run(codes)` takes and returns numpy arrays of codes, (frames, size) or (frames, *info.input.shape); see `info` for
     the formats. The interpreter is free while the device works, and several threads may share a session.
+    Deadlines, repeats and reopening are settings of the session: `open("sim:opu", session={"retries": 3})`, see `policy`.
     """
 
     point: Mapping[str, Any] = MappingProxyType({})  #: the point of the sweep this session was opened for
 
     def __init__(self, address: str, settings: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         super().__init__(address, without_prefix(flatten(settings, **more), "device"))
+
+    def submit(
+        self, codes: Any, *, aux: Any = None, timeout: float | None = None, transposed: bool = False
+    ) -> Ticket:
+        """`run` without waiting. The codes are copied; frame ids are given out now, in order.
+
+        `timeout` is the deadline of the job in seconds from now. Busy when `session.queue` jobs are under way.
+        """
+        return Ticket(self.submit_codes(codes, aux=aux, timeout=timeout, transposed=transposed))
 
     @property
     def settings(self) -> Mapping[str, Any]:
