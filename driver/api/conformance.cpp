@@ -126,8 +126,8 @@ std::vector<CheckResult> check_device(const OpenWith& open_with) {
   namespace suite = conformance;
   const suite::Open open(open_with);
   std::vector<CheckResult> results;
-  for (const auto& checks :
-       {suite::description_checks(), suite::setting_checks(), suite::run_checks(), suite::state_checks()}) {
+  for (const auto& checks : {suite::description_checks(), suite::setting_checks(), suite::run_checks(),
+                             suite::state_checks(), suite::session_checks()}) {
     for (const suite::Check& check : checks) {
       CheckResult result{check.name, CheckResult::Outcome::passed, {}};
       try {

@@ -41,6 +41,7 @@ std::vector<Check> description_checks();
 std::vector<Check> setting_checks();
 std::vector<Check> run_checks();
 std::vector<Check> state_checks();
+std::vector<Check> session_checks();
 
 inline constexpr Index kFrames = 5;  ///< in most checks: a few, and not a power of two
 

@@ -30,6 +30,7 @@ FakeDevice::FakeDevice(const FakeOptions& options, const Settings& settings) : o
   info_.deterministic = has(Fault::lies_about_noise) ? options.noisy : !options.noisy;
   info_.repeatable = options.repeatable || info_.deterministic;
   info_.transposed = options.transposed;
+  info_.pairing = options.counted ? Pairing::counted : Pairing::certain;
   info_.max_batch = 100;
   info_.cost = {.frame_s = has(Fault::frames_cost_nothing) ? 0.0 : 1e-3,
                 .batch_s = 1e-2,
@@ -118,6 +119,8 @@ double FakeDevice::noise(std::uint64_t frame, Index call_frame) const {
 
 RunReport FakeDevice::run(ConstFrames in, Frames out, const RunOptions& options) {
   check(in, out, options);
+  if (has(Fault::needs_one_thread) && std::this_thread::get_id() != thread_)
+    throw LinkError("fake", "opened on another thread");
   if (fail_after >= 0 && fail_after-- == 0) throw LinkError("fake", "the cable was pulled");
   const bool forward = options.pass == Pass::forward;
   RunReport report;
@@ -147,6 +150,9 @@ RunReport FakeDevice::run(ConstFrames in, Frames out, const RunOptions& options)
   report.codes = in.count * out.size;
   report.device_s = in.count > 0 ? info_.cost.seconds(in.count, 1) : 0.0;
   report.device_j = in.count > 0 ? info_.cost.joules(in.count, 1) : 0.0;
+  if (options.numbers)
+    for (Index frame = 0; frame < in.count; ++frame)
+      options.numbers[frame] = ++exposures_ - (has(Fault::numbers_from_zero) ? 1 : 0);
   if (has(Fault::miscounts)) ++report.codes;
   if (has(Fault::description_drifts)) ++info_.max_batch;
   return report;

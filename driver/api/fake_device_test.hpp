@@ -5,6 +5,7 @@
 // first output, w are the programmed codes plus an error redrawn with every write.
 #include <cstdint>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "driver/api/device.hpp"
@@ -51,11 +52,14 @@ enum class Fault {
   forgets_a_setting,
   ignores_what_it_is_given,
   ignores_its_seed,
-  last = ignores_its_seed
+  needs_one_thread,
+  numbers_from_zero,
+  last = numbers_from_zero
 };
 
 struct FakeOptions {
-  bool stateful = true, noisy = true, programmable = true, transposed = true, aux = true, repeatable = true;
+  bool stateful = true, noisy = true, programmable = true, transposed = true, aux = true, repeatable = true,
+       counted = true;
   Fault fault = Fault::none;
 };
 
@@ -89,6 +93,8 @@ class FakeDevice : public Device {
   std::vector<std::uint8_t> codes_;
   std::uint64_t writes_ = 0;
   double memory_ = 0;
+  std::uint64_t exposures_ = 0;
+  std::thread::id thread_ = std::this_thread::get_id();
   bool open_ = true;
 };
 

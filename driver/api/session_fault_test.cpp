@@ -148,7 +148,7 @@ TEST_CASE("a full queue is busy, a waiting job can be called off, and neither di
          third = session.submit(in.frames());
   CHECK_THROWS_AS(session.submit(in.frames()), Busy);
   CHECK_THROWS_AS(first.wait(std::chrono::duration<double>(0.01)), WaitTimeout);
-  CHECK(session.state() == SessionState::running);
+  while (session.state() != SessionState::running) std::this_thread::sleep_for(1ms);
   CHECK_FALSE(first.ready());
   CHECK(called_off.cancel());
   CHECK_THROWS_AS(called_off.wait(), Cancelled);
@@ -409,6 +409,7 @@ TEST_CASE("closing calls waiting jobs off, and a closed session refuses to run u
   Session session(opener(script), "fake");
   const FrameBuffer in = some_frames(5);
   Ticket under_way = session.submit(in.frames()), waiting = session.submit(in.frames());
+  while (session.state() != SessionState::running) std::this_thread::sleep_for(1ms);
   std::thread later([&] {
     std::this_thread::sleep_for(30ms);
     script->gate.set_value();
