@@ -60,6 +60,7 @@ class Faulty : public Device {
   RunReport run(ConstFrames in, Frames out, const RunOptions& options) override {
     check_link();
     check_frames(in, out, options);
+    history_->begin_call();
     before(in.count, options);
     RunOptions inside = options;
     inside.numbers = nullptr;  // the wrapper counts for itself
@@ -119,7 +120,8 @@ class Faulty : public Device {
     bool hidden = true;
     Index extra = 0;
     each({Kind::drop, Kind::duplicate, Kind::shift}, [&](std::size_t i, const Fault& fault) {
-      for (Index frame = 0; frame < count; ++frame) {
+      const Index last = fault.kind == Kind::duplicate ? count - 1 : count;  // a copy of the last picture would be lost
+      for (Index frame = 0; frame < last; ++frame) {
         if (!fault.begins(id(options, frame)) || !history_->strike(script_, i, id(options, frame))) continue;
         hidden = hidden && fault.hidden;
         const auto place = shown.begin() + frame;

@@ -3,7 +3,8 @@
 
 /// fault:SCRIPT.toml@DEVICE is DEVICE with the faults of a script: to see what a program does when a bench fails.
 ///
-/// The script is TOML: `seed`, `log` (a file beside the script that gets a line per injected fault), `counted` (default
+/// The script is TOML: `seed`, `log` (a file beside the script that gets a line per
+/// injected fault: milliseconds since 1970, number of the call of run(), frame id, kind), `counted` (default
 /// true: the wrapper numbers its exposures, Pairing::counted; false: Pairing::unknown), and one table per fault. A
 /// table's name is its kind, or `kind` says it:
 ///

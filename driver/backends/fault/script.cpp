@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -113,6 +114,11 @@ Script read_script(const std::string& path) {
   return script;
 }
 
+void History::begin_call() {
+  const std::lock_guard lock(mutex_);
+  ++calls_;
+}
+
 bool History::strike(const Script& script, std::size_t fault, std::uint64_t id) {
   const Fault& what = script.faults[fault];
   const std::lock_guard lock(mutex_);
@@ -123,7 +129,9 @@ bool History::strike(const Script& script, std::size_t fault, std::uint64_t id) 
   ++injected_[kind];
   if (!script.log.empty()) {
     std::ofstream log(script.log, std::ios::app);
-    log << "frame " << id << ' ' << kind << (what.hidden ? " hidden" : "") << '\n';
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    log << std::chrono::duration_cast<std::chrono::milliseconds>(now).count() << " call " << calls_ << " frame " << id
+        << ' ' << kind << (what.hidden ? " hidden" : "") << '\n';
     if (!log.flush()) throw FileError(script.log, "cannot be written", "", "Free some space, or leave `log` out.");
   }
   return true;

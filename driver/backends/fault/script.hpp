@@ -41,6 +41,7 @@ Script read_script(const std::string& path);
 /// What was injected, by all devices that one address has been opened as.
 class History {
  public:
+  void begin_call();
   /// True, once more counted and logged, unless the frame has had its share of this fault.
   bool strike(const Script& script, std::size_t fault, std::uint64_t id);
   void refuse_openings(std::int64_t attempts);
@@ -51,7 +52,7 @@ class History {
   mutable std::mutex mutex_;
   std::map<std::pair<std::size_t, std::uint64_t>, std::int64_t> struck_;
   std::map<std::string, std::int64_t> injected_;
-  std::int64_t refuse_ = 0;
+  std::int64_t refuse_ = 0, calls_ = 0;
 };
 
 }  // namespace lightloop::fault
