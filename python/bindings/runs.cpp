@@ -24,7 +24,11 @@ void register_runs(py::module_& m) {
       .def_readonly("step_loss", &RunFile::step_loss)
       .def_readonly("health_start", &RunFile::health_start)
       .def_readonly("health_end", &RunFile::health_end)
-      .def_readonly("warnings", &RunFile::warnings);
+      .def_readonly("warnings", &RunFile::warnings)
+      .def_property_readonly("faults", [](const RunFile& run) {
+        return py::dict(py::arg("retries") = run.about_device.retries, py::arg("losses") = run.about_device.losses,
+                        py::arg("reopened") = run.about_device.reopened);
+      });
   m.def(
       "load_run", [](const std::string& path) { return load_run(path); }, py::arg("path"),
       "Reads a run file; FileError says what is wrong with it.");

@@ -156,6 +156,12 @@ void register_results(py::module_& m) {
       .def_readonly("health_start", &TrainResult::health_start)
       .def_readonly("health_end", &TrainResult::health_end)
       .def_readonly("warnings", &TrainResult::warnings)
+      .def_property_readonly("faults",
+                             [](const TrainResult& r) {
+                               return py::dict(py::arg("retries") = r.device_retries,
+                                               py::arg("losses") = r.device_losses,
+                                               py::arg("reopened") = r.device_reopened);
+                             })
       .def_readonly("interrupted", &TrainResult::interrupted);
 }
 

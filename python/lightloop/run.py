@@ -65,7 +65,7 @@ class Run:
     def from_result(cls, result: Any, settings: Mapping[str, Any]) -> Run:
         net = result.net
         names = ("train_seconds", "samples_per_second", "device_frames", "device_seconds", "device_joules", "alignment",
-                 "weights_sha256", "warnings")  # fmt: skip
+                 "weights_sha256", "warnings", "faults")  # fmt: skip
         return cls(
             rule=result.rule,
             device=result.device,
@@ -144,5 +144,6 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             "alignment": list(last.alignment) if last else [],
             "weights_sha256": _core.weights_sha256(file.net),
             "warnings": list(file.warnings),
+            "faults": file.faults,
         },
     )

@@ -70,7 +70,11 @@ Json json(const TrainResult& run) {
                  {"out", run.out}};
   if (!run.warnings.empty()) object["warnings"] = run.warnings;
   if (run.device_frames > 0 && run.device != "digital")
-    object.update({{"health_start", json(run.health_start)}, {"health_end", json(run.health_end)}});
+    object.update(
+        {{"health_start", json(run.health_start)},
+         {"health_end", json(run.health_end)},
+         {"faults",
+          {{"retries", run.device_retries}, {"losses", run.device_losses}, {"reopened", run.device_reopened}}}});
   return object;
 }
 
