@@ -93,7 +93,7 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
     throw Unsupported("layer", info.model + " (" + info.kind + ")", "a programmable device of kind \"layer\"");
   if (n_in < 1 || n_out < 1)
     throw ShapeMismatch("layer", std::to_string(n_in) + " -> " + std::to_string(n_out), "at least 1 -> 1");
-  const ParamSet& device = session.device().settings();
+  const ParamSet& device = session.settings();
   mesh = device.has("mesh.layout");
   if (mesh && weights != Weights::one)
     throw Unsupported("layer.cells", params.text("cells"), "signed: a mesh has no cells to pair");

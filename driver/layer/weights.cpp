@@ -83,7 +83,7 @@ void encode_cells(LayerState& state, View<const float> w, FrameBuffer& programme
 
 void encode_mesh(LayerState& state, View<const float> w, FrameBuffer& programme) {
   const DeviceInfo& info = state.session.info();
-  const ParamSet& device = state.session.device().settings();
+  const ParamSet& device = state.session.settings();
   Matrix<Complex> padded(info.output.size(), info.input.size());
   for (Index i = 0; i < w.rows(); ++i)
     for (Index j = 0; j < w.cols(); ++j) padded(i, j) = static_cast<double>(w(i, j));
