@@ -40,7 +40,7 @@ std::string name(const Entry& entry) {
 
 class Replay : public Device {
  public:
-  explicit Replay(const std::string& path) : tape_(path), info_(tape_.info()), params_(tape_.settings()) {}
+  explicit Replay(const std::string& path) : tape_(path), info_(description(0)), params_(tape_.settings()) {}
 
   const DeviceInfo& describe() const override { return info_; }
   const ParamSet& settings() const override { return params_; }
@@ -121,7 +121,7 @@ class Replay : public Device {
     // a restore that was recorded goes on with the recording; any other one goes back in it
     const bool recorded = place_.entry < entries.size() && entries[place_.entry].event == Event::restore;
     place_ = recorded ? Place{place_.entry + 1, 0} : place;
-    info_ = tape_.info(place_.entry);
+    info_ = description(place_.entry);
     params_ = tape_.settings(place_.entry);
   }
 
@@ -132,6 +132,12 @@ class Replay : public Device {
   void close() override { open_ = false; }
 
  private:
+  /// Whatever the device could tell of its exposures: here every frame is held against the record itself.
+  DeviceInfo description(std::size_t entry) const {
+    DeviceInfo info = tape_.info(entry);
+    info.pairing = Pairing::certain;
+    return info;
+  }
   std::string where(const Place& at) const {
     const auto& entries = tape_.entries();
     std::string text = "replay:" + tape_.path() + " at ";
@@ -160,7 +166,7 @@ class Replay : public Device {
     const bool changes = tape_.entries()[place_.entry].event == Event::configure;
     place_ = {place_.entry + 1, 0};
     if (!changes) return;
-    info_ = tape_.info(place_.entry);
+    info_ = description(place_.entry);
     params_ = tape_.settings(place_.entry);
   }
 
