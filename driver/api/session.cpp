@@ -30,7 +30,7 @@ void copy_input(const ConstFrames& in, SessionJob& job) {
 }
 
 std::shared_ptr<SessionJob> new_run(SessionCore& core, const RunOptions& options) {
-  auto job = std::make_shared<SessionJob>();
+  auto job = core.jobs_->take();
   job->what = "run";
   job->frames = true;
   job->options = options;

@@ -9,32 +9,9 @@
 
 #include "driver/api/check_frames.hpp"
 #include "driver/api/session.hpp"
+#include "driver/api/session_job.hpp"
 
 namespace lightloop {
-
-using SteadyClock = std::chrono::steady_clock;
-using Moment = SteadyClock::time_point;
-
-/// One piece of work for the thread that talks to the device.
-struct SessionJob {
-  enum class Stage { waiting, running, done };
-  std::string what;  ///< "run", "configure"
-  std::function<void(SessionJob&)> work;
-  bool frames = false;  ///< a run: counts against session.queue
-  Moment since = {};
-  RunOptions options = {};  ///< with its deadline
-  ConstFrames in = {};
-  Frames out = {};
-  // memory of its own, so that a call left behind writes to nobody else's
-  FrameBuffer own_in = {}, own_out = {};
-  Matrix<std::uint16_t> own_aux = {};
-  // guarded by SessionCore::mutex_
-  Stage stage = Stage::waiting;
-  bool cancelled = false;  ///< to end at the next opportunity
-  bool abandoned = false;  ///< nobody waits for it any more; what it brings is thrown away
-  std::exception_ptr error = {};
-  RunReport report = {};
-};
 
 /// Owned by the Session, its tickets and its thread together: whoever leaves last takes the device along.
 class SessionCore : public std::enable_shared_from_this<SessionCore> {
@@ -78,6 +55,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   std::string last_good() const;       ///< with mutex_ held
   std::shared_ptr<SessionObserver> observer() const;
 
+  const std::shared_ptr<SessionJobs> jobs_ = std::make_shared<SessionJobs>();
   const std::string address_;
   const ParamSet params_;
   const SessionPolicy policy_;

@@ -179,7 +179,9 @@ void SessionCore::check_identity(const DeviceInfo& now) const {
     return text + std::to_string(info.aux_inputs.size()) + " auxiliary, up to " + std::to_string(info.max_batch) +
            " frames" + (info.stateful ? ", stateful" : "") + (info.deterministic ? ", deterministic" : "") +
            (info.repeatable ? ", repeatable" : "") +
-           (info.pairing == Pairing::counted ? ", counted" : info.pairing == Pairing::unknown ? ", uncounted" : "") +
+           (info.pairing == Pairing::counted   ? ", counted"
+            : info.pairing == Pairing::unknown ? ", uncounted"
+                                               : "") +
            (info.transposed ? ", transposed" : "");
   };
   same("frame format", format(info_), format(now));

@@ -130,6 +130,8 @@ RunReport SessionCore::show_once(SessionJob& job, const ConstFrames& in, const F
     doubt(std::to_string(report.saturated) + " of " + std::to_string(report.codes) +
           " codes are clipped, above session.max_saturation");
   if (policy_.repeat && in.count > 0) {
+    if (!info_.repeatable)
+      throw Unsupported("session.repeat on " + address_, "the device draws new noise for a frame that is repeated");
     if (info_.stateful) {
       if (!repeatable())
         throw Unsupported("session.repeat", "a stateful device", "session.snapshots is needed to repeat its frames");
