@@ -99,6 +99,20 @@ def test_a_killed_client_gives_the_device_back_and_resumes_to_the_same_weights(l
     assert resumed["device_frames"] == whole["device_frames"]
 
 
+def test_a_killed_server_is_told_at_once_and_the_run_goes_on_to_the_same_weights(lightloop, small, tmp_path):
+    whole = trained(lightloop, *small, *on("sim:opu"), *LONG, "--out", "whole.h5")
+    with Serve(tmp_path, "--device", "sim:opu") as server:
+        process = start(tmp_path, *small, *on(f"remote:{server.address}/opu0"), *LONG, "--json", "--out", "run.h5")
+        wait_for(tmp_path / "run.h5", process)
+        server.end(signal.SIGKILL)
+        with Serve(tmp_path, "--device", "sim:opu", listen=server.address):
+            out, errors = process.communicate(timeout=60)
+            if process.returncode:  # it did not wait for the next server
+                assert process.returncode == 3 and "last answer: " in errors.splitlines()[-1], errors
+                out = lightloop("train", "--resume", "run.h5", "--json", "--quiet").stdout
+        assert json.loads(out)["weights_sha256"] == whole["weights_sha256"]
+
+
 def test_a_frozen_client_loses_the_device(lightloop, small, tmp_path):
     with Serve(tmp_path, "--device", "sim:opu", "--timeout", "1") as server:
         process = start(tmp_path, *small, *on(f"remote:{server.address}/opu0"), *LONG, "--out", "run.h5")
