@@ -105,6 +105,11 @@ class PlainClient:
         return np.frombuffer(data, kinds[self.info.output.bits <= 8]).reshape(len(frames), -1)
 
     def close(self):
+        """Gives the device back and ends the session; the device is free when this returns."""
+        try:
+            self.ask(close=self.pb.Nothing())
+        except (grpc.RpcError, Refused, StopIteration):
+            pass  # the server has ended it already
         self.out.put(None)
         self.answers.cancel()
         self.channel.close()

@@ -113,6 +113,8 @@ def test_nonsense_is_refused_and_costs_nobody_anything(client, server, generated
     pb, _ = generated
     answers, _ = raw(server, [b"\xff\xff\xff\xff"])
     assert "cannot be read" in pb.FromServer.FromString(answers[-1]).refusal.value
+    answers, _ = raw(server, [b"\x0a\x03\x1a\x01\xff"])  # a client's name that is no UTF-8
+    assert "cannot be read" in pb.FromServer.FromString(answers[-1]).refusal.value
     hello = pb.FromClient(hello=pb.Hello(window=1 << 20)).SerializeToString()
     huge = pb.FromClient(chunk=pb.Chunk(payload=bytes(5 << 20))).SerializeToString()
     answers, code = raw(server, [hello, huge])
@@ -160,7 +162,8 @@ def test_a_server_that_ends_says_so(tmp_path, generated):
     with Serve(tmp_path, "--device", "sim:opu") as server:
         client = PlainClient(server.address, generated)
         client.open("opu0", SMALL)
-        assert server.end() == 0
+        raw(server, [b"\x0a\x03\x1a\x01\xff", b"nonsense"])
+        assert server.end() == 0 and server.process.stderr.read() == ""
         with pytest.raises(Refused, match="was stopped"):
             client.run(bits(1))
         client.close()

@@ -1,4 +1,6 @@
 // What a server does with the messages of a client, and a client with the description and errors of a server.
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstddef>
 
 #include "core/error.hpp"
@@ -74,6 +76,11 @@ void take_as_client(std::string_view file) {
   }
 }
 }  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  google::protobuf::SetLogHandler(nullptr);
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view file(reinterpret_cast<const char*>(data), size);

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
-usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [--lightloop PATH]
-           [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER]
+usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [--lightloop PATH]
+           [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
 that holds mnist/. kernels takes a minute and needs --benchmarks, where bench_core and bench_devices are; readouts takes seconds
-and needs the package (PYTHONPATH=BUILD/python); vcsel takes two minutes and needs --benchmarks with test_sim and bench_sim in it.
+and needs the package (PYTHONPATH=BUILD/python); vcsel takes two minutes and needs --benchmarks with test_sim and bench_sim in it;
+remote takes minutes and needs --build and --data.
 """
 import argparse
 import pathlib
@@ -23,6 +24,7 @@ SECTIONS = {  # script and what it is told
     "speed": ("speed.py", ["lightloop", "data"]),
     "kernels": ("kernels.py", ["benchmarks"]),
     "readouts": ("readouts.py", []),
+    "remote": ("remote.py", ["build", "data"]),
     "vcsel": ("vcsel.py", ["benchmarks"]),
 }
 
@@ -43,6 +45,7 @@ def main():
     parser.add_argument("--lightloop", default="lightloop")
     parser.add_argument("--data", help="the folder that holds mnist/")
     parser.add_argument("--work", help="where finished runs are kept")
+    parser.add_argument("--build", help="the build folder, with the command and bench_driver")
     parser.add_argument("--benchmarks", help="the folder that holds bench_core and bench_devices")
     options = parser.parse_args()
     words = {section: command(section, options) for section in options.sections}  # all are complete before any is run

@@ -34,11 +34,34 @@ class EchoDevice : public Device {
     report.device_s = info_.cost.seconds(in.count, 1);
     return report;
   }
+  Ensemble* ensemble() override { return &members_; }
   void close() override { open_ = false; }
 
  private:
+  /// Member m answers with its input plus m; a member with a delay above 1 s breaks down.
+  struct Members : Ensemble {
+    void configure_members(const std::vector<Settings>& members) override {
+      delays.clear();
+      for (const Settings& one : members)
+        delays.push_back(one.contains("delay") ? std::get<double>(one.at("delay")) : 0.0);
+    }
+    RunReport run_members(ConstFrames in, Frames out, const RunOptions&) override {
+      RunReport report;
+      report.frames = in.count;
+      const Index each = in.count / static_cast<Index>(delays.size());
+      for (Index m = 0; m < static_cast<Index>(delays.size()); ++m) {
+        const bool broken = delays[static_cast<std::size_t>(m)] > 1;
+        if (broken) report.failures.push_back({m, "too slow"});
+        for (Index i = m * each * in.size; i < (m + 1) * each * in.size; ++i)
+          out.set(0, i, broken ? 0u : (in.at(0, i) + static_cast<std::uint32_t>(m)) & 0xFFu);
+      }
+      return report;
+    }
+    std::vector<double> delays;
+  };
   DeviceInfo info_;
   ParamSet params_;
+  Members members_;
   bool open_ = true;
 };
 

@@ -1,4 +1,5 @@
 // The client's end of gRPC.
+#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/client_unary_call.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
@@ -21,7 +22,9 @@ namespace lightloop::remote {
 void quieten_grpc() {
   static std::once_flag once;
   std::call_once(once, [] {
-    if (!std::getenv("GRPC_VERBOSITY")) gpr_set_log_function([](gpr_log_func_args*) {});
+    if (std::getenv("GRPC_VERBOSITY")) return;
+    gpr_set_log_function([](gpr_log_func_args*) {});
+    google::protobuf::SetLogHandler(nullptr);  // else a message with broken UTF-8 is one line there
   });
 }
 

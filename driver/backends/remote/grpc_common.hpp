@@ -16,7 +16,7 @@ inline constexpr const char* kTokenKey = "authorization";
 inline constexpr const char* kTokenScheme = "Bearer ";
 inline constexpr int kKeepaliveMs = 10'000, kKeepaliveTimeoutMs = 5'000;
 
-/// gRPC writes to stderr of its own accord, a library must not. GRPC_VERBOSITY brings it back.
+/// gRPC and protobuf write to stderr of their own accord, a library must not. GRPC_VERBOSITY brings it back.
 void quieten_grpc();
 
 // Messages go over the wire as bytes that we read ourselves, so that a message that cannot be read is told from the end

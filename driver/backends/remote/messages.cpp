@@ -197,6 +197,11 @@ void put(const RunReport& from, v0::Report& to) {
   to.set_saturated(from.saturated);
   to.set_device_s(from.device_s);
   to.set_device_j(from.device_j);
+  for (const MemberFailure& failure : from.failures) {
+    v0::MemberFailure& one = *to.add_failures();
+    one.set_member(failure.member);
+    one.set_detail(clean(failure.detail));
+  }
 }
 
 RunReport take(const v0::Report& from) {
@@ -206,6 +211,8 @@ RunReport take(const v0::Report& from) {
   to.saturated = from.saturated();
   to.device_s = from.device_s();
   to.device_j = from.device_j();
+  for (const v0::MemberFailure& one : from.failures())
+    to.failures.push_back({static_cast<Index>(one.member()), one.detail()});
   return to;
 }
 

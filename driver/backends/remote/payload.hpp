@@ -9,8 +9,8 @@
 
 namespace lightloop::remote {
 
-inline constexpr std::size_t kChunk = std::size_t{256} << 10;   ///< longest payload of one message
-inline constexpr std::size_t kMessage = kChunk + (3u << 20);  ///< longest message: settings and texts beside a payload
+inline constexpr std::size_t kChunk = std::size_t{256} << 10;  ///< longest payload of one message
+inline constexpr std::size_t kMessage = kChunk + (3u << 20);   ///< longest message: settings and texts beside a payload
 inline constexpr std::uint64_t kWindow = std::uint64_t{32} * kChunk;  ///< payload under way without a Credit
 
 /// Pieces of memory to be sent one after the other. They must stay where they are until then.

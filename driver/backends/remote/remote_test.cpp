@@ -24,7 +24,7 @@ Registry with_remote() {
 
 #if __has_include("driver/backends/remote/remote.pb.h")
 
-TEST_CASE("a device keeps the contract over TCP and over a UNIX socket") {
+TEST_CASE("a device keeps the contract over TCP and over a UNIX socket", "[grpc]") {
   const Registry registry = with_remote();
   const std::string folder = std::filesystem::temp_directory_path() / ("lightloop-" + std::to_string(::getpid()));
   std::filesystem::create_directory(folder);
@@ -53,7 +53,7 @@ TEST_CASE("a device keeps the contract over TCP and over a UNIX socket") {
   std::filesystem::remove_all(folder);
 }
 
-TEST_CASE("nobody at the other end is said in one line, soon") {
+TEST_CASE("nobody at the other end is said in one line, soon", "[grpc]") {
   const Registry registry = with_remote();
   const auto begin = std::chrono::steady_clock::now();
   CHECK_THROWS_AS(registry.open("remote:127.0.0.1:1/opu0"), LinkError);
@@ -62,7 +62,7 @@ TEST_CASE("nobody at the other end is said in one line, soon") {
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(4));
 }
 
-TEST_CASE("addresses that others reach need TLS and a token; nobody listens twice") {
+TEST_CASE("addresses that others reach need TLS and a token; nobody listens twice", "[grpc]") {
   const Registry registry = with_remote();
   remote::ServerOptions options;
   options.devices = {"sim:echo"};

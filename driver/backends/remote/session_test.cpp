@@ -299,6 +299,24 @@ TEST_CASE("twins answer as they do at home") {
   CHECK_THROWS_AS(remote::open_twin(bench.link(), "fake0", {}), Unsupported);
 }
 
+TEST_CASE("ensembles run there as here, and name the members that broke down") {
+  Bench bench;
+  const auto device = bench.open("echo0");
+  REQUIRE(device->ensemble());
+  device->ensemble()->configure_members({{}, {{"delay", 2.0}}, {{"delay", 0.5}}});
+  const FrameBuffer in = numbered(device->describe(), 6);
+  FrameBuffer out(device->describe().output, 6);
+  const RunReport report = device->ensemble()->run_members(in.frames(), out.frames(), {});
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].member == 1);
+  CHECK(report.failures[0].detail == "too slow");
+  CHECK(report.frames == 6);
+  CHECK(out.frames().at(0, 5) == in.frames().at(0, 5));
+  CHECK(out.frames().at(3, 5) == 0);
+  CHECK(out.frames().at(4, 5) == in.frames().at(4, 5) + 2);
+  CHECK(bench.open("fake0")->ensemble() == nullptr);
+}
+
 TEST_CASE("an unknown device names those that are there") {
   Bench bench;
   CHECK_THROWS_AS(bench.open("echo1"), UnknownName);
