@@ -3,8 +3,8 @@
 
 namespace lightloop::command {
 
-/// From construction to destruction the first SIGINT, SIGTERM or SIGHUP (unless nohup) only sets `requested()`; a second
-/// one ends the process. A closed pipe (SIGPIPE) ends nothing meanwhile.
+/// From construction to destruction the first SIGINT, SIGTERM or SIGHUP (unless nohup) only sets `requested()`; a
+/// second one ends the process. A closed pipe (SIGPIPE) ends nothing meanwhile.
 class Interrupt {
  public:
   Interrupt();
