@@ -39,7 +39,7 @@ struct Turn {
 
 /// The element that leaves nothing of `lose` and all in `keep`. Where nothing is to be done it passes straight.
 Turn turn(Index channel, Complex keep, Complex lose, double sign) {
-  constexpr double kNothing = 1e-280;  // of a squared size: amplitudes of 1e-140 are rounding of rounding
+  constexpr double kNothing = 1e-150;  // of a squared size: amplitudes of 1e-75 are rounding of rounding
   const double k = std::norm(keep), l = std::norm(lose);
   if (l < kNothing) return {channel, 1, 0, 1};
   if (k < kNothing) return {channel, 0, 1, sign / std::sqrt(l) * lose};
@@ -163,7 +163,19 @@ Mesh decompose(MeshLayout layout, View<const Complex> u) {
     right.push_back({t->channel, t->sin, t->cos, phase});
   }
   mesh.elements.reserve(right.size());
-  for (const Turn& t : right) mesh.elements.push_back({t.channel, 2 * std::atan2(t.sin, t.cos), std::arg(t.phase)});
+  constexpr std::size_t kBlock = 64;
+  double y[2][kBlock], x[2][kBlock], angle[2][kBlock];
+  for (std::size_t first = 0; first < right.size(); first += kBlock) {
+    const std::size_t count = std::min(kBlock, right.size() - first);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Turn& t = right[first + i];
+      y[0][i] = t.sin, x[0][i] = t.cos;
+      y[1][i] = t.phase.imag(), x[1][i] = t.phase.real();
+    }
+    for (int which = 0; which < 2; ++which) angles(y[which], x[which], angle[which], static_cast<Index>(count));
+    for (std::size_t i = 0; i < count; ++i)
+      mesh.elements.push_back({right[first + i].channel, 2 * angle[0][i], angle[1][i]});
+  }
   for (const Complex d : diagonal) mesh.output_phase.push_back(std::arg(d));
   return mesh;
 }

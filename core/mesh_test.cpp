@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "core/error.hpp"
+#include "core/mesh_kernel.hpp"
 #include "core/random_unitary_for_tests.hpp"
 
 namespace lightloop {
@@ -67,6 +68,23 @@ TEST_CASE("at N = 512 the error per entry stays below 2e-14", "[.slow]") {
     check_exact(dft(512), layout, 2e-14);
     check_exact(haar_unitary(512, 1), layout, 2e-14);
   }
+}
+
+TEST_CASE("angles agree with atan2 to an ulp, on the axes exactly") {
+  std::vector<double> y{0, 0, 1, -1, 1, -1, -0.0, 1e-300, 1}, x{1, -1, 0, 0, 1, -1, 1, 1, -1e-300};
+  for (int i = 0; i < 5000; ++i) {
+    y.push_back(std::sin(0.1 + i * 1.7) * (i % 7 + 1));
+    x.push_back(std::cos(0.3 + i * 2.9) * (i % 5 + 0.01));
+  }
+  std::vector<double> out(y.size());
+  angles(y.data(), x.data(), out.data(), static_cast<Index>(y.size()));
+  double worst = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const double wanted = std::atan2(y[i], x[i]);
+    if (i < 4 || i == 6) CHECK(out[i] == wanted);
+    worst = std::max(worst, std::abs(out[i] - wanted) / std::max(std::abs(wanted), 1e-300));
+  }
+  CHECK(worst < 5e-16);
 }
 
 TEST_CASE("a rectangle is N columns deep, a triangle 2 N - 3") {

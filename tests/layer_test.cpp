@@ -153,6 +153,20 @@ TEST_CASE("answers depend neither on how rows are grouped nor on threads, repeat
   CHECK(whole == answers({20, 20}, 3));
 }
 
+TEST_CASE("rows of zeros, of the smallest and of the largest numbers are handled") {
+  Session session = open(kIdeal + "30", 8, 8);
+  Layer layer(session, 8, 8);
+  Matrix<float> w = uniform(8, 8, 1.0f, 1), x(3, 8), y(3, 8);
+  std::fill_n(x.row(1).data(), 8, 1e-42f);
+  std::fill_n(x.row(2).data(), 8, 1e37f);
+  layer.program(w);
+  layer.forward(x, y);
+  for (const float value : y.row(0)) CHECK(value == 0);
+  for (const float value : y.row(1)) CHECK(std::abs(value) < 1e-40f);
+  const Matrix<double> wanted = product(x, w);
+  for (Index i = 0; i < 8; ++i) CHECK(y(2, i) == Approx(wanted(2, i)).margin(1e35));
+}
+
 TEST_CASE("a fixed range clips what lies beyond and says so") {
   Session session = open(kIdeal + "30", 8, 8);
   Layer layer(session, 8, 8, {{"noise_management", std::string("fixed")}, {"input_range", 2.0}});
@@ -217,6 +231,49 @@ TEST_CASE("what a layer cannot do is refused by name") {
   add_devices(registry);
   Session opu(registry.open("sim:opu"));
   CHECK_THROWS_AS(Layer(opu, 2, 2), Unsupported);
+}
+
+TEST_CASE("calibrating again takes out the drift of phase-change cells, per column a little better than as a whole") {
+  const Matrix<float> w = uniform(32, 64, 1.0f, 1), x = uniform(200, 64, 1.0f, 2);
+  const auto error = [&](const char* compensation, bool again) {
+    Session session = open("sim:crossbar,preset=pcm,output_noise=0.01,adc.bits=12,ir_drop=0", 64, 32);
+    Layer layer(session, 64, 32, {{"compensation", std::string(compensation)}, {"calibration_vectors", 1000.0}});
+    layer.program(w);
+    layer.calibrate();
+    session.configure({{"clock_s", 30 * 86400.0}});
+    if (again) layer.calibrate();
+    Matrix<float> y(200, 32);
+    layer.forward(x, y);
+    return std::pair(rms(y, product(x, w)), layer.calibration().gain);
+  };
+  const auto [drifted, before] = error("global", false);
+  const auto [global, after] = error("global", true);
+  const auto [column, unused] = error("column", true);
+  INFO("drifted " << drifted << ", global " << global << ", column " << column << ", gains " << before << " " << after);
+  CHECK(after / before == Approx(.56).margin(0.04));  // 30 days at nu 0.049 and a little more for small weights
+  CHECK(global < 0.4 * drifted);
+  CHECK(column < global);
+}
+
+TEST_CASE("the same layer works on meshes of interferometers, in both directions") {
+  const Matrix<float> w = uniform(7, 12, 2.0f, 1), x = uniform(40, 12, 3.0f, 2), g = uniform(40, 7, 1.0f, 3);
+  Session perfect = open("sim:mzi_mesh,preset=ideal,dac.bits=14,adc.bits=16", 12, 7);
+  Layer layer(perfect, 12, 7);
+  Matrix<float> y(40, 7), back(40, 12);
+  layer.program(w);
+  layer.forward(x, y);
+  layer.transposed(g, back);
+  const Matrix<double> wanted = product(x, w), zero(40, 7);
+  CHECK(rms(y, wanted) < 2e-3 * rms(y, zero));
+  CHECK(rms(back, product(g, w, true)) < 2e-3 * rms(y, zero));
+  // the default chip loses light, which calibration finds
+  Session real = open("sim:mzi_mesh", 12, 7);
+  Layer lossy(real, 12, 7);
+  lossy.program(w);
+  lossy.calibrate();
+  CHECK(lossy.calibration().gain < 0.95);
+  lossy.forward(x, y);
+  CHECK(rms(y, wanted) < 0.1 * rms(y, zero));
 }
 
 }  // namespace lightloop

@@ -2,18 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
-#include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
+#include "devices/crossbar/params.hpp"
+#include "devices/crossbar/product.hpp"
 #include "devices/crossbar/twin.hpp"
+#include "sim/detection/converter.hpp"
 
 namespace lightloop::crossbar {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 1;
+constexpr std::uint8_t kSnapshotVersion = 2;
 // Times and energies. 130 ns per product: assumed, the order of published 8-bit phase-change cores. Converters per
 // sample: 8-bit DAC 3.6 pJ and SAR ADC 1.48 pJ (the figures used by the SimPhony energy model). A cell that is read:
 // half of g_max = 25 uS, 0.2 V full scale, uniform voltages: 22 fJ in 130 ns. Programming: one row at a time, assumed
@@ -21,29 +24,8 @@ constexpr std::uint8_t kSnapshotVersion = 1;
 constexpr double kFrameS = 130e-9, kDacJ = 3.6e-12, kAdcJ = 1.48e-12, kCellJ = 22e-15;
 constexpr double kProgramRowS = 10e-6, kProgramCellJ = 1e-9;
 
-Value whole(std::int64_t value) { return value; }
-
-std::vector<ParamInfo> params() {
-  return {
-      {"input.size", "1", whole(256), 1, 16384, "columns of the memory: DAC codes per frame", {}, true},
-      {"output.size", "1", whole(256), 1, 16384, "rows of the memory: ADC codes per frame", {}, true},
-      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true},
-      {"weight.bits", "1", whole(8), 2, 16, "bits of a programme code", {}, true},
-      {"adc.bits", "1", whole(8), 2, 16, "bits of an output code", {}, true},
-      {"adc.range", "1", 10.0, 0.01, 1e6, "sum of products at the ends of the ADC's range"},
-      {"programming_error",
-       "1",
-       0.038,
-       0,
-       1,
-       "sd of a written weight, full scale 1, redrawn with every write",
-       {},
-       true},
-      {"read_noise", "1", 0.0175, 0, 1, "sd of a weight in one frame, full scale 1"},
-      {"output_noise", "1", 0.04, 0, 100, "sd of an output before the ADC, in units of the sum of products"},
-      {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
-  };
-}
+constexpr Index kSlab = 192;  // frames in the caches together; bits do not depend on it
+constexpr std::size_t kChunk = 256;
 
 class Crossbar : public Device {
  public:
@@ -56,63 +38,93 @@ class Crossbar : public Device {
   void program(ConstFrames codes) override;
   std::vector<std::byte> snapshot() const override;
   void restore(const std::vector<std::byte>& state) override;
+  void reset() override;
   SelfTest self_test() override;
+  std::vector<Monitor> monitors() const override;
   void close() override { open_ = false; }
 
  private:
   void derive();
-  void write_weights();
-  void load_voltages(const ConstFrames& in);
-  Index convert(std::span<float> y, double noise_sd, std::uint64_t frame, const Stream& noise, const Frames& out,
-                Index row);
+  double now() const { return base_s_ + static_cast<double>(frames_) * kFrameS; }
+  double at(Index frame) const { return base_s_ + static_cast<double>(frames_ + frame) * kFrameS; }
+  /// How many of the frames after `first` see the conductances that `first` sees.
+  Index frames_alike(Index first, Index count) const;
+  Index run_slab(const ConstFrames& in, const Frames& out, const RunOptions& options);
+  void load_voltages(const ConstFrames& in, Index row, std::uint64_t id, bool forward);
+  Index convert(Index row, std::uint64_t id, bool forward, const Frames& out);
 
   ParamSet params_;
   DeviceInfo info_;
   std::uint64_t seed_;
-  double read_noise_ = 0, output_noise_ = 0;
-  float gain_ = 1;  // ADC codes per unit of y
+  Imperfections what_;
+  double range_ = 1;
   std::vector<std::uint16_t> codes_;
-  std::uint64_t writes_ = 0;
+  Cells cells_;
+  std::vector<float> offsets_[2];  // relative loss of every output, forward and transposed
   bool open_ = true;
-  Matrix<float> weights_;                       // (outputs, inputs), as written
-  Matrix<float> voltages_, products_, noises_;  // workspaces, one row per frame
+  // state
+  std::uint64_t writes_ = 0;
+  double base_s_ = 0, written_s_ = 0;
+  std::int64_t frames_ = 0;
+  Product product_;
 };
 
 Crossbar::Crossbar(const ParamSet& given)
-    : params_(given),
-      seed_(static_cast<std::uint64_t>(given.integer("seed"))),
-      weights_(given.integer("output.size"), given.integer("input.size")) {
-  const Index n_out = weights_.rows(), n_in = weights_.cols();
+    : params_(given), seed_(static_cast<std::uint64_t>(given.integer("seed"))), cells_(given) {
+  const Index n_out = given.integer("output.size"), n_in = given.integer("input.size");
   const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
   info_.kind = "layer";
   info_.model = "sim:crossbar";
   info_.serial = "seed " + std::to_string(seed_);
-  info_.version = "1";
+  info_.version = "2";
   info_.input = {{n_in}, bits("dac.bits"), "DAC code, signed around the middle"};
   info_.output = {{n_out}, bits("adc.bits"), "ADC code, signed around the middle"};
   info_.program = FrameFormat{{n_out, n_in}, bits("weight.bits"), "weight code, signed around the middle"};
   info_.transposed = true;
-  const double cells = static_cast<double>(weights_.size());
+  info_.stateful = cells_.drifts();
+  const double cells = static_cast<double>(n_out * n_in);
   info_.cost.frame_s = kFrameS;
   info_.cost.power_w =
       (static_cast<double>(n_in) * kDacJ + static_cast<double>(n_out) * kAdcJ + cells * kCellJ) / kFrameS;
   info_.cost.program_s = static_cast<double>(n_out) * kProgramRowS;
   info_.cost.program_j = cells * kProgramCellJ;
-  codes_.assign(static_cast<std::size_t>(weights_.size()),
-                static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));
+  codes_.assign(static_cast<std::size_t>(n_out * n_in), static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));
+  base_s_ = given.real("clock_s");
   derive();
 }
 
 void Crossbar::derive() {
-  read_noise_ = params_.real("read_noise");
-  output_noise_ = params_.real("output_noise");
-  gain_ = static_cast<float>(std::ldexp(1.0, info_.output.bits - 1) / params_.real("adc.range"));
-  info_.deterministic = read_noise_ == 0 && output_noise_ == 0;
+  what_ = imperfections(params_);
+  range_ = params_.real("adc.range");
+  info_.deterministic = deterministic(what_, cells_);
+  const Stream fabrication(seed_, 0, Purpose::crossbar_fabrication);
+  for (int side = 0; side < 2; ++side) {
+    std::vector<float>& offsets = offsets_[side];
+    offsets.resize(static_cast<std::size_t>((side == 0 ? info_.output : info_.input).size()));
+    fabrication.normal(static_cast<std::uint64_t>(side), 0, offsets);
+    for (float& value : offsets) value *= static_cast<float>(what_.voltage_offset);
+  }
 }
 
 void Crossbar::configure(const Settings& changes) {
-  params_ = changed(changes);
+  ParamSet next = changed(changes);
+  const double clock = next.real("clock_s");
+  if (clock != params_.real("clock_s")) {
+    if (clock < written_s_)
+      throw OutOfRange("sim:crossbar: clock_s", std::to_string(clock) + " s",
+                       "not before the last write at " + std::to_string(written_s_) + " s",
+                       "Nothing is known of that time any more; open the device again.");
+    base_s_ = clock;
+    frames_ = 0;
+  }
+  params_ = std::move(next);
   derive();
+}
+
+void Crossbar::reset() {
+  base_s_ = params_.real("clock_s");
+  frames_ = 0;
+  written_s_ = std::min(written_s_, base_s_);
 }
 
 void Crossbar::program(ConstFrames codes) {
@@ -121,54 +133,84 @@ void Crossbar::program(ConstFrames codes) {
   for (Index i = 0; i < codes.size; ++i)
     codes_[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(codes.at(0, i));
   ++writes_;
-  write_weights();
+  written_s_ = now();
+  cells_.write(codes_, std::ldexp(1.0f, info_.program->bits - 1), writes_);
 }
 
-void Crossbar::write_weights() {
-  const Stream errors(seed_, 0, Purpose::crossbar_programming);
-  const float middle = std::ldexp(1.0f, info_.program->bits - 1);
-  const float sd = static_cast<float>(params_.real("programming_error"));
-  parallel_for(weights_.rows(), [&](Index i) {
-    const std::span<float> row = weights_.row(i);
-    if (writes_ == 0) {
-      std::ranges::fill(row, 0.0f);
-      return;
-    }
-    errors.normal(writes_ * static_cast<std::uint64_t>(weights_.rows()) + static_cast<std::uint64_t>(i), 0, row);
-    const std::uint16_t* codes = codes_.data() + i * weights_.cols();
-    for (std::size_t j = 0; j < row.size(); ++j) row[j] = (codes[j] - middle) / middle + sd * row[j];
-  });
-}
-
-void Crossbar::load_voltages(const ConstFrames& in) {
-  voltages_.resize(in.count, in.size);
-  const float scale = std::ldexp(1.0f, 1 - info_.input.bits);
-  const auto load = [&](const auto codes) {
-    for (Index i = 0; i < voltages_.size(); ++i) voltages_.data()[i] = scale * codes.data()[i] - 1.0f;
-  };
-  in.bytes == 1 ? load(in.u8()) : load(in.u16());
-}
-
-Index Crossbar::convert(std::span<float> y, double noise_sd, std::uint64_t frame, const Stream& noise,
-                        const Frames& out, Index row) {
-  if (noise_sd > 0) {
-    const std::span<float> xi = noises_.row(row);
-    noise.normal(frame, 0, xi);
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] += static_cast<float>(noise_sd) * xi[i];
+void Crossbar::load_voltages(const ConstFrames& in, Index row, std::uint64_t id, bool forward) {
+  const std::span<float> v = product_.voltages(row);
+  in.bytes == 1 ? from_codes(in.u8().row(row), info_.input.bits, v)
+                : from_codes(in.u16().row(row), info_.input.bits, v);
+  if (what_.input_noise == 0) return;
+  const Stream noise(seed_, forward ? 2 : 3, Purpose::crossbar_read);
+  float xi[kChunk];
+  for (std::size_t first = 0; first < v.size(); first += kChunk) {
+    const std::span<float> part(xi, std::min(kChunk, v.size() - first));
+    noise.normal(id, first, part);
+    for (std::size_t j = 0; j < part.size(); ++j) v[first + j] += static_cast<float>(what_.input_noise) * part[j];
   }
-  const float middle = std::ldexp(1.0f, info_.output.bits - 1), top = 2 * middle - 1;
+}
+
+Index Crossbar::convert(Index row, std::uint64_t id, bool forward, const Frames& out) {
+  const std::uint64_t side = forward ? 0 : 1;
+  const Stream noise(seed_, side, Purpose::crossbar_read), behind(seed_, side + 4, Purpose::crossbar_read);
+  const double before =
+      (what_.bends() ? 0.0 : what_.output_noise * what_.output_noise) + product_.row_variance(what_, row);
+  const auto squared = static_cast<float>(before), sd = static_cast<float>(std::sqrt(before));
+  const bool offsets = what_.voltage_offset > 0, noisy = !info_.deterministic;
   Index clipped = 0;
-  for (float& value : y) {
-    const float code = std::rint(middle + gain_ * value);
-    value = std::clamp(code, 0.0f, top);
-    clipped += code != value;
+  float values[kChunk], variances[kChunk], draws[kChunk];
+  const auto size = static_cast<std::size_t>(out.size);
+  for (std::size_t first = 0; first < size; first += kChunk) {
+    const std::size_t n = std::min(kChunk, size - first);
+    const std::span<float> y(values, n), variance(variances, n), xi(draws, n);
+    product_.outputs(what_, row, static_cast<Index>(first), y);
+    if (offsets)
+      for (std::size_t i = 0; i < n; ++i) y[i] *= 1.0f - offsets_[side][first + i];
+    if (noisy) {
+      noise.normal(id, first, xi);
+      if (product_.own_variances()) {
+        product_.variances(what_, row, static_cast<Index>(first), variance);
+        for (std::size_t i = 0; i < n; ++i) y[i] += std::sqrt(variance[i] + squared) * xi[i];
+      } else {
+        for (std::size_t i = 0; i < n; ++i) y[i] += sd * xi[i];
+      }
+    }
+    if (what_.bends()) {
+      s_shape(y, static_cast<float>(what_.s_shape));
+      asymmetry(y, static_cast<float>(what_.asymmetry));
+      behind.normal(id, first, xi);
+      for (std::size_t i = 0; i < n; ++i) y[i] += static_cast<float>(what_.output_noise) * xi[i];
+    }
+    clipped += out.bytes == 1 ? to_codes(y, info_.output.bits, range_, out.u8().row(row).subspan(first, n))
+                              : to_codes(y, info_.output.bits, range_, out.u16().row(row).subspan(first, n));
   }
-  const auto store = [&](const auto codes) {
-    for (std::size_t i = 0; i < y.size(); ++i)
-      codes[i] = static_cast<std::remove_reference_t<decltype(codes[i])>>(y[i]);
-  };
-  out.bytes == 1 ? store(out.u8().row(row)) : store(out.u16().row(row));
   return clipped;
+}
+
+Index Crossbar::frames_alike(Index first, Index count) const {
+  if (!cells_.drifts()) return count;
+  const Index here = Cells::step(at(first) - written_s_);
+  Index low = 1, high = count;  // the step never falls: bisect
+  while (low < high) {
+    const Index middle = low + (high - low + 1) / 2;
+    if (Cells::step(at(first + middle - 1) - written_s_) == here)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  return low;
+}
+
+Index Crossbar::run_slab(const ConstFrames& in, const Frames& out, const RunOptions& options) {
+  const bool forward = options.pass == Pass::forward;
+  const auto id = [&](Index row) { return options.first_frame_id + static_cast<std::uint64_t>(row); };
+  product_.prepare(in.count, in.size);
+  parallel_for(in.count, [&](Index row) { load_voltages(in, row, id(row), forward); });
+  product_.compute(cells_, what_, forward);
+  Index counts[kSlab] = {};
+  parallel_for(in.count, [&](Index row) { counts[row] = convert(row, id(row), forward, out); });
+  return std::accumulate(counts, counts + in.count, Index{0});
 }
 
 RunReport Crossbar::run(ConstFrames in, Frames out, const RunOptions& options) {
@@ -176,21 +218,15 @@ RunReport Crossbar::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_frames(in, out, options);
   RunReport report;
   if (in.count == 0) return report;
-  const bool forward = options.pass == Pass::forward;
-  load_voltages(in);
-  products_.resize(in.count, out.size);
-  noises_.resize(in.count, out.size);
-  gemm(Transpose::no, forward ? Transpose::yes : Transpose::no, 1.0f, voltages_, weights_, 0.0f, products_);
-  const Stream noise(seed_, forward ? 0 : 1, Purpose::crossbar_read);
-  std::vector<Index> clipped(static_cast<std::size_t>(in.count));
-  parallel_for(in.count, [&](Index row) {
-    double square = 0;
-    for (const float v : voltages_.row(row)) square += static_cast<double>(v) * v;
-    const double sd = std::sqrt(read_noise_ * read_noise_ * square + output_noise_ * output_noise_);
-    clipped[static_cast<std::size_t>(row)] =
-        convert(products_.row(row), sd, options.first_frame_id + static_cast<std::uint64_t>(row), noise, out, row);
-  });
-  for (const Index count : clipped) report.saturated += count;
+  for (Index done = 0; done < in.count;) {
+    cells_.age(Cells::step(at(done) - written_s_));
+    const Index n = frames_alike(done, std::min(kSlab, in.count - done));
+    RunOptions part = options;
+    part.first_frame_id += static_cast<std::uint64_t>(done);
+    report.saturated += run_slab(in.slice(done, n), out.slice(done, n), part);
+    done += n;
+  }
+  frames_ += in.count;
   report.frames = in.count;
   report.codes = in.count * out.size;
   report.device_s = info_.cost.seconds(in.count, 1);
@@ -202,6 +238,9 @@ std::vector<std::byte> Crossbar::snapshot() const {
   ByteWriter bytes;
   bytes.put(kSnapshotVersion);
   bytes.put(writes_);
+  bytes.put(base_s_);
+  bytes.put(written_s_);
+  bytes.put(frames_);
   return bytes.take();
 }
 
@@ -209,20 +248,33 @@ void Crossbar::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "crossbar snapshot");
   if (bytes.get<std::uint8_t>() != kSnapshotVersion) bytes.refuse("another version");
   const auto writes = bytes.get<std::uint64_t>();
+  const auto base = bytes.get<double>(), written = bytes.get<double>();
+  const auto frames = bytes.get<std::int64_t>();
   bytes.done();
   writes_ = writes;
-  write_weights();
+  base_s_ = base;
+  written_s_ = written;
+  frames_ = frames;
+  cells_.write(codes_, std::ldexp(1.0f, info_.program->bits - 1), writes_);
+}
+
+std::vector<Monitor> Crossbar::monitors() const {
+  return {{"clock", "s", now()}, {"age of the programme", "s", now() - written_s_}};
 }
 
 SelfTest Crossbar::self_test() {
   FrameBuffer in(info_.input, 1), out(info_.output, 1);
   const std::uint32_t zero_in = info_.input.highest() / 2 + 1, zero_out = info_.output.highest() / 2 + 1;
   for (Index j = 0; j < info_.input.size(); ++j) in.frames().set(0, j, zero_in);
+  const std::int64_t frames = frames_;
   run(in.frames(), out.frames());
+  frames_ = frames;
   double worst = 0;
   for (Index i = 0; i < info_.output.size(); ++i)
     worst = std::max(worst, std::abs(static_cast<double>(out.frames().at(0, i)) - zero_out));
-  const double allowed = 7 * output_noise_ * static_cast<double>(gain_) + 1;  // no draw is beyond 6.8 sd
+  // no draw is beyond 6.8 sd; voltage noise meets weights of full size at most
+  const double sd = what_.output_noise + what_.input_noise * std::sqrt(static_cast<double>(info_.input.size()));
+  const double allowed = 7 * sd * zero_out / range_ + 1;
   return {worst <= allowed, "without drive the outputs lie within " + std::to_string(worst) + " codes of zero (" +
                                 std::to_string(allowed) + " allowed)"};
 }
@@ -233,10 +285,11 @@ DeviceModel model() {
   DeviceModel record;
   record.name = "crossbar";
   record.kind = "layer";
-  record.summary = "Analog crossbar memory: a programmable matrix with programming error, read noise and converters";
+  record.summary =
+      "Analog crossbar memory: a programmable matrix with converters, programming error, read noise, IR drop and drift";
   record.source = "Rasch et al., Nat. Commun. 14, 5282 (2023); Joshi et al., Nat. Commun. 11, 2473 (2020)";
   record.params = params();
-  record.presets["ideal"] = {{"programming_error", 0.0}, {"read_noise", 0.0}, {"output_noise", 0.0}};
+  record.presets = presets();
   record.open = [](const ParamSet& given) { return std::make_unique<Crossbar>(given); };
   record.twin = make_twin;
   return record;

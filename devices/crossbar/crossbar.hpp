@@ -3,26 +3,41 @@
 //
 // Equations. Every cell is a differential pair of conductances; signed quantities are codes around a middle code
 // c0 = 2^(bits-1), so that code c stands for (c - c0) / c0 in [-1, 1).
-//   v_j  = (x_j - c0) / c0                                  DAC: voltage over its full scale
-//   w_ij = (theta_ij - c0) / c0 + programming_error * xi    written difference of the pair over g_max
-//   y_i  = sum_j w_ij v_j + sqrt(read_noise^2 |v|^2 + output_noise^2) * xi
+//   v_j  = (x_j - c0) / c0 + input_noise xi                 DAC: voltage over its full scale
+//   z_i  = sum_j w_ij v_j - ir_drop c(a_i) sum_j w_ij v_j (1 - (1 - j/n)^2)
+//          a_i = n kWire sum_j s_ij |v_j|,  c(a) = a (0.05 a^2 - 0.2 a + 0.5),  s_ij = (g+ + g-) / g_max
+//   y_i  = bend((1 - voltage_offset xi_i) z_i + sqrt(V_i) xi) + output_noise xi
 //   code_i = clip(round(c0 + c0 y_i / adc.range), 0, 2^bits - 1)       clipped codes are counted as saturated
-// The transposed pass drives the outputs and reads the inputs: the same with w_ji, own noise. Before the first
-// program() the memory is erased: w = 0.
+// bend(y) = y / (1 + s_shape |y|), negative values times 1 - asymmetry. The transposed pass drives the outputs and
+// reads the inputs: the same with w_ji, own noise. Before the first program() the memory is erased: w = 0.
+//
+// Read noise arrives at the output exactly as if every cell were redrawn for every frame: independent errors of
+// variance q_ij on w_ij add V_i = sum_j q_ij v_j^2, independent between rows because no two share a cell. read_law says
+// which:
+//   additive q = read_noise^2;  pcm_read q = read_noise^2 s_ij;  device: that of the cell model at the cell's age.
+//
+// Cells (cell.kind). gaussian: w = code + programming_error xi, s = |w|. phase_change, state_independent: both devices
+// of a pair are written, |code| g_max on one and 0 on the other, both with the error of the model and never below 0,
+// and both stay for good: each keeps what was written and its own drift exponent nu, g(t) = g ((t + t0) / t0)^-nu.
+// phase_change: sim/memory/phase_change.hpp. state_independent: error 0.2 uS of 25, nu = |N(0.1, 0.05)|, t0 = 20 s; no
+// read noise of its own. t is the device's clock since the last write. The clock is clock_s plus frame_s for
+// every frame; it can be set to any time since the last write, because trajectories are functions of time; conductances
+// follow it in 128 steps per doubling of t + t0, which is 0.06 % of them at most for nu = 0.1.
 //
 // Programme: output.size x input.size codes, row by row (one row per output).
 //
 // Randomness. Programming: stream crossbar_programming, row = write number * output.size + i, column = j, redrawn with
-// every write; the write number is the device's only state beyond the codes and is in its snapshot. Read: stream
-// crossbar_read (instance 0 forward, 1 transposed), row = frame id, column = output. The read noise of the cells is
-// drawn where it arrives: independent errors of sd s on every w_ij of a row add an error of sd s |v|_2 to y_i,
-// independent between rows because no two share a cell. This is exact, not an approximation.
+// every write (instance 0 gaussian cells; 1, 2 written g+, g-; 3, 4 their exponents). State: write number, clock, time
+// of the last write; trajectories follow from these bit by bit. Fabrication (offsets): stream crossbar_fabrication, row
+// 0 forward, 1 transposed. Read: stream crossbar_read (instance 0 forward, 1 transposed; 2, 3 input noise; 4, 5 output
+// noise behind a bend), row = frame id, column = output or input.
 //
 // Parameters and sources: 8-bit converters, range 10, output noise 0.04 and read noise 0.0175 as in the
-// "standard hardware-aware training" preset of Rasch et al., Nat. Commun. 14, 5282 (2023); there the read noise scales
-// with sqrt|w|, here it does not. Programming error 0.038: 0.95 uS of 25 uS, the measured phase-change device at half
-// conductance, Joshi et al., Nat. Commun. 11, 2473 (2020). Times and energies: see crossbar.cpp.
-// Validity: no IR drop, no drift, both devices of a pair away from zero conductance (else the error is not Gaussian).
+// "standard hardware-aware training" preset of Rasch et al., Nat. Commun. 14, 5282 (2023), which has read_law =
+// pcm_read and ir_drop = 1 beside them (preset=hwa). kWire = 0.35 ohm * 5 uS, the same. Programming error 0.038: 0.95
+// uS of 25 uS, the measured phase-change device at half conductance, Joshi et al., Nat. Commun. 11, 2473 (2020). Times
+// and energies: see crossbar.cpp. Validity: the polynomial of the IR drop was fitted for a up to about 1; it is no
+// circuit solution. 1/f read noise is drawn white, frame by frame.
 #include "driver/api/registry.hpp"
 
 namespace lightloop::crossbar {

@@ -152,4 +152,134 @@ TEST_CASE("the twin is the device without noise and rounding") {
   for (Index i = 0; i < 100; ++i) CHECK(y.data()[i] == Approx(out.frames().at(i / 20, i % 20)).margin(0.501));
 }
 
+TEST_CASE("wires take away c(a) of what comes from far, in closed form, in both directions") {
+  const auto device =
+      open("preset=ideal,ir_drop=2,input.size=200,output.size=150,dac.bits=12,weight.bits=12,adc.bits=16,adc.range=16");
+  const FrameBuffer weights = random_codes(*device->describe().program, 1, 1);
+  device->program(weights.frames());
+  for (const Pass pass : {Pass::forward, Pass::transposed}) {
+    const bool forward = pass == Pass::forward;
+    const Index n_in = forward ? 200 : 150, n_out = 350 - n_in;
+    const FrameBuffer in = random_codes({{n_in}, 12, ""}, 3, 2);
+    const FrameBuffer out = run(*device, in, {.pass = pass});
+    double worst = 0, largest = 0;
+    for (Index f = 0; f < 3; ++f)
+      for (Index i = 0; i < n_out; ++i) {
+        double y = 0, placed = 0, current = 0;
+        for (Index j = 0; j < n_in; ++j) {
+          const double w = signed_value(weights.frames().at(0, forward ? i * 200 + j : j * 200 + i), 12);
+          const double v = signed_value(in.frames().at(f, j), 12),
+                       rest = 1 - static_cast<double>(j) / static_cast<double>(n_in);
+          y += w * v;
+          placed += w * v * (1 - rest * rest);
+          current += std::abs(w * v);
+        }
+        const double a = static_cast<double>(n_in) * 0.35 * 5e-6 * current, c = a * (0.05 * a * a - 0.2 * a + 0.5);
+        worst = std::max(worst, std::abs(16 * signed_value(out.frames().at(f, i), 16) - (y - 2 * c * placed)));
+        largest = std::max(largest, std::abs(2 * c * placed));
+      }
+    CHECK(worst < 16.0 / 65536 * 1.1 + 1e-4);  // half a code, and single precision
+    CHECK(largest > 20 * worst);
+  }
+}
+
+TEST_CASE("output-referred read noise is that of cells redrawn for every frame (chi-square, alpha 1e-3, n 20000)") {
+  const auto device =
+      open("preset=ideal,read_law=pcm_read,read_noise=0.1,input.size=50,output.size=20,adc.bits=16,adc.range=8,seed=4");
+  const FrameBuffer weights = random_codes(*device->describe().program, 1, 1), one = random_codes({{50}, 8, ""}, 1, 2);
+  device->program(weights.frames());
+  FrameBuffer in(device->describe().input, 1000);
+  for (Index f = 0; f < 1000; ++f)
+    for (Index j = 0; j < 50; ++j) in.frames().set(f, j, one.frames().at(0, j));
+  const FrameBuffer out = run(*device, in);
+  const Stream cells(77, 0, Purpose::user);
+  double sum = 0, explicit_sum = 0;
+  std::vector<float> xi(50);
+  for (Index i = 0; i < 20; ++i) {
+    double y = 0, variance = 0;
+    for (Index j = 0; j < 50; ++j) {
+      const double w = signed_value(weights.frames().at(0, i * 50 + j), 8), v = signed_value(one.frames().at(0, j), 8);
+      y += w * v;
+      variance += 0.01 * std::abs(w) * v * v;
+    }
+    for (Index f = 0; f < 1000; ++f) {
+      sum += std::pow(8 * signed_value(out.frames().at(f, i), 16) - y, 2) / variance;
+      cells.normal(static_cast<std::uint64_t>(i * 1000 + f), 0, xi);
+      double drawn = 0;  // every cell its own error
+      for (Index j = 0; j < 50; ++j)
+        drawn += 0.1 * std::sqrt(std::abs(signed_value(weights.frames().at(0, i * 50 + j), 8))) *
+                 static_cast<double>(xi[static_cast<std::size_t>(j)]) * signed_value(one.frames().at(0, j), 8);
+      explicit_sum += drawn * drawn / variance;
+    }
+  }
+  CHECK(plausible_chi_square(sum, 20000));
+  CHECK(plausible_chi_square(explicit_sum, 20000));
+}
+
+TEST_CASE("phase-change pairs stay pairs, drift on trajectories of their own and come back bit by bit") {
+  const std::string settings =
+      "cell.kind=phase_change,read_noise=0,output_noise=0,input.size=40,output.size=60,dac.bits=2,adc.bits=16,"
+      "adc.range=2,seed=5";
+  const auto device = open(settings);
+  FrameBuffer weights(*device->describe().program, 1), probes(device->describe().input, 40);
+  for (Index i = 0; i < 2400; ++i) weights.frames().set(0, i, 192);  // u = 1/2 on g+, 0 on g-
+  for (Index f = 0; f < 40; ++f)
+    for (Index j = 0; j < 40; ++j) probes.frames().set(f, j, f == j ? 0 : 2);
+  const auto read = [&](Device& from) {
+    const FrameBuffer out = run(from, probes);
+    std::vector<double> all;
+    for (Index f = 0; f < 40; ++f)
+      for (Index i = 0; i < 60; ++i) all.push_back(-2 * signed_value(out.frames().at(f, i), 16));
+    return all;
+  };
+  device->program(weights.frames());
+  const auto early = read(*device);
+  double mean = 0, square = 0;
+  for (const double w : early) mean += w / 2400;
+  for (const double w : early) square += (w - mean) * (w - mean) / 2400;
+  // g+ ~ N(1/2, 0.0381); g- = max(0, N(0, 0.01054)): mean 0.01054 / sqrt(2 pi), second moment half
+  const double s = 0.01054, minus_mean = s / std::sqrt(2 * 3.14159265), minus_var = s * s / 2 - minus_mean * minus_mean;
+  CHECK(mean == Approx(0.5 - minus_mean).margin(3.3 * 0.04 / std::sqrt(2400)));
+  CHECK(square == Approx(0.03811 * 0.03811 + minus_var).epsilon(3.3 * std::sqrt(2.0 / 2400)));
+  const auto state = device->snapshot();
+  device->configure({{"clock_s", 86400.0}});
+  const auto late = read(*device);
+  double kept = 0, slope = 0, spread = 0;
+  for (std::size_t i = 0; i < late.size(); ++i) {
+    kept += late[i] / early[i] / 2400;
+    slope += (late[i] - early[i] * 0.664) * (early[i] - mean);
+    spread += (early[i] - mean) * (early[i] - mean);
+  }
+  CHECK(kept == Approx(.664).epsilon(0.02));  // a day at nu about 0.049, g- aside
+  CHECK(std::abs(slope / spread) < 0.05);     // the errors that were written are still there
+  CHECK_THROWS_AS(device->configure({{"clock_s", -1.0}}), OutOfRange);
+  const auto aged = device->snapshot();
+  const auto again = open(settings);
+  again->program(weights.frames());
+  again->restore(aged);
+  CHECK(read(*again) == read(*device));
+  again->restore(state);
+  CHECK(read(*again) == early);
+  device->program(weights.frames());  // at 86400 s: what was before is gone
+  CHECK_THROWS_AS(device->configure({{"clock_s", 3600.0}}), OutOfRange);
+}
+
+TEST_CASE("drifting cells answer alike however a batch is cut, also where conductances step") {
+  const auto codes = [&](Index cut) {
+    const auto device = open("preset=pcm,input.size=16,output.size=16,clock_s=0,seed=6");
+    device->program(random_codes(*device->describe().program, 1, 1).frames());
+    device->configure({{"clock_s", 20 * (std::exp2(1.0 / 128) - 1) - 100 * 130e-9}});  // 100 frames before a step
+    FrameBuffer in = random_codes(device->describe().input, 300, 2), out(device->describe().output, 300);
+    device->run(in.frames().slice(0, cut), out.frames().slice(0, cut), {});
+    device->run(in.frames().slice(cut, 300 - cut), out.frames().slice(cut, 300 - cut),
+                {.first_frame_id = static_cast<std::uint64_t>(cut)});
+    std::vector<std::uint32_t> all;
+    for (Index i = 0; i < 300 * 16; ++i) all.push_back(out.frames().at(i / 16, i % 16));
+    return all;
+  };
+  const auto whole = codes(300);
+  CHECK(whole == codes(50));
+  CHECK(whole == codes(101));
+}
+
 }  // namespace lightloop

@@ -10,7 +10,8 @@
 namespace lightloop {
 namespace {
 
-constexpr int kRepeatShift = 48;  // frame ids of repeats: the number of the repeat above 2^48 rows
+constexpr double kLeastRange = 1e-30;  // rows smaller than that are shown as 0: their ratio would overflow
+constexpr int kRepeatShift = 48;       // frame ids of repeats: the number of the repeat above 2^48 rows
 
 /// Puts the session's next frame id where it belongs, whatever happened.
 struct FrameIds {
@@ -65,7 +66,7 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
   std::vector<Index> beyond(rows);
   parallel_for(x.rows(), [&](Index r) {
     const auto i = static_cast<std::size_t>(r);
-    if (alpha[i] > 0) ratio[i] = static_cast<float>(top / alpha[i]);
+    if (alpha[i] > kLeastRange) ratio[i] = static_cast<float>(top / alpha[i]);
     beyond[i] = encode_row(x.row(r), ratio[i], static_cast<float>(mid_in), codes, r);
   });
   const std::uint64_t base = session.next_frame_id();

@@ -1,0 +1,127 @@
+#include "devices/crossbar/cells.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/random.hpp"
+#include "core/threads.hpp"
+#include "core/vector_math.hpp"
+#include "sim/memory/phase_change.hpp"
+
+namespace lightloop::crossbar {
+namespace {
+
+constexpr double kStepsPerDoubling = 128;
+constexpr double kIndependentError = 0.2 / phase_change::kMaxMicrosiemens, kIndependentNu = 0.1,
+                 kIndependentNuSd = 0.05;
+
+CellKind kind_of(const std::string& name) {
+  if (name == "phase_change") return CellKind::phase_change;
+  return name == "gaussian" ? CellKind::gaussian : CellKind::state_independent;
+}
+
+double age_of(Index step) {
+  return phase_change::kDriftStartS * std::expm1(std::log(2.0) * static_cast<double>(step) / kStepsPerDoubling);
+}
+
+}  // namespace
+
+Cells::Cells(const ParamSet& params)
+    : kind_(kind_of(params.text("cell.kind"))),
+      seed_(static_cast<std::uint64_t>(params.integer("seed"))),
+      error_(static_cast<float>(params.real("programming_error"))),
+      weights_(params.integer("output.size"), params.integer("input.size")),
+      sums_(weights_) {
+  if (kind_ == CellKind::gaussian) return;
+  for (int device = 0; device < 2; ++device) written_[device] = exponents_[device] = weights_;
+  if (kind_ == CellKind::phase_change) read_variances_ = weights_;
+}
+
+Index Cells::step(double age_s) {
+  return static_cast<Index>(std::floor(kStepsPerDoubling * std::log2(1 + age_s / phase_change::kDriftStartS)));
+}
+
+void Cells::write(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number) {
+  if (drifts()) {
+    write_pairs(codes, middle, write_number);
+    step_ = -1;
+    return age(0);
+  }
+  const Stream errors(seed_, 0, Purpose::crossbar_programming);
+  const Index n = weights_.cols();
+  parallel_for(weights_.rows(), [&](Index i) {
+    const std::span<float> row = weights_.row(i), sums = sums_.row(i);
+    if (write_number == 0) {
+      std::ranges::fill(row, 0.0f);
+    } else {
+      errors.normal(write_number * static_cast<std::uint64_t>(weights_.rows()) + static_cast<std::uint64_t>(i), 0, row);
+      const std::uint16_t* from = codes.data() + i * n;
+      for (std::size_t j = 0; j < row.size(); ++j) row[j] = (from[j] - middle) / middle + error_ * row[j];
+    }
+    for (std::size_t j = 0; j < row.size(); ++j) sums[j] = std::abs(row[j]);
+  });
+}
+
+void Cells::write_pairs(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number) {
+  const Index n = weights_.cols();
+  parallel_for(weights_.rows(), [&](Index i) {
+    const std::uint64_t at = write_number * static_cast<std::uint64_t>(weights_.rows()) + static_cast<std::uint64_t>(i);
+    for (Index device = 0; device < 2; ++device) {
+      const std::span<float> g = written_[device].row(i);
+      if (write_number == 0) {
+        std::ranges::fill(g, 0.0f);
+      } else {
+        Stream(seed_, static_cast<std::uint64_t>(1 + device), Purpose::crossbar_programming).normal(at, 0, g);
+        const std::uint16_t* from = codes.data() + i * n;
+        for (std::size_t j = 0; j < g.size(); ++j) {
+          const float w = (from[j] - middle) / middle, target = std::max(device == 0 ? w : -w, 0.0f);
+          const double sd = kind_ == CellKind::phase_change ? phase_change::programming_sd(static_cast<double>(target))
+                                                            : kIndependentError;
+          g[j] = std::max(0.0f, target + static_cast<float>(sd) * g[j]);
+        }
+      }
+      fill_exponents(device, i, at);
+    }
+  });
+}
+
+void Cells::fill_exponents(Index device, Index row, std::uint64_t stream_row) {
+  const std::span<float> nu = exponents_[device].row(row);
+  const std::span<const float> g = written_[device].row(row);
+  Stream(seed_, static_cast<std::uint64_t>(3 + device), Purpose::crossbar_programming).normal(stream_row, 0, nu);
+  for (std::size_t j = 0; j < nu.size(); ++j) {
+    const auto u = static_cast<double>(g[j]);
+    const bool pcm = kind_ == CellKind::phase_change;
+    const double mean = pcm ? phase_change::drift_mean(u) : kIndependentNu;
+    const double sd = pcm ? phase_change::drift_sd(u) : kIndependentNuSd;
+    nu[j] = static_cast<float>(std::abs(mean + sd * static_cast<double>(nu[j])));
+  }
+}
+
+void Cells::age(Index step) {
+  if (!drifts() || step == step_) return;
+  step_ = step;
+  const double age_s = age_of(step);
+  const auto log_time = static_cast<float>(-std::log1p(age_s / phase_change::kDriftStartS));
+  parallel_for(weights_.rows(), [&](Index i) {
+    const auto n = static_cast<std::size_t>(weights_.cols());
+    std::vector<float> now[2] = {std::vector<float>(n), std::vector<float>(n)}, variance(n);
+    for (int device = 0; device < 2; ++device) {
+      const std::span<const float> nu = exponents_[device].row(i), g = written_[device].row(i);
+      for (std::size_t j = 0; j < n; ++j) now[device][j] = log_time * nu[j];
+      vector_exp(now[device], now[device]);
+      for (std::size_t j = 0; j < n; ++j) now[device][j] *= g[j];
+    }
+    for (std::size_t j = 0; j < n; ++j) {
+      weights_.row(i)[j] = now[0][j] - now[1][j];
+      sums_.row(i)[j] = now[0][j] + now[1][j];
+    }
+    if (read_variances_.size() == 0) return;
+    phase_change::read_variance(written_[0].row(i), now[0], age_s, read_variances_.row(i));
+    phase_change::read_variance(written_[1].row(i), now[1], age_s, variance);
+    for (std::size_t j = 0; j < n; ++j) read_variances_.row(i)[j] += variance[j];
+  });
+}
+
+}  // namespace lightloop::crossbar

@@ -1,0 +1,41 @@
+#pragma once
+// The memory of a crossbar: pairs of conductances, what was written into them and what they are now.
+#include <cstdint>
+#include <span>
+
+#include "core/array.hpp"
+#include "core/param.hpp"
+
+namespace lightloop::crossbar {
+
+enum class CellKind { gaussian, phase_change, state_independent };
+
+class Cells {
+ public:
+  explicit Cells(const ParamSet& params);
+
+  /// Write number 0 erases.
+  void write(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);
+  bool drifts() const { return kind_ != CellKind::gaussian; }
+  /// The step of drift at an age; conductances are constant within one.
+  static Index step(double age_s);
+  /// Makes weights() and the rest those of a step.
+  void age(Index step);
+
+  const Matrix<float>& weights() const { return weights_; }                ///< w = (g+ - g-) / g_max, (outputs, inputs)
+  const Matrix<float>& conductances() const { return sums_; }              ///< s = (g+ + g-) / g_max
+  const Matrix<float>& read_variances() const { return read_variances_; }  ///< of the cell model; empty without one
+
+ private:
+  void write_pairs(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);
+  void fill_exponents(Index device, Index row, std::uint64_t stream_row);
+
+  CellKind kind_;
+  std::uint64_t seed_;
+  float error_;
+  Index step_ = -1;
+  Matrix<float> weights_, sums_, read_variances_;
+  Matrix<float> written_[2], exponents_[2];  // g+ and g- over g_max, and their nu
+};
+
+}  // namespace lightloop::crossbar

@@ -1,0 +1,24 @@
+#pragma once
+// The electrical ends of an analog array: DAC and ADC between signed numbers and codes around a middle code, and what
+// bends the signal before the ADC. One row at a time; nothing is allocated.
+#include <cstdint>
+#include <span>
+
+#include "core/array.hpp"
+
+namespace lightloop {
+
+/// out = code / middle - 1: the DAC of `bits` bits, middle = 2^(bits - 1).
+void from_codes(std::span<const std::uint8_t> codes, int bits, std::span<float> out);
+void from_codes(std::span<const std::uint16_t> codes, int bits, std::span<float> out);
+
+/// code = clip(round(middle + y middle / range), 0, 2^bits - 1); returns how many were clipped. NaN becomes 0.
+Index to_codes(std::span<const float> y, int bits, double range, std::span<std::uint8_t> codes);
+Index to_codes(std::span<const float> y, int bits, double range, std::span<std::uint16_t> codes);
+
+/// y becomes y / (1 + n |y|): an output stage that saturates softly.
+void s_shape(std::span<float> y, float n);
+/// Negative y becomes (1 - a) y: a stage that does not treat both signs alike.
+void asymmetry(std::span<float> y, float a);
+
+}  // namespace lightloop

@@ -1,0 +1,34 @@
+#pragma once
+// Noise of analog values that are meant to be one of p levels per unit (step 1 / p): laws, and their strength from the
+// "leakage" L, the probability that a level is left: L = 2 F(-1 / (2 p)) for a symmetric law with distribution F.
+//
+// The parametrisation is that of AnalogVNN (Shah and Youngblood, APL Mach. Learn. 1, 026116 (2023)); it counts free
+// levels: where values are clipped at the outermost ones those leave on one side only.
+#include <cstdint>
+#include <span>
+
+#include "core/random.hpp"
+
+namespace lightloop {
+
+enum class NoiseLaw { gaussian, laplacian, uniform };
+
+/// Scale of the law: standard deviation (gaussian), b of exp(-|x| / b) / 2b (laplacian), full width (uniform).
+/// 0 < leakage < 1, precision > 0; throws OutOfRange.
+double scale_for_leakage(NoiseLaw law, double leakage, double precision);
+/// The inverse: 0 <= L <= 1. Throws OutOfRange for a negative scale or precision.
+double leakage_of(NoiseLaw law, double scale, double precision);
+double standard_deviation(NoiseLaw law, double scale);
+
+/// x += noise; row and first column say which draws (one row per sample).
+void add_noise(NoiseLaw law, double scale, const Stream& stream, std::uint64_t row, std::span<float> x);
+/// x becomes sign(x) Poisson(|x| s p) / (s p): variance |x| / (s p). s p >= 1, |x| finite.
+void poisson_noise(double s, double precision, const Stream& stream, std::uint64_t row, std::span<float> x);
+
+/// x becomes sign(x) ceil(|x| p - 1/2) / p: the nearest of the levels k / p, halves towards 0; 2 p + 1 levels on [-1,
+/// 1].
+void reduce_precision(double precision, std::span<float> x);
+/// The level above with probability frac(|x| p), else the one below: right on average.
+void reduce_precision_randomly(double precision, const Stream& stream, std::uint64_t row, std::span<float> x);
+
+}  // namespace lightloop

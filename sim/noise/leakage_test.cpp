@@ -1,0 +1,101 @@
+#include "sim/noise/leakage.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <set>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace lightloop {
+namespace {
+
+constexpr std::size_t kMany = 400000;
+
+std::vector<float> uniform_values(std::uint64_t set) {
+  std::vector<float> x(kMany);
+  Stream(11, set, Purpose::user).uniform(0, 0, x);
+  for (float& value : x) value = 2 * value - 1;
+  return x;
+}
+
+/// Part of the values that noise takes to another of the levels k / 16; `clamp` keeps them in [-1, 1].
+template <class Noise>
+double flips(bool clamp, Noise noise) {
+  std::vector<float> x(kMany);  // all 33 levels alike
+  Stream(11, 1, Purpose::user).uniform(0, 0, x);
+  for (float& value : x) value = (std::floor(33 * value) - 16) / 16;
+  std::vector<float> y = x;
+  noise(y);
+  if (clamp)
+    for (float& value : y) value = std::min(1.0f, std::max(-1.0f, value));
+  reduce_precision(16, y);
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < kMany; ++i) count += x[i] != y[i];
+  return static_cast<double>(count) / kMany;
+}
+
+}  // namespace
+
+TEST_CASE("16 levels per unit: 33 on [-1, 1], rms error 1 / (16 sqrt 12), halves towards 0") {
+  std::vector<float> x = uniform_values(2), y = x;
+  reduce_precision(16, y);
+  CHECK(std::set<float>(y.begin(), y.end()).size() == 33);
+  double sum = 0;
+  for (std::size_t i = 0; i < kMany; ++i) sum += std::pow(static_cast<double>(x[i] - y[i]), 2);
+  CHECK(std::sqrt(sum / kMany) == Approx(.01804).epsilon(3e-3));  // s.e. 7e-4 of itself
+  std::vector<float> halves{0.5f / 16, -1.5f / 16, 0.51f / 16};
+  reduce_precision(16, halves);
+  CHECK(halves == std::vector<float>{0, -1.0f / 16, 1.0f / 16});
+  std::vector<float> random(kMany, 0.3f);
+  reduce_precision_randomly(16, Stream(3, 0, Purpose::user), 0, random);
+  double mean = 0;
+  for (const float value : random) mean += static_cast<double>(value);
+  CHECK(mean / kMany == Approx(0.3).margin(4 * 0.4 / 16 / std::sqrt(kMany)));
+}
+
+TEST_CASE("a leakage of one half at 16 levels: scales of three laws, and back") {
+  CHECK(scale_for_leakage(NoiseLaw::gaussian, .5, 16) == Approx(.04633).margin(6e-6));
+  CHECK(standard_deviation(NoiseLaw::laplacian, scale_for_leakage(NoiseLaw::laplacian, .5, 16)) ==
+        Approx(.06376).margin(6e-6));
+  CHECK(standard_deviation(NoiseLaw::uniform, scale_for_leakage(NoiseLaw::uniform, .5, 16)) ==
+        Approx(.03608).margin(6e-6));
+  for (const NoiseLaw law : {NoiseLaw::gaussian, NoiseLaw::laplacian, NoiseLaw::uniform})
+    for (const double leakage : {0.01, 0.3, 0.8})
+      CHECK(leakage_of(law, scale_for_leakage(law, leakage, 7), 7) == Approx(leakage));
+  CHECK(leakage_of(NoiseLaw::gaussian, 0, 16) == 0);
+  CHECK_THROWS_AS(scale_for_leakage(NoiseLaw::gaussian, 1, 16), OutOfRange);
+  CHECK_THROWS_AS(scale_for_leakage(NoiseLaw::gaussian, 0.5, 0), OutOfRange);
+}
+
+TEST_CASE("the leakage asked for is the leakage drawn; clipping at the ends lowers it (n 400000, alpha 1e-3)") {
+  const double limit = 3.29 * std::sqrt(0.25 / kMany);
+  const Stream stream(5, 0, Purpose::user);
+  for (const NoiseLaw law : {NoiseLaw::gaussian, NoiseLaw::laplacian, NoiseLaw::uniform}) {
+    const double scale = scale_for_leakage(law, .5, 16);
+    CHECK(flips(false, [&](auto& y) { add_noise(law, scale, stream, 0, y); }) == Approx(.5).margin(limit));
+  }
+  // 2 of 33 levels are ends and flip inwards only
+  const double scale = scale_for_leakage(NoiseLaw::gaussian, .5, 16);
+  const double clamped = flips(true, [&](auto& y) { add_noise(NoiseLaw::gaussian, scale, stream, 0, y); });
+  CHECK(clamped == Approx(.5 * (1 - 1.0 / 33)).margin(limit));
+}
+
+TEST_CASE("Poisson noise has the variance |x| / (s p) and keeps the sign") {
+  std::vector<float> x(kMany, -1.0f);
+  poisson_noise(4, 16, Stream(6, 0, Purpose::user), 0, x);
+  double mean = 0, square = 0;
+  for (const float value : x) {
+    mean += static_cast<double>(value) / kMany;
+    square += static_cast<double>(value) * static_cast<double>(value) / kMany;
+  }
+  CHECK(mean == Approx(-1).margin(4 * std::sqrt(.015625 / kMany)));
+  CHECK(square - mean * mean == Approx(.015625).epsilon(4 * std::sqrt(2.0 / kMany)));
+  const double flipped = flips(false, [&](auto& y) { poisson_noise(4, 16, Stream(7, 0, Purpose::user), 0, y); });
+  CHECK(flipped > .660);  // .665 to .669 by how the values are spread
+  CHECK(flipped < .674);
+  std::vector<float> one(1, 1.0f);
+  CHECK_THROWS_AS(poisson_noise(0.01, 16, Stream(7, 0, Purpose::user), 0, one), OutOfRange);
+}
+
+}  // namespace lightloop
