@@ -13,13 +13,6 @@ namespace {
 constexpr double kLeastRange = 1e-30;  // rows smaller than that are shown as 0: their ratio would overflow
 constexpr int kRepeatShift = 48;       // frame ids of repeats: the number of the repeat above 2^48 rows
 
-/// Puts the session's next frame id where it belongs, whatever happened.
-struct FrameIds {
-  Session& session;
-  std::uint64_t next;
-  ~FrameIds() { session.continue_at(next); }
-};
-
 }  // namespace
 
 void LayerState::find_ranges(View<const float> x) {
@@ -92,8 +85,15 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
   }
   report.vectors += x.rows();
   report.macs += static_cast<double>(x.rows()) * static_cast<double>(n_in) * static_cast<double>(n_out);
-  const FrameIds ids{session, base + static_cast<std::uint64_t>(x.rows())};
-  if (std::ranges::find(clipped, 1) != clipped.end()) repeat(x, direction, sink, base);
+  if (std::ranges::find(clipped, 1) == clipped.end()) return;
+  const std::uint64_t next = base + static_cast<std::uint64_t>(x.rows());
+  try {
+    repeat(x, direction, sink, base);
+  } catch (...) {
+    session.continue_at(next);
+    throw;
+  }
+  session.continue_at(next);
 }
 
 void LayerState::repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink,

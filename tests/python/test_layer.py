@@ -57,3 +57,12 @@ def test_mistakes_are_named(weights, x):
         ll.Layer("sim:opu", weights)
     with ll.Layer(FINE, weights) as layer, pytest.raises(ll.InvalidParameter):
         layer(np.full_like(x, np.nan))
+
+
+def test_the_device_string_alone_changes_the_technology(weights, x):
+    for device in ("sim:crossbar,preset=tile", "sim:crossbar,preset=pcm", "sim:mzi_mesh"):
+        with ll.Layer(device, weights) as layer:
+            layer.calibrate()
+            wanted = x @ weights.T
+            assert np.linalg.norm(layer(x) - wanted) < 0.2 * np.linalg.norm(wanted), device
+            assert 0 < layer.report.device_j / layer.report.macs < 1e-6

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
-usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [--lightloop PATH]
-           [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER]
+usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog]
+           [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
 that holds mnist/. kernels takes a minute and needs --benchmarks, where bench_core and bench_devices are; readouts takes seconds
 and needs the package (PYTHONPATH=BUILD/python); vcsel takes two minutes and needs --benchmarks with test_sim and bench_sim in it;
-remote takes minutes and needs --build and --data.
+remote takes minutes and needs --build and --data; analog takes a minute and needs --benchmarks with bench_core and
+bench_together in it.
 """
 import argparse
 import pathlib
@@ -26,6 +27,7 @@ SECTIONS = {  # script and what it is told
     "readouts": ("readouts.py", []),
     "remote": ("remote.py", ["build", "data"]),
     "vcsel": ("vcsel.py", ["benchmarks"]),
+    "analog": ("analog.py", ["benchmarks"]),
 }
 
 

@@ -1,0 +1,111 @@
+#include "devices/mzi_mesh/chip.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include "core/random.hpp"
+
+namespace lightloop::mzi_mesh {
+namespace {
+
+constexpr double kHeaterWPerRad = 30e-3 / std::numbers::pi;
+
+std::vector<double> draws(const Stream& stream, std::uint64_t row, std::size_t count, double sd) {
+  std::vector<double> values;
+  if (sd == 0) return values;
+  for (std::size_t i = 0; i < count; ++i) values.push_back(sd * stream.normal(row, i));
+  return values;
+}
+
+std::vector<double> flat(const Mesh& mesh) {
+  std::vector<double> phases;
+  for (const MeshElement& e : mesh.elements) phases.insert(phases.end(), {e.theta, e.phi});
+  phases.insert(phases.end(), mesh.output_phase.begin(), mesh.output_phase.end());
+  return phases;
+}
+
+}  // namespace
+
+Matrix<Complex> joined(const Matrix<Complex>& u, std::span<const double> attenuator, const Matrix<Complex>& v) {
+  Matrix<Complex> w(u.rows(), v.cols());
+  for (Index r = 0; r < w.rows(); ++r)
+    for (std::size_t k = 0; k < attenuator.size(); ++k) {
+      const Complex factor = u(r, static_cast<Index>(k)) * std::sin(attenuator[k] / 2);
+      const Complex* row = v.row(static_cast<Index>(k)).data();
+      for (Index c = 0; c < w.cols(); ++c) w(r, c) += factor * row[c];
+    }
+  return w;
+}
+
+Chip::Chip(const ParamSet& params)
+    : inputs_(params.integer("input.size")),
+      outputs_(params.integer("output.size")),
+      layout_(parse_mesh_layout(params.text("mesh.layout"))),
+      law_(parse_phase_law(params.text("phase.law"), params.real("phase.range_rad"),
+                           (1u << params.integer("phase.bits")) - 1u)),
+      phase_error_(params.real("phase_error")),
+      crosstalk_(params.real("crosstalk")),
+      seed_(static_cast<std::uint64_t>(params.integer("seed"))) {
+  const std::string& correction = params.text("correction");
+  correct_splitters_ = correction == "splitters" || correction == "all";
+  correct_heat_ = (correction == "heat" || correction == "all") && crosstalk_ > 0;
+  for (int side = 0; side < 2; ++side) {
+    const Index n = side == 0 ? inputs_ : outputs_;
+    const auto elements = static_cast<std::size_t>(n * (n - 1) / 2);
+    const Stream fabrication(seed_, static_cast<std::uint64_t>(side), Purpose::mesh_fabrication);
+    const double sd = params.real("splitter_error");
+    build_[side] = {draws(fabrication, 0, elements, sd), draws(fabrication, 1, elements, sd),
+                    std::sqrt(1 - params.real("loss"))};
+    if (crosstalk_ > 0) neighbours_[side] = shifter_neighbours(mesh_channels(layout_, n), n);
+  }
+}
+
+std::vector<double> Chip::set_phases(Mesh mesh, int side) const {
+  if (correct_splitters_) mesh = corrected(mesh, build_[side]);
+  std::vector<double> phases = flat(mesh);
+  if (correct_heat_) phases = heat_compensated(phases, neighbours_[side], crosstalk_);
+  if (correct_splitters_ || correct_heat_)
+    for (double& phase : phases) phase = law_.phase(law_.code(phase));
+  return phases;
+}
+
+Mesh Chip::arisen(int side, std::span<const double> set, std::uint64_t writes, std::uint64_t first_column) const {
+  std::vector<double> phases(set.begin(), set.end());
+  if (crosstalk_ > 0) phases = heated(set, neighbours_[side], crosstalk_);
+  const Stream programming(seed_, 0, Purpose::mesh_programming);
+  if (phase_error_ > 0 && writes > 0)
+    for (std::size_t i = 0; i < phases.size(); ++i)
+      phases[i] += phase_error_ * programming.normal(writes, first_column + i);
+  const Index n = side == 0 ? inputs_ : outputs_;
+  Mesh mesh;
+  mesh.size = n;
+  std::size_t at = 0;
+  for (const Index channel : mesh_channels(layout_, n)) {
+    mesh.elements.push_back({channel, phases[at], phases[at + 1]});
+    at += 2;
+  }
+  mesh.output_phase.assign(phases.begin() + static_cast<std::ptrdiff_t>(at), phases.end());
+  return mesh;
+}
+
+Matrix<Complex> Chip::matrix(std::span<const std::uint16_t> codes, std::uint64_t writes) {
+  std::vector<double> asked;
+  asked.reserve(codes.size());
+  for (const std::uint16_t code : codes) asked.push_back(law_.phase(code));
+  MeshPair pair = mesh_pair(layout_, inputs_, outputs_, asked);
+  const std::vector<double> in = set_phases(pair.in, 0), out = set_phases(pair.out, 1);
+  double sum = 0;
+  for (const std::span<const double> phases :
+       {std::span(in), std::span(std::as_const(pair.attenuator)), std::span(out)})
+    for (const double phase : phases) sum += phase;
+  power_w_ = kHeaterWPerRad * sum;
+  const Stream programming(seed_, 0, Purpose::mesh_programming);
+  const auto middle = static_cast<std::uint64_t>(in.size());
+  if (phase_error_ > 0 && writes > 0)
+    for (std::size_t k = 0; k < pair.attenuator.size(); ++k)
+      pair.attenuator[k] += phase_error_ * programming.normal(writes, middle + k);
+  const Mesh v = arisen(0, in, writes, 0), u = arisen(1, out, writes, middle + pair.attenuator.size());
+  return joined(built_matrix(u, build_[1]), pair.attenuator, built_matrix(v, build_[0]));
+}
+
+}  // namespace lightloop::mzi_mesh

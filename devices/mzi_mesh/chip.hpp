@@ -1,0 +1,40 @@
+#pragma once
+// The chip of sim:mzi_mesh: from programme codes to the matrix that light meets.
+#include <cstdint>
+#include <span>
+
+#include "core/mesh_codes.hpp"
+#include "core/param.hpp"
+#include "sim/optics/interferometer_mesh.hpp"
+
+namespace lightloop::mzi_mesh {
+
+class Chip {
+ public:
+  explicit Chip(const ParamSet& params);
+
+  /// The matrix (outputs, inputs) after write number `writes` of these codes; 0: nothing was written.
+  Matrix<Complex> matrix(std::span<const std::uint16_t> codes, std::uint64_t writes);
+  double heater_power_w() const { return power_w_; }  ///< of the phases that were set last
+  const PhaseLaw& law() const { return law_; }
+
+ private:
+  /// Phases of one mesh as the controller sets them: corrected where asked, and rounded to the DAC again.
+  std::vector<double> set_phases(Mesh mesh, int side) const;
+  Mesh arisen(int side, std::span<const double> set, std::uint64_t writes, std::uint64_t first_column) const;
+
+  Index inputs_, outputs_;
+  MeshLayout layout_;
+  PhaseLaw law_;
+  double phase_error_, crosstalk_;
+  bool correct_splitters_, correct_heat_;
+  std::uint64_t seed_;
+  MeshBuild build_[2];  // V, U
+  std::vector<std::vector<std::size_t>> neighbours_[2];
+  double power_w_ = 0;
+};
+
+/// W = U diag(sin(a / 2)) V.
+Matrix<Complex> joined(const Matrix<Complex>& u, std::span<const double> attenuator, const Matrix<Complex>& v);
+
+}  // namespace lightloop::mzi_mesh

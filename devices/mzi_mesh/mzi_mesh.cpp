@@ -1,0 +1,247 @@
+#include "devices/mzi_mesh/mzi_mesh.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "core/linalg.hpp"
+#include "core/random.hpp"
+#include "core/threads.hpp"
+#include "devices/mzi_mesh/chip.hpp"
+#include "devices/mzi_mesh/twin.hpp"
+#include "sim/detection/converter.hpp"
+
+namespace lightloop::mzi_mesh {
+namespace {
+
+constexpr std::uint8_t kSnapshotVersion = 1;
+// 1 ns a frame: assumed. DAC 3.6 pJ, SAR ADC 1.48 pJ, heaters 30 mW per pi and 10 us to settle (SimPhony's figures); a
+// heater holds pi on average. Laser: the photons asked for at 1550 nm, 20 % efficient, half lost on the way (assumed).
+constexpr double kFrameS = 1e-9, kDacJ = 3.6e-12, kAdcJ = 1.48e-12, kHeaterW = 30e-3, kSettleS = 10e-6;
+constexpr double kPhotonJ = 1.2816e-19, kLaserEfficiency = 0.2 * 0.5;
+
+Value whole(std::int64_t value) { return value; }
+Value text(const char* value) { return std::string(value); }
+
+std::vector<ParamInfo> params() {
+  return {
+      {"input.size", "1", whole(16), 2, 512, "channels that light enters", {}, true},
+      {"output.size", "1", whole(16), 2, 512, "channels that light leaves", {}, true},
+      {"field.kind",
+       "",
+       text("real"),
+       0,
+       0,
+       "one code per channel, or a real and an imaginary part",
+       {"real", "complex"},
+       true},
+      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true},
+      {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true},
+      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true},
+      {"adc.range", "1", 2.0, 1e-3, 1e3, "field at the ends of the ADC's range, full input amplitude 1"},
+      {"mesh.layout", "", text("clements"), 0, 0, "rectangle or triangle", {"clements", "reck"}, true},
+      {"phase.law",
+       "",
+       text("voltage"),
+       0,
+       0,
+       "phase goes with the code, or with its square",
+       {"linear", "voltage"},
+       true},
+      {"phase.range_rad", "rad", 2 * std::numbers::pi, 1, 13, "phase at the highest code", {}, true},
+      {"splitter_error", "rad", 0.01, 0, 0.5, "sd of the splitters' angles, drawn once per chip", {}, true},
+      {"phase_error", "rad", 0.005, 0, 1, "sd of a phase as it is set, redrawn with every write", {}, true},
+      {"crosstalk", "1", 0.01, 0, 0.1, "part of a shifter's heat that reaches each neighbour", {}, true},
+      {"loss", "1", 0.023, 0, 0.9, "part of the power lost in one interferometer", {}, true},
+      {"correction",
+       "",
+       text("all"),
+       0,
+       0,
+       "what the controller takes out: splitters, heat, all or none",
+       {"none", "splitters", "heat", "all"},
+       true},
+      {"photons", "1", 1e6, 1e-3, 1e15, "photons per frame in a channel at full amplitude"},
+      {"output_noise", "1", 0.002, 0, 10, "sd of the electrical noise, full input amplitude 1"},
+      {"vacuum_noise", "", true, 0, 0, "the standard quantum limit of homodyne detection"},
+      {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
+  };
+}
+
+class MziMesh : public Device {
+ public:
+  explicit MziMesh(const ParamSet& given);
+
+  const DeviceInfo& describe() const override { return info_; }
+  const ParamSet& settings() const override { return params_; }
+  void configure(const Settings& changes) override;
+  RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) override;
+  void program(ConstFrames codes) override;
+  std::vector<std::byte> snapshot() const override;
+  void restore(const std::vector<std::byte>& state) override;
+  SelfTest self_test() override;
+  std::vector<Monitor> monitors() const override { return {{"heater power", "W", chip_.heater_power_w()}}; }
+  void close() override { open_ = false; }
+
+ private:
+  void derive();
+  void write(const std::vector<std::uint16_t>& codes, std::uint64_t writes);
+
+  ParamSet params_;
+  DeviceInfo info_;
+  Chip chip_;
+  std::uint64_t seed_;
+  double noise_sd_ = 0, range_ = 1;
+  std::vector<std::uint16_t> codes_;
+  std::uint64_t writes_ = 0;
+  bool open_ = true;
+  Matrix<float> map_[2];                       // real matrices of the forward and the transposed pass, (out, in)
+  Matrix<float> amplitudes_, fields_, draws_;  // workspaces, one row per frame
+};
+
+MziMesh::MziMesh(const ParamSet& given)
+    : params_(given), chip_(given), seed_(static_cast<std::uint64_t>(given.integer("seed"))) {
+  const Index n_in = given.integer("input.size"), n_out = given.integer("output.size");
+  const Index parts = given.text("field.kind") == "complex" ? 2 : 1;
+  const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
+  info_.kind = "layer";
+  info_.model = "sim:mzi_mesh";
+  info_.serial = "seed " + std::to_string(seed_);
+  info_.version = "1";
+  info_.input = {{parts * n_in}, bits("dac.bits"), "DAC code of a field amplitude, signed around the middle"};
+  info_.output = {{parts * n_out}, bits("adc.bits"), "ADC code of a quadrature, signed around the middle"};
+  info_.program = FrameFormat{{mesh_programme_size(n_in, n_out)}, bits("phase.bits"), "DAC code of a phase"};
+  info_.transposed = true;
+  codes_.assign(static_cast<std::size_t>(info_.program->size()), 0);
+  write(codes_, 0);
+  derive();
+}
+
+void MziMesh::derive() {
+  const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
+  const auto shifters = static_cast<double>(info_.program->size());
+  const double photons = params_.real("photons"), electrical = params_.real("output_noise");
+  noise_sd_ = std::hypot(electrical, params_.boolean("vacuum_noise") ? 0.5 / std::sqrt(photons) : 0.0);
+  range_ = params_.real("adc.range");
+  info_.deterministic = noise_sd_ == 0;
+  const double hold = shifters * kHeaterW;
+  info_.cost.frame_s = kFrameS;
+  info_.cost.power_w = hold + (in * kDacJ + out * kAdcJ + photons * in * kPhotonJ / kLaserEfficiency) / kFrameS;
+  info_.cost.program_s = kSettleS;
+  info_.cost.program_j = shifters * kDacJ + hold * kSettleS;
+}
+
+void MziMesh::configure(const Settings& changes) {
+  params_ = changed(changes);
+  derive();
+}
+
+void MziMesh::write(const std::vector<std::uint16_t>& codes, std::uint64_t writes) {
+  const Matrix<Complex> w = chip_.matrix(codes, writes);
+  const bool complex = params_.text("field.kind") == "complex";
+  for (int pass = 0; pass < 2; ++pass) {
+    const Index n_out = pass == 0 ? w.rows() : w.cols(), n_in = pass == 0 ? w.cols() : w.rows();
+    Matrix<float> map(complex ? 2 * n_out : n_out, complex ? 2 * n_in : n_in);
+    for (Index i = 0; i < n_out; ++i)
+      for (Index j = 0; j < n_in; ++j) {
+        const Complex value = pass == 0 ? w(i, j) : w(j, i);
+        map(i, j) = static_cast<float>(value.real());
+        if (!complex) continue;
+        map(n_out + i, n_in + j) = map(i, j);
+        map(n_out + i, j) = static_cast<float>(value.imag());
+        map(i, n_in + j) = -map(n_out + i, j);
+      }
+    map_[pass] = std::move(map);
+  }
+  writes_ = writes;
+}
+
+void MziMesh::program(ConstFrames codes) {
+  check_open(open_);
+  check_program(codes);
+  std::vector<std::uint16_t> next(codes_.size());
+  for (Index i = 0; i < codes.size; ++i) next[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(codes.at(0, i));
+  write(next, writes_ + 1);
+  codes_ = std::move(next);
+}
+
+RunReport MziMesh::run(ConstFrames in, Frames out, const RunOptions& options) {
+  check_open(open_);
+  check_frames(in, out, options);
+  RunReport report;
+  if (in.count == 0) return report;
+  const std::size_t pass = options.pass == Pass::forward ? 0 : 1;
+  amplitudes_.resize(in.count, in.size);
+  fields_.resize(in.count, out.size);
+  draws_.resize(in.count, out.size);
+  parallel_for(in.count, [&](Index r) {
+    in.bytes == 1 ? from_codes(in.u8().row(r), info_.input.bits, amplitudes_.row(r))
+                  : from_codes(in.u16().row(r), info_.input.bits, amplitudes_.row(r));
+  });
+  gemm(Transpose::no, Transpose::yes, 1.0f, amplitudes_, map_[pass], 0.0f, fields_);
+  const Stream noise(seed_, pass, Purpose::mesh_read);
+  std::vector<Index> clipped(static_cast<std::size_t>(in.count));
+  parallel_for(in.count, [&](Index r) {
+    const std::span<float> y = fields_.row(r);
+    if (noise_sd_ > 0) {
+      const std::span<float> xi = draws_.row(r);
+      noise.normal(options.first_frame_id + static_cast<std::uint64_t>(r), 0, xi);
+      for (std::size_t i = 0; i < y.size(); ++i) y[i] += static_cast<float>(noise_sd_) * xi[i];
+    }
+    clipped[static_cast<std::size_t>(r)] = out.bytes == 1 ? to_codes(y, info_.output.bits, range_, out.u8().row(r))
+                                                          : to_codes(y, info_.output.bits, range_, out.u16().row(r));
+  });
+  for (const Index count : clipped) report.saturated += count;
+  report.frames = in.count;
+  report.codes = in.count * out.size;
+  report.device_s = info_.cost.seconds(in.count, 1);
+  report.device_j = info_.cost.joules(in.count, 1);
+  return report;
+}
+
+std::vector<std::byte> MziMesh::snapshot() const {
+  ByteWriter bytes;
+  bytes.put(kSnapshotVersion);
+  bytes.put(writes_);
+  return bytes.take();
+}
+
+void MziMesh::restore(const std::vector<std::byte>& state) {
+  ByteReader bytes(state, "mzi_mesh snapshot");
+  if (bytes.get<std::uint8_t>() != kSnapshotVersion) bytes.refuse("another version");
+  const auto writes = bytes.get<std::uint64_t>();
+  bytes.done();
+  write(codes_, writes);
+}
+
+SelfTest MziMesh::self_test() {
+  double most = 0;  // energy is not made: no column of the map is longer than 1
+  for (Index j = 0; j < map_[0].cols(); ++j) {
+    double sum = 0;
+    for (Index i = 0; i < map_[0].rows(); ++i) sum += static_cast<double>(map_[0](i, j)) * map_[0](i, j);
+    most = std::max(most, sum);
+  }
+  return {most <= 1 + 1e-5, "at most " + std::to_string(100 * most) + " % of the light of a channel comes out"};
+}
+
+}  // namespace
+
+DeviceModel model() {
+  DeviceModel record;
+  record.name = "mzi_mesh";
+  record.kind = "layer";
+  record.summary =
+      "Two meshes of interferometers with attenuators between them: any matrix, read by homodyne detection";
+  record.source = "Clements et al., Optica 3, 1460 (2016); Shen et al., Nat. Photonics 11, 441 (2017)";
+  record.params = params();
+  record.presets["ideal"] = {{"splitter_error", 0.0}, {"phase_error", 0.0},    {"crosstalk", 0.0},       {"loss", 0.0},
+                             {"output_noise", 0.0},   {"vacuum_noise", false}, {"phase.bits", whole(16)}};
+  record.presets["uncorrected"] = {{"correction", text("none")}};
+  record.open = [](const ParamSet& given) { return std::make_unique<MziMesh>(given); };
+  record.twin = make_twin;
+  return record;
+}
+
+}  // namespace lightloop::mzi_mesh

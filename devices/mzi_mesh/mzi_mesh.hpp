@@ -1,0 +1,41 @@
+#pragma once
+// sim:mzi_mesh: a matrix held by two meshes of Mach-Zehnder interferometers with attenuators between them, read by
+// homodyne detection.
+//
+// Equations. Optical fields are real (field.kind = real, one code per channel: a signed amplitude in, the in-phase
+// quadrature out) or complex (two codes per channel: all real parts, then all imaginary parts). Codes stand for
+// (c - c0) / c0, c0 = 2^(bits - 1).
+//   E_in = v,  E_out = W v,  W = U diag(sin(a_k / 2)) V,  U and V meshes as in core/mesh.hpp (Clements or Reck)
+//   y = E_out + sd xi (each quadrature),  sd^2 = 1 / (4 photons) + output_noise^2
+//   code = clip(round(c0 + c0 y / adc.range), 0, 2^bits - 1)        clipped codes are counted as saturated
+// photons: mean number in one frame of a channel at full amplitude; 1 / 4 is the vacuum's variance of a quadrature, the
+// standard quantum limit of a strong local oscillator. The transposed pass sends light backwards: W^T, by reciprocity.
+//
+// Programme: phases as DAC codes, n^2 + min(m, n) + m^2 of them (core/mesh_codes.hpp): V, attenuators, U. A code is the
+// phase range * fraction (phase.law = linear) or range * fraction^2 (voltage: heat goes with its square), fraction =
+// code over the highest code. Before the first program() everything is at 0: the attenuators let nothing through.
+//
+// The chip. Both splitters of every interferometer are off by splitter_error xi (fabrication). Every interferometer
+// passes sqrt(1 - loss) of a field. A shifter's heat reaches its four neighbours on the grid with the fraction
+// `crosstalk`. A phase that is set has an error phase_error xi (programming). The controller knows the chip's splitters
+// and crosstalk from its factory calibration, and with correction = splitters, heat or all it changes the phases it was
+// given before it rounds them to its DAC's steps again (sim/optics/interferometer_mesh.hpp). Attenuators are push-pull:
+// they turn no phase, and stand apart from the meshes' heat.
+//
+// Randomness. Fabrication: stream mesh_fabrication (instance 0 V, 1 U; row 0 alpha, 1 beta). Programming: stream
+// mesh_programming (row = write number, column = place in the programme). Read: stream mesh_read (instance 0 forward, 1
+// transposed), row = frame id, column = output. State: the write number.
+//
+// Parameters and sources: splitters 0.01 rad, phases 5 mrad after calibration: the better end of what is reported; loss
+// 0.1 dB per interferometer, crosstalk 0.01, 1e6 photons, electrical noise 0.002, 1 ns a frame: assumed. Heaters 30
+// mW per pi and 10 us to settle: the figures of the SimPhony energy model, as are DAC and ADC energies. Decomposition:
+// W. R. Clements et al., Optica 3, 1460 (2016). Homodyne noise: R. Hamerly et al., Phys. Rev. X 9, 021032 (2019).
+// Validity: one wavelength, one polarisation, no reflections, crosstalk linear; the detectors' two quadratures are
+// measured in two runs of the same light (no splitting loss).
+#include "driver/api/registry.hpp"
+
+namespace lightloop::mzi_mesh {
+
+DeviceModel model();
+
+}  // namespace lightloop::mzi_mesh

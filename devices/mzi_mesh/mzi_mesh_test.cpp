@@ -1,0 +1,133 @@
+#include "devices/mzi_mesh/mzi_mesh.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <numbers>
+
+#include "core/mesh_codes.hpp"
+#include "core/random_unitary_for_tests.hpp"
+
+namespace lightloop {
+namespace {
+
+std::unique_ptr<Device> open(const std::string& settings) {
+  Registry registry;
+  registry.add(mzi_mesh::model());
+  return registry.open("sim:mzi_mesh," + settings);
+}
+
+double signed_value(std::uint32_t code, int bits) { return code / std::ldexp(1.0, bits - 1) - 1.0; }
+
+/// Programmes w / (largest singular value), which is returned.
+double programme(Device& device, const Matrix<Complex>& w, const std::string& layout = "clements") {
+  double scale = 0;
+  const MeshPair pair = mesh_pair(parse_mesh_layout(layout), w, scale);
+  const PhaseLaw law = parse_phase_law(device.settings().text("phase.law"), device.settings().real("phase.range_rad"),
+                                       device.describe().program->highest());
+  FrameBuffer codes(*device.describe().program, 1);
+  const std::vector<double> phases = mesh_phases(pair);
+  for (std::size_t i = 0; i < phases.size(); ++i) codes.frames().set(0, static_cast<Index>(i), law.code(phases[i]));
+  device.program(codes.frames());
+  return scale;
+}
+
+FrameBuffer random_codes(Index size, int bits, Index count) {
+  FrameBuffer codes(FrameFormat{{size}, bits, ""}, count);
+  const Stream stream(3, 0, Purpose::user);
+  for (Index f = 0; f < count; ++f)
+    for (Index i = 0; i < size; ++i)
+      codes.frames().set(
+          f, i,
+          static_cast<std::uint32_t>(stream.uniform(static_cast<std::uint64_t>(f), static_cast<std::uint64_t>(i)) *
+                                     std::ldexp(1.0, bits)));
+  return codes;
+}
+
+/// rms of (field measured - w v / scale); `shape` is that of w.
+double error(Device& device, const Matrix<Complex>& w, double scale, bool complex, Pass pass = Pass::forward) {
+  const int bits_in = device.describe().input.bits, bits_out = device.describe().output.bits;
+  const Index n_in = pass == Pass::forward ? w.cols() : w.rows(), n_out = w.rows() + w.cols() - n_in;
+  const Index parts = complex ? 2 : 1;
+  const FrameBuffer in = random_codes(parts * n_in, bits_in, 50);
+  FrameBuffer out(FrameFormat{{parts * n_out}, bits_out, ""}, 50);
+  device.run(in.frames(), out.frames(), {.pass = pass});
+  double sum = 0;
+  for (Index f = 0; f < 50; ++f)
+    for (Index i = 0; i < n_out; ++i) {
+      Complex y = 0;
+      for (Index j = 0; j < n_in; ++j) {
+        const auto v = [&](Index k) { return signed_value(in.frames().at(f, k), bits_in); };
+        y += (pass == Pass::forward ? w(i, j) : w(j, i)) * Complex(v(j), complex ? v(n_in + j) : 0) / scale;
+      }
+      const double range = device.settings().real("adc.range");
+      const auto got = [&](Index k) { return range * signed_value(out.frames().at(f, k), bits_out); };
+      sum += std::pow(got(i) - y.real(), 2) + (complex ? std::pow(got(n_out + i) - y.imag(), 2) : 0.0);
+    }
+  return std::sqrt(sum / static_cast<double>(50 * n_out * parts));
+}
+
+}  // namespace
+
+TEST_CASE("a perfect chip is the matrix, real or complex, forwards and backwards, in both layouts and laws") {
+  for (const char* layout : {"clements", "reck"})
+    for (const char* law : {"linear", "voltage"})
+      for (const bool complex : {false, true}) {
+        INFO(layout << ", " << law << (complex ? ", complex" : ", real"));
+        const auto device =
+            open(std::string("preset=ideal,adc.bits=16,adc.range=8,dac.bits=12,input.size=6,output.size=9,") +
+                 "mesh.layout=" + layout + ",phase.law=" + law + ",field.kind=" + (complex ? "complex" : "real"));
+        const Matrix<Complex> w = gaussian_matrix(9, 6, 1);
+        const double scale = programme(*device, w, layout);
+        // 16-bit phases: 3e-5 rad rms (twice that at high voltage) times sqrt(N) and two meshes
+        CHECK(error(*device, w, scale, complex) < 1e-3);
+        CHECK(error(*device, w, scale, complex, Pass::transposed) < 1e-3);
+      }
+}
+
+TEST_CASE("the controller's corrections take out splitters and heat; without them both show") {
+  const Matrix<Complex> w = gaussian_matrix(16, 16, 2);
+  const auto left = [&](const std::string& settings) {
+    const auto device =
+        open("preset=ideal,adc.bits=16,adc.range=8,splitter_error=0.02,crosstalk=0.02,correction=" + settings);
+    return error(*device, w, programme(*device, w), false);
+  };
+  const double none = left("none"), splitters = left("splitters"), heat = left("heat"), all = left("all");
+  INFO("none " << none << ", splitters " << splitters << ", heat " << heat << ", all " << all);
+  CHECK(splitters < none * 1.05);
+  CHECK(heat < 0.6 * none);
+  CHECK(all < 0.15 * heat);
+}
+
+TEST_CASE("homodyne noise is the vacuum's 1 / 4 over the photons, for any signal (chi-square, alpha 1e-3, n 16000)") {
+  const auto device = open("preset=ideal,vacuum_noise=true,photons=50,adc.bits=16,adc.range=4");
+  const Matrix<Complex> w = gaussian_matrix(16, 16, 3);
+  programme(*device, w);
+  const FrameBuffer one = random_codes(16, 8, 1);
+  FrameBuffer in(device->describe().input, 1000), out(device->describe().output, 1000);
+  for (Index f = 0; f < 1000; ++f)
+    for (Index j = 0; j < 16; ++j) in.frames().set(f, j, one.frames().at(0, j));
+  device->run(in.frames(), out.frames());
+  double sum = 0;
+  for (Index i = 0; i < 16; ++i) {
+    double mean = 0, square = 0;
+    for (Index f = 0; f < 1000; ++f) mean += 4 * signed_value(out.frames().at(f, i), 16) / 1000;
+    for (Index f = 0; f < 1000; ++f) square += std::pow(4 * signed_value(out.frames().at(f, i), 16) - mean, 2);
+    sum += square * 4 * 50;
+  }
+  CHECK(std::abs(sum - 15984) / std::sqrt(2 * 15984.0) < 3.29);
+}
+
+TEST_CASE("the error of set phases is drawn once per write") {
+  const auto device = open("preset=ideal,phase_error=0.05,adc.bits=16");
+  const Matrix<Complex> w = gaussian_matrix(16, 16, 4);
+  const double scale = programme(*device, w);
+  const double first = error(*device, w, scale, false);
+  CHECK(first == error(*device, w, scale, false));
+  const auto state = device->snapshot();
+  programme(*device, w);
+  CHECK(first != error(*device, w, scale, false));
+  device->restore(state);
+  CHECK(first == error(*device, w, scale, false));
+}
+
+}  // namespace lightloop
