@@ -52,7 +52,9 @@ void register_layer(py::module_& m) {
       .def_readonly("residual", &LayerCalibration::residual);
   py::class_<BoundLayer>(m, "Layer", "A matrix product evaluated by a device.")
       .def(py::init([](SharedSession& session, Index n_in, Index n_out, const py::dict& settings) {
-             return std::make_unique<BoundLayer>(session, n_in, n_out, to_settings(settings));
+             const Settings wanted = to_settings(settings);
+             py::gil_scoped_release release;  // the device may be Python, on a thread of its own
+             return std::make_unique<BoundLayer>(session, n_in, n_out, wanted);
            }),
            py::arg("session"), py::arg("n_in"), py::arg("n_out"), py::arg("settings") = py::dict(),
            py::keep_alive<1, 2>())

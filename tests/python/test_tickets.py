@@ -1,6 +1,9 @@
 """Sessions that do not wait: tickets, await, states, provenance, faults."""
 
 import asyncio
+import importlib.util
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,3 +85,16 @@ def test_training_through_a_faulty_device_gives_the_same_weights_and_tells(tmp_p
     fine, faulty = run("sim:opu"), run(f"fault:{script}@sim:opu")
     assert faulty.facts["weights_sha256"] == fine.facts["weights_sha256"]
     assert any("the link broke" in text for text in faulty.facts["warnings"])
+
+
+def test_a_few_broken_benches_end_with_the_right_weights_or_an_error(tmp_path):
+    path = Path(__file__).parents[2] / "tools" / "results" / "fault_campaign.py"
+    spec = importlib.util.spec_from_file_location("fault_campaign", path)
+    campaign = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(campaign)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        protected = campaign.campaign(0, 24, True)
+        assert not any(r["wrong"] or r["miscounted"] for r in protected)
+        assert sum(r["injected"] > 0 for r in protected) > 12
+        assert any(r["wrong"] for r in campaign.campaign(0, 24, False))  # the campaign can tell
