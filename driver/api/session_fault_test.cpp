@@ -1,4 +1,5 @@
 // Sessions whose device is late, gone, out of step or somebody else's.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <deque>
 #include <future>
@@ -19,7 +20,7 @@ using test::FakeOptions;
 struct Script {
   std::deque<std::function<void()>> before_run;  ///< one per run, then nothing
   std::deque<std::function<void(Frames, const RunOptions&)>> after_run;
-  int refuse_to_open = 0, opened = 0, closed = 0;
+  std::atomic<int> refuse_to_open = 0, opened = 0, closed = 0;
   Pairing pairing = Pairing::certain;
   std::string serial;
   std::uint64_t exposures = 1;
@@ -261,9 +262,9 @@ TEST_CASE("the caller's deadline holds although the call hangs, and the device i
   CHECK(std::chrono::steady_clock::now() - start < 500ms);
   CHECK(session.state() == SessionState::lost);
   CHECK_THROWS_AS(run(session, 5, 1, within(50ms)), WaitTimeout);
-  CHECK(script->opened == 1);
+  CHECK(script->opened.load() == 1);
   CHECK(run(session, 5) == undisturbed(5));
-  CHECK(script->opened == 2);
+  CHECK(script->opened.load() == 2);
   CHECK(session.meter().losses == 1);
 }
 
@@ -280,7 +281,7 @@ TEST_CASE("a session with a call that hangs is left in bounded time") {
   script->gate.set_value();
   for (int i = 0; i < 400 && script.use_count() > 1; ++i) std::this_thread::sleep_for(5ms);
   CHECK(script.use_count() == 1);  // the thread that was left behind closed the device and ended
-  CHECK(script->closed == 1);
+  CHECK(script->closed.load() == 1);
 }
 
 TEST_CASE("an early timeout or a damaged frame is shown again, so often and no more") {
@@ -421,7 +422,7 @@ TEST_CASE("closing calls waiting jobs off, and a closed session refuses to run u
   CHECK_THROWS_AS(run(session, 5), LinkError);
   CHECK_THROWS_AS(session.reset(), LinkError);
   CHECK(session.state() == SessionState::closed);
-  CHECK(script->closed == 1);
+  CHECK(script->closed.load() == 1);
   session.close();
   session.reopen();
   session.continue_at(0);
