@@ -90,9 +90,9 @@ TEST_CASE("every device of the catalogue is replayed bit by bit, programmes and 
 
 TEST_CASE("a recorded training run is the run without a recording, and its replay ends with the same weights") {
   const TemporaryFolder folder;
-  const std::string file = folder / "rec.h5";
   for (const char* readout : {"anchor", "phase4"}) {
     INFO(readout);
+    const std::string file = folder / (readout + std::string(".h5"));
     const TrainSettings on_bench = small({{"train.device", kBench}, {"train.readout", readout}});
     TrainSettings recorded = on_bench;
     recorded["train.record"] = file;
