@@ -43,6 +43,24 @@ LIGHTLOOP_LANES_INLINE Lanes<T, n> root_of_positive(const Lanes<T, n>& x) {
 LIGHTLOOP_LANES_INLINE double root_of_positive(double x) { return std::sqrt(x < 0 ? 0.0 : x); }
 LIGHTLOOP_LANES_INLINE float root_of_positive(float x) { return std::sqrt(x < 0 ? 0.0f : x); }
 
+/// The same to single precision whatever T: several times faster in double, and good enough for the amplitude of a
+/// noise.
+template <int n>
+LIGHTLOOP_LANES_INLINE Lanes<double, n> amplitude(const Lanes<double, n>& x) {
+  typedef float Half __attribute__((vector_size(32)));  // as many as 64 bytes of double
+  Half y = __builtin_convertvector(x.v, Half);
+  const Half zero = {};
+  y = y < zero ? zero : y;
+  for (int i = 0; i < n; ++i) y[i] = std::sqrt(y[i]);
+  return {__builtin_convertvector(y, typename Lanes<double, n>::Vector)};
+}
+template <int n>
+LIGHTLOOP_LANES_INLINE Lanes<float, n> amplitude(const Lanes<float, n>& x) {
+  return root_of_positive(x);
+}
+LIGHTLOOP_LANES_INLINE float amplitude(float x) { return root_of_positive(x); }
+LIGHTLOOP_LANES_INLINE double amplitude(double x) { return root_of_positive(static_cast<float>(x)); }
+
 /// What a model needs to know about its value type: the scalar, the lanes, and the way in and out of memory.
 template <class V>
 struct LanesOf {

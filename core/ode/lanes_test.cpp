@@ -1,5 +1,6 @@
 #include "core/ode/lanes.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -52,6 +53,15 @@ TEST_CASE("the root of the positive part keeps NaN, in one lane only") {
   CHECK(root.v[1] == 0);
   CHECK(std::isnan(root.v[2]));
   CHECK(root.v[3] == 0);
+}
+
+TEST_CASE("amplitudes are roots to single precision, the same in a lane and alone") {
+  double x[8] = {1e-8, 2, 3e5, 0, -1, 7e-20, 1.7, 0.1};
+  const auto root = amplitude(LanesOf<Lanes<double, 8>>::load(x));
+  for (int i = 0; i < 8; ++i) {
+    CHECK(root.v[i] == amplitude(x[i]));
+    CHECK(root.v[i] == Approx(std::sqrt(std::max(x[i], 0.0))).epsilon(1e-7));
+  }
 }
 
 TEST_CASE("denormals are flushed while a guard lives, in its thread, and not after") {

@@ -140,6 +140,28 @@ void auxiliary(const Open& open) {
   require_equal(at_rest, run_fresh(open, frames.frames()), "auxiliary codes at rest and none");
 }
 
+void ensemble(const Open& open) {
+  auto device = fresh(open);
+  if (!device->ensemble()) throw Skipped{"the device has no ensemble"};
+  need_repeatable(device->describe());
+  const DeviceInfo info = device->describe();
+  const FrameBuffer one = probe_input(info, kFrames);
+  const Codes expected = run(*device, one.frames(), {.first_frame_id = 5});
+  constexpr Index kMembers = 3;
+  FrameBuffer in(info.input, kMembers * kFrames), out = output_memory(info, kMembers * kFrames);
+  for (Index row = 0; row < kMembers * kFrames; ++row)
+    for (Index i = 0; i < one.frames().size; ++i) in.frames().set(row, i, one.frames().at(row % kFrames, i));
+  device->ensemble()->configure_members(std::vector<Settings>(kMembers));
+  device->ensemble()->run_members(in.frames(), out.frames(), {.first_frame_id = 5});
+  Codes first;
+  first.size = expected.size;
+  for (Index frame = 0; frame < kFrames; ++frame)
+    for (Index i = 0; i < expected.size; ++i) first.values.push_back(out.frames().at(frame, i));
+  require_equal(expected, first, "the device and member 0 of its ensemble");
+  LIGHTLOOP_REQUIRE_THROWS(UnknownName, "a member with an unknown setting",
+                           device->ensemble()->configure_members({{}, {{"!no such setting", std::int64_t{1}}}}));
+}
+
 void closing(const Open& open) {
   auto device = fresh(open);
   const FrameBuffer in = probe_input(device->describe(), 1);
@@ -164,6 +186,7 @@ std::vector<Check> state_checks() {
           {"a device that is not programmable refuses a programme", no_programme},
           {"the transposed pass works exactly where the description says so", transposed},
           {"auxiliary inputs rest where the description says and are checked", auxiliary},
+          {"member 0 of an ensemble answers as the device does", ensemble},
           {"closing twice is harmless, a closed device refuses to run, another can be opened", closing}};
 }
 

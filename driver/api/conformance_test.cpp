@@ -27,7 +27,9 @@ TEST_CASE("a device that keeps the contract passes every check, whatever it can 
   for (int bits = 0; bits < 64; ++bits) {
     const FakeOptions options{bool(bits & 1), bool(bits & 2),  bool(bits & 4),
                               bool(bits & 8), bool(bits & 16), bool(bits & 32)};
-    const auto results = check_fake(options);
+    FakeOptions together = options;
+    together.ensemble = true;
+    const auto results = check_fake(bits % 3 ? options : together);
     CAPTURE(bits);
     CHECK(failed(results) == std::set<std::string>{});
   }
@@ -39,6 +41,7 @@ TEST_CASE("every fault is found, and every check can fail") {
     FakeOptions options;
     options.fault = static_cast<Fault>(i);
     if (options.fault == Fault::pretends_to_program) options.programmable = false;
+    options.ensemble = options.fault == Fault::ensemble_of_others;
     if (options.fault == Fault::out_of_order) options.stateful = false;  // whose order is its state
     bool found = false;
     for (const CheckResult& result : check_fake(options)) {

@@ -158,6 +158,28 @@ RunReport FakeDevice::run(ConstFrames in, Frames out, const RunOptions& options)
   return report;
 }
 
+void FakeDevice::configure_members(const std::vector<Settings>& members) {
+  std::vector<std::unique_ptr<FakeDevice>> made;
+  for (const Settings& own : members) {
+    made.push_back(std::make_unique<FakeDevice>(options_));
+    made.back()->params_ = changed(own);
+    made.back()->codes_ = codes_;
+    made.back()->writes_ = writes_;
+    made.back()->memory_ = has(Fault::ensemble_of_others) ? 50 : 0;
+  }
+  members_ = std::move(made);
+}
+
+RunReport FakeDevice::run_members(ConstFrames in, Frames out, const RunOptions& options) {
+  RunReport sum;
+  const Index count = in.count / static_cast<Index>(members_.size());
+  for (std::size_t m = 0; m < members_.size(); ++m) {
+    const Index first = static_cast<Index>(m) * count;
+    sum.frames += members_[m]->run(in.slice(first, count), out.slice(first, count), options).frames;
+  }
+  return sum;
+}
+
 void FakeDevice::program(ConstFrames codes) {
   if (has(Fault::pretends_to_program)) return;
   if (has(Fault::no_programme_check)) {

@@ -54,16 +54,17 @@ enum class Fault {
   ignores_its_seed,
   needs_one_thread,
   numbers_from_zero,
-  last = numbers_from_zero
+  ensemble_of_others,
+  last = ensemble_of_others
 };
 
 struct FakeOptions {
   bool stateful = true, noisy = true, programmable = true, transposed = true, aux = true, repeatable = true,
-       counted = true;
+       counted = true, ensemble = false;
   Fault fault = Fault::none;
 };
 
-class FakeDevice : public Device {
+class FakeDevice : public Device, public Ensemble {
  public:
   explicit FakeDevice(const FakeOptions& options, const Settings& settings = {});
   const DeviceInfo& describe() const override { return info_; }
@@ -76,6 +77,9 @@ class FakeDevice : public Device {
   void restore(const std::vector<std::byte>& state) override;
   SelfTest self_test() override;
   std::vector<Monitor> monitors() const override;
+  Ensemble* ensemble() override { return options_.ensemble ? this : nullptr; }
+  void configure_members(const std::vector<Settings>& members) override;
+  RunReport run_members(ConstFrames in, Frames out, const RunOptions& options) override;
   void close() override { open_ = false; }
 
   int fail_after = -1;  ///< run() throws LinkError after this many more calls; negative: never
@@ -93,6 +97,7 @@ class FakeDevice : public Device {
   std::vector<std::uint8_t> codes_;
   std::uint64_t writes_ = 0;
   double memory_ = 0;
+  std::vector<std::unique_ptr<FakeDevice>> members_;
   std::uint64_t exposures_ = 0;
   std::thread::id thread_ = std::this_thread::get_id();
   bool open_ = true;

@@ -20,7 +20,8 @@
 //
 // Numerics: fields are kept in the frame of the injected light, where the detuning is a rotation and injection stands
 // still; detuning and birefringence turn exactly and constant injection is integrated exactly (core/ode
-// RotatingHeun), the spin n decays exactly, the rest is Heun; the noise amplitude is that of the middle of the step.
+// RotatingHeun), the spin n decays exactly, the rest is Heun; the noise amplitude is that of the middle of the step,
+// to single precision.
 // Order 2 without noise. The delay is a whole number of steps and needs no interpolation.
 #include <complex>
 #include <cstdint>

@@ -1,5 +1,7 @@
 #include "sim/lasers/spin_flip_lanes.hpp"
 #include "sim/lasers/spin_flip_make.hpp"
+#include "sim/lasers/spin_flip_rates.hpp"
+#include "sim/lasers/spin_flip_run.hpp"
 
 namespace lightloop::spin_flip {
 

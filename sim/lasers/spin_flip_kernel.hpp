@@ -93,13 +93,13 @@ template <bool two, bool saturated, bool noisy, class V>
     const V carriers = s.carriers + ahead.carriers;
     if constexpr (two) {
       const V spin = s.spin + ahead.spin;
-      const V up = root_of_positive(r.noise * (carriers + spin)), down = root_of_positive(r.noise * (carriers - spin));
+      const V up = amplitude(r.noise * (carriers + spin)), down = amplitude(r.noise * (carriers - spin));
       const V ar = up * xi[0], ai = up * xi[1], br = down * xi[2], bi = down * xi[3];
       const Pair<V> fx = turned(r.half_x, ar + br, ai + bi), fy = turned(r.half_y, ai - bi, br - ar);  // -i (a - b)
       px = {px.r + fx.r, px.i + fx.i};
       py = {py.r + fy.r, py.i + fy.i};
     } else {
-      const V sd = root_of_positive(r.noise * carriers);
+      const V sd = amplitude(r.noise * carriers);
       px = {px.r + sd * xi[0], px.i + sd * xi[1]};
     }
   }

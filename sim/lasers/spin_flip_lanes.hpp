@@ -1,12 +1,10 @@
 #pragma once
-// Lasers of one value type. Private to spin_flip: one source per precision instantiates it.
-#include <cmath>
-#include <numbers>
+// Lasers of one value type: their state, and in and out of it. Private to spin_flip: one source per precision
+// instantiates it, with spin_flip_rates.hpp and spin_flip_run.hpp.
+#include <algorithm>
 #include <vector>
 
-#include "core/denormals.hpp"
 #include "core/error.hpp"
-#include "sim/detection/receiver.hpp"
 #include "sim/lasers/spin_flip.hpp"
 #include "sim/lasers/spin_flip_kernel.hpp"
 
@@ -68,76 +66,6 @@ class LaserLanes final : public Lasers {
 };
 
 template <class V>
-void LaserLanes<V>::set(int lane, const LaserModel& m, double bandwidth_hz) {
-  LIGHTLOOP_ASSERT(lane >= 0 && lane < kLanes);
-  using Complex = std::complex<double>;
-  const double h = grid_.step_s, k = 0.5 / m.photon_lifetime_s, g = 1 / m.carrier_lifetime_s;
-  const bool two = grid_.two_polarisations;
-  LaserModel& before = models_[static_cast<std::size_t>(lane)];
-  if (before.detuning_hz != m.detuning_hz) turn_past(lane, m.detuning_hz - before.detuning_hz);
-  const auto store = [&](V& to, double value) { at(to, lane) = static_cast<Scalar>(value); };
-  store(rates_.k, k * h);
-  store(rates_.k_alpha, k * m.alpha * h);
-  store(rates_.g, g * h);
-  store(rates_.saturation, m.saturation);
-  store(rates_.dichroism, m.dichroism_rate * h);
-  store(rates_.noise, m.spontaneous * g * h * (two ? 0.25 : 0.5));
-
-  // Exact rotation by the angle a = -(detuning +- birefringence) h; a constant c gives c h (e^{ia} - 1) / (ia).
-  const double detuning = 2 * std::numbers::pi * m.detuning_hz * h;
-  const double split = two ? m.birefringence_rad_per_s * h : 0;
-  const auto integral = [](double a) {
-    if (std::abs(a) < 1e-4) return Complex(1 - a * a / 6, a / 2);
-    return (std::polar(1.0, a) - 1.0) / Complex(0, a);
-  };
-  const double ax = -detuning - split, ay = -detuning + split, kick = m.injection_rate * h;
-  put(rates_.whole_x, lane, std::polar(1.0, ax));
-  put(rates_.whole_y, lane, std::polar(1.0, ay));
-  put(rates_.half_x, lane, std::polar(1.0, ax / 2));
-  put(rates_.half_y, lane, std::polar(1.0, ay / 2));
-  put(rates_.injected_x, lane, kick * (two ? std::cos(m.injection_angle_rad) : 1.0) * integral(ax));
-  put(rates_.injected_y, lane, kick * std::sin(m.injection_angle_rad) * integral(ay));
-
-  // e^{i phi} E(t - tau), and the turn of the frame in the meantime (whole turns taken off before rounding).
-  const double turns = std::fmod(m.detuning_hz * h * static_cast<double>(grid_.delay_steps), 1.0);
-  const Complex back = std::polar(m.feedback_rate * h, m.feedback_phase_rad - 2 * std::numbers::pi * turns);
-  put(rates_.feedback_x, lane, grid_.feedback == FeedbackPath::x_to_y ? 0 : back);
-  put(rates_.feedback_y, lane, back);
-
-  const double z = m.spin_rate * h;
-  const double phi1 = z > 1e-3 ? -std::expm1(-z) / z : 1 - z / 2 + z * z / 6;
-  const double phi2 = z > 1e-3 ? (std::expm1(-z) + z) / (z * z) : 0.5 - z / 6 + z * z / 24;
-  store(rates_.spin_keep, std::exp(-z));
-  store(rates_.spin_predict, phi1);
-  store(rates_.spin_first, phi1 - phi2);
-  store(rates_.spin_second, phi2);
-
-  const double keep = low_pass_keep(bandwidth_hz, h);
-  store(rates_.filter_keep, keep);
-  store(rates_.filter_take, 1 - keep);
-  before = m;
-  bandwidth_[static_cast<std::size_t>(lane)] = bandwidth_hz;
-}
-
-/// Another detuning means another frame from now on: light of age a must look as if it had always been in it.
-template <class V>
-void LaserLanes<V>::turn_past(int lane, double change_hz) {
-  const auto turn = [&](V* value, double age) {
-    const double turns = std::fmod(change_hz * grid_.step_s * age, 1.0);
-    for (std::size_t c = 0; c < parts_; c += 2) {
-      Scalar &re = at(value[c], lane), &im = at(value[c + 1], lane);
-      const auto z = std::complex<double>(re, im) * std::polar(1.0, 2 * std::numbers::pi * turns);
-      re = static_cast<Scalar>(z.real());
-      im = static_cast<Scalar>(z.imag());
-    }
-  };
-  const auto slots = static_cast<std::size_t>(grid_.delay_steps);
-  for (std::size_t age = 0; age < slots; ++age)
-    turn(&past_[((slot_ + slots - age) % slots) * parts_], static_cast<double>(age));
-  turn(oldest_, static_cast<double>(slots));
-}
-
-template <class V>
 LaserState LaserLanes<V>::state(int lane) const {
   const Fields<V>& f = fields_;
   return {{at(f.xr, lane), at(f.xi, lane)}, {at(f.yr, lane), at(f.yi, lane)}, at(f.carriers, lane), at(f.spin, lane)};
@@ -158,87 +86,6 @@ void LaserLanes<V>::set_state(int lane, const LaserState& state) {
   for (std::size_t c = 0; c < parts_; ++c) at(past_[slot_ * parts_ + c], lane) = at(now[c], lane);
   store(filtered_x_, std::norm(state.x));
   store(filtered_y_, std::norm(state.y));
-}
-
-template <class V>
-void LaserLanes<V>::advance(Index steps, const double* pump, const double* injected, const float* normals, Index stride,
-                            double* mean_x, double* mean_y) {
-  const FlushDenormals flush;
-  bool saturated = false;
-  for (const LaserModel& m : models_) saturated |= m.saturation != 0;
-  const auto go = [&](auto two, auto sat, auto noisy) {
-    run<two.value, sat.value, noisy.value>(steps, pump, injected, normals, stride, mean_x, mean_y);
-  };
-  const auto choose = [&](auto two, auto sat) {
-    if (normals)
-      go(two, sat, std::true_type{});
-    else
-      go(two, sat, std::false_type{});
-  };
-  const auto with = [&](auto two) {
-    if (saturated)
-      choose(two, std::true_type{});
-    else
-      choose(two, std::false_type{});
-  };
-  if (grid_.two_polarisations)
-    with(std::true_type{});
-  else
-    with(std::false_type{});
-}
-
-template <class V>
-template <bool two, bool saturated, bool noisy>
-void LaserLanes<V>::run(Index steps, const double* pump, const double* injected, const float* normals, Index stride,
-                        double* mean_x, double* mean_y) {
-  constexpr std::size_t parts = two ? 4 : 2;
-  const std::size_t slots = static_cast<std::size_t>(grid_.delay_steps);
-  // the polarisation that feeds x, and the one that feeds y
-  const std::size_t into_x = two && grid_.feedback != FeedbackPath::isotropic ? 2 : 0, into_y = two ? 2 - into_x : 0;
-  const Rates<V>& r = rates_;
-  Drive<V> begin, end;
-  begin.g_mu = end.g_mu = r.g * LanesOf<V>::load(pump);
-  const V light = LanesOf<V>::load(injected);
-  const Pair<V> jx{r.injected_x.r * light, r.injected_x.i * light}, jy{r.injected_y.r * light, r.injected_y.i * light};
-  const auto feed = [&](Drive<V>& drive, const V* from) {
-    drive.feedback_x = turned(r.feedback_x, from[into_x], from[into_x + 1]);
-    if constexpr (two) drive.feedback_y = turned(r.feedback_y, from[into_y], from[into_y + 1]);
-  };
-  feed(begin, oldest_);
-
-  Fields<V> s = fields_;
-  V filtered_x = filtered_x_, filtered_y = filtered_y_, sum_x{}, sum_y{};
-  std::size_t slot = slot_;
-  for (Index n = 0; n < steps; ++n) {
-    slot = slot + 1 == slots ? 0 : slot + 1;
-    V* const then = &past_[slot * parts];
-    feed(end, then);
-    if (n + 1 == steps)
-      for (std::size_t c = 0; c < parts; ++c) oldest_[c] = then[c];
-    V xi[4];
-    if constexpr (noisy)
-      for (Index c = 0; c < (two ? 4 : 2); ++c) xi[c] = LanesOf<V>::load(normals + (n * 4 + c) * stride);
-    step<two, saturated, noisy>(r, s, begin, end, jx, jy, xi);
-    begin = end;
-    then[0] = s.xr;
-    then[1] = s.xi;
-    filtered_x = r.filter_keep * filtered_x + r.filter_take * (s.xr * s.xr + s.xi * s.xi);
-    sum_x = sum_x + filtered_x;
-    if constexpr (two) {
-      then[2] = s.yr;
-      then[3] = s.yi;
-      filtered_y = r.filter_keep * filtered_y + r.filter_take * (s.yr * s.yr + s.yi * s.yi);
-      sum_y = sum_y + filtered_y;
-    }
-  }
-  fields_ = s;
-  filtered_x_ = filtered_x;
-  filtered_y_ = filtered_y;
-  slot_ = slot;
-  for (int lane = 0; lane < kLanes; ++lane) {
-    mean_x[lane] = static_cast<double>(at(sum_x, lane)) / static_cast<double>(steps);
-    mean_y[lane] = static_cast<double>(at(sum_y, lane)) / static_cast<double>(steps);
-  }
 }
 
 template <class V>
