@@ -121,6 +121,9 @@ void register_device(py::module_& m) {
         return py::make_tuple(parsed.backend, parsed.target, from_settings(parsed.settings));
       },
       py::arg("address"), "(backend, target, settings) of a device string.");
+  m.def(
+      "open_params", [](const std::string& address) { return registry().open_params(address); }, py::arg("address"),
+      "What may still be chosen when this device string is opened; empty where that is not known before.");
   py::class_<SharedSession> bound(m, "Session", "One open device: frames in, frames out, counted.");
   bound
       .def(py::init([](const std::string& address, const py::dict& settings) {
@@ -200,6 +203,7 @@ void register_device(py::module_& m) {
           "close", [](SharedSession& s) { without_interpreter(s, [](Session& session) { session.close(); }); },
           "Ends the use of the device; calling it twice is harmless.");
   register_tickets(m, bound);
+  register_members(m, bound);
 }
 
 }  // namespace lightloop::python

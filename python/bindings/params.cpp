@@ -1,3 +1,5 @@
+#include <pybind11/stl.h>
+
 #include <cstring>
 
 #include "core/error.hpp"

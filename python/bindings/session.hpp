@@ -26,6 +26,9 @@ struct SharedSession {
 /// Adds what does not wait: tickets, states, events, recording.
 void register_tickets(pybind11::module_& m, pybind11::class_<SharedSession>& session);
 
+/// Adds the members of ensembles, and sessions made of them.
+void register_members(pybind11::module_& m, pybind11::class_<SharedSession>& session);
+
 /// Calls body(session) without the interpreter lock, one caller at a time.
 template <class Body>
 auto without_interpreter(SharedSession& shared, Body&& body) {

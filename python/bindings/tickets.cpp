@@ -101,7 +101,7 @@ void register_tickets(py::module_& m, py::class_<SharedSession>& session) {
           "closed, opening, ready, running, degraded, lost or fault.")
       .def_property_readonly(
           "events", [](const SharedSession& s) { return s.session->events(); },
-          "What happened: losses, repeats, reopenings; the last thousand.")
+          "Losses, repeats, reopenings and the like; the last thousand.")
       .def_property_readonly(
           "policy", [](const SharedSession& s) { return from_settings(s.session->policy().all()); },
           "The session's own settings, given at opening as session={...}.")
