@@ -9,6 +9,7 @@ import sys
 
 import h5py
 import matplotlib
+import numpy as np
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")  # told apart by every eye
 
@@ -74,56 +75,120 @@ def draw_runs(figure, runs):
 class Sweep:
     """Measures with their axes, from a netCDF-4 file or an xarray Dataset."""
 
-    def __init__(self, axes, measures):
-        self.axes, self.measures = axes, measures  # name -> values; name -> (dimension names, values)
+    def __init__(self, axes, measures, units):
+        self.axes, self.measures, self.units = axes, measures, units  # name -> values; (dims, values); unit
 
     @classmethod
     def read(cls, file):
-        axes, measures = {}, {}
+        axes, measures, units = {}, {}, {}
         for name, data in file.items():
-            if data.is_scale:
-                axes[name] = data[()]
+            units[name] = _text(data.attrs.get("units", "1"))
+            if h5py.h5ds.is_scale(data.id):
+                if not _text(data.attrs.get("NAME", "")).startswith("This is a netCDF dimension but not"):
+                    axes[name] = data[()]
             else:
                 dims = (pathlib.PurePosixPath(d[0].name).name if len(d) else str(i) for i, d in enumerate(data.dims))
                 measures[name] = (tuple(dims), data[()])
-        return cls(axes, measures)
+        return cls(axes, measures, units)
 
     @classmethod
     def of(cls, dataset):
         measures = {name: (v.dims, v.values) for name, v in dataset.data_vars.items()}
-        return cls({name: c.values for name, c in dataset.coords.items()}, measures)
+        units = {name: v.attrs.get("units", "1") for name, v in dataset.variables.items()}
+        return cls({name: c.values for name, c in dataset.coords.items()}, measures, units)
+
+    def label(self, name):
+        unit = self.units.get(name, "1")
+        short = name[len("device.") :] if name.startswith("device.") else name
+        return short if unit in ("1", "") else f"{short} ({unit})"
+
+    def place(self, name, length):
+        """Numbers along an axis, and the words for them where they are not numbers."""
+        x = self.axes.get(name)
+        if x is None or x.dtype.kind not in "fiu":
+            return np.arange(length), None if x is None else [_text(v) for v in x]
+        return x, None
 
 
-def _draw_measure(axes, name, dims, values, coordinates):
+def _edges(x):
+    """Borders of the cells around x, also where its steps differ."""
+    if len(x) == 1:
+        return np.array([x[0] - 0.5, x[0] + 0.5])
+    middle = (x[1:] + x[:-1]) / 2
+    return np.concatenate([[x[0] - (middle[0] - x[0])], middle, [x[-1] + (x[-1] - middle[-1])]])
+
+
+def _name_ticks(axis, x, words):
+    if words is not None:
+        axis.set_ticks(list(x), words)
+
+
+def _draw_map(figure, axes, sweep, name, dims, mean):
+    (x, x_words), (y, y_words) = (sweep.place(d, n) for d, n in zip(dims, mean.shape))
+    across, up = np.argsort(x), np.argsort(y)
+    cells = axes.pcolormesh(_edges(np.asarray(x, float)[across]), _edges(np.asarray(y, float)[up]), mean[across][:, up].T,
+                            cmap="viridis", rasterized=True)  # fmt: skip
+    figure.colorbar(cells, ax=axes, label=sweep.label(name))
+    axes.set_xlabel(sweep.label(dims[0]))
+    axes.set_ylabel(sweep.label(dims[1]))
+    _name_ticks(axes.xaxis, x, x_words)
+    _name_ticks(axes.yaxis, y, y_words)
+
+
+def _draw_lines(axes, sweep, name, dims, mean, spread):
+    x, words = sweep.place(dims[0], mean.shape[0])
+    _name_ticks(axes.xaxis, x, words)
+    labels = [None]
+    if len(dims) == 2:
+        values, others = sweep.place(dims[1], mean.shape[1])
+        labels = others or [f"{sweep.label(dims[1])} = {v:.4g}" for v in values]
+    mean = mean.reshape(mean.shape[0], -1)
+    spread = None if spread is None else spread.reshape(mean.shape)
+    order = np.argsort(x) if words is None else np.arange(len(x))
+    for line in range(mean.shape[1]):
+        bars = None if spread is None else spread[order, line]
+        label = labels[line] if len(labels) == mean.shape[1] and mean.shape[1] <= 8 else None
+        axes.errorbar(np.asarray(x)[order], mean[order, line], bars, fmt="o-", markersize=3, capsize=2, label=label)
+    axes.set_xlabel(sweep.label(dims[0]))
+    axes.set_ylabel(sweep.label(name))
+    axes.grid(alpha=0.3)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize="x-small")
+
+
+def _draw_measure(figure, axes, sweep, name, dims, values):
     mean, spread = values, None
     if "repeat" in dims:
         at = dims.index("repeat")
-        mean, spread = values.mean(axis=at), values.std(axis=at)
+        mean, spread = values.mean(axis=at), values.std(axis=at) if values.shape[at] > 1 else None
         dims = dims[:at] + dims[at + 1 :]
-    axes.set_ylabel(name)
-    axes.grid(alpha=0.3)
+    for at in reversed(range(len(dims))):  # an axis of one value is no axis
+        if mean.shape[at] == 1 and len(dims) > 1:
+            mean, spread = mean.squeeze(at), None if spread is None else spread.squeeze(at)
+            dims = dims[:at] + dims[at + 1 :]
     if not dims:
         axes.errorbar([0], [mean], spread, fmt="o")
-        return
-    x = coordinates.get(dims[0])
-    if x is None or x.dtype.kind not in "fiu":
-        labels, x = x, range(mean.shape[0])
-        if labels is not None:
-            axes.set_xticks(list(x), [_text(label) for label in labels])
-    mean = mean.reshape(mean.shape[0], -1)
-    spread = None if spread is None else spread.reshape(mean.shape)
-    for line in range(mean.shape[1]):
-        bars = None if spread is None else spread[:, line]
-        axes.errorbar(x, mean[:, line], bars, fmt="o-", markersize=3, capsize=2)
-    axes.set_xlabel(dims[0])
+        axes.set_ylabel(sweep.label(name))
+    elif len(dims) == 2 and mean.shape[0] > 1 and mean.shape[1] > 3:
+        _draw_map(figure, axes, sweep, name, dims, mean)
+    else:
+        _draw_lines(axes, sweep, name, dims, mean, spread)
 
 
 def draw_sweep(figure, sweep):
-    """Each measure over the first axis, one line for each place on the others; bars are the spread of repeats."""
+    """Each measure as a curve over one axis or a map over two; bars are the spread of repeats. Axes of a few values, and
+    those beyond two, become lines of one picture."""
     shown = {name: m for name, m in sweep.measures.items() if m[1].dtype.kind in "fiu" and m[1].ndim}
-    panels = figure.subplots(1, max(1, len(shown)), squeeze=False)[0]
+    if len(shown) > 1:
+        shown.pop("elapsed", None)
+    across = min(3, max(1, len(shown)))
+    down = -(-max(1, len(shown)) // across)
+    figure.set_size_inches(max(5.0, 4.2 * across), 3.6 * down)
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in panels[len(shown) :]:
+        axes.set_axis_off()
     for axes, (name, (dims, values)) in zip(panels, shown.items()):
-        _draw_measure(axes, name, dims, values, sweep.axes)
+        _draw_measure(figure, axes, sweep, name, dims, values)
 
 
 def _load(what):

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <new>
 
 #include "core/error.hpp"
 #include "devices/catalogue.hpp"
@@ -131,6 +130,8 @@ std::string unexpected(const CLI::App& app) {
          (near ? " Did you mean " + *near + "?" : "") + " See " + path_of(app) + " --help.";
 }
 
+}  // namespace
+
 int parse_and_run(int argc, char** argv) {
   Registry registry;
   add_devices(registry);
@@ -231,6 +232,16 @@ int parse_and_run(int argc, char** argv) {
   serve_verb->add_flag("--json", service.json, "one JSON object per line");
   serve_verb->callback([&] { status = serve(service, registry); });
 
+  SweepRequest grid;
+  auto* sweep_verb = verb("sweep", "measure a device over a grid of its settings, as a TOML file says");
+  sweep_verb->footer(kSweepHelp);
+  sweep_verb->add_option("file", grid.file, "what to sweep and to measure")->required()->type_name("SWEEP.toml");
+  sweep_verb->add_option("-o,--out", grid.out, "netCDF-4 file to write (default: SWEEP.h5)")->type_name("FILE.h5");
+  sweep_verb->add_flag("--force", grid.force, "replace a file that holds another sweep");
+  sweep_verb->add_flag("--json", grid.json, "print the result as JSON");
+  sweep_verb->add_flag("--quiet", grid.quiet, "no progress");
+  sweep_verb->callback([&] { status = sweep(grid); });
+
   std::string shown;
   FormatOptions show_format;
   auto* show_verb = verb("show", "kind, settings and result of a file");
@@ -271,33 +282,6 @@ int parse_and_run(int argc, char** argv) {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
     throw FileError("cannot write the answer", std::strerror(errno), "", "Free some space, or write it elsewhere.");
   return status;
-}
-
-int report(const std::exception& error, ExitCode code) {
-  std::fprintf(stderr, "lightloop: %s\n", error.what());
-  return code;
-}
-}  // namespace
-
-int main(int argc, char** argv) try { return parse_and_run(argc, argv); } catch (const Timeout& error) {
-  return report(error, kDeviceFault);
-} catch (const LinkError& error) {
-  return report(error, kDeviceFault);
-} catch (const Busy& error) {
-  return report(error, kDeviceFault);
-} catch (const DeviceError& error) {
-  return report(error, kDeviceFault);
-} catch (const Refused& error) {
-  return report(error, kRefused);
-} catch (const InternalError& error) {
-  return report(error, kFailed);
-} catch (const Error& error) {
-  return report(error, kBadInput);
-} catch (const std::bad_alloc&) {
-  std::fputs("lightloop: out of memory. Use a smaller net, batch or device.\n", stderr);
-  return kFailed;
-} catch (const std::exception& error) {
-  return report(error, kFailed);
 }
 
 }  // namespace lightloop::command

@@ -32,6 +32,12 @@ struct ReproduceRequest {
   bool json = false;
 };
 
+struct SweepRequest {
+  std::string file;  ///< TOML
+  std::string out;   ///< empty: its name with .h5, in the present folder
+  bool force = false, json = false, quiet = false;
+};
+
 struct ServeRequest {
   std::vector<std::string> devices;  ///< "NAME=STRING" or "STRING"
   std::string listen, tls_cert, tls_key, tls_ca, token_file;
@@ -56,6 +62,11 @@ int serve(const ServeRequest& request, const Registry& registry);
 int show(const std::string& file, Format format);
 int plot(const std::vector<std::string>& files, const std::string& out, Format format);
 int reproduce(const ReproduceRequest& request);
+/// Hands the process over to Python: does not return unless there is none.
+int sweep(const SweepRequest& request);
+
+/// Parses and runs a command line; throws what went wrong.
+int parse_and_run(int argc, char** argv);
 
 /// Parses and runs a whole command line; every exception becomes one line on stderr and an exit code.
 int main(int argc, char** argv);

@@ -16,6 +16,7 @@ inline constexpr const char* kExamples =
     "  lightloop devices sim:opu        every setting with unit, default and range\n"
     "  lightloop check sim:opu          does the device keep the contract?\n"
     "  lightloop check sim:delay_vcsel --physics   threshold, relaxation oscillation, locking: measured | formula\n"
+    "  lightloop sweep sweep.toml       measures over a grid of settings: sweep.h5\n"
     "  lightloop plot run.h5            draws run.png\n\n";
 
 inline constexpr const char* kTrainHelp =
@@ -33,6 +34,20 @@ inline constexpr const char* kTrainHelp =
     "Before the first frame the run says how many frames, seconds and joules it may need; above --max-device-seconds "
     "it\n"
     "stops there unless --yes. Progress goes to stderr, the result to stdout.\n";
+
+inline constexpr const char* kSweepHelp =
+    "Example, sweep.toml:\n"
+    "  device  = \"sim:delay_vcsel\"\n"
+    "  measure = [\"consistency\", \"memory_capacity\"]     # of lightloop.metrics, or \"file.py:function\"\n"
+    "  repeats = 4\n"
+    "  [over]\n"
+    "  \"device.laser.bias[mA]\" = { from = 4, to = 6, points = 9 }\n"
+    "  \"device.injection.detuning[GHz]\" = [-20, 0, 20]\n"
+    "then: lightloop sweep sweep.toml && lightloop plot sweep.h5\n"
+    "Points that are done are kept in FILE.h5.parts: after Ctrl-C or a power cut the same line goes on from there.\n"
+    "Other keys: seed, engine = \"threads\", order, settle, hysteresis, reference_every, abort, as of ll.sweep in "
+    "Python\n"
+    "(docs/sweeps.md). Needs the Python package.\n";
 
 inline constexpr const char* kServeHelp =
     "Example, in two terminals:\n"

@@ -13,11 +13,17 @@
 
 namespace lightloop::command {
 namespace {
-/// Runs a program to its end; its exit status, 128 + signal, or 127 when it cannot be started.
-int run_program(const std::vector<std::string>& words, bool silent) {
+/// As the system takes them; valid as long as `words`.
+std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> arguments;
   for (const auto& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
+  return arguments;
+}
+
+/// Runs a program to its end; its exit status, 128 + signal, or 127 when it cannot be started.
+int run_program(const std::vector<std::string>& words, bool silent) {
+  std::vector<char*> arguments = pointers(words);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   if (silent)
@@ -49,8 +55,10 @@ std::filesystem::path shared_file(const std::string& name) {
   return program().parent_path().parent_path() / "share" / "lightloop" / name;
 }
 
-int run_script(const std::filesystem::path& script, const std::vector<std::string>& arguments,
-               const std::vector<std::string>& modules) {
+namespace {
+/// The command line of a script, with the first Python that can import `modules`; empty when there is none.
+std::vector<std::string> words_of(const std::filesystem::path& script, const std::vector<std::string>& arguments,
+                                  const std::vector<std::string>& modules) {
   if (!std::filesystem::exists(script))
     throw FileError(script.string(), "not found", "", "It is installed beside the command; install Lightloop again.");
   setenv("LIGHTLOOP", program().c_str(), 1);
@@ -59,9 +67,22 @@ int run_script(const std::filesystem::path& script, const std::vector<std::strin
     if (run_program({python, "-I", "-c", probe}, true) != 0) continue;
     std::vector<std::string> words = {python, "-I", script.string()};
     words.insert(words.end(), arguments.begin(), arguments.end());
-    return run_program(words, false);
+    return words;
   }
-  return -1;
+  return {};
+}
+}  // namespace
+
+int run_script(const std::filesystem::path& script, const std::vector<std::string>& arguments,
+               const std::vector<std::string>& modules) {
+  const auto words = words_of(script, arguments, modules);
+  return words.empty() ? -1 : run_program(words, false);
+}
+
+void become_script(const std::filesystem::path& script, const std::vector<std::string>& arguments,
+                   const std::vector<std::string>& modules) {
+  const auto words = words_of(script, arguments, modules);
+  if (!words.empty()) execvp(words[0].c_str(), pointers(words).data());
 }
 
 }  // namespace lightloop::command

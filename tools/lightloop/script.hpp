@@ -16,5 +16,8 @@ std::filesystem::path shared_file(const std::string& name);
 /// nothing (-1) when no Python has the modules. Throws FileError when the script is not there.
 int run_script(const std::filesystem::path& script, const std::vector<std::string>& arguments,
                const std::vector<std::string>& modules);
+/// The same, but this process becomes the script, so that signals reach it. Returns when no Python has the modules.
+void become_script(const std::filesystem::path& script, const std::vector<std::string>& arguments,
+                   const std::vector<std::string>& modules);
 
 }  // namespace lightloop::command
