@@ -217,7 +217,7 @@ TEST_CASE("payloads longer than a window pass in both directions") {
 }
 
 TEST_CASE("a deadline holds although the device is late, and its late answer is dropped") {
-  Bench bench(Devices{{"echo0", "sim:echo,size=500000,delay=1.5"}});
+  Bench bench(Devices{{"echo0", "sim:echo,size=500000,delay=3"}});
   const auto device = bench.open("echo0");
   const auto run = [&](std::uint8_t first, std::optional<Clock::time_point> deadline) {
     const FrameBuffer in = numbered(device->describe(), 5, first);
