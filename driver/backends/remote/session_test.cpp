@@ -228,7 +228,7 @@ TEST_CASE("a deadline holds although the device is late, and its late answer is 
   const auto begin = Clock::now();
   CHECK_THROWS_AS(run(1, begin + 100ms), Timeout);
   CHECK_THROWS_AS(run(2, begin + 200ms), Timeout);  // still busy with the first
-  CHECK(Clock::now() - begin < 1s);                 // the bound leaves room for a busy machine, the answer takes longer
+  CHECK(Clock::now() - begin < 2500ms);             // the bound leaves room for a busy machine, the answer takes longer
   CHECK(run(3, std::nullopt));
   CHECK(run(4, Clock::now() + 60s));
 }
@@ -243,7 +243,7 @@ TEST_CASE("a server that stops taking in does not keep the caller past the deadl
   FrameBuffer out(device->describe().output, 20);
   const auto begin = Clock::now();
   CHECK_THROWS_AS(device->run(in.frames(), out.frames(), {.deadline = begin + 200ms}), Error);
-  CHECK(Clock::now() - begin < 1s);                                    // a heartbeat would find out after five
+  CHECK(Clock::now() - begin < 2500ms);                                // a heartbeat would find out after five
   CHECK_THROWS_AS(device->run(in.frames(), out.frames()), LinkError);  // the session is over
   pipes->to_server.stall(false);
 }
