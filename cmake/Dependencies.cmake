@@ -28,3 +28,11 @@ else()
   message(STATUS "gRPC or protobuf not found: `remote:` devices and `lightloop serve` are left out "
                  "(install libgrpc++-dev libprotobuf-dev protobuf-compiler)")
 endif()
+
+find_path(FFTW_INCLUDE_DIR fftw3.h)
+find_library(FFTW_LIBRARY fftw3)
+if(FFTW_INCLUDE_DIR AND FFTW_LIBRARY)
+  set(FFTW_FOUND TRUE)
+else()
+  message(STATUS "FFTW not found: no Fourier transforms, so no Kuramoto-Sivashinsky task and no spectra (install libfftw3-dev)")
+endif()

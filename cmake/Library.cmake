@@ -14,6 +14,9 @@ endif()
 if(CURL_FOUND)
   target_link_libraries(lightloop PRIVATE CURL::libcurl)
 endif()
+if(FFTW_FOUND)
+  target_link_libraries(lightloop PRIVATE ${FFTW_LIBRARY})
+endif()
 target_link_options(lightloop PRIVATE -Wl,--exclude-libs,ALL -Wl,--no-undefined)
 target_include_directories(lightloop PUBLIC
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/generated>
