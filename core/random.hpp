@@ -35,6 +35,9 @@ enum class Purpose : std::uint32_t {
   projection_noise = 21,  ///< digital noise added after read-out (an experiment)
   calibration = 22,       ///< probe patterns
   medium_jitter = 23,     ///< read: part of the field that differs from frame to frame
+  input_mask = 24,        ///< fabrication: the mask of a time-multiplexed reservoir
+  echo_state = 25,        ///< fabrication: weights of an echo-state network
+  task_data = 26,         ///< the series of a benchmark task
   mesh_fabrication = 30,  ///< splitters of interferometers
   mesh_programming = 31,  ///< phases as they are set
   mesh_read = 32,
