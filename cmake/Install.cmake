@@ -10,7 +10,8 @@ install(TARGETS lightloop EXPORT LightloopTargets LIBRARY DESTINATION ${CMAKE_IN
 foreach(folder IN ITEMS core driver sim devices training)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lightloop
     FILES_MATCHING PATTERN "*_test.hpp" EXCLUDE PATTERN "*_handle.hpp" EXCLUDE
-    PATTERN "*_for_tests.hpp" EXCLUDE PATTERN "test_files.hpp" EXCLUDE PATTERN "*.hpp")
+    PATTERN "*_for_tests.hpp" EXCLUDE PATTERN "test_files.hpp" EXCLUDE
+    PATTERN "eigen.hpp" EXCLUDE PATTERN "*.hpp")
 endforeach()
 install(EXPORT LightloopTargets NAMESPACE Lightloop:: DESTINATION ${LIGHTLOOP_CMAKE_DIR})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/LightloopConfig.cmake.in ${PROJECT_BINARY_DIR}/LightloopConfig.cmake
