@@ -22,6 +22,9 @@ void register_train(py::module_& m);
 void register_runs(py::module_& m);
 void register_datasets(py::module_& m);
 void register_random(py::module_& m);
+void register_reservoir(py::module_& m);
+void register_metrics(py::module_& m);
+void register_tasks(py::module_& m);
 
 /// Every device of this build; filled on first use.
 const Registry& registry();

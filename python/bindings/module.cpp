@@ -11,6 +11,9 @@ PYBIND11_MODULE(_core, m) {
   register_layer(m);
   register_random(m);
   register_datasets(m);
+  register_reservoir(m);
+  register_metrics(m);
+  register_tasks(m);
   register_train(m);
   register_runs(m);
 }

@@ -1,7 +1,8 @@
 """Lightloop: train neural networks on light.
 
 Open a device by its string and show it codes (`open`), use it as a random projection (`Projection`, `OPU`), train a
-network through it (`train`), sweep its parameters (`sweep`), draw what came out (`plot`).
+network through it (`train`), or a reservoir (`Reservoir`, `ESN`, `metrics`, `tasks`), sweep its parameters (`sweep`), draw
+what came out (`plot`).
 """
 
 import importlib
@@ -25,6 +26,7 @@ from .errors import (
     Unsupported,
     WaitTimeout,
 )
+from . import metrics, tasks
 from ._core import Stream, __version__, layer_params, projection_params, set_threads, threads, train_params
 from .layer import Layer
 from .projection import Projection
@@ -36,11 +38,13 @@ from .training import load_dataset, plan, rules, train
 
 if TYPE_CHECKING:
     from .opu import OPU
+    from .reservoir import ESN, Reservoir
 
 __all__ = [
     "DeviceError",
     "Busy",
     "Cancelled",
+    "ESN",
     "Error",
     "FileError",
     "FrameError",
@@ -53,6 +57,7 @@ __all__ = [
     "Projection",
     "Run",
     "Refused",
+    "Reservoir",
     "Session",
     "ShapeMismatch",
     "Stream",
@@ -64,6 +69,7 @@ __all__ = [
     "layer_params",
     "load_dataset",
     "load_run",
+    "metrics",
     "open",
     "plan",
     "plot",
@@ -71,6 +77,7 @@ __all__ = [
     "rules",
     "set_threads",
     "sweep",
+    "tasks",
     "threads",
     "train",
     "train_params",
@@ -89,4 +96,8 @@ def __getattr__(name: str) -> Any:
         from .opu import OPU
 
         return OPU
+    if name in ("ESN", "Reservoir"):
+        from . import reservoir
+
+        return getattr(reservoir, name)
     raise AttributeError(f"module 'lightloop' has no attribute {name!r}")

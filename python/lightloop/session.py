@@ -57,6 +57,7 @@ class Session(_core.Session):
 
     def __init__(self, address: str, settings: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         super().__init__(address, without_prefix(flatten(settings, **more), "device"))
+        self._opened = True
 
     def submit(
         self, codes: Any, *, aux: Any = None, timeout: float | None = None, transposed: bool = False
@@ -86,6 +87,8 @@ class Session(_core.Session):
         self.close()
 
     def __repr__(self) -> str:
+        if "_opened" not in self.__dict__:  # shown in the traceback of a failed opening
+            return "<lightloop.Session, not open>"
         info = self.info
         return f"<lightloop.Session {self.address}: {info.input} -> {info.output}>"
 
