@@ -68,7 +68,7 @@ def channel():
 def capacity():
     print("| operating point | rank | total | total / rank | degrees 1 to 7 | unthresholded minus rank | bias expected |")
     print("|---|---|---|---|---|---|---|")
-    u = np.random.default_rng(2).uniform(-1, 1, (20200, 1))
+    u = np.random.default_rng(2).uniform(-1, 1, (40200, 1))
     for name, change in (("pump 1.0, feedback 15 /ns", {}), ("pump 0.9, feedback 30 /ns", {"laser.pump": 0.9, "feedback.rate_per_s": 30e9}),
                          ("pump 1.0, feedback 5 /ns", {"feedback.rate_per_s": 5e9}),
                          ("pump 1.0, feedback 15 /ns, b 1e-5, 30 dB", None)):  # fmt: skip
