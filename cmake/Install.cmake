@@ -10,9 +10,12 @@ install(TARGETS lightloop EXPORT LightloopTargets LIBRARY DESTINATION ${CMAKE_IN
 foreach(folder IN ITEMS core driver sim devices training)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lightloop
     FILES_MATCHING PATTERN "*_test.hpp" EXCLUDE PATTERN "*_handle.hpp" EXCLUDE
+    PATTERN "driver/backends/plugin/include" EXCLUDE PATTERN "library.hpp" EXCLUDE
     PATTERN "*_for_tests.hpp" EXCLUDE PATTERN "test_files.hpp" EXCLUDE
     PATTERN "eigen.hpp" EXCLUDE PATTERN "*.hpp")
 endforeach()
+# What a plugin needs: #include <lightloop/plugin.h> or .hpp, with only ${CMAKE_INSTALL_INCLUDEDIR} to look in.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/driver/backends/plugin/include/lightloop DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT LightloopTargets NAMESPACE Lightloop:: DESTINATION ${LIGHTLOOP_CMAKE_DIR})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/LightloopConfig.cmake.in ${PROJECT_BINARY_DIR}/LightloopConfig.cmake
   INSTALL_DESTINATION ${LIGHTLOOP_CMAKE_DIR})

@@ -11,3 +11,16 @@ else()
 endif()
 set(LIGHTLOOP_PYTHON_EXECUTABLE ${found} CACHE FILEPATH "Python for tests and scripts")
 unset(found)
+
+# LIGHTLOOP_LIBPYTHON: what a program that is not Python loads when it opens a python: device. Nothing is linked with it.
+if(NOT DEFINED LIGHTLOOP_LIBPYTHON)
+  execute_process(COMMAND ${LIGHTLOOP_PYTHON_EXECUTABLE} -c
+    "import os, sysconfig; v = sysconfig.get_config_var; print(os.path.join(v('LIBDIR'), v('INSTSONAME')))"
+    OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(NOT EXISTS "${found}" OR NOT found MATCHES "\\.so")
+    message(STATUS "no shared libpython found: the command cannot open python: devices (install python3-dev)")
+    set(found "")
+  endif()
+  set(LIGHTLOOP_LIBPYTHON "${found}" CACHE FILEPATH "Shared libpython, loaded when a python: device is opened")
+  unset(found)
+endif()

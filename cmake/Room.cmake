@@ -1,7 +1,8 @@
 # lightloop_room(NAME SOURCES ... TESTS ... BENCHMARKS ...): one folder = one object library, its tests and its benchmarks.
 # File names are relative to the folder; object libraries are joined into liblightloop by Library.cmake.
 add_library(lightloop_flags INTERFACE)
-target_include_directories(lightloop_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+target_include_directories(lightloop_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated
+  ${PROJECT_SOURCE_DIR}/driver/backends/plugin/include)
 target_compile_options(lightloop_flags INTERFACE
   -Wall -Wextra -Wconversion -Wshadow
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>   # GCC 12 warns of every "text" + std::string&& (its bug 105651)

@@ -51,7 +51,21 @@ Codes run(Device& device, ConstFrames in, const RunOptions& options, std::uint8_
   const Frames out = memory.frames();
   if (out.count * out.size > 0) std::memset(out.data, fill, static_cast<std::size_t>(out.count * out.size * out.bytes));
   Codes codes;
-  codes.report = device.run(in, out, options);
+  if (const Index limit = device.describe().max_batch; in.count <= limit) {
+    codes.report = device.run(in, out, options);
+  } else {
+    for (Index done = 0; done < in.count; done += limit) {
+      const Index n = std::min(limit, in.count - done);
+      RunOptions part = options;
+      part.first_frame_id += static_cast<std::uint64_t>(done);
+      const RunReport said = device.run(in.slice(done, n), out.slice(done, n), part);
+      codes.report.frames += said.frames;
+      codes.report.codes += said.codes;
+      codes.report.saturated += said.saturated;
+      codes.report.device_s += said.device_s;
+      codes.report.device_j += said.device_j;
+    }
+  }
   codes.size = out.size;
   codes.exact = device.describe().repeatable;
   for (Index frame = 0; frame < out.count; ++frame)

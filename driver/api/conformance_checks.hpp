@@ -1,5 +1,6 @@
 #pragma once
 // What the checks of the conformance suite share. Internal to the suite.
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,6 +46,9 @@ std::vector<Check> session_checks();
 
 inline constexpr Index kFrames = 5;  ///< in most checks: a few, and not a power of two
 
+/// The same, where all must go into one batch.
+inline Index few(const DeviceInfo& info) { return std::min(kFrames, info.max_batch); }
+
 /// Repeatable uniform codes of a format; `set` chooses among independent sets.
 FrameBuffer probe(const FrameFormat& format, Index count, std::uint64_t set = 0);
 /// Input frames and (output) memory of a pass; for the transposed pass with the sizes swapped.
@@ -62,7 +66,7 @@ struct Codes {
   std::vector<std::uint32_t> values;
   RunReport report;
 };
-/// Runs `in`; every bit of the output memory is set to those of `fill` before.
+/// Runs `in`, in as many batches as the device needs; every bit of the output memory is set to those of `fill` before.
 Codes run(Device& device, ConstFrames in, const RunOptions& options = {}, std::uint8_t fill = 0);
 /// Empty when the same, else where they differ first: bit by bit, or frame by frame for a device that does not repeat
 /// its noise.

@@ -62,13 +62,14 @@ void report(const Open& open) {
   require(said.saturated >= 0 && said.saturated <= at_an_end, "reported " + std::to_string(said.saturated) +
                                                                   " clipped codes, but " + std::to_string(at_an_end) +
                                                                   " lie at an end of the range");
+  const Index batches = (kFrames + info.max_batch - 1) / info.max_batch;
   const auto near = [](double a, double b) { return std::abs(a - b) <= 0.01 * b; };
-  require(near(said.device_s, info.cost.seconds(kFrames, 1)), "reported " + std::to_string(said.device_s) +
-                                                                  " s, the cost model says " +
-                                                                  std::to_string(info.cost.seconds(kFrames, 1)) + " s");
-  require(near(said.device_j, info.cost.joules(kFrames, 1)), "reported " + std::to_string(said.device_j) +
-                                                                 " J, the cost model says " +
-                                                                 std::to_string(info.cost.joules(kFrames, 1)) + " J");
+  require(near(said.device_s, info.cost.seconds(kFrames, batches)),
+          "reported " + std::to_string(said.device_s) + " s, the cost model says " +
+              std::to_string(info.cost.seconds(kFrames, batches)) + " s");
+  require(near(said.device_j, info.cost.joules(kFrames, batches)),
+          "reported " + std::to_string(said.device_j) + " J, the cost model says " +
+              std::to_string(info.cost.joules(kFrames, batches)) + " J");
 }
 
 void only_grow(const Open& open) {

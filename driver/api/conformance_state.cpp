@@ -115,15 +115,15 @@ void auxiliary(const Open& open) {
   auto device = fresh(open);
   const DeviceInfo info = device->describe();
   if (info.aux_inputs.empty()) throw Skipped{"the device has no auxiliary inputs"};
-  const Index n = static_cast<Index>(info.aux_inputs.size());
-  const FrameBuffer frames = probe_input(info, kFrames);
+  const Index n = static_cast<Index>(info.aux_inputs.size()), count = few(info);
+  const FrameBuffer frames = probe_input(info, count);
   const auto with = [&](const Matrix<std::uint16_t>& aux) {
     ConstFrames in = frames.frames();
     in.aux = aux.view();
     return in;
   };
-  Matrix<std::uint16_t> rest(kFrames, n), too_many(kFrames, n + 1), too_few(kFrames - 1, n);
-  for (Index r = 0; r < kFrames; ++r)
+  Matrix<std::uint16_t> rest(count, n), too_many(count, n + 1), too_few(count - 1, n);
+  for (Index r = 0; r < count; ++r)
     for (Index c = 0; c < n; ++c)
       rest(r, c) = static_cast<std::uint16_t>(info.aux_inputs[static_cast<std::size_t>(c)].rest);
   LIGHTLOOP_REQUIRE_THROWS(ShapeMismatch, "one auxiliary code too many", run(*device, with(too_many)));
@@ -132,7 +132,7 @@ void auxiliary(const Open& open) {
     const AuxFormat& aux = info.aux_inputs[static_cast<std::size_t>(c)];
     if (aux.bits == 16) continue;
     Matrix<std::uint16_t> high = rest;
-    high(kFrames - 1, c) = static_cast<std::uint16_t>(1u << aux.bits);
+    high(count - 1, c) = static_cast<std::uint16_t>(1u << aux.bits);
     LIGHTLOOP_REQUIRE_THROWS(OutOfRange, "an auxiliary code above the highest", run(*device, with(high)));
   }
   const Codes at_rest = run(*device, with(rest));

@@ -35,6 +35,17 @@ TEST_CASE("a device that keeps the contract passes every check, whatever it can 
   }
 }
 
+TEST_CASE("a device that takes one frame at a time, or a few, passes") {
+  for (const Index max_batch : {Index{1}, Index{2}, Index{4}}) {
+    for (const bool on : {false, true}) {
+      FakeOptions options{on, on, on, on, on};
+      options.max_batch = max_batch;
+      CAPTURE(max_batch, on);
+      CHECK(failed(check_fake(options)) == std::set<std::string>{});
+    }
+  }
+}
+
 TEST_CASE("every fault is found, and every check can fail") {
   std::set<std::string> able;
   for (int i = 1; i <= static_cast<int>(Fault::last); ++i) {

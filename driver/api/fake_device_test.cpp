@@ -31,7 +31,7 @@ FakeDevice::FakeDevice(const FakeOptions& options, const Settings& settings) : o
   info_.repeatable = options.repeatable || info_.deterministic;
   info_.transposed = options.transposed;
   info_.pairing = options.counted ? Pairing::counted : Pairing::certain;
-  info_.max_batch = 100;
+  info_.max_batch = options.max_batch;
   info_.cost = {.frame_s = has(Fault::frames_cost_nothing) ? 0.0 : 1e-3,
                 .batch_s = 1e-2,
                 .program_s = 0.5,

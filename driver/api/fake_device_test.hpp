@@ -62,6 +62,7 @@ struct FakeOptions {
   bool stateful = true, noisy = true, programmable = true, transposed = true, aux = true, repeatable = true,
        counted = true, ensemble = false;
   Fault fault = Fault::none;
+  Index max_batch = 100;
 };
 
 class FakeDevice : public Device, public Ensemble {

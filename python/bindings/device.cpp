@@ -1,8 +1,16 @@
 #include <pybind11/stl.h>
 
+#include <array>
+#include <chrono>
+
 #include "core/error.hpp"
+#include "driver/api/conformance.hpp"
+#include "driver/api/description.hpp"
+#include "driver/api/discover.hpp"
+#include "driver/backends/python/python.hpp"
 #include "python/bindings/bindings.hpp"
 #include "python/bindings/codes.hpp"
+#include "python/bindings/python_device.hpp"
 #include "python/bindings/session.hpp"
 
 namespace lightloop::python {
@@ -39,8 +47,51 @@ py::array run(SharedSession& shared, const py::array& codes, const py::object& a
   return result;
 }
 
+/// FrameFormat, or (shape, bits, meaning) with the last two left out at will.
+FrameFormat to_format(const py::object& format) {
+  if (py::isinstance<FrameFormat>(format)) return format.cast<FrameFormat>();
+  const py::object type = py::type::of<FrameFormat>();
+  return type(*py::tuple(format)).cast<FrameFormat>();
+}
+
+DeviceInfo make_info(const std::string& kind, const py::object& input, const py::object& output,
+                     const std::string& model, const std::string& serial, const std::string& version,
+                     const std::vector<AuxFormat>& aux_inputs, const py::object& program, bool stateful,
+                     bool deterministic, bool repeatable, bool transposed, Index max_batch, double frame_s,
+                     double batch_s, double program_s, double power_w, double program_j,
+                     const std::string& calibration_id, const std::string& pairing) {
+  DeviceInfo info;
+  info.kind = kind;
+  info.model = model;
+  info.serial = serial;
+  info.version = version;
+  info.input = to_format(input);
+  info.output = to_format(output);
+  info.aux_inputs = aux_inputs;
+  if (!program.is_none()) info.program = to_format(program);
+  info.stateful = stateful;
+  info.deterministic = deterministic;
+  info.repeatable = repeatable || deterministic;
+  info.transposed = transposed;
+  info.max_batch = max_batch;
+  info.cost = {frame_s, batch_s, program_s, power_w, program_j};
+  info.calibration_id = calibration_id;
+  Settings flat = to_settings(info);
+  flat["pairing"] = pairing;
+  if (model.empty()) flat["model"] = std::string("a device of your own");
+  DeviceInfo checked = info_from(flat, model.empty() ? "a device" : model);
+  checked.model = model;
+  return checked;
+}
+
 void register_records(py::module_& m) {
   py::class_<FrameFormat>(m, "FrameFormat", "Shape, bits and meaning of one frame's codes.")
+      .def(py::init([](const py::object& shape, int bits, const std::string& meaning) {
+             const bool one = py::isinstance<py::int_>(shape);
+             return FrameFormat{one ? std::vector<Index>{shape.cast<Index>()} : shape.cast<std::vector<Index>>(), bits,
+                                meaning};
+           }),
+           py::arg("shape"), py::arg("bits") = 8, py::arg("meaning") = "code")
       .def_property_readonly("shape", [](const FrameFormat& f) { return to_tuple(f.shape); })
       .def_readonly("bits", &FrameFormat::bits)
       .def_readonly("meaning", &FrameFormat::meaning)
@@ -53,6 +104,8 @@ void register_records(py::module_& m) {
                f.meaning + ")";
       });
   py::class_<AuxFormat>(m, "AuxFormat", "One extra code per frame beside the main input.")
+      .def(py::init<std::string, int, std::uint32_t, std::string>(), py::arg("name"), py::arg("bits") = 8,
+           py::arg("rest") = 0, py::arg("help") = "")
       .def_readonly("name", &AuxFormat::name)
       .def_readonly("bits", &AuxFormat::bits)
       .def_readonly("rest", &AuxFormat::rest)
@@ -66,6 +119,15 @@ void register_records(py::module_& m) {
       .def("seconds", &CostModel::seconds, py::arg("frames"), py::arg("batches") = 0, py::arg("programs") = 0)
       .def("joules", &CostModel::joules, py::arg("frames"), py::arg("batches") = 0, py::arg("programs") = 0);
   py::class_<DeviceInfo>(m, "DeviceInfo", "What a device is and can do.")
+      .def(py::init(&make_info), py::arg("kind"), py::arg("input"), py::arg("output"), py::kw_only(),
+           py::arg("model") = "", py::arg("serial") = "", py::arg("version") = "",
+           py::arg("aux_inputs") = std::vector<AuxFormat>{}, py::arg("program") = py::none(),
+           py::arg("stateful") = false, py::arg("deterministic") = false, py::arg("repeatable") = false,
+           py::arg("transposed") = false, py::arg("max_batch") = 4096, py::arg("frame_s") = 0.0,
+           py::arg("batch_s") = 0.0, py::arg("program_s") = 0.0, py::arg("power_w") = 0.0, py::arg("program_j") = 0.0,
+           py::arg("calibration_id") = "", py::arg("pairing") = "certain",
+           "The description of a device of your own. Formats are FrameFormat or (shape, bits, meaning). Seconds and "
+           "watts are those of one frame, of each call of run(), and of programming.")
       .def_readonly("kind", &DeviceInfo::kind)
       .def_readonly("model", &DeviceInfo::model)
       .def_readonly("serial", &DeviceInfo::serial)
@@ -80,7 +142,9 @@ void register_records(py::module_& m) {
       .def_readonly("transposed", &DeviceInfo::transposed)
       .def_readonly("max_batch", &DeviceInfo::max_batch)
       .def_readonly("cost", &DeviceInfo::cost)
-      .def_readonly("calibration_id", &DeviceInfo::calibration_id);
+      .def_readonly("calibration_id", &DeviceInfo::calibration_id)
+      .def_property_readonly(
+          "pairing", [](const DeviceInfo& info) { return std::get<std::string>(to_settings(info).at("pairing")); });
   py::class_<Meter>(m, "Meter", "Everything counted since the session was opened.")
       .def_readonly("frames", &Meter::frames)
       .def_readonly("batches", &Meter::batches)
@@ -112,6 +176,46 @@ void register_records(py::module_& m) {
 
 void register_device(py::module_& m) {
   register_records(m);
+  set_hook({open_python_device, python_device_params});
+  m.def(
+      "check_device",
+      [](const std::string& address, const py::dict& settings) {
+        const Settings wanted = to_settings(settings);
+        std::vector<CheckResult> results;
+        {
+          py::gil_scoped_release release;
+          registry().open(address, wanted)->close();  // a wrong address is the caller's mistake, not a failed claim
+          results = check_device([&](const Settings& more) {
+            Settings all = wanted;
+            for (const auto& [key, value] : more) all[key] = value;
+            return registry().open(address, all);
+          });
+        }
+        py::list claims;
+        for (const CheckResult& result : results) {
+          constexpr std::array kOutcomes{"passed", "failed", "skipped"};
+          claims.append(
+              py::make_tuple(result.name, kOutcomes[static_cast<std::size_t>(result.outcome)], result.detail));
+        }
+        return claims;
+      },
+      py::arg("address"), py::arg("settings") = py::dict(), "The conformance suite: (claim, outcome, detail) of each.");
+  m.def(
+      "discover",
+      [](double limit_s) {
+        std::vector<Found> found;
+        {
+          py::gil_scoped_release release;
+          found = discover(registry(), configured_devices(),
+                           std::chrono::milliseconds(static_cast<std::int64_t>(1000 * limit_s)));
+        }
+        py::list all;
+        for (const Found& one : found) all.append(py::make_tuple(one.address, one.summary, one.problem));
+        return all;
+      },
+      py::arg("limit_s") = 3.0,
+      "(address, summary, problem) of what can be opened here beside simulated models, and of what was looked for in "
+      "vain.");
   m.def(
       "models", [] { return registry().models(); }, "The record of every device model of this build.");
   m.def(

@@ -2,6 +2,7 @@
 #include "core/error.hpp"
 #include "driver/api/device.hpp"
 #include "python/bindings/bindings.hpp"
+#include "python/bindings/python_device.hpp"
 
 namespace lightloop::python {
 namespace {
@@ -28,6 +29,16 @@ const char* class_of(const Error& e) {
 void translate(std::exception_ptr p) {
   try {
     if (p) std::rethrow_exception(p);
+  } catch (const PythonError& e) {
+    if (e.cause->matches(PyExc_KeyboardInterrupt) || e.cause->matches(PyExc_SystemExit)) {
+      py::error_already_set original(*e.cause);
+      original.restore();
+      return;
+    }
+    const py::object error =
+        py::module_::import("lightloop.errors").attr("DeviceError")(e.subject(), e.value(), e.limit());
+    PyException_SetCause(error.ptr(), py::object(e.cause->value()).release().ptr());  // steals the reference
+    PyErr_SetObject(py::type::handle_of(error).ptr(), error.ptr());
   } catch (const Error& e) {
     const py::object type = py::module_::import("lightloop.errors").attr(class_of(e));
     const py::object error = type(e.subject(), e.value(), e.limit(), e.hint());

@@ -1,11 +1,14 @@
 #include <pybind11/stl.h>
 
 #include <cstring>
+#include <limits>
+#include <optional>
 
 #include "core/error.hpp"
 #include "core/threads.hpp"
 #include "core/units.hpp"
 #include "devices/catalogue.hpp"
+#include "driver/api/description.hpp"
 #include "driver/backends/backends.hpp"
 #include "python/bindings/bindings.hpp"
 
@@ -87,8 +90,33 @@ View<const float> float_rows(const py::object& object, Index columns, const char
   return {static_cast<const float*>(array.data()), rows, cols, rows > 1 ? array.strides(0) / item : cols};
 }
 
+namespace {
+ParamInfo make_param(const std::string& name, const py::object& value, const std::optional<std::string>& unit,
+                     const std::optional<double>& min, const std::optional<double>& max, const std::string& help,
+                     const std::vector<std::string>& choices, bool needs_reopen) {
+  ParamInfo info{.name = name, .unit = "", .default_value = to_value(name, value), .help = help};
+  const bool number =
+      std::holds_alternative<std::int64_t>(info.default_value) || std::holds_alternative<double>(info.default_value);
+  info.unit = unit.value_or(number ? "1" : "");
+  constexpr double kNone = std::numeric_limits<double>::infinity();
+  if (min || max) {
+    info.min = min.value_or(-kNone);
+    info.max = max.value_or(kNone);
+  }
+  info.choices = choices;
+  info.needs_reopen = needs_reopen;
+  return param_from(to_settings(info), "a device");
+}
+}  // namespace
+
 void register_params(py::module_& m) {
   py::class_<ParamInfo>(m, "Param", "One settable thing: name, unit, default, range and help.")
+      .def(
+          py::init(&make_param), py::arg("name"), py::arg("default"), py::kw_only(), py::arg("unit") = py::none(),
+          py::arg("min") = py::none(), py::arg("max") = py::none(), py::arg("help") = "",
+          py::arg("choices") = std::vector<std::string>{}, py::arg("needs_reopen") = false,
+          "A parameter of a device of your own. The kind is that of the default (True, 8, 8.0, 'text'); numbers are in "
+          "SI units, and a pure number has the unit '1' (the default).")
       .def_readonly("name", &ParamInfo::name)
       .def_readonly("unit", &ParamInfo::unit)
       .def_property_readonly("default", [](const ParamInfo& p) { return from_value(p.default_value); })

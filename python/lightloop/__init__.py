@@ -1,8 +1,8 @@
 """Lightloop: train neural networks on light.
 
 Open a device by its string and show it codes (`open`), use it as a random projection (`Projection`, `OPU`), train a
-network through it (`train`), or a reservoir (`Reservoir`, `ESN`, `metrics`, `tasks`), sweep its parameters (`sweep`), draw
-what came out (`plot`).
+network through it (`train`), or a reservoir (`Reservoir`, `ESN`, `metrics`, `tasks`), write your own (`Device`), sweep its
+parameters (`sweep`), draw what came out (`plot`).
 """
 
 import importlib
@@ -27,7 +27,20 @@ from .errors import (
     WaitTimeout,
 )
 from . import metrics, tasks
-from ._core import Stream, __version__, layer_params, projection_params, set_threads, threads, train_params
+from ._core import (
+    AuxFormat,
+    DeviceInfo,
+    FrameFormat,
+    Param,
+    Stream,
+    __version__,
+    layer_params,
+    projection_params,
+    set_threads,
+    threads,
+    train_params,
+)
+from .device import Device, check, discover
 from .layer import Layer
 from .projection import Projection
 from .run import Run, load_run
@@ -41,23 +54,28 @@ if TYPE_CHECKING:
     from .reservoir import ESN, Reservoir
 
 __all__ = [
-    "DeviceError",
+    "AuxFormat",
     "Busy",
     "Cancelled",
+    "Device",
+    "DeviceError",
+    "DeviceInfo",
     "ESN",
     "Error",
     "FileError",
     "FrameError",
+    "FrameFormat",
     "InternalError",
     "InvalidParameter",
     "Layer",
     "LinkError",
     "OPU",
     "OutOfRange",
+    "Param",
     "Projection",
-    "Run",
     "Refused",
     "Reservoir",
+    "Run",
     "Session",
     "ShapeMismatch",
     "Stream",
@@ -65,6 +83,7 @@ __all__ = [
     "UnknownName",
     "Unsupported",
     "WaitTimeout",
+    "check",
     "devices",
     "layer_params",
     "load_dataset",

@@ -10,6 +10,7 @@ from typing import Any
 from . import _core
 from ._html import table
 from ._settings import flatten, without_prefix
+from .device import Device, address_of
 
 
 class Ticket:
@@ -122,12 +123,12 @@ class Catalogue(list):
         return super().__getitem__(key)
 
 
-def open_device(address: str, settings: Mapping[str, Any] | None = None, /, **more: Any) -> Session:
-    """Opens a device by its string: "sim:opu,seed=1,camera.bits=8" or "lab.toml".
+def open_device(address: str | type[Device], settings: Mapping[str, Any] | None = None, /, **more: Any) -> Session:
+    """Opens a device by its string, "sim:opu,seed=1,camera.bits=8" or "lab.toml", or a class of your own (`Device`).
 
     `settings` are laid over those written in the string; values may carry a unit ("400 us").
     """
-    return Session(address, settings, **more)
+    return Session(address_of(address), settings, **more)
 
 
 def open_sized(address: str, settings: Mapping[str, Any], inputs: int, outputs: int) -> Session:

@@ -10,6 +10,7 @@ import numpy as np
 from . import _core
 from ._progress import bar
 from ._settings import flatten
+from .device import address_of
 from .run import Run
 from .session import Catalogue
 
@@ -65,7 +66,7 @@ def plan(dataset: str = "digits", rule: str = "dfa", device: str = "digital", **
 
 
 def _table(dataset: Any, rule: str, device: str, settings: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Any:
-    named = {"dataset": dataset, "rule": rule, "device": device, **options}
+    named = {"dataset": dataset, "rule": rule, "device": address_of(device), **options}
     table = flatten(settings)
     for key, value in flatten({k: v for k, v in named.items() if not isinstance(v, Mapping)}).items():
         table[key if "." in key else f"train.{key}"] = value

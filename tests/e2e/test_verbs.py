@@ -9,7 +9,7 @@ PARTS = {"name", "unit", "default", "help"}
 
 
 def test_devices_lists_every_setting_with_unit_default_and_help(lightloop):
-    devices = json.loads(lightloop("devices", "--json").stdout)
+    devices = json.loads(lightloop("devices", "--json").stdout)["models"]
     assert "sim:opu" in {d["name"] for d in devices}
     for device in devices:
         assert device["summary"] and device["source"]
@@ -18,19 +18,19 @@ def test_devices_lists_every_setting_with_unit_default_and_help(lightloop):
 
 
 def test_opu_has_its_presets(lightloop):
-    (opu,) = json.loads(lightloop("devices", "sim:opu", "--json").stdout)
+    (opu,) = json.loads(lightloop("devices", "sim:opu", "--json").stdout)["models"]
     assert {"ideal", "lightonlike"} <= opu["presets"].keys()
     assert lightloop("check", "sim:opu,preset=default").returncode == 0
 
 
 def test_text_names_every_setting(lightloop):
-    (opu,) = json.loads(lightloop("devices", "opu", "--json").stdout)
+    (opu,) = json.loads(lightloop("devices", "opu", "--json").stdout)["models"]
     text = lightloop("devices", "opu").stdout
     assert all(setting["name"] in text for setting in opu["settings"])
 
 
 def test_every_catalogued_device_passes_check(lightloop):
-    for device in json.loads(lightloop("devices", "--json").stdout):
+    for device in json.loads(lightloop("devices", "--json").stdout)["models"]:
         done = lightloop("check", device["name"])
         assert done.returncode == 0, done.stdout
         assert "✓" in done.stdout and " 0 failed" in done.stdout.splitlines()[-1]

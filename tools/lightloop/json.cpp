@@ -102,19 +102,26 @@ std::string plan_json(const TrainPlan& plan) {
                {"device_joules", number(plan.device_joules)}});
 }
 
-std::string devices_json(const std::vector<DeviceModel>& models) {
+std::string devices_json(const std::vector<DeviceModel>& models, const std::vector<Found>& found) {
   Json array = Json::array();
   for (const auto& model : models) {
     Json presets = Json::object();
     for (const auto& [name, settings] : model.presets) presets[name] = json(settings);
-    array.push_back({{"name", "sim:" + model.name},
+    array.push_back({{"name", model.name},
                      {"kind", model.kind},
                      {"summary", model.summary},
                      {"source", model.source},
                      {"settings", json(model.params)},
                      {"presets", std::move(presets)}});
   }
-  return text(array);
+  Json there = Json::array(), failed = Json::array();
+  for (const Found& one : found) {
+    if (one.problem.empty())
+      there.push_back({{"address", one.address}, {"summary", one.summary}});
+    else
+      failed.push_back({{"address", one.address}, {"problem", one.problem}});
+  }
+  return text({{"models", std::move(array)}, {"found", std::move(there)}, {"failed", std::move(failed)}});
 }
 
 std::string rules_json(const std::vector<RuleModel>& rules) {

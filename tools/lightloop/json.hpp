@@ -16,7 +16,8 @@ namespace lightloop::command {
 /// hidden layer, null where there was nothing to compare), seed, weights_sha256 and more; baselines as an array.
 std::string run_json(const TrainResult& run, const std::vector<TrainResult>& baselines);
 std::string plan_json(const TrainPlan& plan);
-std::string devices_json(const std::vector<DeviceModel>& models);
+/// Keys models (the catalogue), found (address, summary) and failed (address, problem).
+std::string devices_json(const std::vector<DeviceModel>& models, const std::vector<Found>& found);
 std::string rules_json(const std::vector<RuleModel>& rules);
 std::string datasets_json(const std::vector<KnownDataset>& sets);
 /// Where the two parts of a set were found, their sizes and classes.

@@ -1,0 +1,51 @@
+#include "driver/api/answer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lightloop {
+namespace {
+template <class T>
+std::int64_t count_from(View<T> codes, std::uint32_t bound) {
+  const T* data = codes.data();
+  return std::count_if(data, data + codes.size(), [bound](T code) { return code >= bound; });
+}
+
+/// Codes of at least `bound`.
+std::int64_t count_from(const Frames& frames, std::uint32_t bound) {
+  return frames.bytes == 1 ? count_from(frames.u8(), bound) : count_from(frames.u16(), bound);
+}
+}  // namespace
+
+RunReport assumed_report(const DeviceInfo& info, const Frames& out) {
+  const Index batches = out.count > 0 ? 1 : 0;
+  RunReport report;
+  report.frames = out.count;
+  report.codes = out.count * out.size;
+  report.saturated = out.count > 0 ? count_from(out, info.output.highest()) : 0;
+  report.device_s = info.cost.seconds(out.count, batches);
+  report.device_j = info.cost.joules(out.count, batches);
+  return report;
+}
+
+void check_answer(const std::string& who, const DeviceInfo& info, const Frames& out, const RunReport& report) {
+  const std::uint32_t highest = info.output.highest();
+  if (info.output.bits != 8 * info.output.bytes() && out.count > 0 && count_from(out, highest + 1) > 0) {
+    for (Index frame = 0; frame < out.count; ++frame)
+      for (Index i = 0; i < out.size; ++i)
+        if (out.at(frame, i) > highest)
+          throw DeviceError(who,
+                            "returned the code " + std::to_string(out.at(frame, i)) + " (frame " +
+                                std::to_string(frame) + ", output " + std::to_string(i) + ")",
+                            "0.." + std::to_string(highest) + " for " + std::to_string(info.output.bits) + " bits");
+  }
+  if (report.saturated < 0 || report.saturated > report.codes)
+    throw DeviceError(who, "reported " + std::to_string(report.saturated) + " clipped codes",
+                      "of " + std::to_string(report.codes));
+  for (const double cost : {report.device_s, report.device_j})
+    if (!(cost >= 0) || !std::isfinite(cost))
+      throw DeviceError(
+          who, "reported " + to_string(Value(report.device_s)) + " s and " + to_string(Value(report.device_j)) + " J");
+}
+
+}  // namespace lightloop

@@ -1,0 +1,17 @@
+#pragma once
+// For devices whose code is not ours: what they return is checked before anybody relies on it.
+#include <string>
+
+#include "driver/api/device.hpp"
+
+namespace lightloop {
+
+/// A report with what can be told without the device: its counts, the cost model's seconds and joules, and as clipped
+/// codes those at the highest code (a detector's full scale).
+RunReport assumed_report(const DeviceInfo& info, const Frames& out);
+
+/// Throws DeviceError naming `who` when a returned code exceeds its bits, or a count, time or energy of `report` cannot
+/// be.
+void check_answer(const std::string& who, const DeviceInfo& info, const Frames& out, const RunReport& report);
+
+}  // namespace lightloop

@@ -1,0 +1,178 @@
+"""A class of one's own as a device, in a Python program."""
+
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import lightloop as ll
+
+
+class Bench(ll.Device):
+    params = [
+        ll.Param("gain", 1.0, min=0.5, max=4.0, help="a factor"),
+        ll.Param("seed", 3, min=0, max=100, help="of matrix and noise", needs_reopen=True),
+    ]
+
+    def __init__(self):
+        self.matrix = np.random.default_rng(self.settings["seed"]).normal(size=(64, 128))
+
+    def describe(self):
+        return ll.DeviceInfo(
+            "projection", (64, 1, "mirrors"), (128, 12, "codes"), repeatable=True, frame_s=1e-3, power_w=2.0, max_batch=50
+        )
+
+    def run(self, frames, first_frame_id):
+        light = 50 * np.abs(frames @ self.matrix) * self.settings["gain"]
+        for i, row in enumerate(light):
+            row += np.random.default_rng([self.settings["seed"], first_frame_id + i]).normal(10, 3, row.shape)
+        return np.clip(light, 0, 4095).astype(np.uint16)
+
+
+FRAMES = np.random.default_rng(0).integers(0, 2, size=(7, 64), dtype=np.uint8)
+
+
+def failures(claims):
+    return [claim for claim in claims if claim[1] == "failed"]
+
+
+def test_a_class_is_opened_checked_and_trained_with():
+    assert failures(ll.check(Bench)) == []
+    with ll.open(Bench, gain=2.0) as device:
+        codes = device.run(FRAMES)
+        assert codes.dtype == np.uint16 and codes.shape == (7, 128)
+        assert (codes == device.run(FRAMES, first_frame_id=0)).all()
+        device.configure(gain=1.0)
+        assert (codes != device.run(FRAMES, first_frame_id=0)).any()
+        assert device.meter.frames == 21 and device.meter.device_j == pytest.approx(21 * 2e-3)
+    run = ll.train("digits", rule="tdfa", device=Bench, net="784-8-10", epochs=1, settings={"rule.dead_zone": 0.2})
+    again = ll.train("digits", rule="tdfa", device=Bench, net="784-8-10", epochs=1, settings={"rule.dead_zone": 0.2})
+    assert run.facts["device_frames"] > 0 and run.facts["weights_sha256"] == again.facts["weights_sha256"]
+
+
+def test_a_class_inside_a_function_is_a_device_too():
+    class Inner(Bench):
+        pass
+
+    with ll.open(Inner) as device:
+        assert "Inner" in device.address and device.run(FRAMES).any()
+    with pytest.raises(ll.InvalidParameter, match="derived from lightloop.Device"):
+        ll.open(dict)
+
+
+def test_an_exception_keeps_its_cause_and_ctrl_c_stays_ctrl_c():
+    class Fails(Bench):
+        raised = None
+
+        def run(self, frames):
+            raise Fails.raised
+
+    with ll.open(Fails) as device:
+        Fails.raised = ValueError("lamp is off")
+        with pytest.raises(ll.DeviceError, match="ValueError: lamp is off") as caught:
+            device.run(FRAMES)
+        assert caught.value.__cause__ is Fails.raised and "test_own_device.py" in str(caught.value)
+        assert device.meter.frames == 0
+        Fails.raised = KeyboardInterrupt()
+        with pytest.raises(KeyboardInterrupt):
+            device.run(FRAMES)
+        for raised, expected in (
+            (ll.LinkError("cable", "is out"), ll.LinkError),
+            (ll.Timeout("camera", "is slow"), ll.Timeout),
+            (TimeoutError("slow"), ll.Timeout),
+            (ConnectionResetError("gone"), ll.LinkError),
+            (NotImplementedError("not that"), ll.Unsupported),
+        ):
+            Fails.raised = raised
+            with pytest.raises(expected):
+                device.run(FRAMES)
+
+
+def test_frames_are_a_copy_unless_borrowed_and_memory_is_given_back():
+    class Keeps(Bench):
+        def run(self, frames, out):
+            Keeps.kept = frames
+            out[:] = 7
+            return None, {"saturated": 3, "device_s": 0.5, "device_j": 0.25}
+
+    with ll.open(Keeps) as device:
+        assert (device.run(FRAMES) == 7).all()
+        assert (Keeps.kept == FRAMES).all() and Keeps.kept.flags.writeable
+        assert (device.meter.saturated, device.meter.device_s, device.meter.device_j) == (3, 0.5, 0.25)
+    Keeps.borrows = True
+    with ll.open(Keeps) as device, pytest.raises(ll.DeviceError, match="kept the array"):
+        device.run(FRAMES)
+
+
+def test_state_is_snapshot_and_restored():
+    class Counts(Bench):
+        params = [Bench.params[0]]
+        count = 0
+
+        def __init__(self):
+            pass
+
+        def describe(self):
+            return {
+                "kind": "reservoir", "input": (4, 8), "output": (2, 8), "stateful": True, "deterministic": True,
+                "frame_s": 1.0, "power_w": 1.0,
+            }  # fmt: skip
+
+        def run(self, frames):
+            codes = np.zeros((len(frames), 2), np.uint8)
+            for frame, code in zip(frames, codes):
+                self.count = (self.count // 2 + int(frame.sum())) % 256
+                code[:] = self.count, frame[0] // 2
+            return codes
+
+        def reset(self):
+            self.count = 0
+
+        def snapshot(self):
+            return self.count.to_bytes(2, "little")
+
+        def restore(self, state):
+            if len(state) != 2:
+                raise ll.InvalidParameter("snapshot", f"{len(state)} bytes", "2")
+            self.count = int.from_bytes(state, "little")
+
+        def monitors(self):
+            return {"count": (float(self.count), "1")}
+
+        def self_test(self):
+            return True, "it counts"
+
+    assert failures(ll.check(Counts, {"gain": 2.0})) == []
+
+
+def test_another_thread_may_run_it_and_devices_do_not_share():
+    with ll.open(Bench, seed=1) as one, ll.open(Bench, seed=2) as two:
+        answers = {}
+        threads = [
+            threading.Thread(target=lambda d=d, k=k: answers.setdefault(k, d.run(FRAMES, first_frame_id=0)))
+            for k, d in (("a", one), ("b", two), ("c", one))
+        ]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        assert (answers["a"] == answers["c"]).all() and (answers["a"] != answers["b"]).any()
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    file = tmp_path / "own_file.py"
+    text = "import numpy as np\nimport lightloop as ll\nclass Own(ll.Device):\n  def describe(self):\n    return dict(kind='layer', input=(4, 8), output=(4, 8), model='{}')\n  def run(self, frames):\n    return frames\n"
+    file.write_text(text.format("first"))
+    with ll.open(f"python:{file}") as device:
+        assert device.info.model == "first" and (device.run(np.ones((2, 4), np.uint8)) == 1).all()
+    file.write_text(text.format("second one"))
+    with ll.open(f"python:{file}:Own") as device:
+        assert device.info.model == "second one"
+    assert sys.modules["own_file"]
+
+
+def test_discover_lists_configured_devices(tmp_path, monkeypatch):
+    listed = tmp_path / "lab.toml"
+    listed.write_text('[devices]\nopu = "sim:opu"\ngone = "python:gone.py"\n')
+    monkeypatch.setenv("LIGHTLOOP_DEVICES", str(listed))
+    found = {address: (summary, problem) for address, summary, problem in ll.discover()}
+    assert found["sim:opu"][0].startswith("opu: projection") and "no such file" in found["python:gone.py"][1]
