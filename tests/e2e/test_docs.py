@@ -20,6 +20,12 @@ def test_the_program_in_the_readme_is_the_example_that_is_built():
     assert block == (ROOT / "examples" / "cpp" / "train_digits.cpp").read_text()
 
 
+def test_the_bench_of_the_page_is_the_example_that_is_run():
+    page = (ROOT / "docs" / "your_device.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert block == (ROOT / "examples" / "python" / "my_bench.py").read_text()
+
+
 def test_links_in_the_pages_lead_somewhere():
     for page in [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

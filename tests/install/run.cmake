@@ -13,4 +13,11 @@ run(${CMAKE_COMMAND} -S ${SOURCE}/tests/install -B ${WORK}/build -G Ninja -DCMAK
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${WORK}/build/train_digits)
 run(${WORK}/prefix/bin/lightloop devices)
+# plugins: from the installed header alone, and one that wraps the installed library
+run(${CMAKE_COMMAND} -E copy_directory ${SOURCE}/examples/plugin ${WORK}/plugin)
+run(${CMAKE_COMMAND} -S ${WORK}/plugin -B ${WORK}/plugins -G Ninja -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+run(${CMAKE_COMMAND} --build ${WORK}/plugins)
+foreach(model IN ITEMS speckle mirror opu)
+  run(${CMAKE_COMMAND} -E env LIGHTLOOP_PLUGIN_PATH=${WORK}/plugins ${WORK}/prefix/bin/lightloop check plugin:example.${model})
+endforeach()
 file(REMOVE_RECURSE ${WORK})

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
-usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog]
+usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [doors]
            [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
@@ -28,6 +28,7 @@ SECTIONS = {  # script and what it is told
     "remote": ("remote.py", ["build", "data"]),
     "vcsel": ("vcsel.py", ["benchmarks"]),
     "analog": ("analog.py", ["benchmarks"]),
+    "doors": ("doors.py", ["build", "data"]),
 }
 
 
