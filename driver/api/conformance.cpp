@@ -58,6 +58,7 @@ Codes run(Device& device, ConstFrames in, const RunOptions& options, std::uint8_
       const Index n = std::min(limit, in.count - done);
       RunOptions part = options;
       part.first_frame_id += static_cast<std::uint64_t>(done);
+      if (part.numbers != nullptr) part.numbers += done;
       const RunReport said = device.run(in.slice(done, n), out.slice(done, n), part);
       codes.report.frames += said.frames;
       codes.report.codes += said.codes;

@@ -89,7 +89,7 @@ void close_during_run(const Open& open) {
   Codes codes;
   {
     Session session(fresh(open), "the device");
-    in = probe_input(session.info(), kFrames);
+    in = probe_input(session.info(), few(session.info()));  // a job of several batches would end between two of them
     Held held(session);
     const Ticket under_way = session.submit(in.frames()), waiting = session.submit(in.frames());
     for (int i = 0; i < 5000 && session.state() != SessionState::running; ++i)

@@ -47,6 +47,7 @@ class Behind : public plugin::Device {
     d.program_s = info.cost.program_s;
     d.power_w = info.cost.power_w;
     d.program_j = info.cost.program_j;
+    d.pairing = info.pairing == Pairing::counted ? "counted" : "certain";
     return d;
   }
   void run(const lightloop_run& r, lightloop_report& report) override {
@@ -54,6 +55,7 @@ class Behind : public plugin::Device {
     ConstFrames in(View<const std::uint8_t>(static_cast<const std::uint8_t*>(r.in), r.frames, r.in_size));
     if (r.aux != nullptr) in.aux = {r.aux, r.frames, n_aux};
     RunOptions options{.first_frame_id = r.first_frame_id};
+    options.numbers = r.numbers;
     options.pass = r.transposed ? Pass::transposed : Pass::forward;
     const RunReport said =
         fake_.run(in, Frames(View<std::uint16_t>(static_cast<std::uint16_t*>(r.out), r.frames, r.out_size)), options);
