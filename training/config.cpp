@@ -12,7 +12,8 @@ constexpr const char* kNamespaces[] = {"train.", "rule.", "projection.", "device
 
 void check_namespaces(const TrainSettings& settings) {
   for (const auto& [key, value] : settings) {
-    const bool known = std::ranges::any_of(kNamespaces, [&](const char* space) { return key.starts_with(space); });
+    const bool known =
+        std::ranges::any_of(kNamespaces, [&name = key](const char* space) { return name.starts_with(space); });
     if (known) continue;
     std::vector<std::string> names;
     for (const ParamInfo& info : train_params()) {

@@ -45,8 +45,14 @@ ParamSet stored_parameters(const Reader& file, const std::string& group) {
 }
 
 Network stored_network(const Reader& file, const std::string& path) {
-  Network net(parse_net(get<std::string>(file, path, "/network", "net")),
-              activation_from(get<std::string>(file, path, "/network", "activation")));
+  const std::vector<Index> widths = parse_net(get<std::string>(file, path, "/network", "net"));
+  // before memory is taken for what a damaged attribute claims
+  for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
+    const std::string name = "/network/weights_" + std::to_string(l + 1);
+    if (file.shape(name) != std::vector<Index>{widths[l + 1], widths[l]})
+      throw FileError(path, name + " has another shape than the net " + to_string(widths), "", "the file is damaged");
+  }
+  Network net(widths, activation_from(get<std::string>(file, path, "/network", "activation")));
   for (Index l = 0; l < net.layers(); ++l) {
     const View<float> w = net.weights(l);
     const std::string number = std::to_string(l + 1);
@@ -94,7 +100,11 @@ void read_curves(const Reader& file, const std::string& path, RunFile& run) {
   if (!file.exists("/curves/epoch")) return;
   const std::vector<double> numbers = file.read("/curves/epoch").values;
   run.epochs.resize(numbers.size());
-  for (std::size_t i = 0; i < numbers.size(); ++i) run.epochs[i].epoch = static_cast<Index>(numbers[i]);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (!(numbers[i] >= 0 && numbers[i] < 1e9))
+      throw FileError(path, "/curves/epoch holds " + to_string(Value(numbers[i])), "", "the file is damaged");
+    run.epochs[i].epoch = static_cast<Index>(numbers[i]);
+  }
   for (const auto& column : run_layout::kColumns) {
     const std::vector<double> values = file.read(std::string("/curves/") + column.name).values;
     for (std::size_t i = 0; i < std::min(values.size(), numbers.size()); ++i) column.set(run.epochs[i], values[i]);

@@ -2,6 +2,7 @@
 // What the writer and the reader of run files share.
 #include <cstdint>
 
+#include "core/error.hpp"
 #include "training/trainer.hpp"
 
 namespace lightloop::run_layout {
@@ -26,7 +27,11 @@ inline constexpr Column kColumns[] = {
     {"active_fraction", "1", [](const EpochResult& e) { return e.active_fraction; },
      [](EpochResult& e, double v) { e.active_fraction = v; }},
     {"device_frames", "1", [](const EpochResult& e) { return static_cast<double>(e.device_frames); },
-     [](EpochResult& e, double v) { e.device_frames = static_cast<std::int64_t>(v); }},
+     [](EpochResult& e, double v) {
+       if (!(v >= 0 && v < 9e15))
+         throw FileError("/curves/device_frames of a run file", to_string(Value(v)), "", "the file is damaged");
+       e.device_frames = static_cast<std::int64_t>(v);
+     }},
     {"device_s", "s", [](const EpochResult& e) { return e.device_s; },
      [](EpochResult& e, double v) { e.device_s = v; }},
     {"device_j", "J", [](const EpochResult& e) { return e.device_j; },

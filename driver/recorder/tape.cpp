@@ -1,11 +1,14 @@
 #include "driver/recorder/tape.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.hpp"
 
 namespace lightloop::recording {
 namespace {
+constexpr Index kMostFrames = Index{1} << 53;  ///< a recording of more would be exabytes
+
 void check_kind(const h5::Reader& file) {
   const auto is = [&](const char* name, const Value& value) {
     return file.has_attribute("/", name) && file.attribute("/", name) == value;
@@ -19,6 +22,15 @@ void check_kind(const h5::Reader& file) {
                                                             : std::string("unknown")),
                     "this program reads version " + std::to_string(kVersion),
                     "Use the version of Lightloop that wrote it.");
+}
+
+/// A number of /events as what it must be: whole, not negative, exactly a double.
+std::int64_t whole(double value, const std::string& path, const char* column, std::size_t event) {
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  if (!(value >= 0 && value <= kExact) || value != std::floor(value))
+    throw FileError(path, std::string(column) + " of event " + std::to_string(event) + " is " + to_string(Value(value)),
+                    "", "The file is damaged.");
+  return static_cast<std::int64_t>(value);
 }
 }  // namespace
 
@@ -35,13 +47,22 @@ Tape::Tape(const std::string& path) : file_(path) {
   const std::size_t complete = std::min({kind.size(), first.size(), count.size(), id.size(), pass.size(), codes.size(),
                                          saturated.size(), seconds.size(), joules.size(), times.size()});
   for (std::size_t i = 0; i < complete; ++i) {
-    Entry entry{static_cast<Event>(kind[i]), static_cast<Index>(first[i]), static_cast<Index>(count[i])};
-    if (kind[i] > static_cast<double>(Event::restore))
+    const auto number = [&](const std::vector<double>& values, const char* name) {
+      return whole(values[i], path, name, i);
+    };
+    if (!(kind[i] >= 0 && kind[i] <= static_cast<double>(Event::restore)))
       throw FileError(path, "event " + std::to_string(i) + " is of an unknown kind", "", "The file is damaged.");
-    entry.options.first_frame_id = static_cast<std::uint64_t>(id[i]);
+    Entry entry{static_cast<Event>(kind[i]), number(first, "first"), number(count, "count")};
+    entry.options.first_frame_id = static_cast<std::uint64_t>(number(id, "first_frame_id"));
     entry.options.pass = pass[i] == 0 ? Pass::forward : Pass::transposed;
-    entry.report = {entry.count, static_cast<std::int64_t>(codes[i]), static_cast<std::int64_t>(saturated[i]),
-                    seconds[i], joules[i]};
+    entry.report.frames = entry.count;
+    entry.report.codes = number(codes, "codes");
+    entry.report.saturated = number(saturated, "saturated");
+    entry.report.device_s = seconds[i];
+    entry.report.device_j = joules[i];
+    if (entry.event == Event::run && entry.count > kMostFrames - frames_)
+      throw FileError(path, "event " + std::to_string(i) + " has " + std::to_string(entry.count) + " frames", "",
+                      "The file is damaged.");
     if (entry.event == Event::run) frames_ += entry.count;
     entries_.push_back(entry);
   }
@@ -53,9 +74,9 @@ Settings Tape::state(std::size_t end, const std::string& prefix) const {
   for (std::size_t i = 0; i < end; ++i) {
     const Entry& entry = entries_[i];
     if (entry.event != Event::configure) continue;
-    const auto from = static_cast<std::size_t>(entry.first * kNoteBytes);
     const auto bytes = static_cast<std::size_t>(entry.count);
-    if (from + bytes > notes_.size())
+    const auto from = static_cast<std::size_t>(entry.first) * static_cast<std::size_t>(kNoteBytes);
+    if (static_cast<std::size_t>(entry.first) > notes_.size() || from > notes_.size() || bytes > notes_.size() - from)
       throw FileError(path(), "/notes/text ends before event " + std::to_string(i), "", "The file is damaged.");
     const std::string text(notes_.begin() + static_cast<std::ptrdiff_t>(from),
                            notes_.begin() + static_cast<std::ptrdiff_t>(from + bytes));
