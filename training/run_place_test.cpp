@@ -106,7 +106,8 @@ TEST_CASE("weights that the very last step made infinite are an error, and do no
                                {"train.batch", std::int64_t{1000}},
                                {"train.out", path}};
   CHECK_THROWS_WITH(train(one_step, far, Registry()), Contains("weights after 1 steps") && Contains("train.lr"));
-  for (const float w : load_network(path).parameters()) CHECK(std::isfinite(w));
+  const Network kept = load_network(path);
+  for (const float w : kept.parameters()) CHECK(std::isfinite(w));
 }
 
 TEST_CASE("a net without hidden layers is trained by every rule, and all of them are then back-propagation") {
