@@ -50,11 +50,13 @@ def values_of(key: str, given: Any) -> list[Any]:
 
 
 def measure_of(given: Any, folder: Path) -> Any:
-    """A name of lightloop.metrics, "file.py:function", or a table with `name` and its arguments."""
+    """A name of lightloop.metrics, "file.py:function", or a table with `name` or `task` and its arguments."""
     import lightloop
     from lightloop import FileError, UnknownName
 
     if isinstance(given, Mapping):
+        if "task" in given:
+            return lightloop.tasks.measure(given["task"], **{k: v for k, v in given.items() if k != "task"})
         arguments = {k: v for k, v in given.items() if k != "name"}
         return functools.partial(measure_of(given.get("name", ""), folder), **arguments)
     file, colon, function = str(given).rpartition(":")

@@ -181,7 +181,7 @@ def draw_sweep(figure, sweep):
     shown = {name: m for name, m in sweep.measures.items() if m[1].dtype.kind in "fiu" and m[1].ndim}
     if len(shown) > 1:
         shown.pop("elapsed", None)
-    across = min(3, max(1, len(shown)))
+    across = 2 if len(shown) == 4 else min(3, max(1, len(shown)))
     down = -(-max(1, len(shown)) // across)
     figure.set_size_inches(max(5.0, 4.2 * across), 3.6 * down)
     panels = figure.subplots(down, across, squeeze=False).ravel()

@@ -7,6 +7,7 @@ $LIGHTLOOP_DATA.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -76,6 +77,32 @@ def evaluate(task: _core.Task, reservoir: Any, *, ridges: Sequence[float] | None
     found = _core.evaluate(task, x, *([list(ridges)] if ridges is not None else []))
     name = f"{task.name} {found.name}"
     return _score(found.value, name, found.convention, found.detail, _core.linear_baseline(task).value)
+
+
+def measure(name: str, **params: Any) -> Callable[[Any, np.random.Generator], float]:
+    """The task `name` as a measure for `ll.sweep`: its score on an open device of kind reservoir, a node per drive sample.
+
+    Inputs are brought to [-1, 1] by their range in training and meet a uniform random mask drawn from the sweep's generator.
+    """
+    made = functools.partial(_score_on, task=name, **params)
+    make(name, **params)  # a mistake is told before the sweep begins
+    made.__name__ = name  # type: ignore[attr-defined]
+    return made
+
+
+@functools.lru_cache(maxsize=8)
+def _made(name: str, params: tuple[tuple[str, Any], ...]) -> _core.Task:
+    return make(name, **dict(params))
+
+
+def _score_on(session: Any, rng: np.random.Generator, *, task: str, **params: Any) -> float:
+    series = _made(task, tuple(sorted(params.items())))
+    mask = rng.uniform(-1, 1, (session.info.input.size, series.inputs.shape[1])).astype(np.float32)
+    learnt = series.inputs[: series.washout + series.train]
+    low, high = float(learnt.min()), float(learnt.max())
+    scale = 2 / (high - low)
+    x = _core.task_states(_core.DelayReservoir(session, mask), series, scale, -1 - low * scale)
+    return float(_core.evaluate(series, x).value)
 
 
 def _machine(reservoir: Any, series: Any) -> Any:

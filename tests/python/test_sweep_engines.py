@@ -232,6 +232,23 @@ def test_a_measure_with_arguments_is_another_measure(tmp_path):
         ll.sweep(LASER, {"k": [1]}, functools.partial(power, frames=3), out=out)
 
 
+def test_a_task_is_a_measure_in_python_and_in_the_file(tmp_path):
+    task = {"washout": 20, "train": 200, "test": 100}
+    over = {"device.laser.pump": [1.0, 1.2]}
+    data = ll.sweep(LASER, over, ll.tasks.measure("channel", **task), seed=3)
+    (tmp_path / "map.toml").write_text(
+        f'device = "{LASER}"\nseed = 3\nmeasure = {{ task = "channel", washout = 20, train = 200, test = 100 }}\n'
+        "[over]\n'device.laser.pump' = [1.0, 1.2]\n"
+    )
+    from lightloop._sweep_file import run_file
+
+    same = run_file(tmp_path / "map.toml", tmp_path / "map.h5")
+    np.testing.assert_array_equal(data.channel, same.channel)
+    assert ((data.channel > 0) & (data.channel < 0.75)).all()  # 0.75: guessing one of four symbols
+    with pytest.raises(ll.UnknownName, match="channel"):
+        ll.tasks.measure("chanel")
+
+
 def test_the_command_sweeps_and_stops_politely(tmp_path):
     command = Path(ll.__file__).parents[2] / "bin" / "lightloop"
     if not command.exists():
