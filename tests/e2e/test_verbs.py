@@ -44,7 +44,7 @@ def test_rules_and_data_lists(lightloop):
     assert "10 classes" in lightloop("data", "show", "digits").stdout
 
 
-@pytest.mark.parametrize("verb", ["train", "eval", "devices", "check", "data", "rules", "show", "plot", "reproduce", "sweep"])
+@pytest.mark.parametrize("verb", ["train", "eval", "devices", "check", "data", "rules", "show", "plot", "reproduce", "sweep", "compare"])
 def test_help_of_every_verb(lightloop, verb):
     done = lightloop(verb, "--help")
     assert done.returncode == 0 and "--help" in done.stdout

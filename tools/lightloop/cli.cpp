@@ -242,6 +242,27 @@ int parse_and_run(int argc, char** argv) {
   sweep_verb->add_flag("--quiet", grid.quiet, "no progress");
   sweep_verb->callback([&] { status = sweep(grid); });
 
+  CompareRequest grids;
+  auto* compare_verb = verb("compare", "train with every rule on every device: one table, one picture");
+  compare_verb->footer(kCompareHelp);
+  compare_verb->allow_extras();
+  compare_verb->add_option("--rules", grids.rules, "learning rules: dfa,tdfa,bp")->required()->type_name("A,B");
+  compare_verb->add_option("--devices", grids.devices, "device strings; digital is none")
+      ->default_val(grids.devices)
+      ->type_name("A,B");
+  compare_verb->add_option("--seeds", grids.seeds, "one run each")->default_val(grids.seeds)->type_name("1,2,3");
+  compare_verb->add_option("--jobs", grids.jobs, "runs at a time; 0: one per processor")->default_val(grids.jobs);
+  compare_verb->add_option("--out", grids.out, "folder for runs, table and picture")
+      ->default_val(grids.out)
+      ->type_name("FOLDER");
+  compare_verb->add_flag("--force", grids.force, "do again what an earlier call has done");
+  compare_verb->add_flag("--json", grids.json, "print JSON");
+  compare_verb->add_flag("--quiet", grids.quiet, "no progress");
+  compare_verb->callback([&] {
+    grids.train = compare_verb->remaining();
+    status = compare(grids);
+  });
+
   std::string shown;
   FormatOptions show_format;
   auto* show_verb = verb("show", "kind, settings and result of a file");

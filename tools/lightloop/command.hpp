@@ -38,6 +38,14 @@ struct SweepRequest {
   bool force = false, json = false, quiet = false;
 };
 
+struct CompareRequest {
+  std::string rules, devices = "digital", seeds = "1";  ///< comma-separated
+  int jobs = 0;                                         ///< runs at a time; 0: one per processor
+  std::string out = "compare";                          ///< folder
+  bool force = false, json = false, quiet = false;
+  std::vector<std::string> train;  ///< options handed to every `lightloop train`
+};
+
 struct ServeRequest {
   std::vector<std::string> devices;  ///< "NAME=STRING" or "STRING"
   std::string listen, tls_cert, tls_key, tls_ca, token_file;
@@ -64,6 +72,9 @@ int plot(const std::vector<std::string>& files, const std::string& out, Format f
 int reproduce(const ReproduceRequest& request);
 /// Hands the process over to Python: does not return unless there is none.
 int sweep(const SweepRequest& request);
+
+/// Hands the process over to Python, likewise.
+int compare(const CompareRequest& request);
 
 /// Parses and runs a command line; throws what went wrong.
 int parse_and_run(int argc, char** argv);

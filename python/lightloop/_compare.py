@@ -1,0 +1,297 @@
+"""The grid of `lightloop compare`: every rule on every device, each run a process of `lightloop train`.
+
+Standard library only (matplotlib for the picture). A finished run leaves NAME.json beside its run file NAME.h5 in the folder;
+the same command again takes these up, resumes what was interrupted, and does the rest.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import math
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+LIGHTLOOP = os.environ.get("LIGHTLOOP", "lightloop")
+COSTS = ("device_frames", "device_seconds", "device_joules", "train_seconds")
+INTERRUPTED, BAD_INPUT, FAILED = 130, 2, 1
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")  # told apart by every eye
+
+
+def split_devices(text):
+    """ "digital,sim:opu,seed=2,sim:crossbar" -> [digital; sim:opu,seed=2; sim:crossbar]: a piece KEY=VALUE belongs to the one before."""
+    found = []
+    for piece in text.split(","):
+        if found and re.match(r"[\w.]+=", piece):
+            found[-1] += "," + piece
+        elif piece:
+            found.append(piece)
+    return found
+
+
+def own_words(rule, words):
+    """`--set tdfa:rule.dead_zone=0.2` counts for that rule alone."""
+    kept = []
+    for at, word in enumerate(words):
+        if at > 0 and words[at - 1] == "--set" and re.match(r"[a-z_0-9]+:", word):
+            owner, assignment = word.split(":", 1)
+            if owner == rule:
+                kept.append(assignment)
+            else:
+                kept.pop()
+        else:
+            kept.append(word)
+    return kept
+
+
+def file_name(rule, device, seed):
+    plain = re.sub(r"[^A-Za-z0-9.=]+", "_", device)
+    if len(plain) > 60 or plain != device.replace(":", "_").replace(",", "_"):
+        plain = f"{plain[:50]}-{hashlib.sha256(device.encode()).hexdigest()[:8]}"
+    return f"{rule}-{plain}-{seed}"
+
+
+class Stopped(Exception):
+    """Ctrl-C, here or in a run."""
+
+
+class Cell:
+    """One run of the grid."""
+
+    def __init__(self, options, rule, device, seed):
+        self.rule, self.device, self.seed = rule, device, seed
+        self.words = [LIGHTLOOP, "train", *own_words(rule, options.train), "--rule", rule, "--device", device, "--seed", str(seed)]
+        self.base = options.out / file_name(rule, device, seed)
+        self.result = None
+
+    def plan(self):
+        """What the run may cost the device, or the line that says why there can be no such run."""
+        done = subprocess.run([*self.words, "--dry-run", "--json"], capture_output=True, text=True)
+        if done.returncode == -2 or done.returncode == INTERRUPTED:
+            raise Stopped
+        if done.returncode == 0:
+            return json.loads(done.stdout), None
+        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        return None, said[-1].removeprefix("lightloop: ")
+
+    def take_up(self):
+        """The result of an earlier call, if there is one. ValueError when the file is that of another command."""
+        path = self.base.with_name(self.base.name + ".json")
+        if not path.exists():
+            return False
+        try:
+            stored = json.loads(path.read_text())
+        except ValueError:
+            raise ValueError(f"{path}: not the result of a run") from None
+        if stored.get("command") != self.words[1:]:
+            raise ValueError(f"{path}: made by another command: lightloop {' '.join(stored.get('command', []))}")
+        self.result = stored
+        return True
+
+    def run(self, threads):
+        run_file = self.base.with_name(self.base.name + ".h5")
+        words = [*self.words, "--threads", str(threads), "--json", "--quiet", "--yes", "--out", str(run_file)]
+        if run_file.exists():
+            words += ["--resume", "true"]
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode in (INTERRUPTED, -2):
+            raise Stopped
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip() or f"exit status {done.returncode}")
+        self.result = {**json.loads(done.stdout), "command": self.words[1:]}
+        path = self.base.with_name(self.base.name + ".json")
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps(self.result, indent=2) + "\n")
+        os.replace(new, path)
+
+
+class Progress:
+    """A line for each finished run, and the time left."""
+
+    def __init__(self, count, quiet):
+        self.count, self.quiet, self.done, self.begun = count, quiet, 0, time.monotonic()
+        self.lock = threading.Lock()
+
+    def say(self, cell):
+        with self.lock:
+            self.done += 1
+            if self.quiet:
+                return
+            spent = time.monotonic() - self.begun
+            left = spent / self.done * (self.count - self.done)
+            print(f"{self.done}/{self.count}  {cell.rule} on {cell.device}, seed {cell.seed}: "
+                  f"{100 * cell.result['test_accuracy']:.2f} %  ({left:.0f} s left)", file=sys.stderr, flush=True)  # fmt: skip
+
+
+def work_off(cells, jobs, threads, quiet):
+    progress = Progress(len(cells), quiet)
+    pool = concurrent.futures.ThreadPoolExecutor(jobs)
+    try:
+        waiting = {pool.submit(cell.run, threads): cell for cell in cells}
+        for future in concurrent.futures.as_completed(waiting):
+            future.result()
+            progress.say(waiting[future])
+    except BaseException:
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def summary(rule, device, results):
+    """Means over the seeds; the spread is the standard deviation of the sample, None for one seed."""
+    accuracies = [r["test_accuracy"] for r in results]
+    row = {"rule": rule, "device": device, "seeds": len(results), "test_accuracy": statistics.mean(accuracies),
+           "spread": statistics.stdev(accuracies) if len(results) > 1 else None}  # fmt: skip
+    return {**row, **{name: statistics.mean(r.get(name) or 0 for r in results) for name in COSTS}}
+
+
+def percent(row):
+    spread = "" if row["spread"] is None else f" ± {100 * row['spread']:.2f}"
+    return f"{100 * row['test_accuracy']:.2f}{spread} %"
+
+
+def markdown(rules, devices, rows, refused):
+    """One table: accuracy, and below it the cost of one run on the device; then why cells are empty."""
+    at = {(row["rule"], row["device"]): row for row in rows}
+    lines = ["| rule | " + " | ".join(devices) + " |", "|---|" + "---|" * len(devices)]
+    for rule in rules:
+        cells = []
+        for device in devices:
+            row = at.get((rule, device))
+            cost = f"<br>{row['device_frames']:.0f} frames, {row['device_seconds']:.4g} s, {row['device_joules']:.4g} J" if row and row["device_frames"] else ""  # fmt: skip
+            cells.append(percent(row) + cost if row else "-")
+        lines.append(f"| {rule} | " + " | ".join(cells) + " |")
+    lines += [""] + [f"* {rule} on {device}: {why}" for (rule, device), why in refused.items()] if refused else []
+    return "\n".join(lines) + "\n"
+
+
+def plain(rules, devices, rows):
+    """The accuracies for a terminal."""
+    at = {(row["rule"], row["device"]): percent(row) for row in rows}
+    table = [["rule", *devices], *([rule, *(at.get((rule, device), "-") for device in devices)] for rule in rules)]
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    return "\n".join("  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip() for line in table)
+
+
+def draw(rules, devices, rows, title, out):
+    """Bars of accuracy, one group for each rule, one colour for each device. False without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    figure = Figure(figsize=(max(6.0, 1.0 + 0.5 * len(rules) * (1 + len(devices))), 4.2), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / len(devices)
+    for i, device in enumerate(devices):
+        found = [(rules.index(row["rule"]), row) for row in rows if row["device"] == device]
+        axes.bar([x + (i - (len(devices) - 1) / 2) * width for x, _ in found], [100 * row["test_accuracy"] for _, row in found],
+                 0.92 * width, yerr=[100 * (row["spread"] or 0) for _, row in found], label=device, color=COLOURS[i % len(COLOURS)])  # fmt: skip
+    low = min(100 * (row["test_accuracy"] - (row["spread"] or 0)) for row in rows)
+    axes.set_ylim(max(0.0, math.floor((low - 1) / 5) * 5), 100)
+    axes.set_xticks(range(len(rules)), rules)
+    axes.set_ylabel("test accuracy (%)")
+    axes.set_title(title)
+    axes.legend(loc="lower right")
+    figure.savefig(out, dpi=150)
+    return True
+
+
+def read(arguments):
+    parser = argparse.ArgumentParser(prog="lightloop compare", description=__doc__.splitlines()[0])
+    parser.add_argument("--rules", required=True)
+    parser.add_argument("--devices", default="digital")
+    parser.add_argument("--seeds", default="1")
+    parser.add_argument("--jobs", type=int, default=0)
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("compare"))
+    parser.add_argument("--force", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("train", nargs="*")
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    options = parser.parse_args(arguments[:at])
+    options.train = arguments[at + 1 :]
+    options.rules = [word for word in options.rules.split(",") if word]
+    options.devices = split_devices(options.devices)
+    options.seeds = [word for word in options.seeds.split(",") if word]
+    for name in ("rules", "devices", "seeds"):
+        given = getattr(options, name)
+        if not given or len(set(given)) != len(given):
+            raise ValueError(f"--{name} {','.join(given)}: each once, and at least one")
+    if not all(word.isdigit() for word in options.seeds):
+        raise ValueError(f"--seeds {','.join(options.seeds)}: whole numbers, 0 or more, separated by commas")
+    if options.jobs < 0:
+        raise ValueError(f"--jobs {options.jobs}: 0 (all processors) or more")
+    for word in options.train:
+        if word.split("=")[0] in ("--seed", "--threads", "--resume", "--baseline", "--record", "--config"):
+            raise ValueError(f"{word}: compare sets this itself, or one file would serve several runs")
+    return options
+
+
+def compare(options):
+    """Runs what is missing; (rows, refused)."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    refused, cells, seconds = {}, [], 0.0
+    for rule in options.rules:
+        for device in options.devices:
+            plan, why = Cell(options, rule, device, options.seeds[0]).plan()
+            if plan is None:
+                refused[rule, device] = why
+                continue
+            cells += [Cell(options, rule, device, seed) for seed in options.seeds]
+            seconds += plan.get("device_seconds", 0) * len(options.seeds)
+    if not cells:
+        raise ValueError(next(iter(refused.values())))
+    if options.force:
+        for cell in cells:
+            for end in (".json", ".h5"):
+                cell.base.with_name(cell.base.name + end).unlink(missing_ok=True)
+    missing = [cell for cell in cells if not cell.take_up()]
+    processors = len(os.sched_getaffinity(0))
+    jobs = max(1, min(options.jobs or processors, len(missing)))
+    if not options.quiet:
+        print(f"{len(cells)} runs, {len(cells) - len(missing)} done before; {jobs} at a time; at most {seconds:.0f} s on devices "
+              f"altogether; {len(refused)} pairs left out", file=sys.stderr)  # fmt: skip
+    work_off(missing, jobs, max(1, processors // jobs), options.quiet)
+    groups = {}
+    for cell in cells:
+        groups.setdefault((cell.rule, cell.device), []).append(cell.result)
+    return [summary(*key, results) for key, results in groups.items()], refused
+
+
+def main(arguments):
+    try:
+        options = read(arguments)
+        rows, refused = compare(options)
+    except (Stopped, KeyboardInterrupt):
+        print("lightloop: stopped; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError) as error:
+        print(f"lightloop: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except RuntimeError as error:
+        print(f"{error}\nlightloop: a run failed; the same command goes on from here", file=sys.stderr)
+        return FAILED
+    written = {"table": options.out / "compare.md", "picture": options.out / "compare.png"}
+    written["table"].write_text(markdown(options.rules, options.devices, rows, refused))
+    title = f"{next((options.train[i + 1] for i, w in enumerate(options.train[:-1]) if w == '--dataset'), 'digits')}, {len(options.seeds)} seed(s)"
+    if not draw(options.rules, options.devices, rows, title, written["picture"]):
+        del written["picture"]
+    if options.json:
+        left_out = [{"rule": rule, "device": device, "reason": why} for (rule, device), why in refused.items()]
+        print(json.dumps({"rows": rows, "left_out": left_out, **{k: str(v) for k, v in written.items()}}, indent=2))
+        return 0
+    print(plain(options.rules, options.devices, rows))
+    for (rule, device), why in refused.items():
+        print(f"- {rule} on {device}: {why}")
+    print("; ".join(f"{k} {v}" for k, v in written.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,75 @@
+"""`lightloop compare`: a grid of runs becomes one table and one picture, and goes on where it was stopped."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+from e2e import COMMAND
+
+GRID = ["compare", "--rules", "bp,tdfa", "--devices", "digital,sim:opu,seed=5", "--seeds", "1,2", "--out", "grid"]
+
+
+def test_a_grid_becomes_one_table_and_says_what_it_left_out(lightloop, small, tmp_path):
+    done = lightloop(*GRID, "--json", *small, "--set", "tdfa:rule.dead_zone=0.15")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    rows = {(row["rule"], row["device"]): row for row in told["rows"]}
+    assert rows.keys() == {("bp", "digital"), ("tdfa", "digital"), ("tdfa", "sim:opu,seed=5")}
+    assert all(row["seeds"] == 2 and row["spread"] >= 0 for row in rows.values())
+    assert rows["tdfa", "sim:opu,seed=5"]["device_frames"] > 0 == rows["tdfa", "digital"]["device_frames"]
+    (left_out,) = told["left_out"]
+    assert (left_out["rule"], left_out["device"]) == ("bp", "sim:opu,seed=5") and "no use for a device" in left_out["reason"]
+    table = (tmp_path / "grid" / "compare.md").read_text()
+    assert table.startswith("| rule | digital | sim:opu,seed=5 |") and "no use for a device" in table
+    # a cell is what `train` gives by itself
+    alone = lightloop("train", *small, "--rule", "tdfa", "--device", "sim:opu,seed=5", "--seed", "2", "--json", "--set", "rule.dead_zone=0.15")
+    in_grid = json.loads((tmp_path / "grid" / "tdfa-sim_opu_seed=5-2.json").read_text())
+    assert json.loads(alone.stdout)["weights_sha256"] == in_grid["weights_sha256"]
+
+
+def test_finished_runs_are_kept_and_another_grid_does_not_mix_in(lightloop, small, tmp_path):
+    words = ["compare", "--rules", "bp", "--out", "grid", "--quiet", *small]
+    assert lightloop(*words).returncode == 0
+    kept = tmp_path / "grid" / "bp-digital-1.h5"
+    before = kept.stat().st_mtime_ns
+    assert lightloop(*words, "--seeds", "1,2").returncode == 0
+    assert kept.stat().st_mtime_ns == before and (tmp_path / "grid" / "bp-digital-2.h5").exists()
+    other = lightloop(*words, "--lr", "0.002")
+    assert other.returncode == 2 and "another command" in other.stderr
+    assert lightloop(*words, "--lr", "0.002", "--force").returncode == 0
+
+
+def test_ctrl_c_stops_politely_and_the_same_command_ends_alike(lightloop, small, tmp_path):
+    words = ["compare", "--rules", "dfa,bp", "--out", "grid", "--jobs", "1", *small, "--epochs", "40"]
+    whole = lightloop(*[word if word != "grid" else "whole" for word in words], "--json")
+    assert whole.returncode == 0, whole.stderr
+    begun = subprocess.Popen([COMMAND, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip
+    while not list(tmp_path.glob("grid/*.h5")) and begun.poll() is None:
+        time.sleep(0.01)
+    subprocess.run(["kill", "-INT", "--", f"-{begun.pid}"], check=False)
+    said = begun.communicate(timeout=60)[1]
+    assert begun.returncode in (0, 130) and (begun.returncode == 0 or "goes on from here" in said)
+    again = lightloop(*words, "--json")
+    assert again.returncode == 0, again.stderr
+    pick = [(row["rule"], row["test_accuracy"]) for row in json.loads(again.stdout)["rows"]]
+    assert pick == [(row["rule"], row["test_accuracy"]) for row in json.loads(whole.stdout)["rows"]]
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--rules", "bp,bp"], "--rules bp,bp"),
+        (["--rules", "bp", "--seeds", "one"], "--seeds one"),
+        (["--rules", "bp", "--jobs", "-1"], "--jobs -1"),
+        (["--rules", "bp", "--seed", "3"], "--seed"),
+        (["--rules", "bpp"], "bpp"),
+        (["--rules", "bp", "--dataset", "none.csv"], "none.csv"),
+        (["--rules", "bp", "--epoch", "3"], "--epoch"),
+    ],
+)
+def test_mistakes_are_one_line(lightloop, words, said):
+    done = lightloop("compare", *words)
+    assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
