@@ -41,6 +41,11 @@ enum class Purpose : std::uint32_t {
   mesh_fabrication = 30,  ///< splitters of interferometers
   mesh_programming = 31,  ///< phases as they are set
   mesh_read = 32,
+  ring_fabrication = 40,  ///< index, couplers and loss of microrings
+  ring_programming = 41,  ///< what a controller misreads while it sets or tracks weights
+  ring_read = 42,
+  ring_drift = 43,     ///< temperature of the chip
+  homodyne_read = 44,  ///< photons counted
   user = 1000,
 };
 

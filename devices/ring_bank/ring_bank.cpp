@@ -1,0 +1,265 @@
+#include "devices/ring_bank/ring_bank.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "core/linalg.hpp"
+#include "core/random.hpp"
+#include "core/threads.hpp"
+#include "devices/crossbar/twin.hpp"
+#include "devices/frame_rows.hpp"
+#include "devices/ring_bank/bank.hpp"
+#include "devices/ring_bank/params.hpp"
+#include "sim/detection/component_energy.hpp"
+#include "sim/detection/photoreceiver.hpp"
+
+namespace lightloop::ring_bank {
+namespace {
+
+constexpr std::uint8_t kSnapshotVersion = 1;
+constexpr double kLoopS = 10e-6;  // one measured round of the controller: a heater settles
+
+class RingBank : public Device {
+ public:
+  explicit RingBank(const ParamSet& given);
+
+  const DeviceInfo& describe() const override { return info_; }
+  const ParamSet& settings() const override { return params_; }
+  void configure(const Settings& changes) override;
+  RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) override;
+  void program(ConstFrames codes) override;
+  std::vector<std::byte> snapshot() const override;
+  void restore(const std::vector<std::byte>& state) override;
+  void reset() override;
+  SelfTest self_test() override;
+  std::vector<Monitor> monitors() const override;
+  void close() override { open_ = false; }
+
+ private:
+  void derive();
+  double at(Index frame) const { return base_s_ + static_cast<double>(frames_ + frame) * info_.cost.frame_s; }
+  Index frames_alike(Index first, Index count) const;
+  Index run_part(const ConstFrames& in, const Frames& out, std::uint64_t first_id);
+  void write();
+
+  ParamSet params_;
+  DeviceInfo info_;
+  std::uint64_t seed_;
+  Bank bank_;
+  double range_ = 1, laser_sd_ = 0, floor_variance_ = 0, shot_variance_ = 0;
+  std::vector<std::uint16_t> codes_;
+  bool open_ = true;
+  // state
+  std::uint64_t writes_ = 0;
+  double base_s_ = 0, written_s_ = 0;
+  std::int64_t frames_ = 0;
+  Matrix<float> powers_, sums_, totals_, draws_;  // workspaces, one row per frame
+};
+
+RingBank::RingBank(const ParamSet& given)
+    : params_(given), seed_(static_cast<std::uint64_t>(given.integer("seed"))), bank_(given) {
+  const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
+  const Index n_in = given.integer("input.size"), n_out = given.integer("output.size");
+  info_.kind = "layer";
+  info_.model = "sim:ring_bank";
+  info_.serial = "seed " + std::to_string(seed_);
+  info_.version = "1";
+  info_.input = {{n_in}, bits("dac.bits"), "DAC code of a channel's power, signed around the middle"};
+  info_.output = {{n_out}, bits("adc.bits"), "ADC code of a balanced photocurrent, signed around the middle"};
+  info_.program = FrameFormat{{n_out, n_in}, bits("weight.bits"), "weight code, signed around the middle"};
+  info_.stateful = bank_.moves();
+  codes_.assign(static_cast<std::size_t>(n_out * n_in), static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));
+  base_s_ = given.real("clock_s");
+  written_s_ = base_s_;
+  write();
+}
+
+void RingBank::derive() {
+  range_ = params_.real("adc.range");
+  const double bandwidth = params_.real("detector.bandwidth_hz"), power = params_.real("power_w");
+  const bool shot = params_.boolean("detector.shot");
+  const auto buses = static_cast<double>(bank_.buses());
+  // two diodes per bus, one amplifier per output
+  const PhotoreceiverModel receiver{.dark_a = shot ? 2 * buses * params_.real("detector.dark_a") : 0.0,
+                                    .load_ohm = params_.real("detector.load_ohm"),
+                                    .temperature_k = params_.real("detector.temperature_k"),
+                                    .amplifier_a_hz = std::sqrt(params_.real("detector.amplifier_a2_hz"))};
+  const double unit_a = params_.real("detector.responsivity") * power / 2 * bank_.full_scale();  // current of y = 1
+  floor_variance_ = receiver.floor_density() * bandwidth / (unit_a * unit_a);
+  shot_variance_ = shot ? 2 * kElectronCharge * bandwidth / unit_a : 0.0;
+  laser_sd_ = std::sqrt(params_.real("laser.rin_hz") * bandwidth);
+  info_.deterministic = floor_variance_ == 0 && shot_variance_ == 0 && laser_sd_ == 0 && !bank_.moves();
+
+  const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
+  const double hold_w = kHeaterWPerRad * bank_.heater_rad() + out * kAmplifierW;
+  const double per_frame_j =
+      in * (dac_energy_j(info_.input.bits) + kModulatorJ) + out * adc_energy_j(info_.output.bits);
+  info_.cost.frame_s = 1 / params_.real("symbol_rate_hz");
+  info_.cost.power_w = hold_w + per_frame_j / info_.cost.frame_s + in * out * power / 2 / kWallPlug;
+  const bool loop = params_.text("control.method") == "pid";
+  info_.cost.program_s = kLoopS * (1 + (loop ? static_cast<double>(params_.integer("control.steps")) : 0.0));
+  info_.cost.program_j = hold_w * info_.cost.program_s;
+}
+
+void RingBank::configure(const Settings& changes) {
+  ParamSet next = changed(changes);
+  const double clock = next.real("clock_s"), rate = next.real("symbol_rate_hz");
+  const bool set = clock != params_.real("clock_s");
+  if (set && clock < written_s_)
+    throw OutOfRange("sim:ring_bank: clock_s", std::to_string(clock) + " s",
+                     "not before the last write at " + std::to_string(written_s_) + " s",
+                     "Open the device again to go back.");
+  if (set || rate != params_.real("symbol_rate_hz")) {
+    base_s_ = set ? clock : at(0);
+    frames_ = 0;
+  }
+  params_ = std::move(next);
+  derive();
+}
+
+void RingBank::reset() {
+  base_s_ = params_.real("clock_s");
+  frames_ = 0;
+  written_s_ = std::min(written_s_, base_s_);
+}
+
+void RingBank::write() {
+  bank_.write(codes_, std::ldexp(1.0f, info_.program->bits - 1), writes_, written_s_);
+  derive();
+}
+
+void RingBank::program(ConstFrames codes) {
+  check_open(open_);
+  check_program(codes);
+  for (Index i = 0; i < codes.size; ++i)
+    codes_[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(codes.at(0, i));
+  ++writes_;
+  written_s_ = at(0);
+  write();
+}
+
+Index RingBank::frames_alike(Index first, Index count) const {
+  const Index here = bank_.step(at(first));
+  Index low = 1, high = count;  // the step never falls: bisect
+  while (low < high) {
+    const Index middle = low + (high - low + 1) / 2;
+    bank_.step(at(first + middle - 1)) == here ? low = middle : high = middle - 1;
+  }
+  return low;
+}
+
+Index RingBank::run_part(const ConstFrames& in, const Frames& out, std::uint64_t first_id) {
+  powers_.resize(in.count, in.size);
+  sums_.resize(in.count, out.size);
+  draws_.resize(in.count, std::max(in.size, out.size));
+  const Stream lasers(seed_, 1, Purpose::ring_read), noise(seed_, 0, Purpose::ring_read);
+  const auto id = [&](Index r) { return first_id + static_cast<std::uint64_t>(r); };
+  parallel_for(in.count, [&](Index r) {  // 1 + v, with the lasers' noise
+    const std::span<float> u = powers_.row(r);
+    read_row(in, r, info_.input.bits, u);
+    for (float& value : u) value += 1.0f;
+    if (laser_sd_ == 0) return;
+    const std::span<float> xi = draws_.row(r).first(u.size());
+    lasers.normal(id(r), 0, xi);
+    for (std::size_t j = 0; j < u.size(); ++j) u[j] *= 1.0f + static_cast<float>(laser_sd_) * xi[j];
+  });
+  gemm(Transpose::no, Transpose::yes, 1.0f, powers_, bank_.weights(), 0.0f, sums_);
+  if (shot_variance_ > 0) {
+    totals_.resize(in.count, out.size);
+    gemm(Transpose::no, Transpose::yes, 1.0f, powers_, bank_.totals(), 0.0f, totals_);
+  }
+  std::vector<Index> clipped(static_cast<std::size_t>(in.count));
+  parallel_for(in.count, [&](Index r) {
+    const std::span<float> y = sums_.row(r);
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] -= static_cast<float>(bank_.bias()[i]);
+    if (shot_variance_ > 0 || floor_variance_ > 0) {
+      const std::span<float> xi = draws_.row(r).first(y.size());
+      noise.normal(id(r), 0, xi);
+      const auto floor = static_cast<float>(floor_variance_), shot = static_cast<float>(shot_variance_);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        const float light = shot > 0 ? std::max(0.0f, totals_(r, static_cast<Index>(i))) : 0.0f;
+        y[i] += std::sqrt(floor + shot * light) * xi[i];
+      }
+    }
+    clipped[static_cast<std::size_t>(r)] = write_row(y, info_.output.bits, range_, out, r);
+  });
+  Index sum = 0;
+  for (const Index count : clipped) sum += count;
+  return sum;
+}
+
+RunReport RingBank::run(ConstFrames in, Frames out, const RunOptions& options) {
+  check_open(open_);
+  check_frames(in, out, options);
+  RunReport report;
+  if (in.count == 0) return report;
+  for (Index done = 0; done < in.count;) {
+    bank_.move_to(bank_.step(at(done)));
+    const Index n = frames_alike(done, in.count - done);
+    report.saturated +=
+        run_part(in.slice(done, n), out.slice(done, n), options.first_frame_id + static_cast<std::uint64_t>(done));
+    done += n;
+  }
+  frames_ += in.count;
+  report.frames = in.count;
+  report.codes = in.count * out.size;
+  report.device_s = info_.cost.seconds(in.count, 1);
+  report.device_j = info_.cost.joules(in.count, 1);
+  return report;
+}
+
+std::vector<std::byte> RingBank::snapshot() const {
+  ByteWriter bytes;
+  bytes.put(kSnapshotVersion);
+  bytes.put(writes_);
+  bytes.put(base_s_);
+  bytes.put(written_s_);
+  bytes.put(frames_);
+  return bytes.take();
+}
+
+void RingBank::restore(const std::vector<std::byte>& state) {
+  ByteReader bytes(state, "ring_bank snapshot");
+  if (bytes.get<std::uint8_t>() != kSnapshotVersion) bytes.refuse("another version");
+  const auto writes = bytes.get<std::uint64_t>();
+  const auto base = bytes.get<double>(), written = bytes.get<double>();
+  const auto frames = bytes.get<std::int64_t>();
+  bytes.done();
+  writes_ = writes;
+  base_s_ = base;
+  written_s_ = written;
+  frames_ = frames;
+  write();
+}
+
+std::vector<Monitor> RingBank::monitors() const {
+  return {{"clock", "s", at(0)},
+          {"heater power", "W", kHeaterWPerRad * bank_.heater_rad()},
+          {"rings at the end of their detuning", "1", static_cast<double>(bank_.out_of_reach())}};
+}
+
+SelfTest RingBank::self_test() {
+  float most = 0;  // light is not made
+  for (const float total : bank_.totals().flat()) most = std::max(most, total);
+  const double part = static_cast<double>(most) * bank_.full_scale();
+  return {part <= 1 + 1e-6, "at most " + std::to_string(100 * part) + " % of a channel arrives at a pair of diodes"};
+}
+
+}  // namespace
+
+DeviceModel model() {
+  DeviceModel record;
+  record.name = "ring_bank";
+  record.kind = "layer";
+  record.summary = "Banks of microrings that weigh wavelengths, read by balanced photodiodes";
+  record.source = "Tait et al., Sci. Rep. 7, 7430 (2017); rings: Zhang et al., Opt. Express 31, 23651 (2023)";
+  record.params = params();
+  record.presets = presets();
+  record.open = [](const ParamSet& given) { return std::make_unique<RingBank>(given); };
+  record.twin = crossbar::make_twin;  // what the controller aims at: the matrix of the codes, without noise
+  return record;
+}
+
+}  // namespace lightloop::ring_bank
