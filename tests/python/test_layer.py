@@ -60,7 +60,7 @@ def test_mistakes_are_named(weights, x):
 
 
 def test_the_device_string_alone_changes_the_technology(weights, x):
-    for device in ("sim:crossbar,preset=tile", "sim:crossbar,preset=pcm", "sim:mzi_mesh"):
+    for device in ("sim:crossbar,preset=tile", "sim:crossbar,preset=pcm", "sim:mzi_mesh", "sim:ring_bank", "sim:homodyne"):
         with ll.Layer(device, weights) as layer:
             layer.calibrate()
             wanted = x @ weights.T

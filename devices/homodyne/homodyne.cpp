@@ -1,0 +1,207 @@
+#include "devices/homodyne/homodyne.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/linalg.hpp"
+#include "core/random.hpp"
+#include "core/threads.hpp"
+#include "devices/crossbar/twin.hpp"
+#include "devices/frame_rows.hpp"
+#include "sim/detection/coherent.hpp"
+#include "sim/detection/component_energy.hpp"
+
+namespace lightloop::homodyne {
+namespace {
+
+Value whole(std::int64_t value) { return value; }
+Value text(const char* value) { return std::string(value); }
+
+std::vector<ParamInfo> params() {
+  return {
+      {"input.size", "1", whole(64), 1, 16384, "pulses of a frame: DAC codes", {}, true},
+      {"output.size", "1", whole(64), 1, 16384, "pairs of detectors: ADC codes", {}, true},
+      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true},
+      {"weight.bits", "1", whole(8), 2, 16, "bits of a programme code", {}, true},
+      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true},
+      {"adc.range", "1", 8.0, 1e-3, 1e6, "sum of products at the ends of the ADC's range"},
+      {"multiplexing",
+       "",
+       text("time"),
+       0,
+       0,
+       "pulses one after the other, or one path per weight",
+       {"time", "space"},
+       true},
+      {"photons.input", "1", 1e4, 1e-6, 1e10, "mean photons of an input pulse of full amplitude at every output"},
+      {"photons.weight", "1", 1e4, 1e-6, 1e10, "mean photons of a local pulse of full amplitude"},
+      {"photon_noise", "", true, 0, 0, "the standard quantum limit"},
+      {"efficiency", "1", 0.8, 1e-6, 1, "part of the photons that is counted"},
+      {"visibility", "1", 0.98, 0.01, 1, "overlap of the two pulses"},
+      {"dark", "1", 0.0, 0, 1e9, "mean dark counts of a detector in a frame"},
+      {"electrons", "1", 300.0, 0, 1e9, "sd of the electrical read noise in electrons, per output and frame"},
+      {"wavelength_m", "m", 1550e-9, 200e-9, 20e-6, "of the light"},
+      {"symbol_rate_hz", "Hz", 1e9, 1, 1e12, "pulses per second"},
+      {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
+  };
+}
+
+class Homodyne : public Device {
+ public:
+  explicit Homodyne(const ParamSet& given);
+
+  const DeviceInfo& describe() const override { return info_; }
+  const ParamSet& settings() const override { return params_; }
+  void configure(const Settings& changes) override;
+  RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) override;
+  void program(ConstFrames codes) override;
+  SelfTest self_test() override;
+  std::vector<Monitor> monitors() const override {
+    return {{"photons of the weights in a frame", "1", weight_photons()}};
+  }
+  void close() override { open_ = false; }
+
+ private:
+  void derive();
+  double weight_photons() const {
+    return receiver_.photons_local * std::accumulate(norms_[0].begin(), norms_[0].end(), 0.0);
+  }
+
+  ParamSet params_;
+  DeviceInfo info_;
+  std::uint64_t seed_;
+  CoherentReceiver receiver_;
+  double range_ = 1;
+  bool open_ = true;
+  Matrix<float> weights_;              // (outputs, inputs)
+  std::vector<double> norms_[2];       // sums of w^2 over rows, over columns
+  Matrix<float> drive_, sums_, work_;  // workspaces, one row per frame
+};
+
+Homodyne::Homodyne(const ParamSet& given)
+    : params_(given),
+      seed_(static_cast<std::uint64_t>(given.integer("seed"))),
+      weights_(given.integer("output.size"), given.integer("input.size")) {
+  const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
+  info_.kind = "layer";
+  info_.model = "sim:homodyne";
+  info_.serial = "seed " + std::to_string(seed_);
+  info_.version = "1";
+  info_.input = {{weights_.cols()}, bits("dac.bits"), "DAC code of a pulse's amplitude, signed around the middle"};
+  info_.output = {{weights_.rows()}, bits("adc.bits"), "ADC code of a difference of charges, signed around the middle"};
+  info_.program =
+      FrameFormat{{weights_.rows(), weights_.cols()}, bits("weight.bits"), "weight code, signed around the middle"};
+  info_.transposed = true;
+  norms_[0].assign(static_cast<std::size_t>(weights_.rows()), 0.0);
+  norms_[1].assign(static_cast<std::size_t>(weights_.cols()), 0.0);
+  derive();
+}
+
+void Homodyne::derive() {
+  receiver_ = {.photons_signal = params_.real("photons.input"),
+               .photons_local = params_.real("photons.weight"),
+               .efficiency = params_.real("efficiency"),
+               .visibility = params_.real("visibility"),
+               .dark = params_.real("dark"),
+               .electrons = params_.real("electrons"),
+               .counts = params_.boolean("photon_noise")};
+  range_ = params_.real("adc.range");
+  info_.deterministic = !receiver_.noisy();
+  const auto in = static_cast<double>(weights_.cols()), out = static_cast<double>(weights_.rows());
+  const bool time = params_.text("multiplexing") == "time";
+  const double modulate_j = dac_energy_j(info_.input.bits) + kModulatorJ;
+  const double weight_j = dac_energy_j(info_.program->bits) + kModulatorJ;
+  // lasers give full amplitude all the time; modulators carve it
+  const double light_j = in * out * (receiver_.photons_signal + receiver_.photons_local) *
+                         photon_energy_j(params_.real("wavelength_m")) / kWallPlug;
+  info_.cost.frame_s = (time ? in : 1.0) / params_.real("symbol_rate_hz");
+  const double frame_j =
+      in * modulate_j + (time ? in * out * weight_j : 0.0) + out * adc_energy_j(info_.output.bits) + light_j;
+  info_.cost.power_w = frame_j / info_.cost.frame_s + out * kAmplifierW;
+  info_.cost.program_s = time ? 0.0 : kHeaterSettleS;
+  info_.cost.program_j = time ? 0.0 : in * out * weight_j;
+}
+
+void Homodyne::configure(const Settings& changes) {
+  params_ = changed(changes);
+  derive();
+}
+
+void Homodyne::program(ConstFrames codes) {
+  check_open(open_);
+  check_program(codes);
+  read_row(codes, 0, info_.program->bits, weights_.flat());
+  for (std::vector<double>& norms : norms_) std::ranges::fill(norms, 0.0);
+  for (Index i = 0; i < weights_.rows(); ++i)
+    for (Index j = 0; j < weights_.cols(); ++j) {
+      const double square = static_cast<double>(weights_(i, j)) * static_cast<double>(weights_(i, j));
+      norms_[0][static_cast<std::size_t>(i)] += square;
+      norms_[1][static_cast<std::size_t>(j)] += square;
+    }
+}
+
+RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
+  check_open(open_);
+  check_frames(in, out, options);
+  RunReport report;
+  if (in.count == 0) return report;
+  const bool forward = options.pass == Pass::forward;
+  drive_.resize(in.count, in.size);
+  sums_.resize(in.count, out.size);
+  work_.resize(in.count, 4 * out.size);
+  parallel_for(in.count, [&](Index r) { read_row(in, r, info_.input.bits, drive_.row(r)); });
+  gemm(Transpose::no, forward ? Transpose::yes : Transpose::no, 1.0f, drive_, weights_, 0.0f, sums_);
+  const std::uint64_t side = forward ? 0 : 1;
+  const Stream counts(seed_, side, Purpose::homodyne_read), electrons(seed_, side + 2, Purpose::homodyne_read);
+  std::vector<Index> clipped(static_cast<std::size_t>(in.count));
+  parallel_for(in.count, [&](Index r) {
+    const std::uint64_t id = options.first_frame_id + static_cast<std::uint64_t>(r);
+    double norm = 0;
+    for (const float v : drive_.row(r)) norm += static_cast<double>(v) * static_cast<double>(v);
+    const std::span<float> y = sums_.row(r);
+    receiver_.detect(norm, norms_[side], counts, electrons, id, work_.row(r), y);
+    clipped[static_cast<std::size_t>(r)] = write_row(y, info_.output.bits, range_, out, r);
+  });
+  for (const Index count : clipped) report.saturated += count;
+  report.frames = in.count;
+  report.codes = in.count * out.size;
+  report.device_s = info_.cost.seconds(in.count, 1);
+  report.device_j = info_.cost.joules(in.count, 1);
+  return report;
+}
+
+SelfTest Homodyne::self_test() {
+  FrameBuffer in(info_.input, 1), out(info_.output, 1);
+  for (Index j = 0; j < info_.input.size(); ++j) in.frames().set(0, j, info_.input.highest() / 2 + 1);
+  run(std::as_const(in).frames(), out.frames());
+  const double zero = info_.output.highest() / 2 + 1;
+  double worst = 0;
+  for (Index i = 0; i < info_.output.size(); ++i)
+    worst = std::max(worst, std::abs(static_cast<double>(out.frames().at(0, i)) - zero));
+  const double photons = receiver_.photons_local * *std::ranges::max_element(norms_[0]) + 2 * receiver_.dark;
+  // no normal draw is beyond 6.8 sd; counts of few photons have longer tails
+  const double allowed =
+      (7 * std::hypot(std::sqrt(photons), receiver_.electrons) + 20) / receiver_.gain() * zero / range_ + 1;
+  return {worst <= allowed, "without drive the outputs lie within " + std::to_string(worst) + " codes of zero (" +
+                                std::to_string(allowed) + " allowed)"};
+}
+
+}  // namespace
+
+DeviceModel model() {
+  DeviceModel record;
+  record.name = "homodyne";
+  record.kind = "layer";
+  record.summary =
+      "Products by interference of modulated pulses, counted in photons down to the standard quantum limit";
+  record.source = "Hamerly et al., Phys. Rev. X 9, 021032 (2019)";
+  record.params = params();
+  record.presets["ideal"] = {{"photon_noise", false}, {"electrons", 0.0}, {"visibility", 1.0}};
+  record.presets["quantum_limit"] = {{"efficiency", 1.0}, {"visibility", 1.0}, {"electrons", 0.0}};
+  record.open = [](const ParamSet& given) { return std::make_unique<Homodyne>(given); };
+  record.twin = crossbar::make_twin;  // the matrix of the codes, without noise
+  return record;
+}
+
+}  // namespace lightloop::homodyne
