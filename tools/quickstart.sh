@@ -1,6 +1,7 @@
 #!/bin/sh
 # sh tools/quickstart.sh: from a fresh Debian 12 to a network trained on light, its table, its run file and its plot.
-# Works from any folder; a second call only trains. $LIGHTLOOP_BUILD names another build folder, $JOBS the parallel jobs.
+# Works from any folder; a second call only trains. $LIGHTLOOP_BUILD names another build folder, $JOBS the parallel jobs,
+# $CMAKE_ARGS more options for CMake.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=${LIGHTLOOP_BUILD:-$root/build/quickstart}
@@ -9,7 +10,7 @@ out=$root/quickstart
 sh "$root/tools/install_packages.sh" build plot
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if ! (cd "$root" && cmake --preset quickstart -B "$build" && cmake --build "$build" --target lightloop_command -j "${JOBS:-$(nproc)}") > "$log" 2>&1; then
+if ! (cd "$root" && cmake --preset quickstart -B "$build" ${CMAKE_ARGS:-} && cmake --build "$build" --target lightloop_command -j "${JOBS:-$(nproc)}") > "$log" 2>&1; then
   cat "$log" >&2
   echo "quickstart.sh: the build failed; its output is above" >&2
   exit 1
