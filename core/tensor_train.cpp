@@ -16,25 +16,28 @@ Index product(const std::vector<Index>& factors) {
   return std::accumulate(factors.begin(), factors.end(), Index{1}, std::multiplies<>());
 }
 
-Dense times(const Dense& a, const Dense& b) {
-  Dense c(a.rows(), b.cols());
+template <class T>
+Matrix<T> times(const Matrix<T>& a, const Matrix<T>& b) {
+  Matrix<T> c(a.rows(), b.cols());
   for (Index i = 0; i < a.rows(); ++i)
     for (Index k = 0; k < a.cols(); ++k) {
-      const double factor = a(i, k);
-      const double* row = b.data() + k * b.cols();
+      const T factor = a(i, k);
+      const T* row = b.data() + k * b.cols();
       for (Index j = 0; j < b.cols(); ++j) c(i, j) += factor * row[j];
     }
   return c;
 }
 
-Dense transposed(const Dense& a) {
-  Dense t(a.cols(), a.rows());
+template <class T>
+Matrix<T> transposed(const Matrix<T>& a) {
+  Matrix<T> t(a.cols(), a.rows());
   for (Index i = 0; i < a.rows(); ++i)
     for (Index j = 0; j < a.cols(); ++j) t(j, i) = a(i, j);
   return t;
 }
 
-Dense reshaped(Dense a, Index rows, Index cols) {
+template <class T>
+Matrix<T> reshaped(Matrix<T> a, Index rows, Index cols) {
   LIGHTLOOP_ASSERT(rows * cols == a.size());
   a.resize(rows, cols);
   return a;
@@ -87,30 +90,50 @@ void in_pairs(const std::vector<Index>& rows, const std::vector<Index>& cols, Vi
 
 /// A core as (r_(k-1), m n r_k), elements (a, (i, j, b)); as (r_(k-1) m n, r_k) it has the same memory.
 Dense wide(const TensorTrain& t, std::size_t k) {
-  const Index r0 = t.ranks[k], m = t.rows[k], n = t.cols[k], r1 = t.ranks[k + 1];
-  return reshaped(t.cores[k], r0, m * n * r1);  // (a m + i, j r1 + b) is already in this order
+  return reshaped(t.cores[k], t.ranks[k], t.rows[k] * t.cols[k] * t.ranks[k + 1]);
 }
 void set(TensorTrain& t, std::size_t k, Dense core) {
   t.cores[k] = reshaped(std::move(core), t.ranks[k] * t.rows[k], t.cols[k] * t.ranks[k + 1]);
 }
 
+template <class T>
+Matrix<T> one() {
+  Matrix<T> m(1, 1);
+  m(0, 0) = 1;
+  return m;
+}
+
 /// G_1 .. G_(k-1) as (m_1 n_1 .. , r_(k-1)), and G_(k+1) .. G_d as (r_k, ..).
-Dense left_of(const TensorTrain& t, std::size_t k) {
-  Dense left(1, 1);
-  left(0, 0) = 1;
-  for (std::size_t q = 0; q < k; ++q)
-    left = reshaped(times(left, wide(t, q)), left.rows() * t.rows[q] * t.cols[q], t.ranks[q + 1]);
+template <class T>
+Matrix<T> left_of(const std::vector<Matrix<T>>& cores, const std::vector<Index>& rows, std::size_t k) {
+  Matrix<T> left = one<T>();
+  for (std::size_t q = 0; q < k; ++q) {
+    const Index r0 = cores[q].rows() / rows[q], width = cores[q].size() / r0, height = left.rows();
+    const Matrix<T> next = times(left, reshaped(cores[q], r0, width));
+    const Index mn = q + 1 < cores.size() ? width * rows[q + 1] / cores[q + 1].rows() : width;
+    left = reshaped(next, height * mn, width / mn);
+  }
   return left;
 }
-Dense right_of(const TensorTrain& t, std::size_t k) {
-  Dense right(1, 1);
-  right(0, 0) = 1;
-  for (std::size_t q = t.cores.size(); q-- > k + 1;) {
-    const Dense core = reshaped(t.cores[q], t.ranks[q] * t.rows[q] * t.cols[q], t.ranks[q + 1]);
-    const Index far = right.cols();
-    right = reshaped(times(core, right), t.ranks[q], t.rows[q] * t.cols[q] * far);
+template <class T>
+Matrix<T> right_of(const std::vector<Matrix<T>>& cores, const std::vector<Index>& rows, std::size_t k) {
+  Matrix<T> right = one<T>();
+  for (std::size_t q = cores.size(); q-- > k + 1;) {
+    const Index r1 = right.rows(), far = right.cols(), r0 = cores[q].rows() / rows[q];
+    right = reshaped(times(reshaped(cores[q], cores[q].size() / r1, r1), right), r0, cores[q].size() / (r0 * r1) * far);
   }
   return right;
+}
+Dense left_of(const TensorTrain& t, std::size_t k) { return left_of(t.cores, t.rows, k); }
+Dense right_of(const TensorTrain& t, std::size_t k) { return right_of(t.cores, t.rows, k); }
+
+template <class T>
+Matrix<T> assembled(const std::vector<Matrix<T>>& cores, const std::vector<Index>& rows,
+                    const std::vector<Index>& cols) {
+  const Matrix<T> all = left_of(cores, rows, cores.size());
+  Matrix<T> w(product(rows), product(cols));
+  in_pairs(rows, cols, [&](Index at, Index i, Index j) { w(i, j) = all.data()[at]; });
+  return w;
 }
 
 Dense paired(View<const double> w, const std::vector<Index>& rows, const std::vector<Index>& cols) {
@@ -127,11 +150,27 @@ Index TensorTrain::parameters() const {
   return sum;
 }
 
-Matrix<double> TensorTrain::matrix() const {
-  const Dense all = left_of(*this, cores.size());
-  Dense w(product(rows), product(cols));
-  in_pairs(rows, cols, [&](Index at, Index i, Index j) { w(i, j) = all.data()[at]; });
-  return w;
+Matrix<double> TensorTrain::matrix() const { return assembled(cores, rows, cols); }
+
+Matrix<Complex> train_matrix(const std::vector<Index>& rows, const std::vector<Index>& cols,
+                             const std::vector<Matrix<Complex>>& cores) {
+  return assembled(cores, rows, cols);
+}
+
+std::vector<Matrix<Complex>> train_gradient(const std::vector<Index>& rows, const std::vector<Index>& cols,
+                                            const std::vector<Matrix<Complex>>& cores, View<const double> g) {
+  const Dense tensor = paired(g, rows, cols);
+  Matrix<Complex> complex(1, tensor.size());
+  std::copy_n(tensor.data(), tensor.size(), complex.data());
+  std::vector<Matrix<Complex>> gradient;
+  for (std::size_t k = 0; k < cores.size(); ++k) {
+    const Matrix<Complex> left = left_of(cores, rows, k), right = right_of(cores, rows, k);
+    const Index r0 = left.cols(), mn = rows[k] * cols[k];
+    const Matrix<Complex> seen =
+        reshaped(times(transposed(left), reshaped(complex, left.rows(), mn * right.cols())), r0 * mn, right.cols());
+    gradient.push_back(reshaped(times(seen, transposed(right)), cores[k].rows(), cores[k].cols()));
+  }
+  return gradient;
 }
 
 std::vector<Index> balanced_factors(Index size, Index count) {

@@ -1,7 +1,7 @@
 #pragma once
 // Matrices as tensor trains: W[(i_1 .. i_d), (j_1 .. j_d)] = G_1[i_1, j_1] G_2[i_2, j_2] .. G_d[i_d, j_d], each factor
 // an r_(k-1) x r_k matrix. Row and column numbers count with the last index fastest.
-#include <string>
+#include <complex>
 #include <vector>
 
 #include "core/array.hpp"
@@ -28,6 +28,14 @@ std::vector<Index> train_ranks(const std::vector<Index>& rows, const std::vector
 /// come from Gram matrices. Throws ShapeMismatch when the factors do not multiply to the shape of w.
 TensorTrain tensor_train(View<const double> w, const std::vector<Index>& rows, const std::vector<Index>& cols,
                          Index rank);
+
+/// The matrix of complex cores shaped like those of a train, and what a change of a core does to a number that depends
+/// on that matrix: for dL = Re sum_ij g_ij dW_ij the c_k of dL = Re sum c_k dG_k, without conjugation.
+Matrix<std::complex<double>> train_matrix(const std::vector<Index>& rows, const std::vector<Index>& cols,
+                                          const std::vector<Matrix<std::complex<double>>>& cores);
+std::vector<Matrix<std::complex<double>>> train_gradient(const std::vector<Index>& rows, const std::vector<Index>& cols,
+                                                         const std::vector<Matrix<std::complex<double>>>& cores,
+                                                         View<const double> g);
 
 /// The same matrix with every bond's singular values shared evenly between its two cores, and all cores of one norm: no
 /// core has to be more exact than another.

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <complex>
 
 #include "core/error.hpp"
 #include "core/random.hpp"
@@ -110,6 +111,32 @@ TEST_CASE("full rank is exact, a train of low rank is found again, less rank cos
   CHECK(ranks == std::vector<Index>{1, 8, 8, 8, 8, 1});
   CHECK_THROWS_AS(tensor_train(any, {3, 2}, {2, 5, 3}, 3), ShapeMismatch);
   CHECK_THROWS_AS(tensor_train(any, {3, 2, 5}, {2, 5, 3}, 3), ShapeMismatch);
+}
+
+TEST_CASE("complex cores: the matrix is linear in each, with the gradient that says so") {
+  const std::vector<Index> rows{3, 2, 4}, cols{2, 5, 3}, ranks{1, 3, 2, 1};
+  std::vector<Matrix<std::complex<double>>> cores;
+  for (std::size_t k = 0; k < 3; ++k) {
+    const Matrix<double> re = gaussian(ranks[k] * rows[k], cols[k] * ranks[k + 1], 20 + k),
+                         im = gaussian(re.rows(), re.cols(), 30 + k);
+    Matrix<std::complex<double>> core(re.rows(), re.cols());
+    for (Index i = 0; i < core.size(); ++i) core.data()[i] = {re.data()[i], im.data()[i]};
+    cores.push_back(core);
+  }
+  const Matrix<double> g = gaussian(24, 30, 40);
+  const auto value = [&](const std::vector<Matrix<std::complex<double>>>& with) {
+    const auto w = train_matrix(rows, cols, with);
+    double sum = 0;
+    for (Index i = 0; i < w.size(); ++i) sum += g.data()[i] * w.data()[i].real();
+    return sum;
+  };
+  const auto gradient = train_gradient(rows, cols, cores, g);
+  for (std::size_t k = 0; k < 3; ++k) {
+    auto moved = cores;
+    const std::complex<double> step(0.3, -0.7);
+    moved[k].data()[4] += step;
+    CHECK(value(moved) - value(cores) == Approx((gradient[k].data()[4] * step).real()).epsilon(1e-9));
+  }
 }
 
 TEST_CASE("balancing leaves the matrix and makes errors of all cores count alike") {
