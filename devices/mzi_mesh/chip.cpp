@@ -37,22 +37,25 @@ Matrix<Complex> joined(const Matrix<Complex>& u, std::span<const double> attenua
   return w;
 }
 
-Chip::Chip(const ParamSet& params)
-    : inputs_(params.integer("input.size")),
-      outputs_(params.integer("output.size")),
+Chip::Chip(const ParamSet& params) : Chip(params, params.integer("input.size"), params.integer("output.size"), 0) {}
+
+Chip::Chip(const ParamSet& params, Index inputs, Index outputs, std::uint64_t instance)
+    : inputs_(inputs),
+      outputs_(outputs),
       layout_(parse_mesh_layout(params.text("mesh.layout"))),
       law_(parse_phase_law(params.text("phase.law"), params.real("phase.range_rad"),
                            (1u << params.integer("phase.bits")) - 1u)),
       phase_error_(params.real("phase_error")),
       crosstalk_(params.real("crosstalk")),
-      seed_(static_cast<std::uint64_t>(params.integer("seed"))) {
+      seed_(static_cast<std::uint64_t>(params.integer("seed"))),
+      instance_(instance) {
   const std::string& correction = params.text("correction");
   correct_splitters_ = correction == "splitters" || correction == "all";
   correct_heat_ = (correction == "heat" || correction == "all") && crosstalk_ > 0;
   for (int side = 0; side < 2; ++side) {
     const Index n = side == 0 ? inputs_ : outputs_;
     const auto elements = static_cast<std::size_t>(n * (n - 1) / 2);
-    const Stream fabrication(seed_, static_cast<std::uint64_t>(side), Purpose::mesh_fabrication);
+    const Stream fabrication(seed_, 2 * instance_ + static_cast<std::uint64_t>(side), Purpose::mesh_fabrication);
     const double sd = params.real("splitter_error");
     build_[side] = {draws(fabrication, 0, elements, sd), draws(fabrication, 1, elements, sd),
                     std::sqrt(1 - params.real("loss"))};
@@ -72,7 +75,7 @@ std::vector<double> Chip::set_phases(Mesh mesh, int side) const {
 Mesh Chip::arisen(int side, std::span<const double> set, std::uint64_t writes, std::uint64_t first_column) const {
   std::vector<double> phases(set.begin(), set.end());
   if (crosstalk_ > 0) phases = heated(set, neighbours_[side], crosstalk_);
-  const Stream programming(seed_, 0, Purpose::mesh_programming);
+  const Stream programming(seed_, instance_, Purpose::mesh_programming);
   if (phase_error_ > 0 && writes > 0)
     for (std::size_t i = 0; i < phases.size(); ++i)
       phases[i] += phase_error_ * programming.normal(writes, first_column + i);
@@ -99,7 +102,7 @@ Matrix<Complex> Chip::matrix(std::span<const std::uint16_t> codes, std::uint64_t
        {std::span(in), std::span(std::as_const(pair.attenuator)), std::span(out)})
     for (const double phase : phases) sum += phase;
   power_w_ = kHeaterWPerRad * sum;
-  const Stream programming(seed_, 0, Purpose::mesh_programming);
+  const Stream programming(seed_, instance_, Purpose::mesh_programming);
   const auto middle = static_cast<std::uint64_t>(in.size());
   if (phase_error_ > 0 && writes > 0)
     for (std::size_t k = 0; k < pair.attenuator.size(); ++k)

@@ -1,5 +1,6 @@
 #pragma once
-// The chip of sim:mzi_mesh: from programme codes to the matrix that light meets.
+// A chip of two meshes, that of sim:mzi_mesh or a core of sim:tt_rfnn: from programme codes to the matrix that light
+// meets.
 #include <cstdint>
 #include <span>
 
@@ -12,6 +13,8 @@ namespace lightloop::mzi_mesh {
 class Chip {
  public:
   explicit Chip(const ParamSet& params);
+  /// One of several chips of a device: sizes of its own, draws of its own (instance 0 those of a chip alone).
+  Chip(const ParamSet& params, Index inputs, Index outputs, std::uint64_t instance);
 
   /// The matrix (outputs, inputs) after write number `writes` of these codes; 0: nothing was written.
   Matrix<Complex> matrix(std::span<const std::uint16_t> codes, std::uint64_t writes);
@@ -28,7 +31,7 @@ class Chip {
   PhaseLaw law_;
   double phase_error_, crosstalk_;
   bool correct_splitters_, correct_heat_;
-  std::uint64_t seed_;
+  std::uint64_t seed_, instance_;
   MeshBuild build_[2];  // V, U
   std::vector<std::vector<std::size_t>> neighbours_[2];
   double power_w_ = 0;
