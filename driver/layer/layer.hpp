@@ -5,8 +5,9 @@
 // What is asked of the device: codes stand for signed numbers around a middle code c0 = 2^(bits - 1), v = (c - c0) /
 // c0; its answer is linear in the drive. Its programme is either one weight code per (output, input), row by row, of
 // the same kind (a crossbar), or the phases of two meshes (a device with the settings "mesh.layout", "phase.law" and
-// "phase.range_rad"; see core/mesh_codes.hpp). Its setting "adc.range", where it has one, is the sum of products at the
-// ends of its ADC; without it calibrate() is needed first.
+// "phase.range_rad"; see core/mesh_codes.hpp), or those of a tensor train of such pairs ("tt.cores" and "tt.rank"
+// beside them; core/train_shape.hpp). Its setting "adc.range", where it has one, is the sum of products at the ends of
+// its ADC; without it calibrate() is needed first.
 #include <memory>
 #include <vector>
 
@@ -65,7 +66,8 @@ class Layer {
   /// Turns w (n_out, n_in) into codes and writes them. Forgets the calibration. Throws ShapeMismatch; InvalidParameter
   /// for a weight that is not finite; OutOfRange for one beyond a fixed layer.weight_limit. Nothing is written then.
   void program(View<const float> w);
-  /// The weights as the codes can hold them (n_out, n_in); for meshes before rounding of the phases.
+  /// The weights as the codes can hold them (n_out, n_in); for meshes before rounding of the phases, for trains of
+  /// meshes what their ranks leave of the weights.
   View<const float> programmed() const;
   /// Shows random vectors and fits gain and offset of the answers to the programmed weights, one gain for all outputs
   /// or one each (layer.compensation). Done again later it takes drift out. Throws Error when nothing was programmed or

@@ -51,6 +51,8 @@ std::vector<ParamInfo> layer_params() {
        0,
        "calibrate(): one gain for all outputs, or one each (column)",
        {"global", "column"}},
+      {"hardening", "1", 0.0, 0, 1,
+       "Tensor trains: relative error expected of a core as it is set; the train is chosen to err least with it"},
       {"calibration_vectors", "1", std::int64_t{64}, 2, 1e6, "Random vectors shown by calibrate()"},
       {"seed", "1", std::int64_t{0}, 0, 9007199254740992.0, "Of the calibration vectors"},
   };
@@ -95,6 +97,8 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
     throw ShapeMismatch("layer", std::to_string(n_in) + " -> " + std::to_string(n_out), "at least 1 -> 1");
   const ParamSet& device = session.settings();
   mesh = device.has("mesh.layout");
+  if (device.has("tt.rank"))
+    train.emplace(info.output.size(), info.input.size(), device.integer("tt.cores"), device.integer("tt.rank"));
   if (mesh && weights != Weights::one)
     throw Unsupported("layer.cells", params.text("cells"), "signed: a mesh has no cells to pair");
   device_rows = rows_needed(weights, n_out);
@@ -103,11 +107,14 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
         info.model, std::to_string(info.input.size()) + " inputs, " + std::to_string(info.output.size()) + " outputs",
         std::to_string(n_in) + " and " + std::to_string(device_rows) + " needed",
         "Open it with input.size and output.size of at least that.");
-  const Index cells =
-      mesh ? mesh_programme_size(info.input.size(), info.output.size()) : info.input.size() * info.output.size();
+  const Index cells = train  ? train->programme()
+                      : mesh ? mesh_programme_size(info.input.size(), info.output.size())
+                             : info.input.size() * info.output.size();
   if (info.program->size() != cells)
     throw Unsupported("layer: programme of " + info.model, std::to_string(info.program->size()) + " codes",
-                      std::to_string(cells) + (mesh ? ": two meshes and attenuators" : ": one per output and input"));
+                      std::to_string(cells) + (train  ? ": two meshes and attenuators per core"
+                                               : mesh ? ": two meshes and attenuators"
+                                                      : ": one per output and input"));
   range_known = device.has("adc.range");
   if (range_known) range = device.real("adc.range");
   mid_in = static_cast<double>(info.input.highest() / 2 + 1);

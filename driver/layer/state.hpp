@@ -1,10 +1,11 @@
 #pragma once
 // What the parts of a Layer share. Private to driver/layer.
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "core/mesh.hpp"
+#include "core/train_shape.hpp"
 #include "driver/layer/layer.hpp"
 
 namespace lightloop {
@@ -36,9 +37,10 @@ struct LayerState {
   ParamSet params;
   Weights weights;
   bool mesh = false;
-  Index device_rows = 0;     ///< outputs of the device in use
-  double range = 1;          ///< sum of products at the ends of the ADC
-  bool range_known = false;  ///< or found by calibration
+  std::optional<TrainShape> train;  ///< where the programme is a train of meshes
+  Index device_rows = 0;            ///< outputs of the device in use
+  double range = 1;                 ///< sum of products at the ends of the ADC
+  bool range_known = false;         ///< or found by calibration
   double mid_in = 0, mid_out = 0;
 
   bool programmed = false;
@@ -73,6 +75,9 @@ struct LayerState {
 /// Weights as codes: fills target, held, scale, rest of the state, and the programme. Nothing is changed when it
 /// throws.
 void encode_weights(LayerState& state, View<const float> w, FrameBuffer& programme);
+
+/// The part of encode_weights for trains of meshes.
+void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme);
 
 /// Largest |x|; infinite or NaN where one of them is.
 float largest_size(std::span<const float> x);

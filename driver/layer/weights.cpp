@@ -108,7 +108,9 @@ void encode_mesh(LayerState& state, View<const float> w, FrameBuffer& programme)
 
 void encode_weights(LayerState& state, View<const float> w, FrameBuffer& programme) {
   check_weights(state, w);
-  state.mesh ? encode_mesh(state, w, programme) : encode_cells(state, w, programme);
+  state.train  ? encode_train(state, w, programme)
+  : state.mesh ? encode_mesh(state, w, programme)
+               : encode_cells(state, w, programme);
   state.largest_sum = 0;
   std::vector<double> columns(static_cast<std::size_t>(state.n_in));
   for (Index i = 0; i < state.target.rows(); ++i) {
