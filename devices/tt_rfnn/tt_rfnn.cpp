@@ -1,0 +1,236 @@
+#include "devices/tt_rfnn/tt_rfnn.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "core/linalg.hpp"
+#include "core/random.hpp"
+#include "core/threads.hpp"
+#include "core/train_shape.hpp"
+#include "devices/frame_rows.hpp"
+#include "devices/mzi_mesh/chip.hpp"
+#include "devices/tt_rfnn/twin.hpp"
+#include "sim/detection/component_energy.hpp"
+
+namespace lightloop::tt_rfnn {
+namespace {
+
+constexpr std::uint8_t kSnapshotVersion = 1;
+constexpr double kUseS = 10e-9, kSwitchJ = 1e-12, kShifterW = 1e-4, kSettleS = 1e-6;  // assumed
+
+Value whole(std::int64_t value) { return value; }
+Value text(const char* value) { return std::string(value); }
+
+std::vector<ParamInfo> params() {
+  return {
+      {"input.size", "1", whole(16), 1, 4096, "numbers that enter: DAC codes per frame", {}, true},
+      {"output.size", "1", whole(16), 1, 4096, "numbers that leave: ADC codes per frame", {}, true},
+      {"tt.cores", "1", whole(2), 1, 12, "networks in the train", {}, true},
+      {"tt.rank", "1", whole(4), 1, 256, "channels between two of them, per index", {}, true},
+      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true},
+      {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true},
+      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true},
+      {"adc.range", "1", 2.0, 1e-6, 1e3, "amplitude at the ends of the ADC's range, full input amplitude 1"},
+      {"mesh.layout", "", text("clements"), 0, 0, "rectangle or triangle", {"clements", "reck"}, true},
+      {"phase.law",
+       "",
+       text("linear"),
+       0,
+       0,
+       "phase goes with the code, or with its square",
+       {"linear", "voltage"},
+       true},
+      {"phase.range_rad", "rad", 2 * std::numbers::pi, 1, 13, "phase at the highest code", {}, true},
+      {"splitter_error", "rad", 0.01, 0, 0.5, "sd of the couplers' angles, drawn once per core", {}, true},
+      {"phase_error", "rad", 0.005, 0, 1, "sd of a phase as it is set, redrawn with every write", {}, true},
+      {"crosstalk", "1", 0.0, 0, 0.1, "part of a phase that reaches each neighbour", {}, true},
+      {"loss", "1", 0.023, 0, 0.9, "part of the power lost in one interferometer", {}, true},
+      {"switch_loss", "1", 0.11, 0, 0.99, "part of the power lost in the switches between two cores"},
+      {"correction",
+       "",
+       text("splitters"),
+       0,
+       0,
+       "what the controller takes out: splitters, heat, all or none",
+       {"none", "splitters", "heat", "all"},
+       true},
+      {"output_noise", "1", 0.001, 0, 10, "sd of the electrical noise, full input amplitude 1"},
+      {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
+  };
+}
+
+class TtRfnn : public Device {
+ public:
+  explicit TtRfnn(const ParamSet& given);
+
+  const DeviceInfo& describe() const override { return info_; }
+  const ParamSet& settings() const override { return params_; }
+  void configure(const Settings& changes) override;
+  RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) override;
+  void program(ConstFrames codes) override;
+  std::vector<std::byte> snapshot() const override;
+  void restore(const std::vector<std::byte>& state) override;
+  SelfTest self_test() override;
+  void close() override { open_ = false; }
+
+ private:
+  void derive();
+  void write(const std::vector<std::uint16_t>& codes, std::uint64_t writes);
+
+  ParamSet params_;
+  DeviceInfo info_;
+  TrainShape shape_;
+  std::vector<mzi_mesh::Chip> chips_;
+  std::uint64_t seed_;
+  double noise_sd_ = 0, range_ = 1;
+  float pass_ = 1;  // amplitude left by the switches
+  std::vector<std::uint16_t> codes_;
+  std::uint64_t writes_ = 0;
+  bool open_ = true;
+  Matrix<float> map_;                   // (outputs, inputs), switches aside
+  Matrix<float> drive_, sums_, draws_;  // workspaces, one row per frame
+};
+
+TtRfnn::TtRfnn(const ParamSet& given)
+    : params_(given),
+      shape_(given.integer("output.size"), given.integer("input.size"), given.integer("tt.cores"),
+             given.integer("tt.rank")),
+      seed_(static_cast<std::uint64_t>(given.integer("seed"))) {
+  const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
+  for (std::size_t k = 0; k < shape_.cores(); ++k) chips_.emplace_back(given, shape_.inputs(k), shape_.outputs(k), k);
+  info_.kind = "layer";
+  info_.model = "sim:tt_rfnn";
+  info_.serial = "seed " + std::to_string(seed_);
+  info_.version = "1";
+  info_.input = {{given.integer("input.size")}, bits("dac.bits"), "DAC code of an amplitude, signed around the middle"};
+  info_.output = {
+      {given.integer("output.size")}, bits("adc.bits"), "ADC code of an amplitude, signed around the middle"};
+  info_.program = FrameFormat{{shape_.programme()}, bits("phase.bits"), "DAC code of a phase"};
+  info_.transposed = true;
+  codes_.assign(static_cast<std::size_t>(info_.program->size()), 0);
+  write(codes_, 0);
+  derive();
+}
+
+void TtRfnn::derive() {
+  noise_sd_ = params_.real("output_noise");
+  range_ = params_.real("adc.range");
+  pass_ = static_cast<float>(std::pow(1 - params_.real("switch_loss"), static_cast<double>(shape_.cores() - 1) / 2));
+  info_.deterministic = noise_sd_ == 0;
+  const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
+  double uses = 0, switched = 0;
+  for (std::size_t k = 0; k < shape_.cores(); ++k) {
+    uses += static_cast<double>(shape_.uses(k));
+    switched += static_cast<double>(shape_.uses(k) * shape_.inputs(k));
+  }
+  const double hold_w = kShifterW * static_cast<double>(info_.program->size());
+  info_.cost.frame_s = kUseS * uses;
+  info_.cost.power_w =
+      hold_w + (in * dac_energy_j(info_.input.bits) + out * adc_energy_j(info_.output.bits) + switched * kSwitchJ) /
+                   info_.cost.frame_s;
+  info_.cost.program_s = kSettleS;
+  info_.cost.program_j =
+      hold_w * kSettleS + static_cast<double>(info_.program->size()) * dac_energy_j(info_.program->bits);
+}
+
+void TtRfnn::configure(const Settings& changes) {
+  params_ = changed(changes);
+  derive();
+}
+
+void TtRfnn::write(const std::vector<std::uint16_t>& codes, std::uint64_t writes) {
+  std::vector<Matrix<Complex>> cores;
+  std::size_t first = 0;
+  for (std::size_t k = 0; k < shape_.cores(); ++k) {
+    const auto n = static_cast<std::size_t>(shape_.codes(k));
+    cores.push_back(chips_[k].matrix(std::span(codes).subspan(first, n), writes));
+    first += n;
+  }
+  const Matrix<Complex> w = train_matrix(shape_.rows, shape_.cols, cores);
+  map_.resize(w.rows(), w.cols());
+  for (Index i = 0; i < w.size(); ++i) map_.data()[i] = static_cast<float>(w.data()[i].real());
+  writes_ = writes;
+}
+
+void TtRfnn::program(ConstFrames codes) {
+  check_open(open_);
+  check_program(codes);
+  std::vector<std::uint16_t> next(codes_.size());
+  for (Index i = 0; i < codes.size; ++i) next[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(codes.at(0, i));
+  write(next, writes_ + 1);
+  codes_ = std::move(next);
+}
+
+RunReport TtRfnn::run(ConstFrames in, Frames out, const RunOptions& options) {
+  check_open(open_);
+  check_frames(in, out, options);
+  RunReport report;
+  if (in.count == 0) return report;
+  const bool forward = options.pass == Pass::forward;
+  drive_.resize(in.count, in.size);
+  sums_.resize(in.count, out.size);
+  draws_.resize(in.count, out.size);
+  parallel_for(in.count, [&](Index r) { read_row(in, r, info_.input.bits, drive_.row(r)); });
+  gemm(Transpose::no, forward ? Transpose::yes : Transpose::no, pass_, drive_, map_, 0.0f, sums_);
+  const Stream noise(seed_, forward ? 2 : 3, Purpose::mesh_read);
+  std::vector<Index> clipped(static_cast<std::size_t>(in.count));
+  parallel_for(in.count, [&](Index r) {
+    const std::span<float> y = sums_.row(r);
+    if (noise_sd_ > 0) {
+      const std::span<float> xi = draws_.row(r);
+      noise.normal(options.first_frame_id + static_cast<std::uint64_t>(r), 0, xi);
+      for (std::size_t i = 0; i < y.size(); ++i) y[i] += static_cast<float>(noise_sd_) * xi[i];
+    }
+    clipped[static_cast<std::size_t>(r)] = write_row(y, info_.output.bits, range_, out, r);
+  });
+  for (const Index count : clipped) report.saturated += count;
+  report.frames = in.count;
+  report.codes = in.count * out.size;
+  report.device_s = info_.cost.seconds(in.count, 1);
+  report.device_j = info_.cost.joules(in.count, 1);
+  return report;
+}
+
+std::vector<std::byte> TtRfnn::snapshot() const {
+  ByteWriter bytes;
+  bytes.put(kSnapshotVersion);
+  bytes.put(writes_);
+  return bytes.take();
+}
+
+void TtRfnn::restore(const std::vector<std::byte>& state) {
+  ByteReader bytes(state, "tt_rfnn snapshot");
+  if (bytes.get<std::uint8_t>() != kSnapshotVersion) bytes.refuse("another version");
+  const auto writes = bytes.get<std::uint64_t>();
+  bytes.done();
+  write(codes_, writes);
+}
+
+SelfTest TtRfnn::self_test() {
+  // Every core is passive, and so is the train: no entry of its matrix exceeds 1.
+  double most = 0;
+  for (const float value : map_.flat()) most = std::max(most, std::abs(static_cast<double>(value)));
+  return {most <= 1 + 1e-5, "at most " + std::to_string(100 * most) + " % of an input's amplitude reaches one output"};
+}
+
+}  // namespace
+
+DeviceModel model() {
+  DeviceModel record;
+  record.name = "tt_rfnn";
+  record.kind = "layer";
+  record.summary = "A large matrix as a train of small interferometer networks with switches between them";
+  record.source = "Sui et al., ICCAD 2023 (arXiv 2312.10343); Oseledets, SIAM J. Sci. Comput. 33, 2295 (2011)";
+  record.params = params();
+  record.presets["ideal"] = {{"splitter_error", 0.0}, {"phase_error", 0.0},  {"loss", 0.0},
+                             {"switch_loss", 0.0},    {"output_noise", 0.0}, {"phase.bits", whole(16)}};
+  record.presets["uncorrected"] = {{"correction", text("none")}};
+  record.open = [](const ParamSet& given) { return std::make_unique<TtRfnn>(given); };
+  record.twin = make_twin;
+  return record;
+}
+
+}  // namespace lightloop::tt_rfnn
