@@ -1,5 +1,6 @@
 #include "training/activation.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include "core/error.hpp"
@@ -63,6 +64,20 @@ void bias_and_activate(Activation f, std::span<const float> bias, std::span<floa
     case Activation::sigmoid:
       for (std::size_t i = 0; i < n; ++i) p[i] += b[i];
       return vector_sigmoid(a, a);
+  }
+}
+
+void activate(Activation f, std::span<const float> a, std::span<float> out) {
+  switch (f) {
+    case Activation::identity:
+      std::ranges::copy(a, out.begin());
+      return;
+    case Activation::relu:
+      return each(a, a, out, [](float v, float) { return v > 0 ? v : 0.0f; });
+    case Activation::tanh:
+      return vector_tanh(a, out);
+    case Activation::sigmoid:
+      return vector_sigmoid(a, out);
   }
 }
 

@@ -14,6 +14,8 @@ std::string to_string(Activation activation);
 
 /// a <- f(a + bias), both (d).
 void bias_and_activate(Activation f, std::span<const float> bias, std::span<float> a);
+/// out <- f(a), same sizes.
+void activate(Activation f, std::span<const float> a, std::span<float> out);
 /// out <- scale * in * f'(a) with f'(a) read from h = f(a); `in` and `out` may be the same row.
 void times_derivative(Activation f, std::span<const float> h, std::span<const float> in, float scale,
                       std::span<float> out);

@@ -1,0 +1,106 @@
+// Convolution as products of patches with weights; one channel per group is done directly.
+#include "core/linalg.hpp"
+#include "training/layers/initial.hpp"
+#include "training/layers/patches.hpp"
+#include "training/layers/rows.hpp"
+
+namespace lightloop {
+namespace {
+
+constexpr Index kColumnFloats = Index{1} << 20;  // patches at a time: 4 MiB (assumed: a last-level cache holds them)
+
+class Convolution : public NetLayer {
+ public:
+  Convolution(const Shape& input, const Patches& p, Index outputs, Index groups, bool bias)
+      : NetLayer(input, {p.out_height, p.out_width, outputs}), p_(p), outputs_(outputs), groups_(groups), bias_(bias) {}
+
+  std::string text() const override {
+    std::string text = "conv " + std::to_string(outputs_) + " " + window_text(p_.window);
+    if (groups_ != 1) text += " groups=" + std::to_string(groups_);
+    return text + (bias_ ? "" : " bias=false");
+  }
+  Index parameters() const override { return outputs_ * (fan_in() + (bias_ ? 1 : 0)); }
+  void initialise(std::uint64_t seed, std::uint64_t instance, std::span<float> parameters) const override {
+    NetLayer::initialise(seed, instance, parameters);
+    normal_weights(seed, instance, 2.0, {parameters.data(), outputs_, fan_in()});
+  }
+  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override;
+  void vjp(const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dy, View<float> dx,
+           std::span<float> dparameters, LayerMemory& work) const override;
+
+ private:
+  Index group_inputs() const { return p_.channels / groups_; }
+  Index group_outputs() const { return outputs_ / groups_; }
+  Index fan_in() const { return p_.taps() * group_inputs(); }
+  Index images_at_once() const { return std::max<Index>(1, kColumnFloats / (p_.positions() * fan_in())); }
+  /// A 1 x 1 window of stride 1 sees the image as it is.
+  bool plain() const { return p_.taps() == 1 && p_.window.stride == 1 && groups_ == 1; }
+  /// Patches of one group; the image itself where it serves.
+  View<const float> columns(View<const float> images, Index group, Matrix<float>& storage) const {
+    if (plain()) return last_axis(images, p_.channels);
+    storage.resize(images.rows() * p_.positions(), fan_in());
+    gather_patches(p_, images, group * group_inputs(), group_inputs(), storage);
+    return storage;
+  }
+  /// Calls each(images, group, first image) for pieces that fit the workspace.
+  template <class Each>
+  void pieces(Index rows, const Each& each) const {
+    for (Index first = 0; first < rows; first += images_at_once())
+      for (Index g = 0; g < groups_; ++g) each(first, std::min(images_at_once(), rows - first), g);
+  }
+
+  Patches p_;
+  Index outputs_, groups_;
+  bool bias_;
+};
+
+void Convolution::forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const {
+  memory.kept.resize(1);
+  const View<float> all = last_axis(y, outputs_);
+  pieces(in.x.rows(), [&](Index first, Index count, Index g) {
+    const View<const float> w(in.parameters.data() + g * group_outputs() * fan_in(), group_outputs(), fan_in());
+    const View<const float> cols = columns(in.x.rows(first, count), g, memory.kept[0]);
+    gemm(Transpose::no, Transpose::yes, 1.0f, cols, w, 0.0f,
+         all.rows(first * p_.positions(), count * p_.positions()).cols(g * group_outputs(), group_outputs()));
+  });
+  if (bias_) add_bias(in.parameters.subspan(static_cast<std::size_t>(outputs_ * fan_in())), all);
+}
+
+void Convolution::vjp(const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dy, View<float> dx,
+                      std::span<float> dparameters, LayerMemory& work) const {
+  work.kept.resize(2);
+  const View<const float> all = last_axis(dy, outputs_);
+  pieces(in.x.rows(), [&](Index first, Index count, Index g) {
+    const Index at = g * group_outputs() * fan_in();
+    const View<const float> delta =
+        all.rows(first * p_.positions(), count * p_.positions()).cols(g * group_outputs(), group_outputs());
+    if (!dparameters.empty())
+      gemm(Transpose::yes, Transpose::no, 1.0f, delta, columns(in.x.rows(first, count), g, work.kept[0]),
+           first == 0 ? 0.0f : 1.0f, View<float>(dparameters.data() + at, group_outputs(), fan_in()));
+    if (dx.empty()) return;
+    const View<const float> w(in.parameters.data() + at, group_outputs(), fan_in());
+    const View<float> images = dx.rows(first, count);
+    if (plain()) return gemm(Transpose::no, Transpose::no, 1.0f, delta, w, 0.0f, last_axis(images, p_.channels));
+    work.kept[1].resize(count * p_.positions(), fan_in());
+    gemm(Transpose::no, Transpose::no, 1.0f, delta, w, 0.0f, work.kept[1]);
+    scatter_patches(p_, work.kept[1], g * group_inputs(), group_inputs(), images);
+  });
+  if (bias_ && !dparameters.empty())
+    sum_of_rows(all, work, dparameters.subspan(static_cast<std::size_t>(outputs_ * fan_in())));
+}
+
+}  // namespace
+
+LayerPointer convolution(Shape input, Index outputs, Window window, Index groups, bool bias) {
+  const Patches p = patches("conv", input, window);
+  check_at_least_one("outputs of conv", outputs);
+  check_at_least_one("groups of conv", groups);
+  if (p.channels % groups != 0 || outputs % groups != 0)
+    throw ShapeMismatch(
+        "groups of conv", std::to_string(groups),
+        "must divide the " + std::to_string(p.channels) + " input and " + std::to_string(outputs) + " output channels");
+  if (groups > 1 && groups == p.channels && groups == outputs) return depthwise(input, p, bias);
+  return std::make_unique<Convolution>(input, p, outputs, groups, bias);
+}
+
+}  // namespace lightloop

@@ -1,0 +1,108 @@
+// Convolution with one channel per group: no product worth the name, so channels run along the vector unit.
+#include "training/layers/initial.hpp"
+#include "training/layers/patches.hpp"
+#include "training/layers/rows.hpp"
+
+namespace lightloop {
+namespace {
+
+class Depthwise : public NetLayer {
+ public:
+  Depthwise(const Shape& input, const Patches& p, bool bias)
+      : NetLayer(input, {p.out_height, p.out_width, p.channels}), p_(p), bias_(bias) {}
+
+  std::string text() const override {
+    const std::string n = std::to_string(p_.channels);
+    return "conv " + n + " " + window_text(p_.window) + " groups=" + n + (bias_ ? "" : " bias=false");
+  }
+  Index parameters() const override { return p_.channels * (p_.taps() + (bias_ ? 1 : 0)); }
+  void initialise(std::uint64_t seed, std::uint64_t instance, std::span<float> parameters) const override {
+    NetLayer::initialise(seed, instance, parameters);
+    normal_weights(seed, instance, 2.0, {parameters.data(), p_.channels, p_.taps()});
+  }
+
+  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
+    const Index n = p_.channels;
+    transpose_weights(in, memory);
+    for_rows(in.x.rows() * p_.positions(), n * p_.taps(), [&](Index begin, Index count) {
+      for (Index k = begin; k < begin + count; ++k) {
+        float* __restrict out = y.data() + k * n;
+        if (bias_)
+          std::copy_n(in.parameters.data() + n * p_.taps(), n, out);
+        else
+          std::fill_n(out, n, 0.0f);
+        each_tap(k, [&](Index tap, Index pixel) {
+          const float* __restrict x = in.x.data() + pixel * n;
+          const float* __restrict w = memory.kept[0].data() + tap * n;
+          for (Index c = 0; c < n; ++c) out[c] += w[c] * x[c];
+        });
+      }
+    });
+  }
+
+  void vjp(const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dy, View<float> dx,
+           std::span<float> dparameters, LayerMemory& work) const override {
+    const Index n = p_.channels, taps = p_.taps(), width = n * (taps + (bias_ ? 1 : 0));
+    if (!dparameters.empty()) {
+      work.sums.resize(1, width);
+      sum_rows(in.x.rows() * p_.positions(), work.partial, work.sums.flat(), [&](Index k, double* sums) {
+        const float* g = dy.data() + k * n;
+        each_tap(k, [&](Index tap, Index pixel) {
+          const float* x = in.x.data() + pixel * n;
+          for (Index c = 0; c < n; ++c) sums[tap * n + c] += static_cast<double>(g[c]) * static_cast<double>(x[c]);
+        });
+        if (bias_)
+          for (Index c = 0; c < n; ++c) sums[taps * n + c] += static_cast<double>(g[c]);
+      });
+      for (Index c = 0; c < n; ++c) {
+        for (Index t = 0; t < taps; ++t)
+          dparameters[static_cast<std::size_t>(c * taps + t)] = static_cast<float>(work.sums(0, t * n + c));
+        if (bias_) dparameters[static_cast<std::size_t>(n * taps + c)] = static_cast<float>(work.sums(0, taps * n + c));
+      }
+    }
+    if (dx.empty()) return;
+    transpose_weights(in, work);
+    auto one = [&](Index sample) {
+      std::ranges::fill(dx.row(sample), 0.0f);
+      for (Index k = sample * p_.positions(); k < (sample + 1) * p_.positions(); ++k)
+        each_tap(k, [&](Index tap, Index pixel) {
+          const float* __restrict g = dy.data() + k * n;
+          const float* __restrict w = work.kept[0].data() + tap * n;
+          float* __restrict out = dx.data() + pixel * n;
+          for (Index c = 0; c < n; ++c) out[c] += w[c] * g[c];
+        });
+    };
+    parallel_for(dx.rows(), one);
+  }
+
+ private:
+  /// Weights as (taps, channels).
+  void transpose_weights(const LayerInput& in, LayerMemory& memory) const {
+    memory.kept.resize(1);
+    memory.kept[0].resize(p_.taps(), p_.channels);
+    for (Index t = 0; t < p_.taps(); ++t)
+      for (Index c = 0; c < p_.channels; ++c)
+        memory.kept[0](t, c) = in.parameters[static_cast<std::size_t>(c * p_.taps() + t)];
+  }
+  /// f(tap, pixel of the batch) for the taps of output position k of the batch that lie inside the image.
+  template <class F>
+  void each_tap(Index k, const F& f) const {
+    const Index sample = k / p_.positions(), i = k % p_.positions() / p_.out_width, j = k % p_.out_width;
+    for (Index u = 0; u < p_.window.height; ++u)
+      for (Index v = 0; v < p_.window.width; ++v) {
+        const Index r = p_.row(i, u), c = p_.row(j, v);
+        if (p_.inside(r, c)) f(u * p_.window.width + v, (sample * p_.height + r) * p_.width + c);
+      }
+  }
+
+  Patches p_;
+  bool bias_;
+};
+
+}  // namespace
+
+LayerPointer depthwise(const Shape& input, const Patches& p, bool bias) {
+  return std::make_unique<Depthwise>(input, p, bias);
+}
+
+}  // namespace lightloop

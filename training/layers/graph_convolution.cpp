@@ -1,0 +1,107 @@
+// Layers that mix the rows of a batch along the edges of a fixed graph.
+#include "core/linalg.hpp"
+#include "training/layers/initial.hpp"
+#include "training/layers/layers.hpp"
+#include "training/layers/rows.hpp"
+
+namespace lightloop {
+namespace {
+
+Shape features_of(const std::string& layer, const Shape& input, Index outputs) {
+  if (input.size() != 1) throw ShapeMismatch(layer, shape_text(input), "one row of features per node");
+  check_at_least_one("outputs of " + layer, outputs);
+  return {outputs};
+}
+
+/// y = A (x W^T) + b: the product first, because it makes rows shorter as a rule.
+class GraphConvolution : public NetLayer {
+ public:
+  GraphConvolution(std::shared_ptr<const Graph> graph, const Shape& input, Index outputs)
+      : NetLayer(input, features_of("graph_convolution", input, outputs)),
+        graph_(std::move(graph)),
+        back_(transposed(*graph_)) {}
+  std::string text() const override { return "gcn " + std::to_string(outputs()); }
+  Index parameters() const override { return outputs() * (inputs() + 1); }
+  void initialise(std::uint64_t seed, std::uint64_t instance, std::span<float> parameters) const override {
+    NetLayer::initialise(seed, instance, parameters);
+    normal_weights(seed, instance, 1.0, {parameters.data(), outputs(), inputs()});
+  }
+  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
+    memory.kept.resize(1);
+    memory.kept[0].resize(y.rows(), y.cols());
+    gemm(Transpose::no, Transpose::yes, 1.0f, in.x, weights(in), 0.0f, memory.kept[0]);
+    multiply(*graph_, memory.kept[0], y);
+    add_bias(in.parameters.subspan(static_cast<std::size_t>(outputs() * inputs())), y);
+  }
+  void vjp(const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dy, View<float> dx,
+           std::span<float> dparameters, LayerMemory& work) const override {
+    work.kept.resize(1);
+    Matrix<float>& delta = work.kept[0];  // A^T dy
+    delta.resize(dy.rows(), dy.cols());
+    multiply(back_, dy, delta);
+    if (!dparameters.empty()) {
+      gemm(Transpose::yes, Transpose::no, 1.0f, delta, in.x, 0.0f,
+           View<float>(dparameters.data(), outputs(), inputs()));
+      sum_of_rows(dy, work, dparameters.subspan(static_cast<std::size_t>(outputs() * inputs())));
+    }
+    if (!dx.empty()) gemm(Transpose::no, Transpose::no, 1.0f, delta, weights(in), 0.0f, dx);
+  }
+
+ private:
+  View<const float> weights(const LayerInput& in) const { return {in.parameters.data(), outputs(), inputs()}; }
+  std::shared_ptr<const Graph> graph_;
+  Graph back_;
+};
+
+class Sage : public NetLayer {
+ public:
+  Sage(const Graph& graph, const Shape& input, Index outputs)
+      : NetLayer(input, features_of("sage", input, outputs)), mean_(row_normalised(graph)), back_(transposed(mean_)) {}
+  std::string text() const override { return "sage " + std::to_string(outputs()); }
+  Index parameters() const override { return outputs() * (2 * inputs() + 1); }
+  void initialise(std::uint64_t seed, std::uint64_t instance, std::span<float> parameters) const override {
+    NetLayer::initialise(seed, instance, parameters);
+    normal_weights(seed, instance, 1.0, {parameters.data(), 2 * outputs(), inputs()});
+  }
+  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
+    memory.kept.resize(1);
+    memory.kept[0].resize(in.x.rows(), in.x.cols());
+    multiply(mean_, in.x, memory.kept[0]);
+    gemm(Transpose::no, Transpose::yes, 1.0f, in.x, weights(in, 0), 0.0f, y);
+    gemm(Transpose::no, Transpose::yes, 1.0f, memory.kept[0], weights(in, 1), 1.0f, y);
+    add_bias(in.parameters.subspan(static_cast<std::size_t>(2 * outputs() * inputs())), y);
+  }
+  void vjp(const LayerInput& in, View<const float>, const LayerMemory& memory, View<const float> dy, View<float> dx,
+           std::span<float> dparameters, LayerMemory& work) const override {
+    if (!dparameters.empty()) {
+      float* const at = dparameters.data();
+      const Index each = outputs() * inputs();
+      gemm(Transpose::yes, Transpose::no, 1.0f, dy, in.x, 0.0f, View<float>(at, outputs(), inputs()));
+      gemm(Transpose::yes, Transpose::no, 1.0f, dy, memory.kept[0], 0.0f, View<float>(at + each, outputs(), inputs()));
+      sum_of_rows(dy, work, dparameters.subspan(static_cast<std::size_t>(2 * each)));
+    }
+    if (dx.empty()) return;
+    work.kept.resize(1);
+    work.kept[0].resize(dx.rows(), dx.cols());
+    gemm(Transpose::no, Transpose::no, 1.0f, dy, weights(in, 1), 0.0f, work.kept[0]);
+    multiply(back_, work.kept[0], dx);
+    gemm(Transpose::no, Transpose::no, 1.0f, dy, weights(in, 0), 1.0f, dx);
+  }
+
+ private:
+  View<const float> weights(const LayerInput& in, Index which) const {
+    return {in.parameters.data() + which * outputs() * inputs(), outputs(), inputs()};
+  }
+  Graph mean_, back_;
+};
+
+}  // namespace
+
+LayerPointer graph_convolution(std::shared_ptr<const Graph> graph, Shape input, Index outputs) {
+  return std::make_unique<GraphConvolution>(std::move(graph), input, outputs);
+}
+LayerPointer graph_sage(std::shared_ptr<const Graph> graph, Shape input, Index outputs) {
+  return std::make_unique<Sage>(*graph, input, outputs);
+}
+
+}  // namespace lightloop

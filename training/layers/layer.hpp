@@ -1,0 +1,85 @@
+#pragma once
+// A layer is a map from a batch to a batch, with its derivative. It owns its shape and nothing else: parameters,
+// running statistics and workspaces are handed in, so one layer may serve many networks and threads.
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/array.hpp"
+
+namespace lightloop {
+
+/// Shape of one sample, the last axis running fastest: (features), (tokens, features) or (height, width, channels).
+using Shape = std::vector<Index>;
+Index elements(const Shape& shape);
+std::string shape_text(const Shape& shape);  ///< "28x28x1"
+
+/// What a forward pass may depend on besides its input.
+struct LayerPass {
+  bool training = false;           ///< dropout drops, batch norm takes the statistics of the batch
+  std::uint64_t seed = 0;          ///< of the run
+  std::uint64_t first_sample = 0;  ///< number of the batch's first row since the start of training
+  std::uint64_t instance = 0;      ///< number of the layer in its network
+};
+
+/// What a layer keeps between its forward pass and its vjp, and its workspaces. The storage is reused: nothing is
+/// allocated once the largest batch has been met.
+struct LayerMemory {
+  std::vector<Matrix<float>> kept;
+  Matrix<double> sums, partial;
+  Matrix<std::int32_t> places;
+  std::vector<LayerMemory> inner;
+  bool training = false;  ///< of the pass that filled it
+};
+
+/// One layer's share of a network, and a batch: rows are samples, contiguous.
+struct LayerInput {
+  std::span<const float> parameters, state;
+  View<const float> x;
+};
+
+/// Rows of y depend on their own row of x only, unless a layer says otherwise (batch norm while it trains, graphs).
+/// Calls are const: equal arguments give equal bits for any thread count.
+class NetLayer {
+ public:
+  NetLayer(Shape input, Shape output) : input_(std::move(input)), output_(std::move(output)) {}
+  virtual ~NetLayer() = default;
+  const Shape& input_shape() const { return input_; }
+  const Shape& output_shape() const { return output_; }
+  Index inputs() const { return elements(input_); }
+  Index outputs() const { return elements(output_); }
+
+  /// As it stands in the text of an architecture.
+  virtual std::string text() const = 0;
+  virtual Index parameters() const { return 0; }
+  /// Draws initial parameters from Stream(seed, instance, Purpose::weights_init), row = output, column = input.
+  virtual void initialise(std::uint64_t seed, std::uint64_t instance, std::span<float> parameters) const;
+  /// Numbers that are learned without a gradient (running statistics) and saved with the parameters.
+  virtual Index state() const { return 0; }
+  virtual void initialise_state(std::span<float> state) const;
+  /// Takes what the last training pass saw into `state`.
+  virtual void learn_state(const LayerMemory& memory, std::span<float> state) const;
+  /// Whether a signal sent to its output alone teaches it something: it has weights, not only gains and offsets.
+  virtual bool taught() const { return parameters() > 0; }
+  /// How many layer numbers (LayerPass::instance) it uses: more than one for layers made of layers.
+  virtual std::uint64_t instances() const { return 1; }
+
+  /// y (m, outputs) from x (m, inputs).
+  virtual void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const = 0;
+  /// False for what can be measured but not differentiated: a layer of light without a twin.
+  virtual bool differentiable() const { return true; }
+  /// dx = dy^T dy/dx and dparameters = dy^T dy/dparameters, summed over rows; both are overwritten, and an empty one is
+  /// not computed. `memory` is that of the forward pass over the same x; `work` belongs to the caller and is reused.
+  /// Throws Unsupported where differentiable() is false.
+  virtual void vjp(const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dy,
+                   View<float> dx, std::span<float> dparameters, LayerMemory& work) const = 0;
+
+ private:
+  Shape input_, output_;
+};
+
+using LayerPointer = std::unique_ptr<const NetLayer>;
+
+}  // namespace lightloop

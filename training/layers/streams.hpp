@@ -1,0 +1,10 @@
+#pragma once
+// Purposes of the draws that layers make. Numbers 220 to 229 of core/random.hpp's list are kept for them: append, never
+// renumber.
+#include "core/random.hpp"
+
+namespace lightloop {
+
+inline constexpr auto kDropout = static_cast<Purpose>(220);  ///< read: what is dropped; row = number of the sample
+
+}  // namespace lightloop
