@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "training/rules/blocks.hpp"
 #include "training/rules/chain.hpp"
 
 namespace lightloop {
@@ -33,7 +34,10 @@ void Alignment::add(const Network& net, const RuleBatch& batch, const Rule& rule
   sums.cosines.resize(hidden);
   sums.counts.resize(hidden);
   if (rule.active_rows().empty()) return;
-  walk_back(net, batch.activations, batch.error, own_weights, exact_);
+  if (net.model())
+    back_through_blocks(net, batch.activations, batch.error, exact_, {}, work_);
+  else
+    walk_back(net, batch.activations, batch.error, own_weights, exact_);
   for (std::size_t l = 0; l < hidden; ++l) {
     const View<const float> signal = rule.teaching_signal(static_cast<Index>(l));
     for (Index i = 0; i < signal.rows(); ++i) {

@@ -24,6 +24,7 @@ class Alignment {
 
  private:
   std::vector<Matrix<float>> exact_;
+  std::vector<LayerMemory> work_;
 };
 
 }  // namespace lightloop

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "driver/api/session_policy.hpp"
+#include "training/layers/architecture.hpp"
 
 namespace lightloop {
 namespace {
@@ -45,7 +46,7 @@ void read_net_file(Settings& train) {
   if (net == train.end() || !std::holds_alternative<std::string>(net->second)) return;
   const std::string path = std::get<std::string>(net->second);
   if (!path.ends_with(".toml")) return;
-  ParamSet file(path, {{"net", "", std::string(), 0, 0, "layer widths such as 784-1024-10"},
+  ParamSet file(path, {{"net", "", std::string(), 0, 0, "layer widths such as 784-1024-10, a preset, or layers"},
                        {"activation", "", std::string("tanh"), 0, 0, "non-linearity of the hidden layers"}});
   file.set(read_toml(path));
   if (file.text("net").empty()) throw InvalidParameter(path, "names no net", "", "write net = \"784-1024-10\"");
@@ -135,7 +136,10 @@ TrainConfig resolve_config(const TrainSettings& settings) {
   shortcut(config.train, "encoding", config.projection);
   shortcut(config.train, "readout", config.projection);
   check_device_use(config);
-  if (!config.train.text("net").empty()) parse_net(config.train.text("net"));
+  if (const std::string& net = config.train.text("net"); is_widths(net))
+    parse_net(net);
+  else if (!net.empty())
+    check_net_text(net);
   if (config.uses_projection()) {
     if (!config.digital() || !config.rule.text("matrix_from").empty()) fit_projection_to_rule(config);
   }

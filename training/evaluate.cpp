@@ -6,11 +6,17 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "training/layers/model.hpp"
 
 namespace lightloop {
 namespace {
-constexpr Index kBatch = 512;  // assumed: large enough for the products, small beside the weights
+/// Samples at a time. Assumed: 512 are enough for the products and small beside the weights; what a model keeps inside
+/// stays below 128 MiB.
+Index batch_for(const Network& net) {
+  constexpr Index kBatch = 512, kValues = Index{1} << 25;
+  return net.model() ? std::clamp<Index>(kValues / net.model()->values(), 1, kBatch) : kBatch;
 }
+}  // namespace
 
 void check_data(const Dataset& data) {
   const Index rows = data.bytes.size() ? data.bytes.rows() : data.floats.rows();
@@ -30,11 +36,11 @@ void check_data(const Dataset& data) {
 void check_fit(const Network& net, const Dataset& data) {
   if (data.size() == 0) throw InvalidParameter("data set " + data.name, "no samples", "at least one");
   if (data.features() != net.widths().front())
-    throw ShapeMismatch("net " + to_string(net.widths()), std::to_string(net.widths().front()) + " inputs",
+    throw ShapeMismatch("net " + net.text(), std::to_string(net.widths().front()) + " inputs",
                         data.name + " has " + std::to_string(data.features()) + " features",
                         "let the net begin with " + std::to_string(data.features()));
   if (data.classes > net.widths().back())
-    throw ShapeMismatch("net " + to_string(net.widths()), std::to_string(net.widths().back()) + " outputs",
+    throw ShapeMismatch("net " + net.text(), std::to_string(net.widths().back()) + " outputs",
                         data.name + " has " + std::to_string(data.classes) + " classes",
                         "let the net end with " + std::to_string(data.classes));
 }
@@ -44,11 +50,12 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss) {
   Activations activations;
   activations.h.resize(1);
   Matrix<float> error;
-  std::vector<std::uint32_t> which(kBatch);
+  std::vector<std::uint32_t> which;
+  const Index batch = batch_for(net);
   Index right = 0;
   double total = 0;
-  for (Index first = 0; first < data.size(); first += kBatch) {
-    const Index count = std::min(kBatch, data.size() - first);
+  for (Index first = 0; first < data.size(); first += batch) {
+    const Index count = std::min(batch, data.size() - first);
     which.resize(static_cast<std::size_t>(count));
     std::iota(which.begin(), which.end(), static_cast<std::uint32_t>(first));
     activations.h[0].resize(count, data.features());

@@ -1,7 +1,5 @@
 #include "training/loop.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -10,31 +8,14 @@
 #include "core/hash.hpp"
 #include "core/random.hpp"
 #include "training/evaluate.hpp"
+#include "training/network_for.hpp"
+#include "training/rules/broadcast.hpp"
 
 namespace lightloop {
 namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::vector<Index> widths_for(const std::string& net, const Dataset& data) {
-  if (!net.empty()) return parse_net(net);
-  return {data.features(), 256, 256, data.classes};
-}
-
-/// Refuses a network that this machine cannot hold: the system would end the program without a word.
-void check_memory(const std::vector<Index>& widths) {
-  constexpr double kCopies = 4;  // weights, gradient, two moments; SGD needs fewer, but its batches need memory too
-  double numbers = 0;
-  for (std::size_t l = 1; l < widths.size(); ++l)
-    numbers += static_cast<double>(widths[l]) * (static_cast<double>(widths[l - 1]) + 1);
-  const double wanted = kCopies * sizeof(float) * numbers;
-  const double there = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  if (wanted <= there) return;
-  const auto gib = [](double bytes) { return std::to_string(std::llround(bytes / 0x1p30)) + " GiB"; };
-  throw OutOfRange("net " + to_string(widths), gib(wanted) + " to train it", "this machine has " + gib(there),
-                   "make its layers narrower");
 }
 
 }  // namespace
@@ -83,17 +64,16 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
 void TrainingLoop::make_network() {
   const std::string& init_from = config_.train.text("init_from");
   const Activation activation = activation_from(config_.train.text("activation"));
-  const std::vector<Index> widths = widths_for(config_.train.text("net"), data_.train);
-  check_memory(widths);
-  run_.net = Network(widths, activation);
+  run_.net = network_for(config_.train.text("net"), activation, data_.train);
   if (init_from.empty()) {
     run_.net.initialise(config_.seed());
   } else {
     Network stored = load_network(init_from);
-    if (stored.widths() != run_.net.widths() || stored.hidden_activation() != activation)
-      throw ShapeMismatch("train.init_from " + init_from,
-                          to_string(stored.widths()) + " " + to_string(stored.hidden_activation()),
-                          "this run is " + to_string(run_.net.widths()) + " " + to_string(activation),
+    const auto name = [](const Network& net) {
+      return net.text() + (net.model() ? "" : " " + to_string(net.hidden_activation()));
+    };
+    if (name(stored) != name(run_.net))
+      throw ShapeMismatch("train.init_from " + init_from, name(stored), "this run is " + name(run_.net),
                           "give the net and the activation of that run");
     run_.net = std::move(stored);
   }
@@ -102,11 +82,14 @@ void TrainingLoop::make_network() {
 
 void TrainingLoop::open_path(const Registry& registry) {
   const auto& widths = run_.net.widths();
-  if (run_.net.hidden_layers() > 0) {
-    const Index widest = *std::max_element(widths.begin() + 1, widths.end() - 1);
+  if (run_.net.model() && !config_.model->info.any_layers)
+    throw Unsupported("rule " + config_.model->info.name + " on net " + config_.train.text("net"),
+                      "the rule trains fully connected networks", "", "use bp or dfa, or widths such as 784-1024-10");
+  const Index widest = config_.uses_projection() ? broadcast_width(run_.net, config_.rule) : run_.net.hidden_layers();
+  if (widest > 0) {
     path_ = open_feedback(config_, registry, widths.back(), widest, resumed_);
   } else if (const std::string& record = config_.train.text("record"); !record.empty()) {
-    throw InvalidParameter("train.record", record, "net " + to_string(widths) + " has no hidden layer to teach",
+    throw InvalidParameter("train.record", record, "net " + run_.net.text() + " has no hidden layer to teach",
                            "no frame will be shown: leave it out, or give the net a hidden layer");
   }
 }
@@ -127,6 +110,7 @@ TrainPlan TrainingLoop::plan() const {
   plan.rule = config_.model->info.name;
   plan.dataset = data_.train.name;
   plan.widths = run_.net.widths();
+  plan.net = run_.net.text();
   plan.samples = data_.train.size();
   plan.epochs = epochs_;
   plan.steps = epochs_ * steps_per_epoch_ - (run_.position.epoch * steps_per_epoch_ + run_.position.step);
@@ -188,7 +172,8 @@ double TrainingLoop::step() {
   data_.train.gather(which, activations_.h[0]);
   labels_.resize(which.size());
   std::ranges::transform(which, labels_.begin(), [&](std::uint32_t i) { return data_.train.labels[i]; });
-  forward(run_.net, activations_.h[0], activations_);
+  forward(run_.net, activations_.h[0], activations_,
+          {.training = true, .seed = config_.seed(), .first_sample = static_cast<std::uint64_t>(at.trained)});
   error_.resize(count, run_.net.widths().back());
   const double loss = output_error(loss_, activations_.h.back(), labels_, error_);
   if (!std::isfinite(loss))
@@ -201,6 +186,7 @@ double TrainingLoop::step() {
   if (alignment_every_ > 0 && at.step % alignment_every_ == 0) alignment_.add(run_.net, batch, *rule_, at.alignment);
   const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
   optimizer_step(optimizer_, run_.optimizer, lr, gradient_.flat(), run_.net.parameters());
+  learn_state(run_.net, activations_);
   at.loss_sum += loss;
   at.samples += static_cast<double>(count);
   at.active += static_cast<double>(rule_->active_rows().size());

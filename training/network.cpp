@@ -8,6 +8,7 @@
 #include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "training/elementwise.hpp"
+#include "training/layers/model.hpp"
 
 namespace lightloop {
 
@@ -48,7 +49,22 @@ Network::Network(std::vector<Index> widths, Activation hidden) : widths_(std::mo
   parameters_ = Matrix<float>(1, total);
 }
 
+Network::Network(std::shared_ptr<const Model> model)
+    : widths_{elements(model->input())},
+      hidden_(Activation::identity),
+      parameters_(1, model->parameters()),
+      state_(1, model->state()),
+      model_(std::move(model)) {
+  for (Index b = 0; b < model_->blocks(); ++b) {
+    widths_.push_back(model_->block(b).outputs());
+    offsets_.push_back(model_->offset(b));
+  }
+}
+
+std::string Network::text() const { return model_ ? model_->text() : to_string(widths_); }
+
 void Network::initialise(std::uint64_t seed) {
+  if (model_) return model_->initialise(seed, parameters(), state());
   for (Index l = 0; l < layers(); ++l) {
     const Stream stream(seed, static_cast<std::uint64_t>(l), Purpose::weights_init);
     const View<float> w = weights(l);
@@ -64,23 +80,27 @@ void Network::initialise(std::uint64_t seed) {
 }
 
 View<float> Network::weights(Index layer) {
+  LIGHTLOOP_ASSERT(!model_);
   const auto l = static_cast<std::size_t>(layer);
   return {parameters_.data() + offsets_[l], widths_[l + 1], widths_[l]};
 }
 View<const float> Network::weights(Index layer) const {
+  LIGHTLOOP_ASSERT(!model_);
   const auto l = static_cast<std::size_t>(layer);
   return {parameters_.data() + offsets_[l], widths_[l + 1], widths_[l]};
 }
 std::span<float> Network::bias(Index layer) {
+  LIGHTLOOP_ASSERT(!model_);
   const auto l = static_cast<std::size_t>(layer);
   return {parameters_.data() + offsets_[l] + widths_[l + 1] * widths_[l], static_cast<std::size_t>(widths_[l + 1])};
 }
 std::span<const float> Network::bias(Index layer) const {
+  LIGHTLOOP_ASSERT(!model_);
   const auto l = static_cast<std::size_t>(layer);
   return {parameters_.data() + offsets_[l] + widths_[l + 1] * widths_[l], static_cast<std::size_t>(widths_[l + 1])};
 }
 
-void forward(const Network& net, View<const float> x, Activations& out) {
+void forward(const Network& net, View<const float> x, Activations& out, const LayerPass& pass) {
   if (x.cols() != net.widths().front())
     throw ShapeMismatch("network input", std::to_string(x.cols()) + " features",
                         std::to_string(net.widths().front()) + " expected");
@@ -89,6 +109,7 @@ void forward(const Network& net, View<const float> x, Activations& out) {
     out.h[0].resize(x.rows(), x.cols());
     for (Index r = 0; r < x.rows(); ++r) std::ranges::copy(x.row(r), out.h[0].row(r).begin());
   }
+  if (net.model()) return net.model()->forward(pass, net.parameters(), net.state(), out.h, out.memory);
   for (Index l = 0; l < net.layers(); ++l) {
     const View<const float> w = net.weights(l);
     const Matrix<float>& input = out.h[static_cast<std::size_t>(l)];
@@ -99,6 +120,10 @@ void forward(const Network& net, View<const float> x, Activations& out) {
       for (Index r = first; r < first + count; ++r) bias_and_activate(net.activation(l), net.bias(l), output.row(r));
     });
   }
+}
+
+void learn_state(Network& net, const Activations& seen) {
+  if (net.model()) net.model()->learn_state(seen.memory, net.state());
 }
 
 }  // namespace lightloop

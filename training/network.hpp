@@ -1,28 +1,39 @@
 #pragma once
-// Fully connected networks: a_l = W_l h_{l-1} + b_l, h_l = f_l(a_l), h_0 = x. All parameters lie in one contiguous
-// vector.
+// A network's parameters and what they belong to: fully connected layers a_l = W_l h_{l-1} + b_l, h_l = f_l(a_l), h_0 =
+// x, or a Model of any layers. All parameters lie in one contiguous vector.
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/array.hpp"
 #include "training/activation.hpp"
+#include "training/layers/layer.hpp"
 
 namespace lightloop {
+
+class Model;
 
 /// "784-1024-10" -> {784, 1024, 10}. Throws InvalidParameter.
 std::vector<Index> parse_net(const std::string& text);
 std::string to_string(const std::vector<Index>& widths);
 
 /// Weights W_l (d_l, d_{l-1}) row-major and biases b_l, stored one after the other; the last layer is linear (logits).
+/// With a model the "layers" are its blocks: widths, offset and parameters are theirs; what names weights, biases and
+/// activations is for fully connected networks only (InternalError otherwise).
 class Network {
  public:
   Network() = default;
   Network(std::vector<Index> widths, Activation hidden);
-  /// W ~ N(0, 1/fan_in) from Purpose::weights_init (instance = layer), b = 0.
+  explicit Network(std::shared_ptr<const Model> model);
+  /// W ~ N(0, 1/fan_in) from Purpose::weights_init (instance = layer), b = 0; a model's layers each by their own law.
   void initialise(std::uint64_t seed);
 
+  /// Null for a fully connected network.
+  const Model* model() const { return model_.get(); }
+  /// "784-1024-10", or the text of the model.
+  std::string text() const;
   const std::vector<Index>& widths() const { return widths_; }
   Index layers() const { return static_cast<Index>(widths_.size()) - 1; }
   Index hidden_layers() const { return layers() - 1; }
@@ -35,6 +46,9 @@ class Network {
   std::span<const float> bias(Index layer) const;
   std::span<float> parameters() { return parameters_.flat(); }
   std::span<const float> parameters() const { return parameters_.flat(); }
+  /// What a model learns without a gradient (batch norm's running statistics); empty otherwise.
+  std::span<float> state() { return state_.flat(); }
+  std::span<const float> state() const { return state_.flat(); }
   /// Where layer `layer`'s weights begin in parameters(); its bias follows them. Gradients use the same layout.
   Index offset(Index layer) const { return offsets_[static_cast<std::size_t>(layer)]; }
 
@@ -42,16 +56,22 @@ class Network {
   std::vector<Index> widths_;
   std::vector<Index> offsets_;
   Activation hidden_ = Activation::tanh;
-  Matrix<float> parameters_;
+  Matrix<float> parameters_, state_;
+  std::shared_ptr<const Model> model_;
 };
 
 /// What a forward pass leaves behind for a rule: h[0] is the input batch, h[l+1] the output of layer l (the last:
-/// logits). For the activations offered here f'(a) is a function of h, so a is not kept.
+/// logits). For the activations offered here f'(a) is a function of h, so a is not kept. What a model's blocks keep
+/// inside lies in memory, one per block.
 struct Activations {
   std::vector<Matrix<float>> h;
+  std::vector<LayerMemory> memory;
 };
 
 /// Forward pass of a batch x (m, d_0), copied to out.h[0] unless it lies there already. Throws ShapeMismatch.
-void forward(const Network& net, View<const float> x, Activations& out);
+/// `pass` is for models: training or not, and what random layers draw from.
+void forward(const Network& net, View<const float> x, Activations& out, const LayerPass& pass = {});
+/// Takes what a training pass saw into the state of the net.
+void learn_state(Network& net, const Activations& seen);
 
 }  // namespace lightloop

@@ -29,7 +29,13 @@ void write_settings(Writer& file, const RunFile& run) {
 }
 
 void write_network(Writer& file, const Network& net) {
-  file.attribute("/network", "net", to_string(net.widths()));
+  file.attribute("/network", "net", net.text());
+  if (net.model()) {
+    const auto count = [](std::span<const float> all) { return static_cast<Index>(all.size()); };
+    file.write("/network/parameters", net.parameters(), {count(net.parameters())}, "1");
+    if (!net.state().empty()) file.write("/network/state", net.state(), {count(net.state())}, "1");
+    return;
+  }
   file.attribute("/network", "activation", to_string(net.hidden_activation()));
   for (Index l = 0; l < net.layers(); ++l) {
     const View<const float> w = net.weights(l);
@@ -128,7 +134,10 @@ void write_device(Writer& file, const RunFile& run) {
 
 std::string weights_sha256(const Network& net) {
   static_assert(std::endian::native == std::endian::little, "the hash is defined on little-endian floats");
-  return sha256(std::as_bytes(net.parameters()));
+  if (net.state().empty()) return sha256(std::as_bytes(net.parameters()));
+  std::vector<float> all(net.parameters().begin(), net.parameters().end());
+  all.insert(all.end(), net.state().begin(), net.state().end());
+  return sha256(std::as_bytes(std::span(all)));
 }
 
 TrainResult result_of(const RunFile& run, const std::string& path) {
@@ -160,7 +169,7 @@ TrainResult result_of(const RunFile& run, const std::string& path) {
 void save_run(const RunFile& run, const std::string& path) {
   Writer file(path);
   file.attribute("/", "kind", Value(std::string("run")));
-  file.attribute("/", "format_version", Value(run_layout::kFormatVersion));
+  file.attribute("/", "format_version", Value(run.net.model() ? run_layout::kFormatVersion : 1));
   file.attribute("/", "creator", Value(std::string("lightloop ") + LIGHTLOOP_VERSION));
   file.attribute("/", "complete", Value(run.complete));
   file.attribute("/", "seed", Value(run.train.integer("seed")));

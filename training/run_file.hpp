@@ -45,7 +45,8 @@ struct RunFile {
   std::vector<std::byte> session, projection_state, feedback_state, rule_state;
 };
 
-/// Lower-case SHA-256 of the parameters as little-endian float32, layer by layer, weights before bias.
+/// Lower-case SHA-256 of the parameters as little-endian float32, layer by layer, weights before bias; of a
+/// model its parameters, then its state.
 std::string weights_sha256(const Network& net);
 
 /// Writes the whole file beside its place and renames it, so that a killed program leaves the previous one. Throws

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
+#include "training/layers/architecture.hpp"
 #include "training/run_file.hpp"
 #include "training/run_layout.hpp"
 
@@ -44,8 +45,26 @@ ParamSet stored_parameters(const Reader& file, const std::string& group) {
   return {group, std::move(infos)};
 }
 
+/// A network of any layers: its text makes the layers, two vectors fill them.
+Network stored_model(const Reader& file, const std::string& path, const std::string& text) {
+  const std::shared_ptr<const Model> model = parse_model(text, {});
+  const auto check = [&](const std::string& name, Index count) {
+    if (count > 0 && file.shape(name) != std::vector<Index>{count})
+      throw FileError(path, name + " has another length than the net needs", std::to_string(count) + " expected",
+                      "the file is damaged");
+  };
+  check("/network/parameters", model->parameters());
+  check("/network/state", model->state());
+  Network net(model);
+  if (model->parameters() > 0) file.read("/network/parameters", net.parameters());
+  if (model->state() > 0) file.read("/network/state", net.state());
+  return net;
+}
+
 Network stored_network(const Reader& file, const std::string& path) {
-  const std::vector<Index> widths = parse_net(get<std::string>(file, path, "/network", "net"));
+  const auto text = get<std::string>(file, path, "/network", "net");
+  if (!is_widths(text)) return stored_model(file, path, text);
+  const std::vector<Index> widths = parse_net(text);
   // before memory is taken for what a damaged attribute claims
   for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
     const std::string name = "/network/weights_" + std::to_string(l + 1);

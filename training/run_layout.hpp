@@ -7,7 +7,8 @@
 
 namespace lightloop::run_layout {
 
-constexpr std::int64_t kFormatVersion = 1;
+/// 2: networks of any layers; a file of a fully connected one is still written as 1.
+constexpr std::int64_t kFormatVersion = 2;
 
 /// One number per epoch in /curves.
 struct Column {

@@ -19,7 +19,11 @@ std::vector<ParamInfo> train_params() {
        "digits (generated), mnist, fashion, or the path of a .csv or .h5 file"},
       {"data_dir", "", std::string(), 0, 0, "where data sets are looked for first"},
       {"net", "", std::string(), 0, 0,
-       "layer widths such as 784-1024-10, or a .toml file with net and activation; empty: two hidden layers of 256"},
+       "layer widths such as 784-1024-10, a preset (mlp:1024x2, vgg8, resnet18-small, char-transformer), layers such "
+       "as "
+       "\"conv 32 3, relu, max_pool 2 | flatten, dense classes\", or a .toml file with net and activation; empty: two "
+       "hidden "
+       "layers of 256"},
       {"activation",
        "",
        std::string("tanh"),

@@ -50,8 +50,9 @@ struct TrainResult {
 /// What will be asked of the device, before the first frame.
 struct TrainPlan {
   std::string device, rule, dataset;
-  std::string encoding, readout;  ///< of the projection; empty without a device
-  std::vector<Index> widths;
+  std::string encoding, readout;             ///< of the projection; empty without a device
+  std::vector<Index> widths;                 ///< of a model: of its blocks
+  std::string net;                           ///< Network::text()
   Index samples = 0, epochs = 0, steps = 0;  ///< steps still to do
   double samples_per_step = 0;
   std::int64_t device_frames = 0;                ///< upper bound (no empty frames), calibration and probes included

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/error.hpp"
 #include "python/bindings/bindings.hpp"
 #include "training/rules/rule.hpp"
 #include "training/trainer.hpp"
@@ -80,20 +81,35 @@ std::unique_ptr<TrainResult> run_training(const py::dict& settings, const py::ob
 }
 
 void register_network(py::module_& m) {
-  py::class_<Network>(m, "Network", "A fully connected network; the last layer is linear.")
+  const auto fully_connected = [](const Network& n) -> const Network& {
+    if (n.model())
+      throw Unsupported("weights by layer", n.text(), "for fully connected networks only", "take net.parameters");
+    return n;
+  };
+  py::class_<Network>(m, "Network",
+                      "A network: fully connected layers with a linear last one, or blocks of any layers.")
+      .def_property_readonly("text", &Network::text)
+      .def_property_readonly("fully_connected", [](const Network& n) { return n.model() == nullptr; })
+      .def_property_readonly(
+          "parameters",
+          [](const py::object& self) {
+            const auto p = self.cast<const Network&>().parameters();
+            return read_only(p.data(), {static_cast<py::ssize_t>(p.size())}, self);
+          },
+          "Every parameter in one row, a read-only view and not a copy.")
       .def_property_readonly("widths", [](const Network& n) { return n.widths(); })
       .def_property_readonly("activation", [](const Network& n) { return to_string(n.hidden_activation()); })
       .def(
           "weights",
-          [](const py::object& self, Index layer) {
-            const auto w = self.cast<const Network&>().weights(layer);
+          [fully_connected](const py::object& self, Index layer) {
+            const auto w = fully_connected(self.cast<const Network&>()).weights(layer);
             return read_only(w.data(), {w.rows(), w.cols()}, self);
           },
           py::arg("layer"), "W of one layer (outputs, inputs): a read-only view, not a copy.")
       .def(
           "bias",
-          [](const py::object& self, Index layer) {
-            const auto b = self.cast<const Network&>().bias(layer);
+          [fully_connected](const py::object& self, Index layer) {
+            const auto b = fully_connected(self.cast<const Network&>()).bias(layer);
             return read_only(b.data(), {static_cast<py::ssize_t>(b.size())}, self);
           },
           py::arg("layer"), "b of one layer: a read-only view, not a copy.")
@@ -131,6 +147,7 @@ void register_results(py::module_& m) {
       .def_readonly("rule", &TrainPlan::rule)
       .def_readonly("dataset", &TrainPlan::dataset)
       .def_readonly("widths", &TrainPlan::widths)
+      .def_readonly("net", &TrainPlan::net)
       .def_readonly("samples", &TrainPlan::samples)
       .def_readonly("epochs", &TrainPlan::epochs)
       .def_readonly("steps", &TrainPlan::steps)

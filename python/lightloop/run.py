@@ -11,6 +11,7 @@ import numpy as np
 
 from . import _core
 from ._html import table
+from .errors import Unsupported
 
 CURVES = (
     "epoch",
@@ -38,14 +39,14 @@ def _curves(epochs: Any) -> dict[str, np.ndarray]:
 
 
 def _layers(net: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [(net.weights(i), net.bias(i)) for i in range(len(net.widths) - 1)]
+    return [(net.weights(i), net.bias(i)) for i in range(len(net.widths) - 1)] if net.fully_connected else []
 
 
 @dataclass(repr=False)
 class Run:
     """A trained network with its history.
 
-    weights : [(W, b), ...] of each layer, W (outputs, inputs).
+    weights : [(W, b), ...] of each layer, W (outputs, inputs); empty for a network of other layers, which is `net`.
     curves : one array per quantity, an entry per epoch: train_loss, test_accuracy, learning_rate, alignment (epochs,
         hidden layers; cosine to the back-propagation gradient), device_frames, device_s, device_j, train_s.
     """
@@ -60,6 +61,7 @@ class Run:
     settings: Mapping[str, Any]
     path: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)  #: weights_sha256, device_seconds, ... as in `--json`
+    net: Any = None  #: the network itself: net.text, net.parameters, net.forward(x)
 
     @classmethod
     def from_result(cls, result: Any, settings: Mapping[str, Any]) -> Run:
@@ -77,20 +79,29 @@ class Run:
             settings=dict(settings),
             path=result.out or None,
             facts={name: getattr(result, name) for name in names},
+            net=net,
         )
 
     @property
     def widths(self) -> list[int]:
+        if not self.weights:
+            return list(self.net.widths)
         return [self.weights[0][0].shape[1], *(w.shape[0] for w, _ in self.weights)]
+
+    def _layers_only(self, wanted: str) -> None:
+        if not self.weights:
+            raise Unsupported(wanted, self.net.text, "for fully connected networks only", "take net.parameters")
 
     def to_numpy(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """[(W, b), ...], arrays of your own."""
+        self._layers_only("to_numpy")
         return [(w.copy(), b.copy()) for w, b in self.weights]
 
     def to_torch(self) -> Any:
         """The network as a torch.nn.Sequential (logits out)."""
         import torch
 
+        self._layers_only("to_torch")
         made = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid, "identity": torch.nn.Identity}
         modules: list[Any] = []
         for w, b in self.weights:
@@ -105,6 +116,8 @@ class Run:
         """Logits (samples, classes) of samples (samples, features); bytes are taken as value / 255."""
         h = np.asarray(x)
         h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
+        if not self.weights:
+            return self.net.forward(h)
         for w, b in self.weights[:-1]:
             h = ACTIVATIONS[self.activation](h @ w.T + b)
         w, b = self.weights[-1]
@@ -115,7 +128,7 @@ class Run:
         return self.scores(x).argmax(axis=1)
 
     def __repr__(self) -> str:
-        net = "-".join(map(str, self.widths))
+        net = "-".join(map(str, self.widths)) if self.weights else self.net.text
         return f"<lightloop.Run {self.rule} on {self.device}, {net}: {100 * self.test_accuracy:.2f} %>"
 
     def _repr_html_(self) -> str:
@@ -131,6 +144,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         device=settings["train.device"],
         activation=file.net.activation,
         weights=_layers(file.net),
+        net=file.net,
         curves={**_curves(file.epochs), "loss": np.array(file.step_loss)},
         test_accuracy=last.test_accuracy if last else float("nan"),
         seed=settings["train.seed"],

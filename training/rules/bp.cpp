@@ -10,7 +10,8 @@ RuleModel bp_rule() {
                       .needs = Needs::nothing,
                       .cost = "none: runs on the host",
                       .source = "Rumelhart, Hinton, Williams, Nature 323, 533 (1986)",
-                      .params = {}};
+                      .params = {},
+                      .any_layers = true};
   return {info, [info](const RuleContext&) { return chain_rule(info, own_weights); }};
 }
 

@@ -8,10 +8,17 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "training/elementwise.hpp"
+#include "training/layers/model.hpp"
+#include "training/rules/blocks.hpp"
 #include "training/rules/gradient.hpp"
 
 namespace lightloop {
 namespace {
+
+std::vector<Unit> units_of(const Network& net, const ParamSet& params) {
+  if (!net.model()) return {};
+  return net.model()->units(params.text("feedback") == "layers");
+}
 
 class Broadcast : public Rule {
  public:
@@ -21,18 +28,22 @@ class Broadcast : public Rule {
         feedback_(context.feedback),
         scale_(static_cast<float>(context.params.real("scale"))),
         noise_std_(static_cast<float>(context.params.real("noise") * std::numbers::sqrt2)),
-        skip_empty_(context.params.boolean("skip_empty")),
+        skip_empty_(context.params.boolean("skip_empty") && !context.net.model()),
+        units_(units_of(context.net, context.params)),
         noise_(context.seed, 0, Purpose::projection_noise) {}
 
   const RuleInfo& info() const override { return info_; }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
-  View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
+  View<const float> teaching_signal(Index layer) const override;
   std::span<const Index> active_rows() const override { return rows_; }
   std::vector<std::byte> snapshot() const override;
   void restore(const std::vector<std::byte>& state) override;
 
  private:
   void choose_rows(const RuleBatch& batch);
+  void teach_blocks(const Network& net, const RuleBatch& batch, std::span<float> gradient);
+  void teach_unit(const Network& net, const RuleBatch& batch, const Unit& unit, View<const float> dy,
+                  std::span<float> gradient);
   void add_noise();
   View<const float> active(const Matrix<float>& all, Matrix<float>& gathered) const;
 
@@ -41,6 +52,8 @@ class Broadcast : public Rule {
   Feedback* feedback_;  // null without hidden layers
   float scale_, noise_std_;
   bool skip_empty_;
+  std::vector<Unit> units_;  // of a model
+  std::vector<LayerMemory> work_;
   Stream noise_;
   std::uint64_t samples_seen_ = 0;
   std::vector<Index> rows_;
@@ -85,6 +98,7 @@ View<const float> Broadcast::active(const Matrix<float>& all, Matrix<float>& gat
 void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
   const Index samples = batch.error.rows(), hidden = net.hidden_layers();
   choose_rows(batch);
+  if (net.model()) return teach_blocks(net, batch, gradient);
   const auto active_count = static_cast<Index>(rows_.size());
   delta_.resize(static_cast<std::size_t>(hidden));
   gathered_.resize(static_cast<std::size_t>(hidden));
@@ -114,6 +128,52 @@ void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<f
   samples_seen_ += static_cast<std::uint64_t>(samples);
 }
 
+void Broadcast::teach_unit(const Network& net, const RuleBatch& batch, const Unit& unit, View<const float> dy,
+                           std::span<float> gradient) {
+  const Model& model = *net.model();
+  const auto b = static_cast<std::size_t>(unit.block);
+  const LayerInput in = model.block_input(unit.block, net.parameters(), net.state(), batch.activations.h[b]);
+  model.block(unit.block)
+      .vjp_of(unit.first, unit.last, in, batch.activations.h[b + 1], batch.activations.memory[b], dy, {},
+              gradient.subspan(static_cast<std::size_t>(model.offset(unit.block)), in.parameters.size()), work_[b]);
+}
+
+void Broadcast::teach_blocks(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
+  const Index samples = batch.error.rows();
+  const bool projects = units_.size() > 1;
+  delta_.resize(units_.size() - 1);
+  work_.resize(static_cast<std::size_t>(net.layers()));
+  if (projects) {
+    projected_.resize(samples, feedback_->outputs());
+    feedback_->begin(signal_, projected_);
+  }
+  teach_unit(net, batch, units_.back(), batch.error, gradient);  // while a device shows the others' signal
+  if (projects) {
+    feedback_->finish();
+    if (noise_std_ > 0) add_noise();
+  }
+  for (std::size_t u = 0; u < delta_.size(); ++u) {
+    const float scale = scale_ / std::sqrt(static_cast<float>(units_[u].outputs));
+    Matrix<float>& delta = delta_[u];
+    delta.resize(samples, units_[u].outputs);
+    for_rows(samples, delta.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r)
+        for (Index c = 0; c < delta.cols(); ++c) delta(r, c) = scale * projected_(r, c);
+    });
+    teach_unit(net, batch, units_[u], delta, gradient);
+  }
+  divide(gradient, samples);
+  samples_seen_ += static_cast<std::uint64_t>(samples);
+}
+
+/// Of a block whose layers are taught one by one: what arrives at its output.
+View<const float> Broadcast::teaching_signal(Index layer) const {
+  auto index = static_cast<std::size_t>(layer);
+  for (std::size_t u = 0; u < units_.size(); ++u)
+    if (units_[u].block == layer) index = u;
+  return delta_[index];
+}
+
 std::vector<std::byte> Broadcast::snapshot() const {
   std::vector<std::byte> state(sizeof samples_seen_);
   std::memcpy(state.data(), &samples_seen_, state.size());
@@ -136,12 +196,31 @@ std::vector<ParamInfo> broadcast_params() {
        "Gaussian noise added after the read-out, in units of the rms projection of an error with two entries of +-1"},
       {"skip_empty", "", true, 0, 0, "leave samples without a signal out of the projection and of the products"},
       {"matrix_from", "", std::string(), 0, 0,
-       "device whose matrix a digital run measures and uses, for runs paired with it; empty: drawn from the seed"}};
+       "device whose matrix a digital run measures and uses, for runs paired with it; empty: drawn from the seed"},
+      {"feedback",
+       "",
+       std::string("blocks"),
+       0,
+       0,
+       "where the signal arrives in a net of any layers: at the end of every block, or at every layer with weights",
+       {"blocks", "layers"}}};
+}
+
+Index broadcast_width(const Network& net, const ParamSet& params) {
+  Index widest = 0;
+  if (net.model()) {
+    const std::vector<Unit> units = units_of(net, params);
+    for (std::size_t u = 0; u + 1 < units.size(); ++u) widest = std::max(widest, units[u].outputs);
+  } else {
+    for (Index l = 1; l <= net.hidden_layers(); ++l)
+      widest = std::max(widest, net.widths()[static_cast<std::size_t>(l)]);
+  }
+  return widest;
 }
 
 std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal) {
   const auto& widths = context.net.widths();
-  const Index hidden = context.net.hidden_layers() == 0 ? 0 : *std::max_element(widths.begin() + 1, widths.end() - 1);
+  const Index hidden = broadcast_width(context.net, context.params);
   const bool fits =
       context.feedback && context.feedback->inputs() == widths.back() && context.feedback->outputs() >= hidden;
   if (hidden > 0 && !fits)

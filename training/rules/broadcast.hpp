@@ -14,7 +14,7 @@ namespace lightloop {
 /// members of the family apart.
 using Signal = std::function<bool(std::span<const float> error, std::uint8_t label, std::span<float> signal)>;
 
-/// Parameters every broadcast rule has: scale, noise, skip_empty, matrix_from.
+/// Parameters every broadcast rule has: scale, noise, skip_empty, matrix_from, feedback.
 std::vector<ParamInfo> broadcast_params();
 
 /// delta_l = scale / sqrt(d_l) (B_l s) * f'(a_l) for hidden layers, delta_L = e.
@@ -24,7 +24,12 @@ std::vector<ParamInfo> broadcast_params();
 /// rate (Adam does not care). Rows whose signal is empty have no hidden gradient: with `skip_empty` they are left out
 /// of the projection and of every product, which changes nothing but the work.
 /// Randomness: with noise > 0, Purpose::projection_noise, row = number of the sample since the start of training.
+/// Models of any layers: B_l s / sqrt(d_l) arrives as dL/dh at the output of every hidden block, which passes it on
+/// inside by its own derivatives (Launay et al., NeurIPS 2020, "macro"), or with feedback = layers at every layer that
+/// has weights ("micro"); f' is part of what it arrives at. All rows take part then: layers may mix them.
 /// Throws InvalidParameter when the net has hidden layers and the context no feedback of the right size.
+/// Outputs that the feedback of a broadcast rule needs: the widest place a signal goes to; 0 where there is none.
+Index broadcast_width(const Network& net, const ParamSet& params);
 std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal);
 
 }  // namespace lightloop

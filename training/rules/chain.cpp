@@ -4,6 +4,7 @@
 
 #include "core/linalg.hpp"
 #include "training/elementwise.hpp"
+#include "training/rules/blocks.hpp"
 #include "training/rules/gradient.hpp"
 
 namespace lightloop {
@@ -16,12 +17,16 @@ class Chain : public Rule {
   const RuleInfo& info() const override { return info_; }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
     const Index samples = batch.error.rows();
+    rows_.resize(static_cast<std::size_t>(samples));
+    std::iota(rows_.begin(), rows_.end(), Index{0});
+    if (net.model()) {
+      back_through_blocks(net, batch.activations, batch.error, delta_, gradient, work_);
+      return divide(gradient, samples);
+    }
     walk_back(net, batch.activations, batch.error, path_, delta_);
     for (Index l = 0; l < net.layers(); ++l)
       layer_gradient(net, l, l < net.hidden_layers() ? teaching_signal(l) : batch.error,
                      batch.activations.h[static_cast<std::size_t>(l)], samples, gradient);
-    rows_.resize(static_cast<std::size_t>(samples));
-    std::iota(rows_.begin(), rows_.end(), Index{0});
   }
   View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
   std::span<const Index> active_rows() const override { return rows_; }
@@ -31,6 +36,7 @@ class Chain : public Rule {
   ReturnPath path_;
   std::vector<Matrix<float>> delta_;
   std::vector<Index> rows_;
+  std::vector<LayerMemory> work_;
 };
 
 }  // namespace

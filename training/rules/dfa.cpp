@@ -14,7 +14,8 @@ RuleModel dfa_rule() {
       .cost = "one projection per sample; on a binary device one signed frame pair per bit plane",
       .source = "Nokland, arXiv 1609.01596, equation 7",
       .params = broadcast_params(),
-      .encoding = "bitplanes:6"};
+      .encoding = "bitplanes:6",
+      .any_layers = true};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float> e, std::uint8_t, std::span<float> s) {
               std::ranges::copy(e, s.begin());

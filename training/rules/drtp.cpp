@@ -15,7 +15,8 @@ RuleModel drtp_rule() {
       .source = "Frenkel, Lefebvre, Bol, arXiv 1909.01311, algorithm 1",
       .params = broadcast_params(),
       .encoding = "threshold",
-      .signed_signal = false};
+      .signed_signal = false,
+      .any_layers = true};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float>, std::uint8_t label, std::span<float> s) {
               std::ranges::fill(s, 0.0f);

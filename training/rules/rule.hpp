@@ -29,6 +29,7 @@ struct RuleInfo {
   std::vector<ParamInfo> params;
   std::string encoding = {};  ///< how a binary device shows the signal unless the user says otherwise
   bool signed_signal = true;  ///< what is projected has both signs, so no encoding may drop one
+  bool any_layers = false;    ///< trains models of any layers too, not only fully connected networks
 };
 
 /// One batch, forward pass already done.

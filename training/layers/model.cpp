@@ -1,0 +1,94 @@
+#include "training/layers/model.hpp"
+
+#include "core/error.hpp"
+
+namespace lightloop {
+namespace {
+
+template <class T>
+std::span<T> part(std::span<T> all, const std::vector<Index>& begin, std::size_t b) {
+  return all.subspan(static_cast<std::size_t>(begin[b]), static_cast<std::size_t>(begin[b + 1] - begin[b]));
+}
+
+}  // namespace
+
+Model::Model(Shape input, std::vector<std::unique_ptr<const LayerChain>> blocks)
+    : input_(std::move(input)), blocks_(std::move(blocks)), offsets_{0}, states_{0} {
+  if (blocks_.empty()) throw InvalidParameter("net", "no block", "at least one");
+  const Shape* shape = &input_;
+  std::uint64_t instance = 0;
+  for (const auto& block : blocks_) {
+    if (block->input_shape() != *shape)
+      throw ShapeMismatch("block " + block->text(), "takes " + shape_text(block->input_shape()),
+                          "is given " + shape_text(*shape));
+    shape = &block->output_shape();
+    offsets_.push_back(offsets_.back() + block->parameters());
+    states_.push_back(states_.back() + block->state());
+    instances_.push_back(instance);
+    instance += block->instances();
+  }
+  if (shape->size() != 1)
+    throw ShapeMismatch("net", "gives out " + shape_text(*shape), "one row of class scores",
+                        "end with: flatten, dense classes");
+}
+
+Index Model::values() const {
+  Index sum = elements(input_);
+  for (Index b = 0; b < blocks(); ++b)
+    for (Index i = 0; i < block(b).count(); ++i) sum += block(b).layer(i).outputs();
+  return sum;
+}
+
+std::vector<Unit> Model::units(bool each_layer) const {
+  std::vector<Unit> units;
+  for (Index b = 0; b < blocks(); ++b) {
+    const LayerChain& all = block(b);
+    bool taught = false;
+    for (Index i = 0, first = 0; i <= all.count(); ++i) {
+      const bool end = i == all.count(), next = !end && each_layer && taught && all.layer(i).taught();
+      if (end || next) {
+        units.push_back({b, first, i, all.layer(i - 1).outputs()});
+        first = i;
+      }
+      taught = taught || (!end && all.layer(i).taught());
+    }
+  }
+  return units;
+}
+
+std::string Model::text() const {
+  std::string text = shape_text(input_);
+  for (const auto& block : blocks_) text += " | " + block->text();
+  return text;
+}
+
+void Model::initialise(std::uint64_t seed, std::span<float> parameters, std::span<float> state) const {
+  for (std::size_t b = 0; b < blocks_.size(); ++b) {
+    blocks_[b]->initialise(seed, instances_[b], part(parameters, offsets_, b));
+    blocks_[b]->initialise_state(part(state, states_, b));
+  }
+}
+
+LayerInput Model::block_input(Index b, std::span<const float> parameters, std::span<const float> state,
+                              View<const float> x) const {
+  const auto index = static_cast<std::size_t>(b);
+  return {part(parameters, offsets_, index), part(state, states_, index), x};
+}
+
+void Model::forward(const LayerPass& pass, std::span<const float> parameters, std::span<const float> state,
+                    std::vector<Matrix<float>>& h, std::vector<LayerMemory>& memory) const {
+  h.resize(blocks_.size() + 1);
+  memory.resize(blocks_.size());
+  LayerPass mine = pass;
+  for (std::size_t b = 0; b < blocks_.size(); ++b) {
+    h[b + 1].resize(h[b].rows(), blocks_[b]->outputs());
+    mine.instance = instances_[b];
+    blocks_[b]->forward(mine, block_input(static_cast<Index>(b), parameters, state, h[b]), h[b + 1], memory[b]);
+  }
+}
+
+void Model::learn_state(const std::vector<LayerMemory>& memory, std::span<float> state) const {
+  for (std::size_t b = 0; b < blocks_.size(); ++b) blocks_[b]->learn_state(memory[b], part(state, states_, b));
+}
+
+}  // namespace lightloop

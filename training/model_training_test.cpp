@@ -1,0 +1,74 @@
+// Networks of any layers through the whole loop: run file, resume, rules.
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "training/clusters_for_tests.hpp"
+#include "training/datasets/digits.hpp"
+#include "training/evaluate.hpp"
+#include "training/run_file.hpp"
+#include "training/trainer.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+const char* const kNet =
+    "conv 8 3 stride=2, batch_norm, tanh | residual(conv 8 3, batch_norm), tanh, max_pool 2, dropout 0.1 | flatten, "
+    "dense 64, tanh, dense classes";
+
+TrainSettings small(const std::string& rule, const TrainSettings& more = {}) {
+  TrainSettings s{{"train.net", kNet},
+                  {"train.rule", rule},
+                  {"train.epochs", std::int64_t{2}},
+                  {"train.lr", 3e-3},
+                  {"train.batch", std::int64_t{16}}};
+  for (const auto& [key, value] : more) s[key] = value;
+  return s;
+}
+
+TrainResult run(const TrainSettings& s, const TrainObserver& observer = {}) {
+  return train(s, make_digits(1, 600, 200), Registry(), observer);
+}
+
+}  // namespace
+
+TEST_CASE("a convolutional network with batch norm, dropout and a residual learns digits by every rule that takes it") {
+  const TrainSettings longer{{"train.epochs", std::int64_t{4}}};
+  const TrainResult bp = run(small("bp", longer));
+  CHECK(bp.test_accuracy > 0.65);  // chance is 0.1
+  REQUIRE(bp.alignment.size() == 2);
+  for (const double a : bp.alignment) CHECK(a == Approx(1).margin(1e-6));
+  CHECK(run(small("dfa", longer)).test_accuracy > 0.55);
+  TrainSettings layers = longer;
+  layers["rule.feedback"] = "layers";
+  CHECK(run(small("dfa", layers)).test_accuracy > 0.25);
+  CHECK_THROWS_WITH(run(small("fa")), Catch::Contains("fully connected"));
+}
+
+TEST_CASE("a model's run stopped anywhere and resumed ends with the weights of one that never stopped") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run.h5";
+  const TrainResult whole = run(small("dfa", {{"train.threads", std::int64_t{1}}}));
+  int steps = 0;
+  TrainObserver stopping;
+  stopping.stop = [&] { return ++steps == 50; };
+  CHECK(run(small("dfa", {{"train.out", path}}), stopping).interrupted);
+  const TrainResult resumed =
+      train({{"train.resume", path}, {"train.threads", std::int64_t{2}}}, make_digits(1, 600, 200), Registry());
+  CHECK(resumed.weights_sha256 == whole.weights_sha256);
+  CHECK(resumed.test_accuracy == whole.test_accuracy);
+  const RunFile file = load_run(path);
+  CHECK(file.net.text() == whole.net.text());
+  CHECK(std::ranges::equal(file.net.state(), whole.net.state()));
+  CHECK(evaluate(load_network(path), make_digits(1, 600, 200).test).accuracy == whole.test_accuracy);
+  const TrainResult further =
+      run(small("bp", {{"train.init_from", path}, {"train.epochs", std::int64_t{1}}, {"train.lr", 0.0}}));
+  CHECK(std::ranges::equal(further.net.parameters(), whole.net.parameters()));
+}
+
+TEST_CASE("a net for other data is refused before the first step") {
+  CHECK_THROWS_WITH(run(small("bp", {{"train.net", "20 | dense classes"}})), Catch::Contains("784 features"));
+  CHECK_THROWS_WITH(run(small("bp", {{"train.net", "vgg"}})), Catch::Contains("did you mean vgg8"));
+  CHECK_THROWS_WITH(run(small("bp", {{"train.net", "embedding 256 8, attention 2, last_token, dense classes"}})),
+                    Catch::Contains("number of tokens"));
+}
