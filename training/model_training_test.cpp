@@ -66,6 +66,15 @@ TEST_CASE("a model's run stopped anywhere and resumed ends with the weights of o
   CHECK(std::ranges::equal(further.net.parameters(), whole.net.parameters()));
 }
 
+TEST_CASE("the image presets learn") {
+  for (const char* net : {"vgg8:4", "resnet18-small:2"}) {
+    const TrainResult result = run(small("bp", {{"train.net", net}, {"train.alignment_every", std::int64_t{0}}}));
+    INFO(net);
+    CHECK(result.epochs.back().train_loss < 0.9 * result.epochs.front().train_loss);
+    CHECK(result.test_accuracy > 0.2);  // chance is 0.1
+  }
+}
+
 TEST_CASE("a net for other data is refused before the first step") {
   CHECK_THROWS_WITH(run(small("bp", {{"train.net", "20 | dense classes"}})), Catch::Contains("784 features"));
   CHECK_THROWS_WITH(run(small("bp", {{"train.net", "vgg"}})), Catch::Contains("did you mean vgg8"));

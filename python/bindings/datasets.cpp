@@ -10,16 +10,20 @@
 namespace lightloop::python {
 namespace {
 
-Dataset make_dataset(const py::array& x, const py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>& y,
-                     Index classes, const std::string& name) {
-  if (y.ndim() != 1 || x.ndim() != 2 || x.shape(0) != y.shape(0))
-    throw ShapeMismatch("x, y", py::cast<std::string>(py::str("{}, {}").format(x.attr("shape"), y.attr("shape"))),
-                        "(samples, features), (samples,) wanted");
+Dataset make_dataset(const py::array& samples,
+                     const py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>& y, Index classes,
+                     const std::string& name) {
+  if (y.ndim() != 1 || samples.ndim() < 2 || samples.shape(0) != y.shape(0))
+    throw ShapeMismatch("x, y", py::cast<std::string>(py::str("{}, {}").format(samples.attr("shape"), y.attr("shape"))),
+                        "(samples, features) or (samples, height, width, channels), (samples,) wanted");
   if (classes < 1 || classes > 256) throw OutOfRange("classes", std::to_string(classes), "1 to 256");
   Dataset d;
   d.name = name;
   d.source = "memory";
-  d.sample_shape = {x.shape(1)};
+  d.sample_shape.assign(samples.shape() + 1, samples.shape() + samples.ndim());
+  Index features = 1;
+  for (const Index n : d.sample_shape) features *= n;
+  const py::array x = samples.attr("reshape")(samples.shape(0), features);  // images row by row
   d.classes = classes;
   if (x.dtype().kind() == 'u' && x.itemsize() == 1 && (x.flags() & py::array::c_style)) {
     d.bytes = Matrix<std::uint8_t>(x.shape(0), x.shape(1));

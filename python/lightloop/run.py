@@ -113,9 +113,10 @@ class Run:
         return torch.nn.Sequential(*modules[:-1])
 
     def scores(self, x: Any) -> np.ndarray:
-        """Logits (samples, classes) of samples (samples, features); bytes are taken as value / 255."""
+        """Logits (samples, classes) of samples (samples, features) or images; bytes are taken as value / 255."""
         h = np.asarray(x)
         h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
+        h = h.reshape(len(h), -1)
         if not self.weights:
             return self.net.forward(h)
         for w, b in self.weights[:-1]:

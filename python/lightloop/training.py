@@ -86,7 +86,7 @@ def train(
     """Trains a network: `ll.train("mnist", rule="tdfa", device="sim:opu", net="784-1024-10", epochs=10, seed=1)`.
 
     dataset : a name or file as for `load_dataset`, or ((x, y), (x_test, y_test)) with x float32 or uint8
-        (samples, features) and y whole numbers from 0.
+        (samples, features) or images (samples, height, width[, channels]), and y whole numbers from 0.
     options : every `train.` setting by its own name (`lr=1e-3`; see `train_params()`), the others by their table
         (`projection={"readout": "anchor"}`, `**{"rule.dead_zone": 0.1}`). `settings` is laid under them.
 

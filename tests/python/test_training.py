@@ -76,6 +76,19 @@ def test_arrays_train_as_the_same_data_by_name_does():
         ll.train(((train.x, train.y[:-1]), (test.x, test.y)), rule="dfa", **SMALL)
 
 
+def test_images_train_a_convolutional_network_that_its_file_gives_back(tmp_path):
+    train, test = ll.load_dataset("digits", seed=1)
+    images = [(d.features()[:500].reshape(-1, 28, 28), d.y[:500]) for d in (train, test)]
+    net = "conv 4 3 stride=2, relu | flatten, dense classes"
+    run = ll.train(tuple(images), rule="bp", net=net, epochs=1, batch=25, lr=3e-3, out=tmp_path / "run.h5")
+    assert run.net.text.startswith("28x28x1 | conv 4 3x3 stride=2 pad=1, relu | flatten") and run.widths == [784, 784, 10]
+    assert (run.predict(images[1][0]) == images[1][1]).mean() == pytest.approx(run.test_accuracy, abs=2e-3)
+    again = ll.load_run(tmp_path / "run.h5")
+    assert again.net.text == run.net.text and np.array_equal(again.net.parameters, run.net.parameters)
+    with pytest.raises(ll.errors.Unsupported, match="fully connected"):
+        run.to_numpy()
+
+
 def test_settings_of_other_tables_come_as_tables_or_dotted_keys():
     one = ll.train("digits", rule="tdfa", settings={"rule": {"dead_zone": 0.2}}, **SMALL)
     two = ll.train("digits", rule="tdfa", **{"rule.dead_zone": 0.2}, **SMALL)

@@ -36,8 +36,8 @@ struct Preset {
   std::string (*text)(const std::string& size, const ModelContext& context);
 };
 const std::vector<Preset>& presets();
-/// The text of a preset ("vgg8", "vgg8:32"; widths for "mlp:1024x2"), or `net` itself if it is an architecture. Throws
-/// UnknownName with the nearest preset, InvalidParameter for a size that makes no sense.
+/// The text of a preset ("vgg8", "vgg8:32", "28x28x1 | vgg8"; widths for "mlp:1024x2"), or `net` itself if it is an
+/// architecture. Throws UnknownName with the nearest preset, InvalidParameter for a size that makes no sense.
 std::string expand_preset(const std::string& net, const ModelContext& context);
 /// As far as text can be checked without data: throws as expand_preset() does.
 void check_net_text(const std::string& net);

@@ -81,6 +81,7 @@ TEST_CASE("every preset is a network for its data, with the published number of 
   CHECK(parameters("resnet18-small:64", {{32, 32, 3}, 10}) == 11173962);
   CHECK(parameters("vgg8:8", kDigits) > 10000);
   CHECK(parameters("char-transformer:32x2", {{16}, 65}) > 2 * 12 * 32 * 32);
+  CHECK(parameters("32x32x3 | resnet18-small:64", {{3072}, 10}) == 11173962);
   CHECK(expand_preset("mlp:1024x2", kDigits) == "784-1024-1024-10");
   CHECK(is_widths(expand_preset("mlp", kDigits)));
   const std::pair<std::int32_t, std::int32_t> pair[] = {{0, 1}};

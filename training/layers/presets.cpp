@@ -1,10 +1,9 @@
 // Architectures by name.
 #include <algorithm>
-#include <charconv>
 
 #include "core/error.hpp"
 #include "core/param.hpp"
-#include "training/layers/architecture.hpp"
+#include "training/layers/architecture_words.hpp"
 
 namespace lightloop {
 namespace {
@@ -13,18 +12,14 @@ std::string number(Index n) { return std::to_string(n); }
 
 /// "1024x2" -> {1024, 2}; missing ones are taken from `otherwise`.
 std::vector<Index> size_words(const std::string& preset, const std::string& size, std::vector<Index> otherwise) {
-  std::size_t i = 0;
-  for (std::size_t begin = 0; begin < size.size(); ++i) {
-    const std::size_t end = std::min(size.find('x', begin), size.size());
-    Index value = 0;
-    const auto [stop, error] = std::from_chars(size.data() + begin, size.data() + end, value);
-    if (error != std::errc{} || stop != size.data() + end || value < 1 || i == otherwise.size() ||
-        value > (i == 0 ? 1 << 20 : 1000))
-      throw InvalidParameter("net", preset + ":" + size,
-                             otherwise.size() == 1 ? "one whole number behind the colon" : "one or two, as in 128x4");
-    otherwise[i] = value;
-    begin = end + 1;
-  }
+  constexpr Index kLargest = Index{1} << 20, kMost = 1000;  // assumed: wider or deeper is a slip of the pen
+  if (size.empty()) return otherwise;
+  const auto given = sizes(size);
+  if (!given || given->size() > otherwise.size() || given->front() > kLargest ||
+      given->back() > (given->size() > 1 ? kMost : kLargest))
+    throw InvalidParameter("net", preset + ":" + size,
+                           otherwise.size() == 1 ? "one whole number behind the colon" : "one or two, as in 128x4");
+  std::ranges::copy(*given, otherwise.begin());
   return otherwise;
 }
 
@@ -115,6 +110,23 @@ const Preset* preset_of(const std::string& net) {
 }  // namespace
 
 std::string expand_preset(const std::string& net, const ModelContext& context) {
+  // "28x28x1 | vgg8": a preset for data that do not say their shape
+  if (const std::size_t bar = net.find('|'); bar != std::string::npos && net.find('|', bar + 1) == std::string::npos) {
+    const auto trimmed = [](std::string text) {
+      text.erase(0, text.find_first_not_of(" \n\t"));
+      return text.erase(text.find_last_not_of(" \n\t") + 1);
+    };
+    const std::string head = trimmed(net.substr(0, bar)), rest = trimmed(net.substr(bar + 1));
+    const auto shape = sizes(head);
+    const bool known = std::ranges::any_of(
+        presets(), [&](const Preset& preset) { return preset.name == rest.substr(0, rest.find(':')); });
+    if (shape && known) {
+      ModelContext given = context;
+      given.input = *shape;
+      const std::string text = expand_preset(rest, given);
+      return is_widths(text) ? text : head + " | " + text;
+    }
+  }
   const Preset* preset = preset_of(net);
   if (!preset) return net;
   const std::size_t colon = net.find(':');
