@@ -34,7 +34,7 @@ double weight(const FrameBuffer& weights, Index i, Index j) {
 
 }  // namespace
 
-TEST_CASE("without noise the codes are the rounded product, in both directions") {
+TEST_CASE("a homodyne product without noise is the rounded product, in both directions") {
   const auto device = open("preset=ideal,adc.range=20");
   const FrameBuffer weights = random_codes(1000, 1, 1);
   device->program(weights.frames());
