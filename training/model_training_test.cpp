@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
+#include "core/random.hpp"
 #include "training/clusters_for_tests.hpp"
 #include "training/datasets/digits.hpp"
 #include "training/evaluate.hpp"
@@ -73,6 +74,43 @@ TEST_CASE("the image presets learn") {
     CHECK(result.epochs.back().train_loss < 0.9 * result.epochs.front().train_loss);
     CHECK(result.test_accuracy > 0.2);  // chance is 0.1
   }
+}
+
+namespace {
+
+/// Six codes of four; the label is the third of them, which the last token, where the answer is read, must look up.
+Dataset codes(Index samples, std::uint64_t instance) {
+  Dataset data;
+  data.name = "codes";
+  data.source = "generated";
+  data.sample_shape = {6};
+  data.classes = 4;
+  data.floats = Matrix<float>(samples, 6);
+  const Stream draws(1, instance, Purpose::user);
+  for (Index r = 0; r < samples; ++r) {
+    std::uint32_t words[6];
+    draws.words(std::uint64_t(r), 0, words);
+    for (Index t = 0; t < 6; ++t) data.floats(r, t) = float(words[t] % 4);
+    data.labels.push_back(std::uint8_t(data.floats(r, 2)));
+  }
+  return data;
+}
+
+}  // namespace
+
+TEST_CASE("a transformer learns where to look by back-propagation, and part of it by DFA on its blocks") {
+  const auto accuracy = [](const std::string& rule, const TrainSettings& more = {}) {
+    TrainSettings s{{"train.net", "char-transformer:32x1"},
+                    {"train.rule", rule},
+                    {"train.lr", 5e-3},
+                    {"train.epochs", std::int64_t{8}},
+                    {"train.batch", std::int64_t{32}},
+                    {"train.alignment_every", std::int64_t{0}}};
+    for (const auto& [key, value] : more) s[key] = value;
+    return train(s, {codes(2000, 1), codes(500, 2)}, Registry()).test_accuracy;
+  };
+  CHECK(accuracy("bp") > 0.9);  // chance is 0.25
+  CHECK(accuracy("dfa") > 0.4);
 }
 
 TEST_CASE("a net for other data is refused before the first step") {

@@ -155,6 +155,8 @@ class Parser {
       layers.push_back(layer(shape));
       shape = layers.back()->output_shape();
       check_size(shape, "what " + layers.back()->text() + " gives out");
+      if (layers.back()->parameters() > (Index{1} << 40))
+        throw OutOfRange("net", layers.back()->text(), "at most 2^40 parameters in a layer");
     } while (comma());
     return std::make_unique<LayerChain>(input, std::move(layers));
   }

@@ -105,6 +105,8 @@ TEST_CASE("a net that makes no sense is refused with the word that makes none") 
   CHECK_THAT(message("gcn:8"), Catch::Contains("graph"));
   CHECK_THAT(message("16777216x16777216x16777216 | flatten, dense 3"), Catch::Contains("2^31"));
   CHECK_THAT(message("16777217x3 | flatten, dense 3"), !Catch::Contains("nothing"));
+  CHECK_THAT(message("1x1x16777216 | conv 16777216 16777215 pad=16777214"), Catch::Contains("2^31"));
+  CHECK_THAT(message("16777216 | dense 16777216, dense 16777216"), Catch::Contains("2^40"));
   std::string deep;
   for (int i = 0; i < 1000; ++i) deep += "residual(";
   CHECK_THAT(message(deep + "relu |"), Catch::Contains("64 deep"));

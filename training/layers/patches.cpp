@@ -14,6 +14,10 @@ Patches patches(const std::string& layer, const Shape& input, Window window) {
   check_at_least_one(layer + " stride", window.stride);
   if (window.padding < 0 || window.padding >= std::min(window.height, window.width))
     throw OutOfRange(layer + " padding", std::to_string(window.padding), "0 to below the window");
+  constexpr double kLargest = 0x1p31;  // values in one patch: keeps every product of sizes far from overflow
+  const double patch =
+      static_cast<double>(window.height) * static_cast<double>(window.width) * static_cast<double>(input[2]);
+  if (patch > kLargest) throw OutOfRange(layer, "window " + window_text(window), "at most 2^31 values in a patch");
   Patches p{input[0], input[1], input[2], window};
   const Index rest_h = p.height + 2 * window.padding - window.height,
               rest_w = p.width + 2 * window.padding - window.width;
