@@ -13,11 +13,13 @@ namespace lightloop::crossbar {
 namespace {
 
 constexpr double kStepsPerDoubling = 128;
+constexpr std::uint64_t kRounds = 8;  // of pulses and reading back, when pulsed cells are given weights
 constexpr double kIndependentError = 0.2 / phase_change::kMaxMicrosiemens, kIndependentNu = 0.1,
                  kIndependentNuSd = 0.05;
 
 CellKind kind_of(const std::string& name) {
   if (name == "phase_change") return CellKind::phase_change;
+  if (name == "constant_step" || name == "soft_bounds") return CellKind::pulsed;
   return name == "gaussian" ? CellKind::gaussian : CellKind::state_independent;
 }
 
@@ -34,6 +36,17 @@ Cells::Cells(const ParamSet& params)
       weights_(params.integer("output.size"), params.integer("input.size")),
       sums_(weights_) {
   if (kind_ == CellKind::gaussian) return;
+  if (kind_ == CellKind::pulsed) {
+    const bool soft = params.text("cell.kind") == "soft_bounds";
+    pulsed_.emplace(PulsedModel{.kind = soft ? PulsedModel::Kind::soft_bounds : PulsedModel::Kind::constant_step,
+                                .step = params.real("pulse.step"),
+                                .step_spread = params.real("pulse.step_spread"),
+                                .asymmetry_spread = params.real("pulse.asymmetry_spread"),
+                                .bound_spread = params.real("pulse.bound_spread"),
+                                .cycle_noise = params.real("pulse.cycle_noise")},
+                    weights_.rows(), weights_.cols(), Stream(seed_, 1, Purpose::crossbar_fabrication));
+    return;
+  }
   for (int device = 0; device < 2; ++device) written_[device] = exponents_[device] = weights_;
   if (kind_ == CellKind::phase_change) read_variances_ = weights_;
 }
@@ -48,8 +61,19 @@ void Cells::write(std::span<const std::uint16_t> codes, float middle, std::uint6
     step_ = -1;
     return age(0);
   }
-  const Stream errors(seed_, 0, Purpose::crossbar_programming);
   const Index n = weights_.cols();
+  if (pulsed()) {  // erased, then pulses by the nominal law and reading back
+    Matrix<float> target(weights_.rows(), n);
+    pulsed_->set(target);
+    for (Index i = 0; i < target.size(); ++i) target.data()[i] = (codes[static_cast<std::size_t>(i)] - middle) / middle;
+    Matrix<std::int32_t> counts(weights_.rows(), n);
+    for (std::uint64_t round = 0; round < (write_number == 0 ? 0 : kRounds); ++round) {
+      pulsed_->nominal_pulses(target, counts);
+      apply(counts, write_number, round);
+    }
+    return set(pulsed_->weights());
+  }
+  const Stream errors(seed_, 0, Purpose::crossbar_programming);
   parallel_for(weights_.rows(), [&](Index i) {
     const std::span<float> row = weights_.row(i), sums = sums_.row(i);
     if (write_number == 0) {
@@ -61,6 +85,26 @@ void Cells::write(std::span<const std::uint16_t> codes, float middle, std::uint6
     }
     for (std::size_t j = 0; j < row.size(); ++j) sums[j] = std::abs(row[j]);
   });
+}
+
+void Cells::pulse(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number) {
+  Matrix<std::int32_t> counts(weights_.rows(), weights_.cols());
+  for (Index i = 0; i < counts.size(); ++i)
+    counts.data()[i] =
+        static_cast<std::int32_t>(codes[static_cast<std::size_t>(i)]) - static_cast<std::int32_t>(middle);
+  apply(counts, write_number, 0);
+  set(pulsed_->weights());
+}
+
+void Cells::apply(View<const std::int32_t> counts, std::uint64_t write_number, std::uint64_t round) {
+  const std::uint64_t row = (write_number * kRounds + round) * static_cast<std::uint64_t>(weights_.rows());
+  pulsed_->pulse(counts, Stream(seed_, 0, Purpose::crossbar_programming), row);
+}
+
+void Cells::set(View<const float> weights) {
+  if (weights.data() != pulsed_->weights().data()) pulsed_->set(weights);
+  weights_ = pulsed_->weights();
+  for (Index i = 0; i < weights_.size(); ++i) sums_.data()[i] = std::abs(weights_.data()[i]);
 }
 
 void Cells::write_pairs(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number) {

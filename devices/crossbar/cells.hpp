@@ -1,14 +1,16 @@
 #pragma once
 // The memory of a crossbar: pairs of conductances, what was written into them and what they are now.
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "core/array.hpp"
 #include "core/param.hpp"
+#include "sim/memory/pulsed.hpp"
 
 namespace lightloop::crossbar {
 
-enum class CellKind { gaussian, phase_change, state_independent };
+enum class CellKind { gaussian, phase_change, state_independent, pulsed };
 
 class Cells {
  public:
@@ -16,7 +18,11 @@ class Cells {
 
   /// Write number 0 erases.
   void write(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);
-  bool drifts() const { return kind_ != CellKind::gaussian; }
+  /// Pulsed cells: (code - middle) pulses to every cell, from where it is.
+  void pulse(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);
+  bool pulsed() const { return kind_ == CellKind::pulsed; }
+  void set(View<const float> weights);  ///< pulsed cells: what was saved
+  bool drifts() const { return kind_ == CellKind::phase_change || kind_ == CellKind::state_independent; }
   /// The step of drift at an age; conductances are constant within one.
   static Index step(double age_s);
   /// Makes weights() and the rest those of a step.
@@ -28,6 +34,7 @@ class Cells {
 
  private:
   void write_pairs(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);
+  void apply(View<const std::int32_t> counts, std::uint64_t write_number, std::uint64_t round);
   void fill_exponents(Index device, Index row, std::uint64_t stream_row);
 
   CellKind kind_;
@@ -35,6 +42,7 @@ class Cells {
   float error_;
   Index step_ = -1;
   Matrix<float> weights_, sums_, read_variances_;
+  std::optional<PulsedCells> pulsed_;
   Matrix<float> written_[2], exponents_[2];  // g+ and g- over g_max, and their nu
 };
 

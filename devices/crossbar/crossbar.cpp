@@ -20,9 +20,10 @@ constexpr std::uint8_t kSnapshotVersion = 2;
 // Times and energies. 130 ns per product: assumed, the order of published 8-bit phase-change cores. Converters per
 // sample: 8-bit DAC 3.6 pJ and SAR ADC 1.48 pJ (the figures used by the SimPhony energy model). A cell that is read:
 // half of g_max = 25 uS, 0.2 V full scale, uniform voltages: 22 fJ in 130 ns. Programming: one row at a time, assumed
-// ten program-and-verify pulses of 1 us and 100 pJ per cell.
+// ten program-and-verify pulses of 1 us and 100 pJ per cell. An update by pulses: trains of 31 such pulses at most, in
+// all rows at once.
 constexpr double kFrameS = 130e-9, kDacJ = 3.6e-12, kAdcJ = 1.48e-12, kCellJ = 22e-15;
-constexpr double kProgramRowS = 10e-6, kProgramCellJ = 1e-9;
+constexpr double kProgramRowS = 10e-6, kProgramCellJ = 1e-9, kPulses = 31, kPulseS = 1e-6, kPulseJ = 100e-12;
 
 constexpr Index kSlab = 192;  // frames in the caches together; bits do not depend on it
 constexpr std::size_t kChunk = 256;
@@ -86,8 +87,6 @@ Crossbar::Crossbar(const ParamSet& given)
   info_.cost.frame_s = kFrameS;
   info_.cost.power_w =
       (static_cast<double>(n_in) * kDacJ + static_cast<double>(n_out) * kAdcJ + cells * kCellJ) / kFrameS;
-  info_.cost.program_s = static_cast<double>(n_out) * kProgramRowS;
-  info_.cost.program_j = cells * kProgramCellJ;
   codes_.assign(static_cast<std::size_t>(n_out * n_in), static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));
   base_s_ = given.real("clock_s");
   derive();
@@ -97,6 +96,10 @@ void Crossbar::derive() {
   what_ = imperfections(params_);
   range_ = params_.real("adc.range");
   info_.deterministic = deterministic(what_, cells_);
+  const auto rows = static_cast<double>(info_.output.size()), cells = rows * static_cast<double>(info_.input.size());
+  const bool pulses = params_.text("program.mode") == "pulses";  // to all cells at once
+  info_.cost.program_s = pulses ? kPulses * kPulseS : rows * kProgramRowS;
+  info_.cost.program_j = cells * (pulses ? kPulses * kPulseJ : kProgramCellJ);
   const Stream fabrication(seed_, 0, Purpose::crossbar_fabrication);
   for (int side = 0; side < 2; ++side) {
     std::vector<float>& offsets = offsets_[side];
@@ -130,11 +133,16 @@ void Crossbar::reset() {
 void Crossbar::program(ConstFrames codes) {
   check_open(open_);
   check_program(codes);
+  const bool pulses = params_.text("program.mode") == "pulses";
+  if (pulses && !cells_.pulsed())
+    throw Unsupported("sim:crossbar: program.mode", "pulses with cell.kind = " + params_.text("cell.kind"),
+                      "cell.kind = constant_step or soft_bounds", "Set program.mode to weights.");
   for (Index i = 0; i < codes.size; ++i)
     codes_[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(codes.at(0, i));
   ++writes_;
   written_s_ = now();
-  cells_.write(codes_, std::ldexp(1.0f, info_.program->bits - 1), writes_);
+  const float middle = std::ldexp(1.0f, info_.program->bits - 1);
+  pulses ? cells_.pulse(codes_, middle, writes_) : cells_.write(codes_, middle, writes_);
 }
 
 void Crossbar::load_voltages(const ConstFrames& in, Index row, std::uint64_t id, bool forward) {
@@ -241,6 +249,7 @@ std::vector<std::byte> Crossbar::snapshot() const {
   bytes.put(base_s_);
   bytes.put(written_s_);
   bytes.put(frames_);
+  if (cells_.pulsed()) bytes.put_all(cells_.weights().flat());
   return bytes.take();
 }
 
@@ -250,12 +259,16 @@ void Crossbar::restore(const std::vector<std::byte>& state) {
   const auto writes = bytes.get<std::uint64_t>();
   const auto base = bytes.get<double>(), written = bytes.get<double>();
   const auto frames = bytes.get<std::int64_t>();
+  Matrix<float> pulsed(cells_.weights().rows(), cells_.weights().cols());
+  if (cells_.pulsed()) bytes.get_all(pulsed.flat());
+  for (const float weight : pulsed.flat())
+    if (!std::isfinite(weight)) bytes.refuse("a weight that is not finite");
   bytes.done();
   writes_ = writes;
   base_s_ = base;
   written_s_ = written;
   frames_ = frames;
-  cells_.write(codes_, std::ldexp(1.0f, info_.program->bits - 1), writes_);
+  cells_.pulsed() ? cells_.set(pulsed) : cells_.write(codes_, std::ldexp(1.0f, info_.program->bits - 1), writes_);
 }
 
 std::vector<Monitor> Crossbar::monitors() const {
