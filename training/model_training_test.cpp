@@ -6,6 +6,7 @@
 #include "training/clusters_for_tests.hpp"
 #include "training/datasets/digits.hpp"
 #include "training/evaluate.hpp"
+#include "training/network_for.hpp"
 #include "training/run_file.hpp"
 #include "training/trainer.hpp"
 
@@ -111,6 +112,16 @@ TEST_CASE("a transformer learns where to look by back-propagation, and part of i
   };
   CHECK(accuracy("bp") > 0.9);  // chance is 0.25
   CHECK(accuracy("dfa") > 0.4);
+}
+
+TEST_CASE("images whose channels come first are refused unless the net says their shape") {
+  Dataset data = codes(10, 1);
+  data.sample_shape = {1, 2, 5};
+  data.floats = Matrix<float>(10, 10);
+  CHECK_THROWS_WITH(network_for("flatten, dense classes", Activation::tanh, data), Catch::Contains("moveaxis"));
+  CHECK(network_for("1x2x5 | flatten, dense classes", Activation::tanh, data).text() == "1x2x5 | flatten, dense 4");
+  data.sample_shape = {2, 5};
+  CHECK(network_for("flatten, dense classes", Activation::tanh, data).text() == "2x5x1 | flatten, dense 4");
 }
 
 TEST_CASE("a net for other data is refused before the first step") {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cctype>
 #include <cmath>
 
 #include "core/error.hpp"
@@ -28,6 +29,15 @@ Network fully_connected(std::vector<Index> widths, Activation hidden) {
   return {std::move(widths), hidden};
 }
 
+/// Colour planes one after the other would pass as an image of three rows. A shape in front of the net is believed.
+void refuse_channels_first(const std::string& net, const Shape& shape, const Dataset& data) {
+  constexpr Index kColours = 4;
+  const bool given = std::isdigit(static_cast<unsigned char>(net[0]));
+  if (given || shape.size() != 3 || shape[0] > kColours || shape[2] <= kColours) return;
+  throw ShapeMismatch("samples of " + data.name, shape_text(shape), "images are height x width x channels",
+                      "move the channels to the end (numpy: moveaxis), or begin the net with the shape to mean it");
+}
+
 }  // namespace
 
 Shape layer_shape(const Dataset& data) {
@@ -41,6 +51,7 @@ Network network_for(const std::string& net, Activation hidden, const Dataset& da
   if (net.empty()) return fully_connected({data.features(), 256, 256, data.classes}, hidden);
   if (is_widths(net)) return fully_connected(parse_net(net), hidden);
   const ModelContext context{layer_shape(data), data.classes};
+  refuse_channels_first(net, context.input, data);
   const std::string text = expand_preset(net, context);
   if (is_widths(text)) return fully_connected(parse_net(text), hidden);
   std::shared_ptr<const Model> model = parse_model(text, context);
