@@ -37,8 +37,9 @@
 //
 // Parameters and sources. Rings: silicon nitride, radius 100 um, gap 1 um, with the spreads of index, coupling and loss
 // of 40 measured rings (sim/optics/ring.hpp). 20 pm/K, 2 mK, 10 s, 1 % heat crosstalk, 1 mW, 1 GS/s: assumed. Weight
-// banks: A. N. Tait et al., Sci. Rep. 7, 7430 (2017). Monitor noise 0.002: about 9 bits after the loop, what is
-// reported with dithering: W. Zhang et al., Optica 9, 579 (2022). Energies: sim/detection/component_energy.hpp.
+// banks: A. N. Tait et al., Sci. Rep. 7, 7430 (2017). Monitor noise 0.002 and dither error 5e-5 rad: assumed; they
+// leave 10 bits, where 9 are reported with dithering (W. Zhang et al., Optica 9, 579 (2022)). Energies:
+// sim/detection/component_energy.hpp.
 // Validity: no dispersion over the free spectral range, symbol rate below the linewidth of the rings, drop bus without
 // return coupling, powers below thermal bistability, dither too small to be seen in the weights.
 #include "driver/api/registry.hpp"
