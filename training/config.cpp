@@ -83,12 +83,19 @@ void fit_projection_to_rule(TrainConfig& config) {
                            "rule " + info.name + " codes the error itself: give rule.dead_zone");
 }
 
+std::string rules_with_projection() {
+  std::string names;
+  for (const RuleModel& model : rules())
+    if (model.info.needs == Needs::fixed_projection) names += (names.empty() ? "" : ", ") + model.info.name;
+  return names;
+}
+
 void check_device_use(const TrainConfig& config) {
   const std::string& rule = config.model->info.name;
   const bool matrix = config.rule.has("matrix_from") && !config.rule.text("matrix_from").empty();
   if (!config.digital() && !config.uses_projection())
     throw Unsupported("rule " + rule + " on device " + config.train.text("device"), "the rule has no use for a device",
-                      "", "use train.device=digital, or one of dfa, tdfa, sdfa, drtp");
+                      "", "use train.device=digital, or one of " + rules_with_projection());
   if (!config.digital() && matrix)
     throw InvalidParameter("rule.matrix_from", config.rule.text("matrix_from"), "only for train.device=digital",
                            "a device brings its own matrix");

@@ -45,11 +45,26 @@ void check_fit(const Network& net, const Dataset& data) {
                         "let the net end with " + std::to_string(data.classes));
 }
 
-Evaluation evaluate(const Network& net, const Dataset& data, Loss loss) {
+std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name, const Settings& settings,
+                                     std::uint64_t seed, std::span<const float> own) {
+  const RuleModel& model = rule(name);
+  if (!model.info.own_answer) return nullptr;
+  ParamSet params("rule " + name, model.info.params);
+  params.set(settings);
+  auto made = model.make({net, seed, params, nullptr});
+  const std::span<float> values = made->own().values;
+  if (values.size() != own.size())
+    throw ShapeMismatch("parameters of rule " + name, std::to_string(own.size()),
+                        std::to_string(values.size()) + " for net " + to_string(net.widths()));
+  std::ranges::copy(own, values.begin());
+  return made;
+}
+
+Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, Rule* rule) {
   check_fit(net, data);
   Activations activations;
   activations.h.resize(1);
-  Matrix<float> error;
+  Matrix<float> error, answers;
   std::vector<std::uint32_t> which;
   const Index batch = batch_for(net);
   Index right = 0;
@@ -60,8 +75,13 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss) {
     std::iota(which.begin(), which.end(), static_cast<std::uint32_t>(first));
     activations.h[0].resize(count, data.features());
     data.gather(which, activations.h[0]);
-    forward(net, activations.h[0], activations);
-    const Matrix<float>& logits = activations.h.back();
+    if (rule) {
+      answers.resize(count, net.widths().back());
+      rule->scores(net, activations.h[0], answers);
+    } else {
+      forward(net, activations.h[0], activations);
+    }
+    const Matrix<float>& logits = rule ? answers : activations.h.back();
     error.resize(count, logits.cols());
     const std::span<const std::uint8_t> labels(data.labels.data() + first, static_cast<std::size_t>(count));
     total += output_error(loss, logits, labels, error);

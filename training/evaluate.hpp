@@ -1,10 +1,14 @@
 #pragma once
 // Scores a trained network on labelled data.
+#include <memory>
+#include <span>
 #include <string>
 
+#include "core/param.hpp"
 #include "training/datasets/dataset.hpp"
 #include "training/loss.hpp"
 #include "training/network.hpp"
+#include "training/rules/rule.hpp"
 
 namespace lightloop {
 
@@ -15,7 +19,12 @@ struct Evaluation {
 };
 
 /// Throws ShapeMismatch where features or classes of the data do not fit the net, InvalidParameter for no data.
-Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy);
+/// With a rule its scores stand in for the logits, in the loss too.
+Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy, Rule* rule = nullptr);
+/// The rule `name` as it answers for a trained network, or null where the logits do. `settings` and `own` (the rule's
+/// parameters) are those of the run. Throws ShapeMismatch for another number of parameters.
+std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name, const Settings& settings,
+                                     std::uint64_t seed, std::span<const float> own);
 /// Checks data that came from a caller: one label per row, below `classes`; every value finite. Throws ShapeMismatch,
 /// OutOfRange, InvalidParameter.
 void check_data(const Dataset& data);

@@ -85,9 +85,10 @@ void TrainingLoop::open_path(const Registry& registry) {
   if (run_.net.model() && !config_.model->info.any_layers)
     throw Unsupported("rule " + config_.model->info.name + " on net " + config_.train.text("net"),
                       "the rule trains fully connected networks", "", "use bp or dfa, or widths such as 784-1024-10");
-  const Index widest = config_.uses_projection() ? broadcast_width(run_.net, config_.rule) : run_.net.hidden_layers();
-  if (widest > 0) {
-    path_ = open_feedback(config_, registry, widths.back(), widest, resumed_);
+  Index outputs = config_.uses_projection() ? broadcast_width(run_.net, config_.rule) : run_.net.hidden_layers();
+  if (outputs > 0 && config_.model->info.projects_to == ProjectTo::input) outputs = widths.front();
+  if (outputs > 0) {
+    path_ = open_feedback(config_, registry, widths.back(), outputs, resumed_);
   } else if (const std::string& record = config_.train.text("record"); !record.empty()) {
     throw InvalidParameter("train.record", record, "net " + run_.net.text() + " has no hidden layer to teach",
                            "no frame will be shown: leave it out, or give the net a hidden layer");
@@ -96,6 +97,16 @@ void TrainingLoop::open_path(const Registry& registry) {
 
 void TrainingLoop::make_rule() {
   rule_ = config_.model->make({run_.net, config_.seed(), config_.rule, path_.feedback.get()});
+  const std::span<float> own = rule_->own().values;
+  if (run_.own.size() == 0 && !resumed_) {
+    run_.own_optimizer = optimizer_state(optimizer_, static_cast<Index>(own.size()));
+  } else {
+    if (run_.own.flat().size() != own.size())
+      throw FileError("train.resume " + config_.train.text("resume"),
+                      "rule " + config_.model->info.name + " has " + std::to_string(own.size()) + " parameters",
+                      std::to_string(run_.own.size()) + " stored", "The file is damaged; start again");
+    std::ranges::copy(run_.own.flat(), own.begin());
+  }
   if (!run_.rule_state.empty()) rule_->restore(run_.rule_state);
   if (path_.session && !run_.session.empty()) {
     path_.session->restore(run_.session);
@@ -115,6 +126,7 @@ TrainPlan TrainingLoop::plan() const {
   plan.epochs = epochs_;
   plan.steps = epochs_ * steps_per_epoch_ - (run_.position.epoch * steps_per_epoch_ + run_.position.step);
   plan.samples_per_step = static_cast<double>(plan.samples) / static_cast<double>(steps_per_epoch_);
+  if (rule_) plan.touch_per_step = step_touch(rule_->declared(run_.net, batch_), batch_);
   if (!path_.projection) return plan;
   plan.encoding = path_.projection->settings().text("encoding");
   plan.readout = path_.projection->settings().text("readout");
@@ -172,21 +184,24 @@ double TrainingLoop::step() {
   data_.train.gather(which, activations_.h[0]);
   labels_.resize(which.size());
   std::ranges::transform(which, labels_.begin(), [&](std::uint32_t i) { return data_.train.labels[i]; });
-  forward(run_.net, activations_.h[0], activations_,
-          {.training = true, .seed = config_.seed(), .first_sample = static_cast<std::uint64_t>(at.trained)});
-  error_.resize(count, run_.net.widths().back());
-  const double loss = output_error(loss_, activations_.h.back(), labels_, error_);
-  if (!std::isfinite(loss))
-    throw OutOfRange(
-        "training loss", std::to_string(loss), "must stay finite",
-        "lower train.lr (epoch " + std::to_string(at.epoch + 1) + ", step " + std::to_string(at.step + 1) + ")");
-  const RuleBatch batch{activations_, error_, labels_};
-  rule_->gradient(run_.net, batch, gradient_.flat());
+  const bool own_forward = config_.model->info.own_forward;
   const Index done = at.epoch * steps_per_epoch_ + at.step;
-  if (alignment_every_ > 0 && at.step % alignment_every_ == 0) alignment_.add(run_.net, batch, *rule_, at.alignment);
+  const double output_loss = own_forward ? 0 : run_forward();
+  check_loss(output_loss);
+  const RuleBatch batch{
+      activations_,   error_, labels_, loss_, static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(at.trained),
+      alignment_due()};
+  rule_->gradient(run_.net, batch, gradient_.flat());
+  const double loss = own_forward ? rule_->loss() : output_loss;
+  check_loss(loss);
+  measure_alignment(batch);
   const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
   optimizer_step(optimizer_, run_.optimizer, lr, gradient_.flat(), run_.net.parameters());
   learn_state(run_.net, activations_);
+  if (const Trainable own = rule_->own(); !own.values.empty())
+    optimizer_step(optimizer_, run_.own_optimizer, lr, own.gradient, own.values);
+  add_layer_loss(count);
+  run_.touch += step_touch(rule_->touched(), count);
   at.loss_sum += loss;
   at.samples += static_cast<double>(count);
   at.active += static_cast<double>(rule_->active_rows().size());
@@ -196,6 +211,47 @@ double TrainingLoop::step() {
   at.train_s += seconds_since(start);
   if (at.step == steps_per_epoch_) end_epoch(lr);
   return run_.step_loss.back();
+}
+
+double TrainingLoop::run_forward() {
+  forward(
+      run_.net, activations_.h[0], activations_,
+      {.training = true, .seed = config_.seed(), .first_sample = static_cast<std::uint64_t>(run_.position.trained)});
+  error_.resize(activations_.h[0].rows(), run_.net.widths().back());
+  return output_error(loss_, activations_.h.back(), labels_, error_);
+}
+
+void TrainingLoop::check_loss(double loss) const {
+  if (std::isfinite(loss)) return;
+  const RunPosition& at = run_.position;
+  throw OutOfRange(
+      "training loss", std::to_string(loss), "must stay finite",
+      "lower train.lr (epoch " + std::to_string(at.epoch + 1) + ", step " + std::to_string(at.step + 1) + ")");
+}
+
+bool TrainingLoop::alignment_due() const { return alignment_every_ > 0 && run_.position.step % alignment_every_ == 0; }
+
+void TrainingLoop::measure_alignment(const RuleBatch& batch) {
+  RunPosition& at = run_.position;
+  if (!alignment_due()) return;
+  if (config_.model->info.own_forward) {
+    if (run_.net.hidden_layers() == 0 || rule_->teaching_signal(0).empty()) return;
+    run_forward();
+  }
+  alignment_.add(run_.net, {activations_, error_, batch.labels}, *rule_, at.alignment);
+}
+
+void TrainingLoop::add_layer_loss(Index samples) {
+  const std::span<const double> losses = rule_->layer_loss();
+  std::vector<double>& sums = run_.position.layer_loss;
+  sums.resize(losses.size());
+  for (std::size_t l = 0; l < losses.size(); ++l) sums[l] += losses[l] * static_cast<double>(samples);
+}
+
+StepTouch TrainingLoop::step_touch(StepTouch rule, Index samples) const {
+  if (!config_.model->info.own_forward) rule.passes += run_.net.layers() * samples;
+  rule.writes += run_.net.layers();  // the update
+  return rule;
 }
 
 void TrainingLoop::check_weights() const {
@@ -212,7 +268,8 @@ void TrainingLoop::end_epoch(double learning_rate) {
   EpochResult epoch;
   epoch.epoch = at.epoch + 1;
   epoch.train_loss = at.loss_sum / at.samples;
-  epoch.test_accuracy = evaluate(run_.net, data_.test, loss_).accuracy;
+  epoch.test_accuracy =
+      evaluate(run_.net, data_.test, loss_, config_.model->info.own_answer ? rule_.get() : nullptr).accuracy;
   epoch.learning_rate = learning_rate;
   at.alignment.cosines.resize(static_cast<std::size_t>(run_.net.hidden_layers()));
   at.alignment.counts.resize(at.alignment.cosines.size());
@@ -222,6 +279,8 @@ void TrainingLoop::end_epoch(double learning_rate) {
   epoch.device_j = run_.about_device.device_j;
   epoch.train_s = at.train_s;
   epoch.active_fraction = at.active / at.samples;
+  epoch.touch = run_.touch;
+  for (const double sum : at.layer_loss) epoch.layer_loss.push_back(sum / at.samples);
   run_.epochs.push_back(std::move(epoch));
   const double train_s = at.train_s;
   const std::int64_t trained = at.trained;
@@ -280,6 +339,7 @@ void TrainingLoop::save() {
   check_weights();
   note_device();
   run_.rule_state = rule_->snapshot();
+  copy_own();
   if (path_.session) {
     run_.session = path_.session->snapshot();
     run_.projection_state = path_.projection->snapshot();
@@ -288,11 +348,19 @@ void TrainingLoop::save() {
   save_run(run_, out());
 }
 
+void TrainingLoop::copy_own() {
+  if (!rule_) return;
+  const std::span<const float> own = rule_->own().values;
+  run_.own.resize(1, static_cast<Index>(own.size()));
+  std::ranges::copy(own, run_.own.flat().begin());
+}
+
 void TrainingLoop::close_recording() {
   if (recording_) recording_->close();
 }
 
 TrainResult TrainingLoop::take_result() {
+  copy_own();
   TrainResult result = result_of(run_, out());
   result.net = std::move(run_.net);
   return result;

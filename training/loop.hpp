@@ -55,6 +55,13 @@ class TrainingLoop {
   void end_epoch(double learning_rate);
   void check_weights() const;
   void note_device();
+  double run_forward();
+  void check_loss(double loss) const;
+  bool alignment_due() const;
+  void measure_alignment(const RuleBatch& batch);
+  void add_layer_loss(Index samples);
+  StepTouch step_touch(StepTouch rule, Index samples) const;
+  void copy_own();
 
   TrainConfig config_;
   TrainTest data_;

@@ -1,5 +1,6 @@
 #include "training/optimizer.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -136,7 +137,8 @@ ScheduleKind schedule_from(const std::string& name) {
   if (name == "constant") return ScheduleKind::constant;
   if (name == "cosine") return ScheduleKind::cosine;
   if (name == "step") return ScheduleKind::step;
-  throw UnknownName("schedule", name, "constant, cosine or step");
+  if (name == "late") return ScheduleKind::late;
+  throw UnknownName("schedule", name, "constant, cosine, step or late");
 }
 
 double Schedule::at(Index step, Index steps) const {
@@ -147,6 +149,8 @@ double Schedule::at(Index step, Index steps) const {
       return 0.5 * lr * (1 + std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(steps)));
     case ScheduleKind::step:
       return lr * std::pow(factor, static_cast<double>(step / every));
+    case ScheduleKind::late:
+      return lr * std::min(1.0, 2 - 2 * static_cast<double>(step) / static_cast<double>(steps));
   }
   throw InternalError("schedule", "not in the list");
 }

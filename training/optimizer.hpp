@@ -37,11 +37,11 @@ OptimizerState optimizer_state(const OptimizerSettings& settings, Index paramete
 void optimizer_step(const OptimizerSettings& settings, OptimizerState& state, double lr, std::span<const float> g,
                     std::span<float> w);
 
-enum class ScheduleKind { constant, cosine, step };
+enum class ScheduleKind { constant, cosine, step, late };
 ScheduleKind schedule_from(const std::string& name);  ///< throws UnknownName
 
 /// Learning rate of step `step` of `steps`: constant; cosine, lr (1 + cos(pi step / steps)) / 2; step, lr times
-/// `factor` for each `every` steps done.
+/// `factor` for each `every` steps done; late, lr in the first half and then in a straight line to 0.
 struct Schedule {
   ScheduleKind kind = ScheduleKind::constant;
   double lr = 1e-3, factor = 0.1;

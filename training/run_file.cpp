@@ -47,6 +47,22 @@ void write_network(Writer& file, const Network& net) {
   }
 }
 
+/// Sums or means per layer; nothing for a rule that has none.
+void write_layers(Writer& file, const std::string& path, const std::vector<double>& values) {
+  if (!values.empty()) file.write(path, std::span(values), {static_cast<Index>(values.size())}, "1");
+}
+
+/// The rule's own parameters are part of the trained network, their moments are not.
+void write_own(Writer& file, const RunFile& run) {
+  if (run.own.size() == 0) return;
+  file.write("/network/rule_parameters", run.own.flat(), {run.own.size()}, "1");
+  file.attribute("/resume", "own_optimizer_steps", Value(run.own_optimizer.steps));
+  for (std::size_t i = 0; i < run.own_optimizer.moments.size(); ++i) {
+    const Matrix<float>& moment = run.own_optimizer.moments[i];
+    file.write("/resume/own_moment_" + std::to_string(i + 1), moment.flat(), {moment.size()}, "1");
+  }
+}
+
 void write_resume_state(Writer& file, const RunFile& run) {
   const RunPosition& at = run.position;
   file.attribute("/resume", "data_sha256", Value(run.data_sha256));
@@ -58,6 +74,11 @@ void write_resume_state(Writer& file, const RunFile& run) {
   file.attribute("/resume", "train_s", Value(at.train_s));
   file.attribute("/resume", "trained", Value(at.trained));
   file.attribute("/resume", "optimizer_steps", Value(run.optimizer.steps));
+  file.attribute("/resume", "layer_passes", Value(run.touch.passes));
+  file.attribute("/resume", "projections", Value(run.touch.projections));
+  file.attribute("/resume", "layer_writes", Value(run.touch.writes));
+  write_layers(file, "/resume/layer_loss", at.layer_loss);
+  write_own(file, run);
   const auto layers = static_cast<Index>(at.alignment.cosines.size());
   if (layers > 0) {
     file.write("/resume/alignment_cosines", std::span<const double>(at.alignment.cosines), {layers}, "1");
@@ -71,6 +92,17 @@ void write_resume_state(Writer& file, const RunFile& run) {
   write_bytes(file, "/resume/projection", run.projection_state);
   write_bytes(file, "/resume/feedback", run.feedback_state);
   write_bytes(file, "/resume/rule", run.rule_state);
+}
+
+void write_layer_losses(Writer& file, const RunFile& run) {
+  const auto layers = static_cast<Index>(run.epochs.front().layer_loss.size());
+  if (layers == 0) return;
+  std::vector<double> losses;
+  for (const EpochResult& epoch : run.epochs)
+    losses.insert(losses.end(), epoch.layer_loss.begin(), epoch.layer_loss.end());
+  file.write("/curves/layer_loss", std::span<const double>(losses), {static_cast<Index>(run.epochs.size()), layers},
+             "1");
+  file.dimension("/curves/layer_loss", 0, "/curves/epoch");
 }
 
 void write_curves(Writer& file, const RunFile& run) {
@@ -93,6 +125,7 @@ void write_curves(Writer& file, const RunFile& run) {
     file.write(path, std::span<const double>(values), {epochs}, column.unit);
     file.dimension(path, 0, "/curves/epoch");
   }
+  write_layer_losses(file, run);
   const auto layers = static_cast<Index>(run.epochs.front().alignment.size());
   if (layers == 0) return;
   std::vector<double> alignment, numbers;
@@ -143,6 +176,8 @@ std::string weights_sha256(const Network& net) {
 TrainResult result_of(const RunFile& run, const std::string& path) {
   TrainResult result;
   result.rule = run.train.text("rule");
+  result.rule_settings = run.rule.all();
+  result.own = run.own;
   result.device = run.train.text("device");
   result.out = path;
   result.epochs = run.epochs;

@@ -18,8 +18,9 @@ struct RunPosition {
   Index epoch = 0, step = 0;
   double loss_sum = 0, samples = 0, active = 0;
   AlignmentSums alignment;
-  double train_s = 0;        ///< so far, evaluation left out
-  std::int64_t trained = 0;  ///< samples so far
+  std::vector<double> layer_loss;  ///< per layer, summed over the samples
+  double train_s = 0;              ///< so far, evaluation left out
+  std::int64_t trained = 0;        ///< samples so far
 };
 
 struct RunDevice {
@@ -35,6 +36,9 @@ struct RunFile {
   bool complete = false;
   Network net;
   OptimizerState optimizer;
+  Matrix<float> own;  ///< (1, n) parameters of the rule itself
+  OptimizerState own_optimizer;
+  StepTouch touch;  ///< so far
   RunPosition position;
   std::string data_sha256;  ///< of what it was trained and tested on: see Dataset's content_sha256
   RunDevice about_device;

@@ -88,6 +88,23 @@ std::vector<std::byte> stored_bytes(const Reader& file, const std::string& path)
   return {begin, begin + bytes.size()};
 }
 
+/// What older files do not have.
+void read_own(const Reader& file, const std::string& path, RunFile& run) {
+  const std::string group = "/resume";
+  if (file.exists(group + "/layer_loss")) run.position.layer_loss = file.read(group + "/layer_loss").values;
+  if (file.has_attribute(group, "layer_passes"))
+    run.touch = {get<std::int64_t>(file, path, group, "layer_passes"),
+                 get<std::int64_t>(file, path, group, "projections"),
+                 get<std::int64_t>(file, path, group, "layer_writes")};
+  if (!file.exists("/network/rule_parameters")) return;
+  const auto count = file.shape("/network/rule_parameters").at(0);
+  run.own.resize(1, count);
+  file.read("/network/rule_parameters", run.own.flat());
+  run.own_optimizer.steps = get<std::int64_t>(file, path, group, "own_optimizer_steps");
+  for (int i = 1; file.exists(group + "/own_moment_" + std::to_string(i)); ++i)
+    file.read(group + "/own_moment_" + std::to_string(i), run.own_optimizer.moments.emplace_back(1, count).flat());
+}
+
 void read_resume_state(const Reader& file, const std::string& path, RunFile& run) {
   const std::string group = "/resume";
   RunPosition& at = run.position;
@@ -104,6 +121,7 @@ void read_resume_state(const Reader& file, const std::string& path, RunFile& run
     at.alignment.cosines = file.read(group + "/alignment_cosines").values;
     at.alignment.counts = file.read(group + "/alignment_counts").values;
   }
+  read_own(file, path, run);
   for (int i = 1; file.exists(group + "/moment_" + std::to_string(i)); ++i) {
     Matrix<float>& moment = run.optimizer.moments.emplace_back(1, static_cast<Index>(run.net.parameters().size()));
     file.read(group + "/moment_" + std::to_string(i), moment.flat());
@@ -125,8 +143,16 @@ void read_curves(const Reader& file, const std::string& path, RunFile& run) {
     run.epochs[i].epoch = static_cast<Index>(numbers[i]);
   }
   for (const auto& column : run_layout::kColumns) {
-    const std::vector<double> values = file.read(std::string("/curves/") + column.name).values;
+    const std::string name = std::string("/curves/") + column.name;
+    if (!file.exists(name)) continue;  // an older file
+    const std::vector<double> values = file.read(name).values;
     for (std::size_t i = 0; i < std::min(values.size(), numbers.size()); ++i) column.set(run.epochs[i], values[i]);
+  }
+  if (file.exists("/curves/layer_loss")) {
+    const h5::Array losses = file.read("/curves/layer_loss");
+    const std::size_t each = losses.values.size() / std::max<std::size_t>(1, numbers.size());
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      for (std::size_t l = 0; l < each; ++l) run.epochs[i].layer_loss.push_back(losses.values[i * each + l]);
   }
   if (!file.exists("/curves/alignment")) return;
   const h5::Array alignment = file.read("/curves/alignment");

@@ -1,6 +1,7 @@
 #pragma once
 // What the writer and the reader of run files share.
 #include <cstdint>
+#include <string>
 
 #include "core/error.hpp"
 #include "training/trainer.hpp"
@@ -18,6 +19,19 @@ struct Column {
   void (*set)(EpochResult&, double);
 };
 
+/// A whole number, stored as a real one.
+inline std::int64_t whole(const char* name, double v) {
+  if (!(v >= 0 && v < 9e15))
+    throw FileError(std::string("/curves/") + name + " of a run file", to_string(Value(v)), "", "the file is damaged");
+  return static_cast<std::int64_t>(v);
+}
+
+template <std::int64_t StepTouch::*member>
+constexpr Column count(const char* name) {
+  return {name, "1", [](const EpochResult& e) { return static_cast<double>(e.touch.*member); },
+          [](EpochResult& e, double v) { e.touch.*member = whole("layer_passes, projections or layer_writes", v); }};
+}
+
 inline constexpr Column kColumns[] = {
     {"train_loss", "1", [](const EpochResult& e) { return e.train_loss; },
      [](EpochResult& e, double v) { e.train_loss = v; }},
@@ -28,15 +42,14 @@ inline constexpr Column kColumns[] = {
     {"active_fraction", "1", [](const EpochResult& e) { return e.active_fraction; },
      [](EpochResult& e, double v) { e.active_fraction = v; }},
     {"device_frames", "1", [](const EpochResult& e) { return static_cast<double>(e.device_frames); },
-     [](EpochResult& e, double v) {
-       if (!(v >= 0 && v < 9e15))
-         throw FileError("/curves/device_frames of a run file", to_string(Value(v)), "", "the file is damaged");
-       e.device_frames = static_cast<std::int64_t>(v);
-     }},
+     [](EpochResult& e, double v) { e.device_frames = whole("device_frames", v); }},
     {"device_s", "s", [](const EpochResult& e) { return e.device_s; },
      [](EpochResult& e, double v) { e.device_s = v; }},
     {"device_j", "J", [](const EpochResult& e) { return e.device_j; },
      [](EpochResult& e, double v) { e.device_j = v; }},
+    count<&StepTouch::passes>("layer_passes"),
+    count<&StepTouch::projections>("projections"),
+    count<&StepTouch::writes>("layer_writes"),
     {"train_s", "s", [](const EpochResult& e) { return e.train_s; }, [](EpochResult& e, double v) { e.train_s = v; }},
 };
 

@@ -11,6 +11,7 @@
 #include "driver/projection/projection.hpp"
 #include "training/datasets/dataset.hpp"
 #include "training/network.hpp"
+#include "training/rules/touch.hpp"
 
 namespace lightloop {
 
@@ -27,12 +28,16 @@ struct EpochResult {
   std::vector<double> alignment;   ///< per hidden layer, mean over non-empty samples; NaN when none
   std::int64_t device_frames = 0;  ///< so far
   double device_s = 0, device_j = 0, train_s = 0;
-  double active_fraction = 1;  ///< samples whose error reached the hidden layers
+  double active_fraction = 1;      ///< samples whose error reached the hidden layers
+  std::vector<double> layer_loss;  ///< mean local loss of each layer, for rules that have one
+  StepTouch touch;                 ///< what the layers and the projection were asked so far
 };
 
 struct TrainResult {
   Network net;
   std::string rule, device, out;
+  Settings rule_settings;
+  Matrix<float> own;  ///< (1, n) parameters of the rule itself, such as local heads
   std::vector<EpochResult> epochs;
   double test_accuracy = 0, train_seconds = 0, samples_per_second = 0;
   std::int64_t device_frames = 0;
@@ -55,6 +60,7 @@ struct TrainPlan {
   std::string net;                           ///< Network::text()
   Index samples = 0, epochs = 0, steps = 0;  ///< steps still to do
   double samples_per_step = 0;
+  StepTouch touch_per_step;                      ///< at most; of a full batch
   std::int64_t device_frames = 0;                ///< upper bound (no empty frames), calibration and probes included
   double device_seconds = 0, device_joules = 0;  ///< of these frames at the present exposure, or projection.exposure
   double exposure_s = 0;                         ///< what calibration set; 0 before, and where there is none to set

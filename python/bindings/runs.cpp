@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include "python/bindings/arrays.hpp"
 #include "python/bindings/bindings.hpp"
 #include "training/run_file.hpp"
 
@@ -20,6 +21,7 @@ void register_runs(py::module_& m) {
                              })
       .def_readonly("complete", &RunFile::complete)
       .def_readonly("net", &RunFile::net)
+      .def_property_readonly("rule_parameters", [](const RunFile& run) { return to_array(run.own); })
       .def_readonly("epochs", &RunFile::epochs)
       .def_readonly("step_loss", &RunFile::step_loss)
       .def_readonly("health_start", &RunFile::health_start)

@@ -3,7 +3,9 @@
 #include <optional>
 
 #include "core/error.hpp"
+#include "python/bindings/arrays.hpp"
 #include "python/bindings/bindings.hpp"
+#include "training/evaluate.hpp"
 #include "training/rules/rule.hpp"
 #include "training/trainer.hpp"
 
@@ -141,7 +143,11 @@ void register_results(py::module_& m) {
       .def_readonly("device_s", &EpochResult::device_s)
       .def_readonly("device_j", &EpochResult::device_j)
       .def_readonly("train_s", &EpochResult::train_s)
-      .def_readonly("active_fraction", &EpochResult::active_fraction);
+      .def_readonly("active_fraction", &EpochResult::active_fraction)
+      .def_readonly("layer_loss", &EpochResult::layer_loss)
+      .def_property_readonly("layer_passes", [](const EpochResult& e) { return e.touch.passes; })
+      .def_property_readonly("projections", [](const EpochResult& e) { return e.touch.projections; })
+      .def_property_readonly("layer_writes", [](const EpochResult& e) { return e.touch.writes; });
   py::class_<TrainPlan>(m, "TrainPlan", "What a training run will ask of the device, before the first frame.")
       .def_readonly("device", &TrainPlan::device)
       .def_readonly("rule", &TrainPlan::rule)
@@ -151,6 +157,9 @@ void register_results(py::module_& m) {
       .def_readonly("samples", &TrainPlan::samples)
       .def_readonly("epochs", &TrainPlan::epochs)
       .def_readonly("steps", &TrainPlan::steps)
+      .def_property_readonly("layer_passes_per_step", [](const TrainPlan& p) { return p.touch_per_step.passes; })
+      .def_property_readonly("projections_per_step", [](const TrainPlan& p) { return p.touch_per_step.projections; })
+      .def_property_readonly("layer_writes_per_step", [](const TrainPlan& p) { return p.touch_per_step.writes; })
       .def_readonly("device_frames", &TrainPlan::device_frames)
       .def_readonly("device_seconds", &TrainPlan::device_seconds)
       .def_readonly("device_joules", &TrainPlan::device_joules)
@@ -158,6 +167,7 @@ void register_results(py::module_& m) {
   py::class_<TrainResult>(m, "TrainResult", "A finished training run.")
       .def_readonly("net", &TrainResult::net)
       .def_readonly("rule", &TrainResult::rule)
+      .def_property_readonly("rule_parameters", [](const TrainResult& r) { return to_array(r.own); })
       .def_readonly("device", &TrainResult::device)
       .def_readonly("out", &TrainResult::out)
       .def_readonly("epochs", &TrainResult::epochs)
@@ -182,6 +192,46 @@ void register_results(py::module_& m) {
       .def_readonly("interrupted", &TrainResult::interrupted);
 }
 
+using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
+
+/// The network of `layers` [(W, b), ...].
+Network network_of(const std::vector<std::pair<Floats, Floats>>& layers, const std::string& activation) {
+  std::vector<Index> widths;
+  for (const auto& [w, b] : layers) {
+    if (w.ndim() != 2 || b.ndim() != 1 || b.shape(0) != w.shape(0))
+      throw ShapeMismatch("layers", "W of " + std::to_string(w.ndim()) + " axes", "W (outputs, inputs), b (outputs,)");
+    if (widths.empty()) widths.push_back(w.shape(1));
+    if (w.shape(1) != widths.back())
+      throw ShapeMismatch("layers", std::to_string(w.shape(1)) + " inputs",
+                          std::to_string(widths.back()) + " expected");
+    widths.push_back(w.shape(0));
+  }
+  Network net(widths, activation_from(activation));
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    std::copy_n(layers[l].first.data(), layers[l].first.size(), net.weights(static_cast<Index>(l)).data());
+    std::copy_n(layers[l].second.data(), layers[l].second.size(), net.bias(static_cast<Index>(l)).data());
+  }
+  return net;
+}
+
+/// Class scores of `x` by a rule that answers in its own way, or None where the logits answer.
+py::object rule_scores(const std::vector<std::pair<Floats, Floats>>& layers, const std::string& activation,
+                       const std::string& name, const py::dict& settings, std::uint64_t seed, const Floats& values,
+                       const py::object& x) {
+  if (!rule(name).info.own_answer) return py::none();
+  const Network net = network_of(layers, activation);
+  const auto made =
+      answering_rule(net, name, to_settings(settings), seed, {values.data(), static_cast<std::size_t>(values.size())});
+  const View<const float> in = float_rows(x, net.widths().front(), "x");
+  py::array_t<float> out(std::vector<py::ssize_t>{in.rows(), net.widths().back()});
+  const View<float> to(out.mutable_data(), in.rows(), net.widths().back());
+  {
+    py::gil_scoped_release release;
+    made->scores(net, in, to);
+  }
+  return out;
+}
+
 void register_rules(py::module_& m) {
   py::enum_<Needs>(m, "Needs", "The least a rule needs of a device.")
       .value("nothing", Needs::nothing)
@@ -195,8 +245,12 @@ void register_rules(py::module_& m) {
       .def_readonly("equation", &RuleInfo::equation)
       .def_readonly("needs", &RuleInfo::needs)
       .def_readonly("cost", &RuleInfo::cost)
+      .def_readonly("own_answer", &RuleInfo::own_answer)
       .def_readonly("source", &RuleInfo::source)
       .def_readonly("params", &RuleInfo::params);
+  m.def("rule_scores", &rule_scores, py::arg("layers"), py::arg("activation"), py::arg("rule"), py::arg("settings"),
+        py::arg("seed"), py::arg("parameters"), py::arg("x"),
+        "Class scores (rows, classes) by a rule that answers in its own way; None where the logits answer.");
   m.def(
       "rules",
       [] {

@@ -24,6 +24,10 @@ CURVES = (
     "device_j",
     "train_s",
     "active_fraction",
+    "layer_loss",
+    "layer_passes",
+    "projections",
+    "layer_writes",
 )
 
 ACTIVATIONS = {
@@ -48,7 +52,9 @@ class Run:
 
     weights : [(W, b), ...] of each layer, W (outputs, inputs); empty for a network of other layers, which is `net`.
     curves : one array per quantity, an entry per epoch: train_loss, test_accuracy, learning_rate, alignment (epochs,
-        hidden layers; cosine to the back-propagation gradient), device_frames, device_s, device_j, train_s.
+        hidden layers; cosine to the back-propagation gradient), layer_loss (epochs, layers with a loss of their own),
+        device_frames, device_s, device_j, train_s, and what the layers were asked so far: layer_passes, projections,
+        layer_writes.
     """
 
     rule: str
@@ -60,6 +66,7 @@ class Run:
     seed: int
     settings: Mapping[str, Any]
     path: str | None = None
+    rule_parameters: Any = ()  #: of the rule itself, where it has some (local heads)
     facts: dict[str, Any] = field(default_factory=dict)  #: weights_sha256, device_seconds, ... as in `--json`
     net: Any = None  #: the network itself: net.text, net.parameters, net.forward(x)
 
@@ -78,6 +85,7 @@ class Run:
             seed=result.seed,
             settings=dict(settings),
             path=result.out or None,
+            rule_parameters=result.rule_parameters,
             facts={name: getattr(result, name) for name in names},
             net=net,
         )
@@ -113,12 +121,19 @@ class Run:
         return torch.nn.Sequential(*modules[:-1])
 
     def scores(self, x: Any) -> np.ndarray:
-        """Logits (samples, classes) of samples (samples, features) or images; bytes are taken as value / 255."""
+        """Scores (samples, classes) of samples (samples, features) or images, the largest is the answer: the logits, or what
+        the rule answers with (goodness, for example). Bytes are taken as value / 255."""
         h = np.asarray(x)
         h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
         h = h.reshape(len(h), -1)
         if not self.weights:
             return self.net.forward(h)
+        if self.rule in {rule.name for rule in _core.rules() if rule.own_answer}:
+            rule = {k.removeprefix("rule."): v for k, v in self.settings.items() if k.startswith("rule.")}
+            own = np.asarray(self.rule_parameters, np.float32)
+            return _core.rule_scores(
+                self.weights, self.activation, self.rule, rule, self.seed, own, np.ascontiguousarray(h)
+            )
         for w, b in self.weights[:-1]:
             h = ACTIVATIONS[self.activation](h @ w.T + b)
         w, b = self.weights[-1]
@@ -151,6 +166,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         seed=settings["train.seed"],
         settings=settings,
         path=os.fspath(path),
+        rule_parameters=file.rule_parameters,
         facts={
             "complete": file.complete,
             "device_frames": last.device_frames if last else 0,

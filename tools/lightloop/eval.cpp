@@ -29,7 +29,9 @@ int eval(const EvalRequest& request) {
   const std::string folder = request.data_dir.empty() ? run.train.text("data_dir") : request.data_dir;
   Dataset test = samples(name, folder, static_cast<std::uint64_t>(run.train.integer("seed")));
   test.name = name;
-  const Evaluation score = evaluate(run.net, test, loss_from(run.train.text("loss")));
+  const auto rule = answering_rule(run.net, run.train.text("rule"), run.rule.all(),
+                                   static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat());
+  const Evaluation score = evaluate(run.net, test, loss_from(run.train.text("loss")), rule.get());
   const std::string hash = weights_sha256(run.net);
   if (request.json) {
     std::fputs(settings_json({{"run", request.run},

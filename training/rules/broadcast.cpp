@@ -36,6 +36,10 @@ class Broadcast : public Rule {
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
   View<const float> teaching_signal(Index layer) const override;
   std::span<const Index> active_rows() const override { return rows_; }
+  StepTouch declared(const Network& net, Index samples) const override {
+    return {.projections = net.hidden_layers() > 0 ? samples : 0};
+  }
+  StepTouch touched() const override { return touched_; }
   std::vector<std::byte> snapshot() const override;
   void restore(const std::vector<std::byte>& state) override;
 
@@ -56,6 +60,7 @@ class Broadcast : public Rule {
   std::vector<LayerMemory> work_;
   Stream noise_;
   std::uint64_t samples_seen_ = 0;
+  StepTouch touched_;
   std::vector<Index> rows_;
   Matrix<float> signal_, projected_, draws_;
   std::vector<Matrix<float>> delta_, gathered_;
@@ -104,6 +109,7 @@ void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<f
   gathered_.resize(static_cast<std::size_t>(hidden));
   if (hidden > 0) projected_.resize(active_count, feedback_->outputs());
   const bool projects = active_count > 0 && hidden > 0;
+  touched_ = {.projections = projects ? active_count : 0};
   if (projects) feedback_->begin(signal_, projected_);
   // the output layer needs no projection: it is served while a device shows the others'
   layer_gradient(net, hidden, batch.error, batch.activations.h[static_cast<std::size_t>(hidden)], samples, gradient);
@@ -218,7 +224,7 @@ Index broadcast_width(const Network& net, const ParamSet& params) {
   return widest;
 }
 
-std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal) {
+void check_feedback(const RuleInfo& info, const RuleContext& context) {
   const auto& widths = context.net.widths();
   const Index hidden = broadcast_width(context.net, context.params);
   const bool fits =
@@ -227,6 +233,10 @@ std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, 
     throw InvalidParameter("feedback of rule " + info.name, context.feedback ? "wrong size" : "missing",
                            std::to_string(widths.back()) + " inputs, at least " + std::to_string(hidden) + " outputs",
                            "pass a device_feedback or a digital_feedback of that size");
+}
+
+std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal) {
+  check_feedback(info, context);
   return std::make_unique<Broadcast>(std::move(info), context, std::move(signal));
 }
 

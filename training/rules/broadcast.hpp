@@ -17,6 +17,9 @@ using Signal = std::function<bool(std::span<const float> error, std::uint8_t lab
 /// Parameters every broadcast rule has: scale, noise, skip_empty, matrix_from, feedback.
 std::vector<ParamInfo> broadcast_params();
 
+/// Throws InvalidParameter when the net has hidden layers and the context no feedback of the right size.
+void check_feedback(const RuleInfo& info, const RuleContext& context);
+
 /// delta_l = scale / sqrt(d_l) (B_l s) * f'(a_l) for hidden layers, delta_L = e.
 ///
 /// B has unit variance; B_l is its first d_l rows, so one projection per batch serves every layer. 1 / sqrt(d_l) gives

@@ -1,5 +1,5 @@
 #pragma once
-// What every rule does once it knows the teaching signals: turn them into the mean gradient of a layer.
+// What every rule does: run a layer, and turn its teaching signal into the mean gradient.
 #include <span>
 
 #include "training/network.hpp"
@@ -12,5 +12,24 @@ namespace lightloop {
 /// k may be smaller than `samples` when the other rows have no signal, and 0 gives a zero gradient.
 void layer_gradient(const Network& net, Index layer, View<const float> delta, View<const float> input, Index samples,
                     std::span<float> gradient);
+/// The same into weights and bias that lie elsewhere.
+void dense_gradient(View<const float> delta, View<const float> input, Index samples, View<float> weights,
+                    std::span<float> bias);
+/// weights of layer `layer`'s gradient += decay W.
+void add_decay(const Network& net, Index layer, float decay, std::span<float> gradient);
+
+/// out = f(in w^T + b), (m, outputs).
+void dense(Activation f, View<const float> w, std::span<const float> b, View<const float> in, Matrix<float>& out);
+/// The same with a layer of the network.
+void layer_forward(const Network& net, Index layer, View<const float> in, Matrix<float>& out);
+/// out = delta w: the signal below a layer, not yet times f'.
+void back_through(View<const float> delta, View<const float> w, Matrix<float>& out);
+/// delta <- scale * delta * f'(a), f' read from h.
+void times_derivative(Activation f, View<const float> h, View<float> delta, float scale = 1.0f);
+/// out = row / (rms of the row + 1e-8), row by row; the tiny number only keeps a row of zeros what it is.
+void normalise_rows(View<const float> in, Matrix<float>& out);
+void add_rows(View<const float> in, View<float> out);  ///< out += in
+void column_means(View<const float> x, std::span<float> out);
+double dot(std::span<const float> a, std::span<const float> b);  ///< in double precision
 
 }  // namespace lightloop

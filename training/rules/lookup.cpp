@@ -1,8 +1,39 @@
-// Finds a rule by name.
+// Finds a rule by name; what every rule can do unless it says otherwise.
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "training/rules/rule.hpp"
 
 namespace lightloop {
+
+std::string to_string(Needs needs) {
+  switch (needs) {
+    case Needs::nothing:
+      return "nothing";
+    case Needs::fixed_projection:
+      return "fixed projection";
+    case Needs::forward_only:
+      return "forward passes";
+    case Needs::two_phases:
+      return "two forward phases";
+    case Needs::twin:
+      return "twin";
+  }
+  throw InternalError("need of a rule", "not in the list");
+}
+
+StepTouch& StepTouch::operator+=(const StepTouch& more) {
+  passes += more.passes;
+  projections += more.projections;
+  writes += more.writes;
+  return *this;
+}
+
+void Rule::scores(const Network& net, View<const float> x, View<float> out) {
+  Activations activations;
+  forward(net, x, activations);
+  for (Index r = 0; r < out.rows(); ++r) std::ranges::copy(activations.h.back().row(r), out.row(r).begin());
+}
 
 const RuleModel& rule(const std::string& name) {
   std::vector<std::string> known;

@@ -1,6 +1,6 @@
 #pragma once
 // A learning rule fills the gradient of one batch. It sees the network, the batch and, if it needs one, a Feedback;
-// never a device.
+// never a device. docs/adding_a_rule.md shows how to write one.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,11 +12,16 @@
 #include "training/feedback.hpp"
 #include "training/loss.hpp"
 #include "training/network.hpp"
+#include "training/rules/touch.hpp"
 
 namespace lightloop {
 
 /// The least a rule needs of a device.
 enum class Needs { nothing, fixed_projection, forward_only, two_phases, twin };
+std::string to_string(Needs needs);  ///< "fixed projection"
+
+/// How many outputs the fixed projection of the error must have.
+enum class ProjectTo { widest_hidden, input };
 
 /// The record of a rule: `lightloop rules`, --help, docs and tests read it.
 struct RuleInfo {
@@ -30,13 +35,26 @@ struct RuleInfo {
   std::string encoding = {};  ///< how a binary device shows the signal unless the user says otherwise
   bool signed_signal = true;  ///< what is projected has both signs, so no encoding may drop one
   bool any_layers = false;    ///< trains models of any layers too, not only fully connected networks
+  ProjectTo projects_to = ProjectTo::widest_hidden;
+  bool own_forward = false;  ///< makes its forward passes itself; a batch then brings its input and labels only
+  bool own_answer = false;   ///< may answer in its own way: see Rule::scores
 };
 
-/// One batch, forward pass already done.
+/// One batch, forward pass already done unless the rule makes its own: then only activations.h[0] and the labels hold.
 struct RuleBatch {
   const Activations& activations;
   View<const float> error;  ///< e (m, C), per sample, not divided by m
   std::span<const std::uint8_t> labels;
+  Loss loss = Loss::cross_entropy;  ///< what the run minimises
+  std::uint64_t step = 0;           ///< steps since the start of training
+  std::uint64_t first_sample = 0;   ///< samples since the start of training; row r of the batch is first_sample + r
+  bool keep_signal = true;          ///< teaching_signal() will be asked for
+};
+
+/// Parameters that belong to a rule (local heads, feedback nets) and their mean gradient of the last batch.
+struct Trainable {
+  std::span<float> values;
+  std::span<const float> gradient;
 };
 
 /// One learning rule bound to one network shape. Workspaces are its own and are reused.
@@ -51,6 +69,21 @@ class Rule {
   virtual View<const float> teaching_signal(Index /*hidden_layer*/) const { return {}; }
   /// Batch rows whose signal reached the hidden layers in the last call (all of them, or the non-empty ones).
   virtual std::span<const Index> active_rows() const = 0;
+  /// Parameters of its own: the optimizer of the run updates them after those of the network, run files hold them, a
+  /// resume brings them back. Always the same memory; drawn from the seed when the rule is made.
+  virtual Trainable own() { return {}; }
+  /// Summed loss of the last batch; asked of rules with own_forward only.
+  virtual double loss() const { return 0; }
+  /// Mean local loss of each layer that has one, in the last batch.
+  virtual std::span<const double> layer_loss() const { return {}; }
+  /// Class scores (m, C) of samples x (m, d_0); the largest is the answer. Asked of rules with own_answer; unless the
+  /// rule says otherwise these are the logits of the network.
+  virtual void scores(const Network& net, View<const float> x, View<float> out);
+  /// What gradient() asks at most for a batch of `samples` (the update that follows it is not in it), and what its last
+  /// call did ask.
+  virtual StepTouch declared(const Network& /*net*/, Index /*samples*/) const { return {}; }
+  virtual StepTouch touched() const { return {}; }
+  /// State beside own(): what a resume needs and the seed does not give.
   virtual std::vector<std::byte> snapshot() const { return {}; }
   virtual void restore(const std::vector<std::byte>&) {}
 };
@@ -60,7 +93,7 @@ struct RuleContext {
   const Network& net;
   std::uint64_t seed = 0;
   ParamSet params;               ///< the rule's own, checked
-  Feedback* feedback = nullptr;  ///< present when needs == fixed_projection and the net has a hidden layer
+  Feedback* feedback = nullptr;  ///< present when needs == fixed_projection, in training
 };
 
 struct RuleModel {
