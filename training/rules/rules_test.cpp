@@ -5,65 +5,12 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
-#include "training/rules/rule.hpp"
+#include "training/rules/bench_for_tests.hpp"
+#include "training/rules/streams.hpp"
 
 using namespace lightloop;
 
 namespace {
-
-/// y = B x with B in memory: what digital_feedback does, in three lines of scalar code.
-class MatrixFeedback : public Feedback {
- public:
-  MatrixFeedback(Index inputs, Index outputs) : b_(outputs, inputs) {
-    const Stream stream(99, 0, Purpose::user);
-    for (Index r = 0; r < outputs; ++r) stream.normal(std::uint64_t(r), 0, b_.row(r));
-  }
-  Index inputs() const override { return b_.cols(); }
-  Index outputs() const override { return b_.rows(); }
-  void project(View<const float> e, View<float> out) override {
-    for (Index r = 0; r < e.rows(); ++r)
-      for (Index j = 0; j < b_.rows(); ++j) {
-        double sum = 0;
-        for (Index c = 0; c < b_.cols(); ++c) sum += double(b_(j, c)) * double(e(r, c));
-        out(r, j) = float(sum);
-      }
-    rows_projected += e.rows();
-  }
-  const Matrix<float>& matrix() const { return b_; }
-  Index rows_projected = 0;
-
- private:
-  Matrix<float> b_;
-};
-
-/// A network, a batch and its forward pass.
-struct Bench {
-  explicit Bench(Activation f = Activation::tanh) : net({9, 24, 17, 5}, f), x(12, 9), error(12, 5) {
-    net.initialise(4);
-    const Stream stream(5, 0, Purpose::user);
-    for (Index r = 0; r < x.rows(); ++r) {
-      stream.normal(std::uint64_t(r), 0, x.row(r));
-      labels.push_back(std::uint8_t(r % 5));
-    }
-    forward(net, x, activations);
-    output_error(Loss::cross_entropy, activations.h.back(), labels, error);
-  }
-  std::vector<float> gradient(Rule& r) {
-    std::vector<float> g(net.parameters().size(), NAN);
-    r.gradient(net, {activations, error, labels}, g);
-    return g;
-  }
-  std::unique_ptr<Rule> make(const std::string& name, Feedback* feedback, const Settings& settings = {}) {
-    const RuleModel& model = rule(name);
-    ParamSet params("rule:" + name, model.info.params);
-    params.set(settings);
-    return model.make({net, 1, params, feedback});
-  }
-  Network net;
-  Matrix<float> x, error;
-  std::vector<std::uint8_t> labels;
-  Activations activations;
-};
 
 double derivative(double h) { return 1 - h * h; }
 
@@ -267,9 +214,168 @@ TEST_CASE("gradients give the same bits with 1 and 2 threads") {
   }
 }
 
+TEST_CASE("no rule asks more of layers and projection than it declares") {
+  for (const RuleModel& model : rules()) {
+    Bench bench;
+    MatrixFeedback feedback(5, 24);
+    const auto made = bench.make(model.info.name, &feedback);
+    const StepTouch declared = made->declared(bench.net, 12);
+    bench.gradient(*made);
+    const StepTouch touched = made->touched();
+    INFO(model.info.name);
+    CHECK(touched.passes == declared.passes);
+    CHECK(touched.projections <= declared.projections);
+    CHECK(touched.writes == declared.writes);
+    CHECK(touched.projections == feedback.rows_projected);
+    if (model.info.own_forward) CHECK(declared.passes >= 12 * 3);
+  }
+}
+
+TEST_CASE("rules draw by step and sample: a call repeated, or made by another object, gives the same bits") {
+  for (const RuleModel& model : rules()) {
+    Bench bench;
+    MatrixFeedback feedback(5, 24);
+    const auto one = bench.make(model.info.name, &feedback), two = bench.make(model.info.name, &feedback);
+    bench.gradient(*one, 4);
+    two->restore(one->snapshot());
+    INFO(model.info.name);
+    CHECK(bench.gradient(*one, 7) == bench.gradient(*two, 7));
+    CHECK(std::ranges::equal(one->own().gradient, two->own().gradient));
+    CHECK(std::ranges::equal(one->own().values, two->own().values));
+    CHECK(one->own().values.size() == one->own().gradient.size());
+  }
+}
+
+TEST_CASE("an answer does not depend on how the samples are cut") {
+  for (const RuleModel& model : rules()) {
+    if (!model.info.own_answer) continue;
+    Bench bench;
+    const auto made = bench.make(model.info.name, nullptr);
+    Matrix<float> whole(12, 5), parts(12, 5);
+    made->scores(bench.net, bench.x, whole);
+    for (Index r = 0; r < 12; r += 4) made->scores(bench.net, bench.x.view().rows(r, 4), parts.view().rows(r, 4));
+    INFO(model.info.name);
+    CHECK(std::ranges::equal(whole.flat(), parts.flat()));
+  }
+}
+
+TEST_CASE("sign symmetry sends the error back through signs of the weights and sizes of its own") {
+  for (const char* size : {"uniform", "fixed", "redrawn"}) {
+    Bench bench;
+    const auto made = bench.make("sign_symmetric", nullptr, {{"size", size}, {"scale", 2.0}});
+    bench.gradient(*made, 5);
+    const bool uniform = size == std::string("uniform"), redrawn = size == std::string("redrawn");
+    const Stream stream(1, 2, redrawn ? kRulePerturbation : kRuleFixed);
+    std::vector<float> drawn(17);
+    double bad = 0;
+    for (Index r = 0; r < 12; ++r)
+      for (Index j = 0; j < 17; ++j) {
+        double sum = 0;
+        for (Index c = 0; c < 5; ++c) {
+          stream.normal(std::uint64_t(c) + (redrawn ? 25u : 0u), 0, drawn);  // 5 rows a step
+          const double size_of = (uniform ? 1 : std::fabs(double(drawn[std::size_t(j)]))) * 2 / std::sqrt(17.0);
+          sum += double(bench.error(r, c)) * std::copysign(size_of, double(bench.net.weights(2)(c, j)));
+        }
+        const double h = double(bench.activations.h[2](r, j));
+        bad = std::max(bad, std::fabs(sum * derivative(h) - double(made->teaching_signal(1)(r, j))));
+      }
+    INFO(size);
+    CHECK(bad < 2e-6);
+    if (uniform) continue;
+    const Matrix<float> before = [&] {
+      Matrix<float> copy(12, 17);
+      for (Index r = 0; r < 12; ++r) std::ranges::copy(made->teaching_signal(1).row(r), copy.row(r).begin());
+      return copy;
+    }();
+    bench.gradient(*made, 6);
+    CHECK(std::ranges::equal(before.row(0), made->teaching_signal(1).row(0)) != redrawn);
+  }
+}
+
+TEST_CASE("augmented DFA with the derivative of tanh is DFA; with other gates it equals its definition") {
+  Bench bench;
+  MatrixFeedback feedback(5, 24);
+  const auto dfa = bench.make("dfa", &feedback), same = bench.make("adfa", &feedback, {{"gate", "sech2"}});
+  const std::vector<float> a = bench.gradient(*dfa), b = bench.gradient(*same);
+  CHECK(worst(b, std::vector<double>(a.begin(), a.end())) < 1e-6);
+  for (const char* gate : {"cos", "sin", "one"}) {
+    const auto made = bench.make("adfa", &feedback, {{"gate", gate}, {"gate_scale", 1.5}});
+    bench.gradient(*made);
+    double bad = 0;
+    for (Index r = 0; r < 12; ++r)
+      for (Index j = 0; j < 24; ++j) {
+        double sum = 0, x = 0;
+        for (Index c = 0; c < 5; ++c) sum += double(feedback.matrix()(j, c)) * double(bench.error(r, c));
+        for (Index i = 0; i < 9; ++i) x += double(bench.net.weights(0)(j, i)) * double(bench.x(r, i));
+        const double g = gate == std::string("cos")   ? std::cos(1.5 * x)
+                         : gate == std::string("sin") ? std::sin(1.5 * x)
+                                                      : 1;
+        bad = std::max(bad, std::fabs(sum / std::sqrt(24.0) * g - double(made->teaching_signal(0)(r, j))));
+      }
+    INFO(gate);
+    CHECK(bad < 2e-6);
+  }
+}
+
+TEST_CASE("PEPITA equals its definition in double precision, with the same units left out of both passes") {
+  for (const double dropout : {0.0, 0.3}) {
+    Bench bench;
+    MatrixFeedback feedback(5, 24);
+    const auto made = bench.make("pepita", &feedback, {{"dropout", dropout}, {"scale", 0.5}});
+    const std::vector<float> found = bench.gradient(*made, 2);
+    const Network& net = bench.net;
+    std::vector<double> g(found.size(), 0.0);
+    const Stream masks[] = {{1, 0, kRuleNoise}, {1, 1, kRuleNoise}};
+    for (Index r = 0; r < 12; ++r) {
+      const auto pass = [&](std::vector<double> x) {
+        std::vector<std::vector<double>> h{x};
+        for (Index l = 0; l < 3; ++l) {
+          const View<const float> w = net.weights(l);
+          std::vector<double> out;
+          std::vector<float> u(std::size_t(w.rows()));
+          if (l < 2) masks[l].uniform(24 + std::uint64_t(r), 0, u);
+          for (Index j = 0; j < w.rows(); ++j) {
+            double a = double(net.bias(l)[std::size_t(j)]);
+            for (Index i = 0; i < w.cols(); ++i) a += double(w(j, i)) * h.back()[std::size_t(i)];
+            if (l < 2) a = double(u[std::size_t(j)]) < dropout ? 0 : std::tanh(a) / (1 - dropout);
+            out.push_back(a);
+          }
+          h.push_back(out);
+        }
+        return h;
+      };
+      std::vector<double> x(bench.x.row(r).begin(), bench.x.row(r).end()), e(5);
+      const auto first = pass(x);
+      double total = 0;
+      for (const double v : first[3]) total += std::exp(v);
+      for (std::size_t c = 0; c < 5; ++c)
+        e[c] = std::exp(first[3][c]) / total - (bench.labels[std::size_t(r)] == c ? 1 : 0);
+      for (std::size_t i = 0; i < 9; ++i)
+        for (std::size_t c = 0; c < 5; ++c)
+          x[i] += 0.5 * std::sqrt(2.0 / 9) * double(feedback.matrix()(Index(i), Index(c))) * e[c];
+      const auto second = pass(x);
+      for (Index l = 0; l < 3; ++l) {
+        const auto i = std::size_t(l);
+        for (std::size_t j = 0; j < first[i + 1].size(); ++j) {
+          const double delta = l == 2 ? e[j] : first[i + 1][j] - second[i + 1][j];
+          const std::size_t inputs = second[i].size(), row = std::size_t(net.offset(l)) + j * inputs;
+          for (std::size_t k = 0; k < inputs; ++k) g[row + k] += delta * second[i][k] / 12;
+          g[std::size_t(net.offset(l)) + first[i + 1].size() * inputs + j] += delta / 12;
+        }
+      }
+    }
+    INFO(dropout);
+    CHECK(worst(found, g) < 2e-6);
+    CHECK(feedback.rows_projected == 12);
+  }
+}
+
 TEST_CASE("a broadcast rule without a feedback of its size is refused") {
   Bench bench;
   MatrixFeedback narrow(5, 23);
   CHECK_THROWS_WITH(bench.make("dfa", nullptr), Catch::Contains("missing"));
   CHECK_THROWS_AS(bench.make("dfa", &narrow), InvalidParameter);
+  CHECK_THROWS_WITH(bench.make("adfa", nullptr), Catch::Contains("missing"));
+  MatrixFeedback small(5, 8);
+  CHECK_THROWS_AS(bench.make("pepita", &small), InvalidParameter);
 }

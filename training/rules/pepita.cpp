@@ -1,0 +1,132 @@
+// PEPITA: the error, projected onto the input, makes a second forward pass; what changes between the two teaches.
+#include <array>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "training/elementwise.hpp"
+#include "training/rules/gradient.hpp"
+#include "training/rules/streams.hpp"
+#include "training/rules/whole_batch.hpp"
+
+namespace lightloop {
+namespace {
+
+class Pepita : public WholeBatch {
+ public:
+  Pepita(RuleInfo info, const RuleContext& context)
+      : WholeBatch(std::move(info)),
+        feedback_(context.feedback),
+        scale_(static_cast<float>(context.params.real("scale") *
+                                  std::sqrt(2.0 / static_cast<double>(context.net.widths().front())))),
+        dropout_(static_cast<float>(context.params.real("dropout"))) {
+    const Network& net = context.net;
+    if (net.hidden_layers() > 0 &&
+        (!feedback_ || feedback_->inputs() != net.widths().back() || feedback_->outputs() < net.widths().front()))
+      throw InvalidParameter("feedback of rule pepita", feedback_ ? "wrong size" : "missing",
+                             std::to_string(net.widths().back()) + " inputs, at least " +
+                                 std::to_string(net.widths().front()) + " outputs",
+                             "pass a device_feedback or a digital_feedback of that size");
+    for (Index l = 0; l < net.hidden_layers(); ++l) masks_.emplace_back(context.seed, l, kRuleNoise);
+    h_.resize(static_cast<std::size_t>(net.hidden_layers()));
+  }
+
+  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
+    const Index samples = static_cast<Index>(batch.labels.size()), hidden = net.hidden_layers();
+    begin(samples, 0);
+    View<const float> in = batch.activations.h[0];
+    for (Index l = 0; l < hidden; ++l) {
+      Matrix<float>& h = h_[static_cast<std::size_t>(l)];
+      layer_forward(net, l, in, h);
+      drop(batch, l, h);
+      in = h;
+    }
+    layer_forward(net, hidden, in, logits_);
+    error_.resize(samples, logits_.cols());
+    loss_ = output_error(batch.loss, logits_, batch.labels, error_);
+    touched_ = declared(net, samples);
+    if (hidden == 0) return layer_gradient(net, 0, error_, in, samples, gradient);
+
+    projected_.resize(samples, feedback_->outputs());
+    feedback_->project(error_, projected_);
+    View<const float> below = modulate(batch.activations.h[0]);
+    for (Index l = 0; l < hidden; ++l) {
+      Matrix<float>& second = second_[static_cast<std::size_t>(l % 2)];
+      Matrix<float>& first = h_[static_cast<std::size_t>(l)];
+      layer_forward(net, l, below, second);
+      drop(batch, l, second);
+      subtract(second, first);
+      layer_gradient(net, l, first, below, samples, gradient);
+      below = second;
+    }
+    layer_gradient(net, hidden, error_, below, samples, gradient);
+  }
+
+  StepTouch declared(const Network& net, Index samples) const override {
+    const bool hidden = net.hidden_layers() > 0;
+    return {.passes = (net.layers() + net.hidden_layers()) * samples, .projections = hidden ? samples : 0};
+  }
+
+ private:
+  /// The same units are left out of both passes. A kept one grows, so that no pass without dropout need change.
+  void drop(const RuleBatch& batch, Index layer, Matrix<float>& h) {
+    if (dropout_ == 0) return;
+    draws_.resize(h.rows(), h.cols());
+    for_rows(h.rows(), h.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        const auto u = draws_.row(r), row = h.row(r);
+        masks_[static_cast<std::size_t>(layer)].uniform(batch.first_sample + static_cast<std::uint64_t>(r), 0, u);
+        const float keep = 1 / (1 - dropout_);
+        for (std::size_t j = 0; j < row.size(); ++j) row[j] = u[j] < dropout_ ? 0.0f : keep * row[j];
+      }
+    });
+  }
+  /// x + F e.
+  View<const float> modulate(View<const float> x) {
+    input_.resize(x.rows(), x.cols());
+    for_rows(x.rows(), x.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        const float *from = x.row(r).data(), *fe = projected_.row(r).data();
+        float* const to = input_.row(r).data();
+        for (Index j = 0; j < x.cols(); ++j) to[j] = from[j] + scale_ * fe[j];
+      }
+    });
+    return input_;
+  }
+  /// first <- first - second.
+  static void subtract(const Matrix<float>& second, Matrix<float>& first) {
+    for_chunks(first.size(), kChunk, [&](Index begin, Index n) {
+      for (Index i = begin; i < begin + n; ++i) first.data()[i] -= second.data()[i];
+    });
+  }
+
+  Feedback* feedback_;  // null without hidden layers
+  float scale_, dropout_;
+  std::vector<Stream> masks_;
+  std::vector<Matrix<float>> h_;
+  std::array<Matrix<float>, 2> second_;
+  Matrix<float> logits_, error_, projected_, input_, draws_;
+};
+
+}  // namespace
+
+RuleModel pepita_rule() {
+  const RuleInfo info{
+      .name = "pepita",
+      .summary = "PEPITA: a second forward pass on input + F error; the change of every layer teaches it",
+      .equation =
+          "dW_1 = (h_1 - h_1') (x + F e)^T; dW_l = (h_l - h_l') h'_{l-1}^T; dW_L = e h'_{L-1}^T; h' from x + F e",
+      .needs = Needs::fixed_projection,
+      .cost = "one projection of the error to the input per sample, and two forward passes",
+      .source = "Dellaferrera, Kreiman, ICML 2022, arXiv 2201.11665, algorithm 1",
+      .params = {{"scale", "1", 0.05, 1e-6, 1e3,
+                  "size of F: its entries have the standard deviation scale sqrt(2 / inputs)"},
+                 {"dropout", "1", 0.1, 0, 0.95, "share of the hidden units left out of both passes"},
+                 {"matrix_from", "", std::string(), 0, 0,
+                  "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
+      .encoding = "bitplanes:6",
+      .projects_to = ProjectTo::input,
+      .own_forward = true};
+  return {info, [info](const RuleContext& context) { return std::make_unique<Pepita>(info, context); }};
+}
+
+}  // namespace lightloop
