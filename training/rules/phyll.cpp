@@ -1,0 +1,227 @@
+#include "training/rules/phyll.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/linalg.hpp"
+#include "training/elementwise.hpp"
+#include "training/rules/gradient.hpp"
+#include "training/rules/label_overlay.hpp"
+#include "training/rules/streams.hpp"
+#include "training/rules/whole_batch.hpp"
+
+namespace lightloop {
+namespace {
+
+RuleInfo phyll_info() {
+  return {
+      .name = "phyll",
+      .summary = "PhyLL: model-free forward-forward; trained matrices behind physical maps that stay unknown",
+      .equation =
+          "h_l = f(W_l P(h_{l-1} / rms) + b_l); g_l = cos(h_l, zeta_l), zeta fixed; loss_l = log(1 + "
+          "exp(-theta (g_l(right) - g_l(wrong)))); answer: the label with the largest sum of g_l",
+      .needs = Needs::two_phases,
+      .cost = "two passes of every layer and map (right and wrong label); one per class to answer",
+      .source = "Momeni et al., Science 382, 1297 (2023), arXiv 2304.11042",
+      .params =
+          {{"theta", "1", 10.0, 1e-3, 1e3, "how sharply right must differ from wrong"},
+           {"label_strength", "1", 4.0, 1e-3, 1e3,
+            "value of the feature that stands for the label (assumed: enough to be seen among the others)"},
+           {"map",
+            "",
+            std::string("mixing"),
+            0,
+            0,
+            "P: nothing, the net's non-linearity after a fixed random mixture, or the intensity of a random complex "
+            "mixture in units of its mean (speckle)",
+            {"none", "mixing", "speckle"}}},
+      .own_forward = true,
+      .own_answer = true};
+}
+
+/// One random matrix per layer, `times` as many rows as the layer has inputs; entries N(0, variance).
+std::vector<Matrix<float>> mixtures(const Network& net, std::uint64_t seed, Index times, float deviation) {
+  std::vector<Matrix<float>> all;
+  for (Index l = 0; l < net.layers(); ++l) {
+    const Index n = net.widths()[static_cast<std::size_t>(l)];
+    Matrix<float>& h = all.emplace_back(times * n, n);
+    const Stream stream(seed, static_cast<std::uint64_t>(l) + 1000, kRuleFixed);
+    for_rows(h.rows(), h.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        stream.normal(static_cast<std::uint64_t>(r), 0, h.row(r));
+        for (float& v : h.row(r)) v *= deviation;
+      }
+    });
+  }
+  return all;
+}
+
+void no_map(Index, View<const float> in, View<float> out) {
+  for (Index r = 0; r < in.rows(); ++r) std::ranges::copy(in.row(r), out.row(r).begin());
+}
+
+/// f(H x / sqrt(inputs)), f that of the net's hidden layers.
+PhysicalMap mixing_map(const Network& net, std::uint64_t seed) {
+  const Index widest = *std::ranges::max_element(net.widths());
+  return [h = std::make_shared<const std::vector<Matrix<float>>>(mixtures(net, seed, 1, 1)),
+          nothing = std::vector<float>(static_cast<std::size_t>(widest), 0.0f),
+          f = net.hidden_activation()](Index layer, View<const float> in, View<float> out) {
+    const Matrix<float>& mixture = (*h)[static_cast<std::size_t>(layer)];
+    gemm(Transpose::no, Transpose::yes, 1 / std::sqrt(static_cast<float>(in.cols())), in, mixture, 0.0f, out);
+    for_rows(in.rows(), in.cols(), [&](Index first, Index n) {
+      for (Index r = first; r < first + n; ++r) bias_and_activate(f, nothing, out.row(r));
+    });
+  };
+}
+
+/// |H x|^2 / |x|^2, H complex Gaussian with E|h|^2 = 1: mean 1 whatever x.
+PhysicalMap speckle_map(const Network& net, std::uint64_t seed) {
+  // real parts, then imaginary ones
+  return [shared = std::make_shared<const std::vector<Matrix<float>>>(mixtures(net, seed, 2, std::sqrt(0.5f))),
+          field = std::make_shared<Matrix<float>>()](Index layer, View<const float> in, View<float> out) {
+    const Index n = in.cols();
+    field->resize(in.rows(), 2 * n);
+    gemm(Transpose::no, Transpose::yes, 1.0f, in, (*shared)[static_cast<std::size_t>(layer)], 0.0f, *field);
+    for_rows(in.rows(), n, [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        const auto scale = static_cast<float>(1 / (dot(in.row(r), in.row(r)) + 1e-12));
+        const float* const e = field->row(r).data();
+        float* const to = out.row(r).data();
+        for (Index j = 0; j < n; ++j) to[j] = scale * (e[j] * e[j] + e[n + j] * e[n + j]);
+      }
+    });
+  };
+}
+
+class Phyll : public WholeBatch {
+ public:
+  Phyll(const RuleContext& context, PhysicalMap map)
+      : WholeBatch(phyll_info()),
+        theta_(context.params.real("theta")),
+        strength_(static_cast<float>(context.params.real("label_strength"))),
+        classes_(context.net.widths().back()),
+        map_(std::move(map)),
+        negative_(context.seed, 0, kRuleNegative) {
+    const Network& net = context.net;
+    check_overlay("phyll", net);
+    for (Index l = 0; l < net.layers(); ++l) {
+      Matrix<float>& zeta = zeta_.emplace_back(1, net.weights(l).rows());
+      Stream(context.seed, static_cast<std::uint64_t>(l), kRuleFixed).normal(0, 0, zeta.flat());
+      const auto scale = static_cast<float>(1 / std::sqrt(dot(zeta.flat(), zeta.flat())));
+      for (float& v : zeta.flat()) v *= scale;
+    }
+  }
+
+  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
+    const View<const float> x = batch.activations.h[0];
+    const Index samples = x.rows();
+    begin(samples, static_cast<std::size_t>(net.layers()));
+    h_.resize(2 * samples, x.cols());
+    for (Index r = 0; r < samples; ++r) {
+      const std::uint8_t right = batch.labels[static_cast<std::size_t>(r)];
+      const double u = negative_.uniform(batch.first_sample + static_cast<std::uint64_t>(r), 0);
+      overlay(x.row(r), classes_, right, strength_, h_.row(r));
+      overlay(x.row(r), classes_, wrong_label({}, classes_, right, u), strength_, h_.row(samples + r));
+    }
+    for (Index l = 0; l < net.layers(); ++l) {
+      run_layer(net, l);
+      const double loss = teach(l, samples);
+      times_derivative(net.activation(l), h_, delta_);
+      layer_loss_[static_cast<std::size_t>(l)] = loss / static_cast<double>(samples);
+      loss_ += loss;
+      layer_gradient(net, l, delta_, mapped_, samples, gradient);
+    }
+  }
+
+  void scores(const Network& net, View<const float> x, View<float> out) override {
+    for (Index c = 0; c < classes_; ++c) {
+      h_.resize(x.rows(), x.cols());
+      for (Index r = 0; r < x.rows(); ++r) {
+        overlay(x.row(r), classes_, static_cast<std::uint8_t>(c), strength_, h_.row(r));
+        out(r, c) = 0;
+      }
+      for (Index l = 0; l < net.layers(); ++l) {
+        run_layer(net, l);
+        for (Index r = 0; r < x.rows(); ++r) out(r, c) += static_cast<float>(goodness(l, r).cosine);
+      }
+    }
+  }
+
+  StepTouch declared(const Network& net, Index samples) const override {
+    return {.passes = 2 * net.layers() * samples};
+  }
+
+ private:
+  struct Goodness {
+    double cosine, inverse_norm;
+  };
+  Goodness goodness(Index layer, Index row) const {
+    const auto h = h_.row(row);
+    const double inverse = 1 / (std::sqrt(dot(h, h)) + 1e-12);
+    return {dot(h, zeta_[static_cast<std::size_t>(layer)].flat()) * inverse, inverse};
+  }
+
+  /// h_ <- f(W map(h_ / rms) + b); mapped_ is what the matrix saw.
+  void run_layer(const Network& net, Index layer) {
+    normalise_rows(h_, normal_);
+    mapped_.resize(normal_.rows(), normal_.cols());
+    map_(layer, normal_, mapped_);
+    layer_forward(net, layer, mapped_, h_);
+    touched_.passes += h_.rows();
+  }
+
+  /// delta_ (at h, not yet through f) from h_; returns the summed loss of the pairs.
+  double teach(Index layer, Index samples) {
+    delta_.resize(h_.rows(), h_.cols());
+    losses_.resize(1, samples);
+    const auto zeta = std::as_const(zeta_[static_cast<std::size_t>(layer)]).flat();
+    for_rows(samples, 2 * h_.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        const Goodness right = goodness(layer, r), wrong = goodness(layer, samples + r);
+        const double x = theta_ * (right.cosine - wrong.cosine);
+        losses_(0, r) = static_cast<float>(x > 0 ? std::log1p(std::exp(-x)) : -x + std::log1p(std::exp(x)));
+        const double pull = theta_ / (1 + std::exp(x));
+        toward(zeta, right, -pull, r);
+        toward(zeta, wrong, pull, samples + r);
+      }
+    });
+    double total = 0;
+    for (const float v : losses_.flat()) total += static_cast<double>(v);
+    return total;
+  }
+
+  /// delta = factor * d cos(h, zeta) / dh = factor * (zeta - g h / |h|) / |h|, zeta of length 1.
+  void toward(std::span<const float> zeta, const Goodness& g, double factor, Index row) {
+    const auto along = static_cast<float>(factor * g.inverse_norm),
+               back = static_cast<float>(factor * g.cosine * g.inverse_norm * g.inverse_norm);
+    const float* const h = h_.row(row).data();
+    float* const delta = delta_.row(row).data();
+    for (std::size_t j = 0; j < zeta.size(); ++j) delta[j] = along * zeta[j] - back * h[j];
+  }
+
+  double theta_;
+  float strength_;
+  Index classes_;
+  PhysicalMap map_;
+  Stream negative_;
+  std::vector<Matrix<float>> zeta_;  ///< of length 1
+  Matrix<float> h_, normal_, mapped_, delta_, losses_;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> phyll_with(const RuleContext& context, PhysicalMap map) {
+  return std::make_unique<Phyll>(context, std::move(map));
+}
+
+RuleModel phyll_rule() {
+  return {phyll_info(), [](const RuleContext& context) {
+            const bool speckle = context.params.text("map") == "speckle",
+                       mixes = context.params.text("map") == "mixing";
+            return phyll_with(context, speckle ? speckle_map(context.net, context.seed)
+                                       : mixes ? mixing_map(context.net, context.seed)
+                                               : no_map);
+          }};
+}
+
+}  // namespace lightloop
