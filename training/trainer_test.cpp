@@ -40,23 +40,6 @@ std::string message(const TrainSettings& s) {
 
 }  // namespace
 
-TEST_CASE("every rule learns a small task, and its curves are complete") {
-  for (const RuleModel& model : rules()) {
-    const TrainResult result = run(small(model.info.name));
-    INFO(model.info.name);
-    CHECK(result.test_accuracy > 0.95);  // chance is 0.2
-    REQUIRE(result.epochs.size() == 6);
-    CHECK(result.epochs.back().train_loss < result.epochs.front().train_loss);
-    CHECK(result.epochs.back().epoch == 6);
-    REQUIRE(result.alignment.size() == 2);
-    for (const double a : result.alignment) CHECK((std::isnan(a) || (a > -1 && a <= 1.000001)));
-    CHECK(result.weights_sha256.size() == 64);
-    CHECK(result.device_frames == 0);
-    CHECK_FALSE(result.interrupted);
-    CHECK(result.samples_per_second > 0);
-  }
-}
-
 TEST_CASE("alignment is 1 for back-propagation and clearly positive for DFA") {
   for (const double a : run(small("bp")).alignment) CHECK(a == Approx(1).margin(1e-6));
   const TrainResult dfa = run(small("dfa", {{"train.alignment_every", std::int64_t{1}}}));
