@@ -2,17 +2,19 @@
 
 import re
 
+import pytest
 from e2e import ROOT
 
 README = ROOT / "README.md"
 
 
-def test_device_page_is_fresh(lightloop):
-    made = lightloop("devices", "--markdown").stdout
-    page = ROOT / "docs" / "devices.md"
+@pytest.mark.parametrize("verb", ["devices", "rules"])
+def test_the_generated_page_is_fresh(lightloop, verb):
+    made = lightloop(verb, "--markdown").stdout
+    page = ROOT / "docs" / f"{verb}.md"
     if page.read_text() != made:
         page.with_suffix(".new.md").write_text(made)
-        raise AssertionError("docs/devices.md is old: docs/devices.new.md has been written, move it over")
+        raise AssertionError(f"docs/{verb}.md is old: docs/{verb}.new.md has been written, move it over")
 
 
 def test_the_program_in_the_readme_is_the_example_that_is_built():

@@ -132,3 +132,15 @@ def test_a_stopped_run_goes_on_to_the_same_weights(lightloop, small, tmp_path, h
     resumed = trained(lightloop, "--resume", "run.h5")
     assert resumed["weights_sha256"] == whole["weights_sha256"]
     assert resumed["device_frames"] == whole["device_frames"]
+
+
+def test_eval_answers_as_the_rule_does(lightloop, small):
+    run = trained(lightloop, *small, "--rule", "sff", "--out", "run.h5")
+    assert run["epochs"][-1]["layer_passes"] > 0 and len(run["epochs"][-1]["layer_loss"]) > 1
+    again = json.loads(lightloop("eval", "run.h5", "--json").stdout)
+    assert again["test_accuracy"] == run["test_accuracy"]
+
+
+def test_pepita_projects_to_the_input_on_a_device(lightloop, small):
+    run = trained(lightloop, *small, "--rule", "pepita", "--device", "sim:opu,preset=ideal", "--readout", "anchor")
+    assert run["device_frames"] > 0 and run["epochs"][-1]["projections"] > 0

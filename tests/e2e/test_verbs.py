@@ -37,8 +37,11 @@ def test_every_catalogued_device_passes_check(lightloop):
 
 
 def test_rules_and_data_lists(lightloop):
-    rules = {r["name"] for r in json.loads(lightloop("rules", "--json").stdout)}
-    assert {"bp", "fa", "dfa", "tdfa", "sdfa", "drtp"} <= rules
+    rules = {r["name"]: r for r in json.loads(lightloop("rules", "--json").stdout)}
+    assert {"bp", "fa", "dfa", "tdfa", "sdfa", "drtp", "ff", "pepita", "local"} <= set(rules)
+    assert rules["pepita"]["needs"] == "fixed projection"
+    for rule in rules.values():
+        assert rule["equation"] and rule["cost"] and rule["source"], rule
     sets = {s["name"] for s in json.loads(lightloop("data", "--json").stdout)}
     assert {"digits", "mnist"} <= sets
     assert "10 classes" in lightloop("data", "show", "digits").stdout

@@ -139,3 +139,12 @@ def test_data_sets_are_views():
     train, _ = ll.load_dataset("digits", seed=3)
     assert train.x.base is not None and not train.x.flags.writeable and train.x.shape == (len(train), 784)
     assert train.features().max() <= 1 and set(np.unique(train.y)) == set(range(10))
+
+
+@pytest.mark.parametrize("rule", ["sff", "phyll"])
+def test_a_rule_that_answers_in_its_own_way_does_so_in_python(rule, tmp_path):
+    run = ll.train("digits", rule=rule, out=tmp_path / "run.h5", **SMALL)
+    _, test = ll.load_dataset("digits", seed=3)
+    for kept in (run, ll.load_run(run.path)):
+        assert (kept.predict(test.features()) == test.y).mean() == pytest.approx(run.test_accuracy, abs=1e-9)
+    assert run.curves["layer_loss"].shape == (1, 2) and run.curves["layer_passes"][0] > 0

@@ -91,7 +91,7 @@ struct FormatOptions {
   bool json = false, markdown = false;
   void add(CLI::App& app, bool with_markdown = false) {
     app.add_flag("--json", json, "print JSON");
-    if (with_markdown) app.add_flag("--markdown", markdown, "print the page docs/devices.md");
+    if (with_markdown) app.add_flag("--markdown", markdown, "print the page of docs/");
   }
   Format format() const { return json ? Format::json : markdown ? Format::markdown : Format::text; }
 };
@@ -208,7 +208,7 @@ int parse_and_run(int argc, char** argv) {
 
   FormatOptions rules_format;
   auto* rules_verb = verb("rules", "the learning rules, their equations and settings");
-  rules_format.add(*rules_verb);
+  rules_format.add(*rules_verb, true);
   rules_verb->callback([&] { status = rules(rules_format.format()); });
 
   ServeRequest service;

@@ -24,19 +24,14 @@ void print_text(const DeviceModel& model) {
   std::puts("");
 }
 
-std::string escaped(std::string text) {
-  for (std::size_t at = 0; (at = text.find('|', at)) != text.npos; at += 2) text.insert(at, "\\");
-  return text;
-}
-
 void print_markdown(const DeviceModel& model) {
   std::printf("\n## %s\n\n%s. Kind: %s. Source: %s.\n\n", model.name.c_str(), model.summary.c_str(), model.kind.c_str(),
               model.source.c_str());
   std::puts("| setting | unit | default | range | what it is |\n|---|---|---|---|---|");
   for (const auto& info : model.params)
     std::printf("| `%s` | %s | %s | %s | %s |\n", info.name.c_str(), unit_of(info).c_str(), default_of(info).c_str(),
-                escaped(range_of(info)).c_str(),
-                escaped(info.help + (info.needs_reopen ? " (only when opened)" : "")).c_str());
+                in_table(range_of(info)).c_str(),
+                in_table(info.help + (info.needs_reopen ? " (only when opened)" : "")).c_str());
   if (!model.presets.empty()) std::puts("\n| preset | sets |\n|---|---|");
   for (const auto& [name, settings] : model.presets)
     std::printf("| `%s` | %s |\n", name.c_str(),

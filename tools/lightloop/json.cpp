@@ -51,6 +51,10 @@ Json json(const TrainResult& run) {
                      {"train_loss", number(epoch.train_loss)},
                      {"test_accuracy", number(epoch.test_accuracy)},
                      {"alignment", json(epoch.alignment)},
+                     {"layer_loss", json(epoch.layer_loss)},
+                     {"layer_passes", epoch.touch.passes},
+                     {"projections", epoch.touch.projections},
+                     {"layer_writes", epoch.touch.writes},
                      {"device_frames", epoch.device_frames},
                      {"train_seconds", number(epoch.train_s)}});
   Json object = {{"rule", run.rule},
@@ -97,6 +101,9 @@ std::string plan_json(const TrainPlan& plan) {
                {"samples", plan.samples},
                {"epochs", plan.epochs},
                {"steps", plan.steps},
+               {"layer_passes_per_step", plan.touch_per_step.passes},
+               {"projections_per_step", plan.touch_per_step.projections},
+               {"layer_writes_per_step", plan.touch_per_step.writes},
                {"device_frames", plan.device_frames},
                {"device_seconds", number(plan.device_seconds)},
                {"device_joules", number(plan.device_joules)}});
@@ -130,6 +137,7 @@ std::string rules_json(const std::vector<RuleModel>& rules) {
     array.push_back({{"name", info.name},
                      {"summary", info.summary},
                      {"equation", info.equation},
+                     {"needs", to_string(info.needs)},
                      {"cost", info.cost},
                      {"source", info.source},
                      {"settings", json(info.params)}});

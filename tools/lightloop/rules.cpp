@@ -1,4 +1,5 @@
-// `lightloop rules`: the learning rules with equation, device cost, source and settings.
+// `lightloop rules`: the learning rules with equation, device cost, source and settings; also the source of
+// docs/rules.md.
 #include <cstdio>
 
 #include "tools/lightloop/command.hpp"
@@ -7,20 +8,42 @@
 #include "training/rules/rule.hpp"
 
 namespace lightloop::command {
+namespace {
+
+void print_text(const RuleInfo& info) {
+  std::printf("%s: %s\n  %s\n  needs: %s\n  cost: %s\n  source: %s\n", info.name.c_str(), info.summary.c_str(),
+              info.equation.c_str(), to_string(info.needs).c_str(), info.cost.c_str(), info.source.c_str());
+  for (const auto& param : info.params)
+    std::printf("  rule.%s (default %s, %s): %s\n", param.name.c_str(), default_of(param).c_str(),
+                range_of(param).c_str(), param.help.c_str());
+  std::puts("");
+}
+
+void print_markdown(const RuleInfo& info) {
+  std::printf("\n## %s\n\n%s.\n\n`%s`\n\nNeeds: %s. Cost: %s. Source: %s.\n", info.name.c_str(), info.summary.c_str(),
+              info.equation.c_str(), to_string(info.needs).c_str(), info.cost.c_str(), info.source.c_str());
+  if (info.params.empty()) return;
+  std::puts("\n| setting | default | range | what it is |\n|---|---|---|---|");
+  for (const auto& param : info.params)
+    std::printf("| `rule.%s` | %s | %s | %s |\n", param.name.c_str(), default_of(param).c_str(),
+                in_table(range_of(param)).c_str(), in_table(param.help).c_str());
+}
+
+}  // namespace
 
 int rules(Format format) {
   if (format == Format::json) {
     std::fputs(rules_json(lightloop::rules()).c_str(), stdout);
     return kDone;
   }
-  for (const auto& [info, make] : lightloop::rules()) {
-    std::printf("%s: %s\n  %s\n  device: %s\n  source: %s\n", info.name.c_str(), info.summary.c_str(),
-                info.equation.c_str(), info.cost.empty() ? "none" : info.cost.c_str(), info.source.c_str());
-    for (const auto& param : info.params)
-      std::printf("  rule.%s (default %s, %s): %s\n", param.name.c_str(), default_of(param).c_str(),
-                  range_of(param).c_str(), param.help.c_str());
-    std::puts("");
-  }
+  if (format == Format::markdown)
+    std::puts(
+        "# Learning rules\n\nMade by `lightloop rules --markdown`. Choose one with `--rule NAME`, set it with `--set "
+        "rule.KEY=VALUE`. delta_l is the teaching signal at the inputs a_l of layer l, e = softmax(a_L) - y, f' the "
+        "derivative of the non-linearity; dW_l = delta_l h_{l-1}^T unless the rule says otherwise. [Adding a "
+        "rule](adding_a_rule.md).");
+  for (const auto& [info, make] : lightloop::rules())
+    format == Format::markdown ? print_markdown(info) : print_text(info);
   return kDone;
 }
 

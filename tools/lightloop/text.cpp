@@ -76,6 +76,11 @@ std::string default_of(const ParamInfo& info) {
   return to_string(info.default_value);
 }
 
+std::string in_table(std::string text) {
+  for (std::size_t at = 0; (at = text.find('|', at)) != text.npos; at += 2) text.insert(at, "\\");
+  return text;
+}
+
 std::string range_of(const ParamInfo& info) {
   if (!info.choices.empty()) return join(info.choices, ", ");
   if (std::holds_alternative<bool>(info.default_value)) return "on, off";

@@ -20,6 +20,8 @@ std::string duration(double seconds);
 /// The range and default of a parameter as words: "100 us to 1 s", "ternary, bitplanes".
 std::string range_of(const ParamInfo& info);
 std::string default_of(const ParamInfo& info);
+/// Text that may stand in a cell of a Markdown table.
+std::string in_table(std::string text);
 /// The command line's spelling of a setting: "max_device_seconds" -> "max-device-seconds".
 std::string dashed(std::string name);
 

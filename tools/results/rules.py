@@ -1,0 +1,110 @@
+#!/usr/bin/python3
+"""Measures the table of learning rules of docs/results.md: every row is `lightloop train` with the settings printed beside it.
+
+usage: /usr/bin/python3 rules.py --lightloop PATH --data FOLDER --work FOLDER [--seeds 1] [--only NAME ...] [--plan]
+
+Finished runs, one per (row, seed), are kept in WORK as JSON and are not repeated; --plan only says what is left and how long it
+may take. One thread per run. Accuracies are of the last epoch; the test set selects nothing.
+"""
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+
+DENSE = "--net 784-1024-1024-10 --activation tanh --optimizer adam --lr 1e-3 --batch 128 --epochs 6 "
+SMALL = "--net 784-64-10 --activation tanh --optimizer adam --batch 128 --epochs 5 --lr "
+GUESS = DENSE + "--rule forward_gradient --set rule.target={} --set rule.guess={}"
+FF = ("--rule ff --net 784-1000-1000-1000-10 --activation relu --optimizer momentum --lr 1e-3 --batch 100 "
+      "--schedule late --epochs 60 ")
+ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
+    "bp": ("back-propagation", None, 60, DENSE + "--rule bp"),
+    "local": ("local heads", 97.8, 60, DENSE + "--rule local"),
+    "ff": ("Forward-Forward, softmax answer", 98.3, 3000, FF + "--set rule.answer=softmax"),
+    "pepita": ("PEPITA, 20 epochs", 97.5, 120, "--rule pepita --net 784-1024-10 --activation relu --optimizer momentum "
+               "--lr 0.05 --batch 64 --epochs 20"),
+    "sign_symmetric": ("sign symmetry", None, 60, DENSE + "--rule sign_symmetric"),
+    "adfa": ("augmented DFA, gate cos", None, 60, DENSE + "--rule adfa"),
+    "sff": ("Scalable Forward-Forward", None, 70, DENSE + "--rule sff"),
+    "ccl": ("Counter-Current Learning", None, 70, DENSE + "--rule ccl"),
+    "lls": ("LLS, square patterns", None, 60, DENSE + "--rule lls"),
+    "lls-m": ("LLS-M", None, 60, DENSE + "--rule lls --set rule.mixing=scale"),
+    "lls-mxm": ("LLS-MxM", None, 60, DENSE + "--rule lls --set rule.mixing=matrix"),
+    "auglocal": ("AugLocal, heads of two layers", None, 90, DENSE + "--rule auglocal"),
+    "noprop": ("NoProp, 10 blocks", None, 250, "--rule noprop --net 784-256-10 --activation tanh --optimizer adam --lr 1e-3 "
+               "--batch 128 --epochs 6"),
+    "phyll": ("PhyLL", 96.0, 90, "--rule phyll --net 784-500-500-500-10 --activation relu --optimizer adam --lr 1e-3 "
+              "--batch 128 --epochs 5"),
+    "phyll-speckle": ("PhyLL behind speckle maps", 96.0, 200, "--rule phyll --set rule.map=speckle --net 784-500-500-500-10 "
+                      "--activation relu --optimizer adam --lr 1e-3 --batch 128 --epochs 5"),
+    "fg-global-local": ("forward gradient: global target, local guess", None, 100, GUESS.format("global", "local")),
+    "fg-global-ntk": ("forward gradient: global target, ntk guess", None, 100, GUESS.format("global", "ntk")),
+    "fg-global-gaussian": ("forward gradient: global target, noise", None, 110, GUESS.format("global", "gaussian")),
+    "fg-global-rademacher": ("forward gradient: global target, signs", None, 110, GUESS.format("global", "rademacher")),
+    "fg-local-local": ("forward gradient: local target, local guess", None, 80, GUESS.format("local", "local")),
+    "fg-local-ntk": ("forward gradient: local target, ntk guess", None, 80, GUESS.format("local", "ntk")),
+    "fg-local-gaussian": ("forward gradient: local target, noise", None, 90, GUESS.format("local", "gaussian")),
+    "fg-local-rademacher": ("forward gradient: local target, signs", None, 90, GUESS.format("local", "rademacher")),
+    "fg-weights": ("forward gradient of weights", None, 60,
+                   SMALL + "1e-3 --rule forward_gradient --set rule.space=weights --set rule.guess=gaussian"),
+    "node-1": ("node perturbation, 1 direction", None, 20, SMALL + "1e-3 --rule node_perturbation"),
+    "node-8": ("node perturbation, 8 directions", None, 60,
+               SMALL + "3e-4 --rule node_perturbation --set rule.directions=8"),
+    "spsa-1": ("SPSA, 1 direction", None, 25, SMALL + "1e-3 --rule spsa"),
+    "spsa-32": ("SPSA, 32 directions", None, 500, SMALL + "1e-3 --rule spsa --set rule.directions=32"),
+    "pepg": ("PEPG, 16 pairs", None, 400, SMALL + "1e-3 --rule pepg"),
+}
+
+
+def file_of(options, name, seed):
+    return pathlib.Path(options.work) / f"rules-{name}-{seed}.json"
+
+
+def run(options, name, seed):
+    out = file_of(options, name, seed)
+    if not out.exists():
+        command = [options.lightloop, "train", "--dataset", "mnist", "--data-dir", options.data, "--threads", "1",
+                   *ROWS[name][3].split(), "--seed", str(seed), "--json", "--quiet", "--force", "--out",
+                   str(out.with_suffix(".h5"))]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+        out.write_text(json.dumps(json.loads(done.stdout)))
+        out.with_suffix(".h5").unlink()
+    return json.loads(out.read_text())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lightloop", default="lightloop")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", nargs="*", default=list(ROWS))
+    parser.add_argument("--plan", action="store_true")
+    options = parser.parse_args()
+    pathlib.Path(options.work).mkdir(parents=True, exist_ok=True)
+
+    seeds = range(1, options.seeds + 1)
+    left = [name for name in options.only for seed in seeds if not file_of(options, name, seed).exists()]
+    hours = sum(ROWS[name][2] for name in left) / 3600
+    print(f"{len(left)} runs to do, about {hours:.1f} h on one idle core", file=sys.stderr)
+    if options.plan:
+        return
+    print("| rule | seeds | accuracy % (mean ± sd) | floor % | passes / sample | projections / sample | samples/s | options |\n"
+          "|---|---|---|---|---|---|---|---|")
+    for name in options.only:
+        title, floor, _, text = ROWS[name]
+        rows = [run(options, name, seed) for seed in seeds]
+        accuracy = [100 * row["test_accuracy"] for row in rows]
+        shown = f"{statistics.mean(accuracy):.2f}" + (f" ± {statistics.stdev(accuracy):.2f}" if len(rows) > 1 else "")
+        last, samples = rows[0]["epochs"][-1], 60000 * len(rows[0]["epochs"])
+        verdict = "-" if floor is None else f"{floor} {'reached' if statistics.mean(accuracy) >= floor else 'missed'}"
+        speed = statistics.median(row["samples_per_second"] for row in rows)
+        print(f"| {title} | {len(rows)} | {shown} | {verdict} | {last['layer_passes'] / samples:.3g} "
+              f"| {last['projections'] / samples:.3g} | {speed:.0f} | `{' '.join(text.split())}` |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
