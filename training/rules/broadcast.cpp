@@ -147,6 +147,7 @@ void Broadcast::teach_unit(const Network& net, const RuleBatch& batch, const Uni
 void Broadcast::teach_blocks(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
   const Index samples = batch.error.rows();
   const bool projects = units_.size() > 1;
+  touched_ = {.projections = projects ? samples : 0};
   delta_.resize(units_.size() - 1);
   work_.resize(static_cast<std::size_t>(net.layers()));
   if (projects) {
