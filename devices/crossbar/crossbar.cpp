@@ -11,6 +11,7 @@
 #include "devices/crossbar/params.hpp"
 #include "devices/crossbar/product.hpp"
 #include "devices/crossbar/twin.hpp"
+#include "devices/frame_rows.hpp"
 #include "sim/detection/converter.hpp"
 
 namespace lightloop::crossbar {
@@ -147,8 +148,7 @@ void Crossbar::program(ConstFrames codes) {
 
 void Crossbar::load_voltages(const ConstFrames& in, Index row, std::uint64_t id, bool forward) {
   const std::span<float> v = product_.voltages(row);
-  in.bytes == 1 ? from_codes(in.u8().row(row), info_.input.bits, v)
-                : from_codes(in.u16().row(row), info_.input.bits, v);
+  read_row(in, row, info_.input.bits, v);
   if (what_.input_noise == 0) return;
   const Stream noise(seed_, forward ? 2 : 3, Purpose::crossbar_read);
   float xi[kChunk];
@@ -190,8 +190,7 @@ Index Crossbar::convert(Index row, std::uint64_t id, bool forward, const Frames&
       behind.normal(id, first, xi);
       for (std::size_t i = 0; i < n; ++i) y[i] += static_cast<float>(what_.output_noise) * xi[i];
     }
-    clipped += out.bytes == 1 ? to_codes(y, info_.output.bits, range_, out.u8().row(row).subspan(first, n))
-                              : to_codes(y, info_.output.bits, range_, out.u16().row(row).subspan(first, n));
+    clipped += write_part(y, info_.output.bits, range_, out, row, first);
   }
   return clipped;
 }

@@ -9,9 +9,9 @@
 #include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
+#include "devices/frame_rows.hpp"
 #include "devices/mzi_mesh/chip.hpp"
 #include "devices/mzi_mesh/twin.hpp"
-#include "sim/detection/converter.hpp"
 
 namespace lightloop::mzi_mesh {
 namespace {
@@ -176,10 +176,7 @@ RunReport MziMesh::run(ConstFrames in, Frames out, const RunOptions& options) {
   amplitudes_.resize(in.count, in.size);
   fields_.resize(in.count, out.size);
   draws_.resize(in.count, out.size);
-  parallel_for(in.count, [&](Index r) {
-    in.bytes == 1 ? from_codes(in.u8().row(r), info_.input.bits, amplitudes_.row(r))
-                  : from_codes(in.u16().row(r), info_.input.bits, amplitudes_.row(r));
-  });
+  parallel_for(in.count, [&](Index r) { read_row(in, r, info_.input.bits, amplitudes_.row(r)); });
   gemm(Transpose::no, Transpose::yes, 1.0f, amplitudes_, map_[pass], 0.0f, fields_);
   const Stream noise(seed_, pass, Purpose::mesh_read);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
@@ -190,8 +187,7 @@ RunReport MziMesh::run(ConstFrames in, Frames out, const RunOptions& options) {
       noise.normal(options.first_frame_id + static_cast<std::uint64_t>(r), 0, xi);
       for (std::size_t i = 0; i < y.size(); ++i) y[i] += static_cast<float>(noise_sd_) * xi[i];
     }
-    clipped[static_cast<std::size_t>(r)] = out.bytes == 1 ? to_codes(y, info_.output.bits, range_, out.u8().row(r))
-                                                          : to_codes(y, info_.output.bits, range_, out.u16().row(r));
+    clipped[static_cast<std::size_t>(r)] = write_row(y, info_.output.bits, range_, out, r);
   });
   for (const Index count : clipped) report.saturated += count;
   report.frames = in.count;
