@@ -11,6 +11,7 @@ function(lightloop_remote room)
   add_custom_command(OUTPUT ${out}/remote.pb.cc ${out}/remote.pb.h
     COMMAND ${PROTOBUF_PROTOC_EXECUTABLE} --proto_path=${folder} --cpp_out=${out} ${folder}/remote.proto
     DEPENDS ${folder}/remote.proto)
+  add_custom_target(lightloop_remote_messages DEPENDS ${out}/remote.pb.cc ${out}/remote.pb.h)
   set(sources certificate client conversation conversation_work grpc_client grpc_server guests host link listen messages
     payload rights target)
   list(TRANSFORM sources REPLACE "(.+)" "${folder}/\\1.cpp")

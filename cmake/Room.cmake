@@ -35,6 +35,23 @@ function(lightloop_room name)
   set_property(GLOBAL APPEND PROPERTY LIGHTLOOP_ROOM_NAMES ${name})
 endfunction()
 
+# lightloop_part(TARGET ROOM INCLUDE EXCLUDE): the sources of a room whose path matches the one expression and not the other,
+# compiled anew for a target that looks at a part of the library only.
+function(lightloop_part target room include exclude)
+  get_target_property(files lightloop_${room} SOURCES)
+  get_target_property(folder lightloop_${room} SOURCE_DIR)
+  list(FILTER files INCLUDE REGEX "${include}")
+  list(FILTER files EXCLUDE REGEX "${exclude}")
+  foreach(file IN LISTS files)
+    cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${folder})
+    target_sources(${target} PRIVATE ${file})
+    if(file MATCHES "\\.pb\\.cc$")
+      set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS -w)  # not ours to mend
+      add_dependencies(${target} lightloop_remote_messages)
+    endif()
+  endforeach()
+endfunction()
+
 # lightloop_words(OUT TEMPLATE words...): writes generated/OUT from a list of words. @DECLARATIONS@ and @CALLS@ are filled by
 # the line formats DECLARATION and CALL, in which % stands for the word.
 function(lightloop_words template out declaration call)

@@ -29,7 +29,7 @@ Value bare_value(std::string_view text) {
   if (text == "true") return true;
   if (text == "false") return false;
   std::int64_t integer = 0;
-  if (read_whole(text, integer)) return integer;
+  if (read_whole(text, integer) && !(integer == 0 && text.front() == '-')) return integer;  // -0 is a real
   double real = 0;
   if (read_whole(text, real) && std::isfinite(real)) return real;
   return std::string(text);

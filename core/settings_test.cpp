@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "core/param.hpp"
@@ -66,6 +67,15 @@ TEST_CASE("settings: writing and reading them again changes nothing") {
                       {"l", "\"quoted"},
                       {"m", "a=b"}};
   CHECK(parse_settings(format_settings(s)) == s);
+}
+
+TEST_CASE("settings: a negative zero stays one") {
+  const Settings s = parse_settings("a=-0,b=-0e-300");
+  for (const char* name : {"a", "b"}) {
+    REQUIRE(std::holds_alternative<double>(s.at(name)));
+    CHECK(std::signbit(std::get<double>(s.at(name))));
+  }
+  CHECK(format_settings(parse_settings(format_settings(s))) == format_settings(s));
 }
 
 TEST_CASE("settings: those below a prefix lose it") {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# sh tools/fuzz.sh [SECONDS]: builds the fuzz targets with clang and runs each for so long (10), from its seeds and what was
-# found before (build/fuzz/corpus). A finding is left in build/fuzz/findings and is a failure.
+# sh tools/fuzz.sh [SECONDS]: builds the fuzz targets with clang and runs each for so long (10), from its seeds, what was found
+# once (tests/fuzz/findings) and what it has met before (build/fuzz/corpus). A finding is left in build/fuzz/findings and is a failure.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
@@ -24,10 +24,12 @@ for target in "$build"/tests/fuzz/fuzz_*; do
   [ -f "$target" ] && [ -x "$target" ] || continue
   word=${target##*/fuzz_}
   corpus=$build/corpus/$word
+  found=$root/tests/fuzz/findings/$word
   mkdir -p "$corpus"
+  [ -d "$found" ] || found=
   if [ -x "$build/tests/fuzz/seeds_$word" ]; then "$build/tests/fuzz/seeds_$word" "$corpus/seeds"; fi
   if "$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$build/findings/$word-" \
-      -print_final_stats=1 "$corpus" "$corpus/seeds" > "$build/$word.log" 2>&1; then
+      -print_final_stats=1 "$corpus" "$corpus/seeds" ${found:+"$found"} > "$build/$word.log" 2>&1; then
     echo "$word: $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$word.log") inputs, nothing found"
   else
     status=1

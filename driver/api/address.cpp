@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cctype>
 #include <filesystem>
 
 #include "core/error.hpp"
@@ -33,19 +31,6 @@ DeviceAddress from_file(const std::string& path) {
   }
   return parsed;
 }
-
-bool plain_word(const std::string& text) {
-  const auto plain = [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-' || c == '.' || c == '/'; };
-  return !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) && std::ranges::all_of(text, plain) &&
-         text != "true" && text != "false";
-}
-
-std::string quoted(const Value& value) {
-  const std::string text = to_string(value);
-  if (!std::holds_alternative<std::string>(value) || plain_word(text)) return text;
-  const char quote = text.find('\'') == std::string::npos ? '\'' : '"';
-  return quote + text + quote;
-}
 }  // namespace
 
 DeviceAddress parse_address(const std::string& text) {
@@ -73,9 +58,8 @@ DeviceAddress parse_address(const std::string& text) {
 }
 
 std::string to_string(const DeviceAddress& address) {
-  std::string text = address.backend + ":" + address.target;
-  for (const auto& [key, value] : address.settings) text += "," + key + "=" + quoted(value);
-  return text;
+  const std::string settings = format_settings(address.settings);
+  return address.backend + ":" + address.target + (settings.empty() ? "" : ",") + settings;
 }
 
 }  // namespace lightloop

@@ -16,15 +16,15 @@ using namespace lightloop;
 class FileWire : public remote::ServerWire {
  public:
   explicit FileWire(std::string_view file) : file_(file) {}
-  remote::Received read(v0::FromClient& to) override {
+  remote::Received read(v1::FromClient& to) override {
     std::string_view message;
     if (!fuzz::next(file_, message)) return remote::Received::end;
     return to.ParseFromArray(message.data(), static_cast<int>(message.size())) ? remote::Received::message
                                                                                : remote::Received::malformed;
   }
-  bool write(const v0::FromServer& message) override {
+  bool write(const v1::FromServer& message) override {
     // a client that takes what it gets
-    v0::FromServer copy;
+    v1::FromServer copy;
     if (!copy.ParseFromString(message.SerializeAsString())) __builtin_trap();
     try {
       if (copy.reply().has_error()) remote::raise(copy.reply().error());
@@ -64,7 +64,7 @@ const Registry& registry() {
 
 /// The same bytes as messages of a server.
 void take_as_client(std::string_view file) {
-  v0::FromServer message;
+  v1::FromServer message;
   for (std::string_view bytes; fuzz::next(file, bytes);) {
     if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) continue;
     try {
