@@ -8,7 +8,7 @@
 
 namespace lightloop::recording {
 
-inline constexpr std::int64_t kVersion = 0;  ///< 0: may still change without notice
+inline constexpr std::int64_t kVersion = 1;  ///< frozen: what there is keeps its name, type and meaning
 inline constexpr const char* kKind = "recording";
 inline constexpr Index kNoteBytes = 64;  ///< of text in one row of /notes
 

@@ -103,6 +103,7 @@ class PythonDevice : public Device {
     need("program");
     guarded("program",
             [&] { self_.attr("program")(lent(codes.data, codes.bytes, info_.program->shape, false).attr("copy")()); });
+    info_ = description();
   }
 
   void reset() override {

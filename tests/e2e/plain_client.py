@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 class PlainClient:
-    def __init__(self, target, generated, credentials=None, token=None, version=0, window=1 << 20):
+    def __init__(self, target, generated, credentials=None, token=None, version=1, window=1 << 20):
         self.pb, services = generated
         channel = grpc.secure_channel(target, credentials) if credentials else grpc.insecure_channel(target)
         self.channel, self.metadata = channel, [("authorization", f"Bearer {token}")] if token else []

@@ -26,7 +26,7 @@ BROKEN = {
 }
 REASONS = {
     "no_symbol": ["no symbol lightloop_plugin_entry"],
-    "wrong_major": ["9.4", "0.1"],
+    "wrong_major": ["9.4", "1.0"],
     "short_table": ["20 bytes"],
     "throws": ["exception"],
     "unresolved": ["undefined symbol"],
@@ -60,6 +60,12 @@ def test_a_plain_compiler_line_makes_a_plugin_with_one_symbol_of_its_own(lightlo
     for name in ("speckle", "mirror"):
         done = lightloop("check", f"plugin:example.{name}", environment={"LIGHTLOOP_PLUGIN_PATH": str(tmp_path)})
         assert done.returncode == 0 and " 0 failed" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["opu", "crossbar", "delay_vcsel", "mzi_mesh"])
+def test_every_simulated_device_keeps_the_contract_behind_the_interface(lightloop, name):
+    done = lightloop("check", f"plugin:example.{name}", environment={"LIGHTLOOP_PLUGIN_PATH": str(BUILD / "plugins")})
+    assert done.returncode == 0 and " 0 failed" in done.stdout, done.stdout + done.stderr
 
 
 def test_good_and_broken_plugins_are_listed_side_by_side(lightloop, broken):

@@ -12,7 +12,7 @@ from e2e import COMMAND, OPTICAL
 from served import SECURE, Serve, certificates, has_remote, secure
 
 pytestmark = pytest.mark.skipif(not has_remote(), reason="built without gRPC")
-ALL = ["--device", "sim:opu", "--device", "sim:crossbar", "--device", "sim:delay_vcsel"]
+ALL = ["--device", "sim:opu", "--device", "sim:crossbar", "--device", "sim:delay_vcsel", "--device", "sim:mzi_mesh", "--device", "sim:ring_bank"]
 LONG = ["--epochs", "30", "--checkpoint-every", "40", "--set", "device.medium.drift_time=1 h"]
 
 
@@ -37,7 +37,7 @@ def way(request, tmp_path_factory):
         yield lambda name: f"remote:{server.address}/{name}{rights}"
 
 
-@pytest.mark.parametrize("name", ["opu0", "crossbar0", "delay_vcsel0"])
+@pytest.mark.parametrize("name", ["opu0", "crossbar0", "delay_vcsel0", "mzi_mesh0", "ring_bank0"])
 def test_the_contract_holds(lightloop, way, name):
     done = lightloop("check", way(name))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -80,7 +80,7 @@ def test_a_device_is_taken_once_and_free_when_its_user_has_gone(client):
 
 
 def test_another_version_is_refused_with_both_numbers(client):
-    with pytest.raises(Refused, match="version 7.*version 0"):
+    with pytest.raises(Refused, match="version 7.*version 1"):
         client(version=7)
 
 
@@ -97,7 +97,7 @@ def test_errors_come_typed_and_in_parts(client):
     assert plain.run(bits(1)).shape == (1, 64)  # and goes on
 
 
-def raw(server, messages, method="/lightloop.v0.Devices/Session"):
+def raw(server, messages, method="/lightloop.v1.Devices/Session"):
     """Sends bytes as messages of a session; returns the answers' bytes and the status."""
     with grpc.insecure_channel(server.address) as channel:
         call = channel.stream_stream(method, lambda m: m, lambda m: m)(iter(messages))
@@ -123,14 +123,14 @@ def test_nonsense_is_refused_and_costs_nobody_anything(client, server, generated
     start = pb.Request(id=1, open=pb.Open(device="opu0", settings=client().settings(SMALL)))
     answers, _ = raw(server, [hello, *(pb.FromClient(request=r).SerializeToString() for r in (start, claim))])
     assert pb.FromServer.FromString(answers[-1]).reply.error.kind == pb.Error.OUT_OF_RANGE
-    assert raw(server, [], "/lightloop.v0.Devices/Nothing")[1] == grpc.StatusCode.UNIMPLEMENTED
+    assert raw(server, [], "/lightloop.v1.Devices/Nothing")[1] == grpc.StatusCode.UNIMPLEMENTED
     assert client().open("opu0", SMALL).model == "sim:opu"
 
 
 def test_the_health_service_answers(server):
     with grpc.insecure_channel(server.address) as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check", lambda m: m, lambda m: m)
-        for name in (b"", b"lightloop.v0.Devices"):
+        for name in (b"", b"lightloop.v1.Devices"):
             request = b"\x0a" + bytes([len(name)]) + name if name else b""
             assert check(request, timeout=10) == b"\x08\x01"  # SERVING
 

@@ -33,6 +33,7 @@ class Faulty : public Device {
   void program(ConstFrames codes) override {
     check_link();
     inner_->program(codes);
+    take_description();
   }
   void reset() override {
     check_link();

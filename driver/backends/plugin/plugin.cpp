@@ -115,6 +115,7 @@ class PluginDevice : public Device {
     check_open(handle_ != nullptr);
     check_program(codes);
     call(who_, [&](lightloop_buffer* error) { return table_.program(handle_, codes.data, codes.size, error); });
+    info_ = description();  // what a programme draws may depend on it
   }
 
   void reset() override {

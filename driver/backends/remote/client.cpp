@@ -14,24 +14,24 @@ std::span<const std::byte> bytes_of(const ConstFrames& frames) {
           static_cast<std::size_t>(frames.count * frames.size * frames.bytes)};
 }
 
-Incoming nothing(const v0::Reply&) { return {}; }
+Incoming nothing(const v1::Reply&) { return {}; }
 
-v0::Reply ask(Link& link, v0::Request& request, const std::string& event, Outgoing payload = {},
+v1::Reply ask(Link& link, v1::Request& request, const std::string& event, Outgoing payload = {},
               const Link::Sink& sink = nothing, const Link::Deadline& deadline = {}) {
-  v0::Reply reply;
+  v1::Reply reply;
   link.call(request, event, std::move(payload), sink, reply, deadline);
   return reply;
 }
 
-v0::Reply open(Link& link, const std::string& name, v0::Open::Use use, const Settings& settings) {
-  v0::Request request;
+v1::Reply open(Link& link, const std::string& name, v1::Open::Use use, const Settings& settings) {
+  v1::Request request;
   request.mutable_open()->set_device(name);
   request.mutable_open()->set_use(use);
   put(settings, *request.mutable_open()->mutable_settings());
   return ask(link, request, "opening " + name, {}, nothing);
 }
 
-std::string event_of(const v0::Run& run) {
+std::string event_of(const v1::Run& run) {
   const std::uint64_t first = run.first_frame_id();
   std::string text = "run of " + std::to_string(run.frames()) + " frames";
   if (run.frames() > 0)
@@ -41,7 +41,7 @@ std::string event_of(const v0::Run& run) {
 
 class RemoteDevice : public Device, private Ensemble {
  public:
-  RemoteDevice(std::unique_ptr<Link> link, const v0::Description& description) : link_(std::move(link)) {
+  RemoteDevice(std::unique_ptr<Link> link, const v1::Description& description) : link_(std::move(link)) {
     learn(description);
   }
   ~RemoteDevice() override {
@@ -57,7 +57,7 @@ class RemoteDevice : public Device, private Ensemble {
 
   void configure(const Settings& changes) override {
     check_open(open_);
-    v0::Request request;
+    v1::Request request;
     put(changes, *request.mutable_configure());
     learn(ask(*link_, request, "configure").description());
   }
@@ -65,7 +65,7 @@ class RemoteDevice : public Device, private Ensemble {
   RunReport run(ConstFrames in, Frames out, const RunOptions& options) override {
     check_open(open_);
     check_frames(in, out, options);
-    v0::Request request;
+    v1::Request request;
     request.mutable_run()->set_transposed(options.pass == Pass::transposed);
     return show(request, in, out, options);
   }
@@ -73,24 +73,24 @@ class RemoteDevice : public Device, private Ensemble {
   void program(ConstFrames codes) override {
     check_open(open_);
     check_program(codes);
-    v0::Request request;
+    v1::Request request;
     request.mutable_program();
-    ask(*link_, request, "program", Outgoing({bytes_of(codes)}));
+    learn(ask(*link_, request, "program", Outgoing({bytes_of(codes)})).description());
   }
 
   void reset() override {
     check_open(open_);
-    v0::Request request;
+    v1::Request request;
     request.mutable_reset();
     learn(ask(*link_, request, "reset").description());
   }
 
   std::vector<std::byte> snapshot() const override {
     check_open(open_);
-    v0::Request request;
+    v1::Request request;
     request.mutable_snapshot();
     std::vector<std::byte> state;
-    ask(*link_, request, "snapshot", {}, [&](const v0::Reply& reply) {
+    ask(*link_, request, "snapshot", {}, [&](const v1::Reply& reply) {
       constexpr std::uint64_t kMost = std::uint64_t{1} << 32;
       if (reply.payload_bytes() > kMost)
         throw LinkError(link_->name(), "a snapshot of " + std::to_string(reply.payload_bytes()) + " bytes");
@@ -102,26 +102,26 @@ class RemoteDevice : public Device, private Ensemble {
 
   void restore(const std::vector<std::byte>& state) override {
     check_open(open_);
-    v0::Request request;
+    v1::Request request;
     request.mutable_restore();
     learn(ask(*link_, request, "restore", Outgoing({state})).description());
   }
 
   SelfTest self_test() override {
     check_open(open_);
-    v0::Request request;
+    v1::Request request;
     request.mutable_self_test();
-    const v0::Reply reply = ask(*link_, request, "self-test");
+    const v1::Reply reply = ask(*link_, request, "self-test");
     return {reply.self_test().passed(), reply.self_test().detail()};
   }
 
   std::vector<Monitor> monitors() const override {
     check_open(open_);
-    v0::Request request;
+    v1::Request request;
     request.mutable_monitors();
-    const v0::Reply reply = ask(*link_, request, "monitors");
+    const v1::Reply reply = ask(*link_, request, "monitors");
     std::vector<Monitor> all;
-    for (const v0::Monitor& one : reply.monitors().monitors()) all.push_back({one.name(), one.unit(), one.value()});
+    for (const v1::Monitor& one : reply.monitors().monitors()) all.push_back({one.name(), one.unit(), one.value()});
     return all;
   }
 
@@ -131,7 +131,7 @@ class RemoteDevice : public Device, private Ensemble {
     if (!open_) return;
     open_ = false;
     try {
-      v0::Request request;
+      v1::Request request;
       request.mutable_close();
       ask(*link_, request, "close", {}, nothing, Link::Clock::now() + std::chrono::seconds(2));
     } catch (const Error&) {
@@ -143,7 +143,7 @@ class RemoteDevice : public Device, private Ensemble {
  private:
   void configure_members(const std::vector<Settings>& members) override {
     check_open(open_);
-    v0::Request request;
+    v1::Request request;
     for (const Settings& member : members) put(member, *request.mutable_members()->add_members());
     request.mutable_members();
     ask(*link_, request, "configure_members");
@@ -154,14 +154,14 @@ class RemoteDevice : public Device, private Ensemble {
     check_open(open_);
     check_run(now_.info, in, out, options.pass);
     check_deadline(options, now_.info.model);
-    v0::Request request;
+    v1::Request request;
     request.mutable_run()->set_transposed(options.pass == Pass::transposed);
     request.mutable_run()->set_members(std::max(members_, 1u));
     return show(request, in, out, options);
   }
 
-  RunReport show(v0::Request& request, const ConstFrames& in, const Frames& out, const RunOptions& options) {
-    v0::Run& run = *request.mutable_run();
+  RunReport show(v1::Request& request, const ConstFrames& in, const Frames& out, const RunOptions& options) {
+    v1::Run& run = *request.mutable_run();
     run.set_frames(static_cast<std::uint64_t>(in.count));
     run.set_first_frame_id(options.first_frame_id);
     run.set_aux(static_cast<std::uint32_t>(in.aux.cols()));
@@ -170,9 +170,9 @@ class RemoteDevice : public Device, private Ensemble {
     for (Index r = 0; r < aux_.rows(); ++r) std::ranges::copy(in.aux.row(r), aux_.row(r).begin());
     const auto n_out = static_cast<std::size_t>(out.count * out.size * out.bytes);
     const auto n_numbers = options.numbers ? static_cast<std::size_t>(out.count) : 0;
-    const v0::Reply reply = ask(
+    const v1::Reply reply = ask(
         *link_, request, event_of(run), Outgoing({bytes_of(in), std::as_bytes(aux_.flat())}),
-        [&](const v0::Reply&) {
+        [&](const v1::Reply&) {
           return Incoming({{static_cast<std::byte*>(out.data), n_out},
                            std::as_writable_bytes(std::span(options.numbers, n_numbers))});
         },
@@ -180,7 +180,7 @@ class RemoteDevice : public Device, private Ensemble {
     return take(reply.report());
   }
 
-  void learn(const v0::Description& description) { now_ = take(description); }
+  void learn(const v1::Description& description) { now_ = take(description); }
 
   std::unique_ptr<Link> link_;
   Described now_;
@@ -191,12 +191,12 @@ class RemoteDevice : public Device, private Ensemble {
 
 class RemoteTwin : public Twin {
  public:
-  RemoteTwin(std::unique_ptr<Link> link, const v0::TwinInfo& info)
+  RemoteTwin(std::unique_ptr<Link> link, const v1::TwinInfo& info)
       : link_(std::move(link)),
         inputs_(static_cast<Index>(info.inputs())),
         outputs_(static_cast<Index>(info.outputs())),
         parameters_(static_cast<Index>(info.parameters())) {
-    for (const v0::FitParameter& one : info.fit()) fit_.push_back({one.name(), one.unit(), one.value(), one.sigma()});
+    for (const v1::FitParameter& one : info.fit()) fit_.push_back({one.name(), one.unit(), one.value(), one.sigma()});
   }
 
   Index inputs() const override { return inputs_; }
@@ -207,14 +207,14 @@ class RemoteTwin : public Twin {
   void program(View<const float> theta) override {
     if (parameters_ == 0) Twin::program(theta);
     check(theta, 1, parameters_, "programme");
-    call(v0::TwinCall::PROGRAM, 0, {packed(theta)}, {}, false);
+    call(v1::TwinCall::PROGRAM, 0, {packed(theta)}, {}, false);
   }
 
   void forward(View<const float> x, View<float> y) const override {
     check(x, x.rows(), inputs_, "input");
     check(View<const float>(y), x.rows(), outputs_, "output");
     Matrix<float> answer(y.rows(), y.cols());
-    call(v0::TwinCall::FORWARD, x.rows(), {packed(x)}, {std::as_writable_bytes(answer.flat())}, false);
+    call(v1::TwinCall::FORWARD, x.rows(), {packed(x)}, {std::as_writable_bytes(answer.flat())}, false);
     for (Index r = 0; r < y.rows(); ++r) std::ranges::copy(answer.row(r), y.row(r).begin());
   }
 
@@ -225,7 +225,7 @@ class RemoteTwin : public Twin {
     const bool theta = !grad_theta.empty();
     if (theta) check(View<const float>(grad_theta), 1, parameters_, "gradient of the programme");
     Matrix<float> gx(x.rows(), inputs_), gt(theta ? 1 : 0, parameters_);
-    call(v0::TwinCall::VJP, x.rows(), {packed(x), packed(grad_y)},
+    call(v1::TwinCall::VJP, x.rows(), {packed(x), packed(grad_y)},
          {std::as_writable_bytes(gx.flat()), std::as_writable_bytes(gt.flat())}, theta);
     for (Index r = 0; r < gx.rows(); ++r) std::ranges::copy(gx.row(r), grad_x.row(r).begin());
     if (theta)
@@ -244,15 +244,15 @@ class RemoteTwin : public Twin {
                           std::to_string(given.rows()) + " x " + std::to_string(given.cols()),
                           std::to_string(rows) + " x " + std::to_string(cols) + " expected");
   }
-  void call(v0::TwinCall::Kind kind, Index rows, const std::vector<Matrix<float>>& in,
+  void call(v1::TwinCall::Kind kind, Index rows, const std::vector<Matrix<float>>& in,
             const std::vector<std::span<std::byte>>& out, bool theta) const {
-    v0::Request request;
+    v1::Request request;
     request.mutable_twin()->set_kind(kind);
     request.mutable_twin()->set_rows(static_cast<std::uint64_t>(rows));
     request.mutable_twin()->set_theta(theta);
     std::vector<std::span<const std::byte>> pieces;
     for (const Matrix<float>& one : in) pieces.push_back(std::as_bytes(one.flat()));
-    ask(*link_, request, "twin", Outgoing(std::move(pieces)), [&](const v0::Reply&) { return Incoming(out); });
+    ask(*link_, request, "twin", Outgoing(std::move(pieces)), [&](const v1::Reply&) { return Incoming(out); });
   }
 
   std::unique_ptr<Link> link_;
@@ -263,12 +263,12 @@ class RemoteTwin : public Twin {
 }  // namespace
 
 std::unique_ptr<Device> open_device(std::unique_ptr<Link> link, const std::string& name, const Settings& settings) {
-  const v0::Reply reply = open(*link, name, v0::Open::DEVICE, settings);
+  const v1::Reply reply = open(*link, name, v1::Open::DEVICE, settings);
   return std::make_unique<RemoteDevice>(std::move(link), reply.description());
 }
 
 std::unique_ptr<Twin> open_twin(std::unique_ptr<Link> link, const std::string& name, const Settings& settings) {
-  const v0::Reply reply = open(*link, name, v0::Open::TWIN, settings);
+  const v1::Reply reply = open(*link, name, v1::Open::TWIN, settings);
   constexpr std::uint64_t kMost = std::uint64_t{1} << 40;  // far above any, far below overflow
   if (std::max({reply.twin().inputs(), reply.twin().outputs(), reply.twin().parameters()}) > kMost)
     throw LinkError(link->name(), "a twin of impossible size");
@@ -276,7 +276,7 @@ std::unique_ptr<Twin> open_twin(std::unique_ptr<Link> link, const std::string& n
 }
 
 std::vector<ParamInfo> open_params(Link& link, const std::string& name) {
-  return take_parameters(open(link, name, v0::Open::PARAMETERS, {}).description());
+  return take_parameters(open(link, name, v1::Open::PARAMETERS, {}).description());
 }
 
 }  // namespace lightloop::remote

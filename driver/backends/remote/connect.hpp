@@ -9,7 +9,7 @@
 #include "driver/backends/remote/target.hpp"
 #include "driver/backends/remote/wire.hpp"
 
-namespace lightloop::v0 {
+namespace lightloop::v1 {
 class ListReply;
 }
 
@@ -32,7 +32,7 @@ class Connection {
  public:
   virtual ~Connection() = default;
   virtual std::unique_ptr<ClientWire> session() = 0;
-  virtual void list(v0::ListReply& to, double timeout_s) = 0;
+  virtual void list(v1::ListReply& to, double timeout_s) = 0;
 };
 std::shared_ptr<Connection> connect(const Target& target, const Rights& rights,
                                     std::chrono::steady_clock::time_point deadline);

@@ -27,7 +27,7 @@ Conversation::~Conversation() {
   host_.guests_.leave(session_);
 }
 
-void Conversation::read(v0::FromClient& to) {
+void Conversation::read(v1::FromClient& to) {
   switch (wire_.read(to)) {
     case Received::message:
       host_.guests_.heard(session_);
@@ -42,7 +42,7 @@ void Conversation::read(v0::FromClient& to) {
 void Conversation::run() {
   try {
     greet();
-    v0::FromClient message;
+    v1::FromClient message;
     while (true) {
       read(message);
       if (message.has_request()) {
@@ -59,10 +59,10 @@ void Conversation::run() {
 }
 
 void Conversation::greet() {
-  v0::FromClient message;
+  v1::FromClient message;
   read(message);
   if (!message.has_hello()) violation("the first message is no Hello");
-  const v0::Hello& hello = message.hello();
+  const v1::Hello& hello = message.hello();
   if (hello.version() != kVersion)
     throw LinkError("version of the protocol", version_of_both(hello.version()), "",
                     "Use the same release of Lightloop on both sides.");
@@ -70,8 +70,8 @@ void Conversation::greet() {
   window_ = hello.window();
   if (!hello.client().empty()) client_ = clean(hello.client(), 100);
   host_.guests_.name(session_, client_);
-  v0::FromServer answer;
-  v0::Welcome& welcome = *answer.mutable_welcome();
+  v1::FromServer answer;
+  v1::Welcome& welcome = *answer.mutable_welcome();
   welcome.set_version(kVersion);
   welcome.add_capabilities("ensemble");
   welcome.add_capabilities("twin");
@@ -83,12 +83,12 @@ void Conversation::greet() {
   if (!wire_.write(answer)) throw Gone{};
 }
 
-void Conversation::answer(const v0::Request& request) {
+void Conversation::answer(const v1::Request& request) {
   if (request.id() <= present_) violation("a request whose id is not larger than all before");
   if (request.payload().size() > kChunk) violation("a payload longer than " + std::to_string(kChunk) + " bytes");
   present_ = request.id();
-  v0::FromServer message;
-  v0::Reply& reply = *message.mutable_reply();
+  v1::FromServer message;
+  v1::Reply& reply = *message.mutable_reply();
   reply.set_id(present_);
   Outgoing out;
   try {
@@ -100,35 +100,35 @@ void Conversation::answer(const v0::Request& request) {
   send(message, out);
 }
 
-void Conversation::send(v0::FromServer& message, Outgoing& out) {
+void Conversation::send(v1::FromServer& message, Outgoing& out) {
   Window window(window_);
-  v0::Reply& reply = *message.mutable_reply();
+  v1::Reply& reply = *message.mutable_reply();
   reply.set_payload_bytes(out.left());
   window.send(out.next(kChunk, *reply.mutable_payload()));
   if (!wire_.write(message)) throw Gone{};
-  v0::FromClient credit;
+  v1::FromClient credit;
   while (out.left() > 0) {
     while (!window.fits(std::min<std::uint64_t>(kChunk, out.left()))) {
       read(credit);
       if (!credit.has_credit()) violation("something else than a Credit while a reply is under way");
       if (credit.credit().id() == present_) window.credit(credit.credit().bytes());
     }
-    v0::Chunk& chunk = *message.mutable_chunk();
+    v1::Chunk& chunk = *message.mutable_chunk();
     chunk.set_id(present_);
     window.send(out.next(kChunk, *chunk.mutable_payload()));
     if (!wire_.write(message)) throw Gone{};
   }
 }
 
-void Conversation::receive(const v0::Request& request, Incoming to) {
+void Conversation::receive(const v1::Request& request, Incoming to) {
   if (request.payload_bytes() != to.left())
     throw ShapeMismatch("payload", std::to_string(request.payload_bytes()) + " bytes",
                         std::to_string(to.left()) + " expected");
   if (request.payload().size() > to.left()) violation("a payload longer than announced");
   to.take(request.payload());
   std::uint64_t owed = request.payload().size();
-  v0::FromClient message;
-  v0::FromServer credit;
+  v1::FromClient message;
+  v1::FromServer credit;
   while (to.left() > 0) {
     read(message);
     if (!message.has_chunk() || message.chunk().id() != present_)
@@ -146,88 +146,88 @@ void Conversation::receive(const v0::Request& request, Incoming to) {
   }
 }
 
-void Conversation::work(const v0::Request& request, v0::Reply& reply, Outgoing& out) {
+void Conversation::work(const v1::Request& request, v1::Reply& reply, Outgoing& out) {
   switch (request.work_case()) {
-    case v0::Request::kOpen:
+    case v1::Request::kOpen:
       no_payload(request);
       return open(request.open(), reply);
-    case v0::Request::kRun:
+    case v1::Request::kRun:
       return run_frames(request, reply, out);
-    case v0::Request::kProgram:
+    case v1::Request::kProgram:
       program(request);
-      break;
-    case v0::Request::kConfigure:
+      return describe(reply);
+    case v1::Request::kConfigure:
       no_payload(request);
       device().configure(take(request.configure()));
       return describe(reply);
-    case v0::Request::kReset:
+    case v1::Request::kReset:
       no_payload(request);
       device().reset();
       return describe(reply);
-    case v0::Request::kSnapshot:
+    case v1::Request::kSnapshot:
       no_payload(request);
       state_ = device().snapshot();
       out = Outgoing({state_});
       break;
-    case v0::Request::kRestore:
+    case v1::Request::kRestore:
       restore(request);
       return describe(reply);
-    case v0::Request::kSelfTest: {
+    case v1::Request::kSelfTest: {
       no_payload(request);
       const SelfTest result = device().self_test();
       reply.mutable_self_test()->set_passed(result.passed);
       reply.mutable_self_test()->set_detail(clean(result.detail));
       return;
     }
-    case v0::Request::kMonitors: {
+    case v1::Request::kMonitors: {
       no_payload(request);
       reply.mutable_monitors();
       for (const Monitor& monitor : device().monitors()) {
-        v0::Monitor& one = *reply.mutable_monitors()->add_monitors();
+        v1::Monitor& one = *reply.mutable_monitors()->add_monitors();
         one.set_name(clean(monitor.name));
         one.set_unit(clean(monitor.unit));
         one.set_value(monitor.value);
       }
       return;
     }
-    case v0::Request::kMembers: {
+    case v1::Request::kMembers: {
       no_payload(request);
       Ensemble* ensemble = device().ensemble();
       if (!ensemble) throw Unsupported(device().describe().model, "has no ensemble");
       std::vector<lightloop::Settings> members;
-      for (const v0::Settings& one : request.members().members()) members.push_back(take(one));
+      for (const v1::Settings& one : request.members().members()) members.push_back(take(one));
       ensemble->configure_members(members);
       break;
     }
-    case v0::Request::kTwin:
+    case v1::Request::kTwin:
       return twin_call(request, reply, out);
-    case v0::Request::kClose:
+    case v1::Request::kClose:
       no_payload(request);
       lost_ = false;
       close_device();
       break;
-    case v0::Request::WORK_NOT_SET:
+    case v1::Request::WORK_NOT_SET:
       throw Unsupported("server", "does not know this request", "version " + std::to_string(kVersion));
   }
   reply.mutable_done();
 }
 
-void Conversation::open(const v0::Open& what, v0::Reply& reply) {
+void Conversation::open(const v1::Open& what, v1::Reply& reply) {
   if (device_ || twin_) throw InvalidParameter("open", "this session has opened " + name_ + " already");
   const Served& served = host_.find(what.device());
   const lightloop::Settings settings = take(what.settings());
   switch (what.use()) {
-    case v0::Open::PARAMETERS:
+    case v1::Open::PARAMETERS:
       put(host_.registry_.open_params(served.address), *reply.mutable_description());
       return;
-    case v0::Open::TWIN: {
+    case v1::Open::TWIN: {
       twin_ = host_.registry_.twin(served.address, settings);
-      v0::TwinInfo& info = *reply.mutable_twin();
+      v1::TwinInfo& info = *reply.mutable_twin();
       info.set_inputs(static_cast<std::uint64_t>(twin_->inputs()));
       info.set_outputs(static_cast<std::uint64_t>(twin_->outputs()));
       info.set_parameters(static_cast<std::uint64_t>(twin_->parameters()));
       for (const FitParameter& parameter : twin_->fit_parameters()) {
-        v0::FitParameter& one = *info.add_fit();
+        v1::FitParameter& one = *info.add_fit();
         one.set_name(clean(parameter.name));
         one.set_unit(clean(parameter.unit));
         one.set_value(parameter.value);
@@ -235,7 +235,7 @@ void Conversation::open(const v0::Open& what, v0::Reply& reply) {
       }
       return;
     }
-    case v0::Open::DEVICE: {
+    case v1::Open::DEVICE: {
       host_.guests_.lease(session_, served.name);
       try {
         device_ = host_.registry_.open(served.address, settings);
@@ -260,7 +260,7 @@ Device& Conversation::device() {
   return *device_;
 }
 
-void Conversation::describe(v0::Reply& reply) { put(device(), host_.options_.max_bytes, *reply.mutable_description()); }
+void Conversation::describe(v1::Reply& reply) { put(device(), host_.options_.max_bytes, *reply.mutable_description()); }
 
 void Conversation::close_device() {
   if (!device_) return;

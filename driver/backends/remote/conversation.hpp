@@ -10,13 +10,13 @@
 #include "driver/backends/remote/host.hpp"
 #include "driver/backends/remote/payload.hpp"
 
-namespace lightloop::v0 {
+namespace lightloop::v1 {
 class Open;
 class Reply;
 class Request;
 class Run;
 class TwinCall;
-}  // namespace lightloop::v0
+}  // namespace lightloop::v1
 
 namespace lightloop::remote {
 
@@ -35,22 +35,22 @@ class Conversation {
 
   void greet();
   /// The next message; throws Gone, or LinkError for a malformed one.
-  void read(v0::FromClient& to);
-  void answer(const v0::Request& request);
-  void work(const v0::Request& request, v0::Reply& reply, Outgoing& out);
-  void send(v0::FromServer& message, Outgoing& out);
+  void read(v1::FromClient& to);
+  void answer(const v1::Request& request);
+  void work(const v1::Request& request, v1::Reply& reply, Outgoing& out);
+  void send(v1::FromServer& message, Outgoing& out);
   /// Takes the whole payload of `request`; throws InvalidParameter, before anything is taken, if it is of another size.
-  void receive(const v0::Request& request, Incoming to);
-  void no_payload(const v0::Request& request) { receive(request, Incoming()); }
+  void receive(const v1::Request& request, Incoming to);
+  void no_payload(const v1::Request& request) { receive(request, Incoming()); }
 
-  void open(const v0::Open& what, v0::Reply& reply);
-  void run_frames(const v0::Request& request, v0::Reply& reply, Outgoing& out);
-  void program(const v0::Request& request);
-  void restore(const v0::Request& request);
-  void twin_call(const v0::Request& request, v0::Reply& reply, Outgoing& out);
+  void open(const v1::Open& what, v1::Reply& reply);
+  void run_frames(const v1::Request& request, v1::Reply& reply, Outgoing& out);
+  void program(const v1::Request& request);
+  void restore(const v1::Request& request);
+  void twin_call(const v1::Request& request, v1::Reply& reply, Outgoing& out);
   void close_device();
   Device& device();
-  void describe(v0::Reply& reply);
+  void describe(v1::Reply& reply);
 
   Host& host_;
   ServerWire& wire_;

@@ -29,8 +29,8 @@ Index checked_rows(std::uint64_t rows, Index cols, std::size_t bytes, std::uint6
   return static_cast<Index>(rows);
 }
 
-RunOptions options_of(const v0::Request& request) {
-  const v0::Run& run = request.run();
+RunOptions options_of(const v1::Request& request) {
+  const v1::Run& run = request.run();
   RunOptions options{.first_frame_id = run.first_frame_id(),
                      .pass = run.transposed() ? Pass::transposed : Pass::forward};
   if (request.has_remaining_ns()) {
@@ -43,8 +43,8 @@ RunOptions options_of(const v0::Request& request) {
 
 }  // namespace
 
-void Conversation::run_frames(const v0::Request& request, v0::Reply& reply, Outgoing& out) {
-  const v0::Run& run = request.run();
+void Conversation::run_frames(const v1::Request& request, v1::Reply& reply, Outgoing& out) {
+  const v1::Run& run = request.run();
   RunOptions options = options_of(request);
   const DeviceInfo& info = device().describe();
   const bool forward = options.pass == Pass::forward;
@@ -85,7 +85,7 @@ void Conversation::run_frames(const v0::Request& request, v0::Reply& reply, Outg
   out = Outgoing({bytes_of(out_.frames()), bytes_of(numbers_)});
 }
 
-void Conversation::program(const v0::Request& request) {
+void Conversation::program(const v1::Request& request) {
   const DeviceInfo& info = device().describe();
   if (!info.program) throw Unsupported(info.model + " (" + info.kind + ")", "has no programming");
   in_.resize(*info.program, 1);
@@ -93,7 +93,7 @@ void Conversation::program(const v0::Request& request) {
   device().program(in_.frames());
 }
 
-void Conversation::restore(const v0::Request& request) {
+void Conversation::restore(const v1::Request& request) {
   if (request.payload_bytes() > host_.options_.max_bytes)
     throw OutOfRange("snapshot", std::to_string(request.payload_bytes()) + " bytes",
                      "at most " + std::to_string(host_.options_.max_bytes));
@@ -103,28 +103,28 @@ void Conversation::restore(const v0::Request& request) {
   device().restore(state_);
 }
 
-void Conversation::twin_call(const v0::Request& request, v0::Reply& reply, Outgoing& out) {
+void Conversation::twin_call(const v1::Request& request, v1::Reply& reply, Outgoing& out) {
   if (!twin_) throw LinkError("session", "no twin is open");
-  const v0::TwinCall& call = request.twin();
+  const v1::TwinCall& call = request.twin();
   const std::uint64_t most = host_.options_.max_bytes;
   const Index n_in = twin_->inputs(), n_out = twin_->outputs(), n_theta = twin_->parameters();
   checked_rows(call.rows(), n_out, sizeof(float), most, "rows for a twin");
   const Index rows = checked_rows(call.rows(), n_in, sizeof(float), most, "rows for a twin");
   switch (call.kind()) {
-    case v0::TwinCall::PROGRAM:
+    case v1::TwinCall::PROGRAM:
       theta_.resize(1, n_theta);
       receive(request, Incoming({bytes_of(theta_)}));
       twin_->program(theta_);
       reply.mutable_done();
       return;
-    case v0::TwinCall::FORWARD:
+    case v1::TwinCall::FORWARD:
       x_.resize(rows, n_in);
       y_.resize(rows, n_out);
       receive(request, Incoming({bytes_of(x_)}));
       twin_->forward(x_, y_);
       out = Outgoing({bytes_of(y_)});
       break;
-    case v0::TwinCall::VJP:
+    case v1::TwinCall::VJP:
       x_.resize(rows, n_in);
       y_.resize(rows, n_out);
       grad_.resize(rows, n_in);

@@ -2,12 +2,41 @@
 // For tests only: a device that answers with its input, at once or after a while, and a server that has some.
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "driver/api/fake_device_test.hpp"
 #include "driver/api/registry.hpp"
 
 namespace lightloop::test {
+
+/// Holds every EchoDevice of the process back while it is shut, but no longer than a minute.
+class Gate {
+ public:
+  static void shut() { set(true); }
+  static void open() { set(false); }
+  static void pass() {
+    std::unique_lock lock(one().mutex);
+    one().moved.wait_for(lock, std::chrono::minutes(1), [] { return !one().is_shut; });
+  }
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable moved;
+    bool is_shut = false;
+  };
+  static State& one() {
+    static State state;
+    return state;
+  }
+  static void set(bool is_shut) {
+    const std::scoped_lock lock(one().mutex);
+    one().is_shut = is_shut;
+    one().moved.notify_all();
+  }
+};
 
 /// `size` codes of a byte in, the same out, `delay` seconds later.
 class EchoDevice : public Device {
@@ -26,6 +55,7 @@ class EchoDevice : public Device {
   RunReport run(ConstFrames in, Frames out, const RunOptions& options) override {
     check_open(open_);
     check_frames(in, out, options);
+    Gate::pass();
     std::this_thread::sleep_for(std::chrono::duration<double>(params_.real("delay")));
     std::copy_n(static_cast<const std::byte*>(in.data), in.count * in.size, static_cast<std::byte*>(out.data));
     RunReport report;

@@ -70,7 +70,7 @@ class Session : public ClientWire {
         channel_.get(), method, &context_));
   }
 
-  bool read(v0::FromServer& to) override {
+  bool read(v1::FromServer& to) override {
     grpc::ByteBuffer buffer;
     if (!stream_->Read(&buffer)) return false;
     if (decode(buffer, to)) return true;
@@ -80,7 +80,7 @@ class Session : public ClientWire {
     }
     return false;
   }
-  bool write(const v0::FromClient& message) override { return stream_->Write(encode(message)); }
+  bool write(const v1::FromClient& message) override { return stream_->Write(encode(message)); }
   void done() override { stream_->WritesDone(); }
 
   void cancel() override {
@@ -105,10 +105,10 @@ class Session : public ClientWire {
       if (cancelled_) return false;
       beat_context_ = &context;
     }
-    v0::BeatRequest request;
+    v1::BeatRequest request;
     request.set_session(session);
-    v0::BeatReply reply;
-    const grpc::Status status = grpc::internal::BlockingUnaryCall<v0::BeatRequest, v0::BeatReply>(
+    v1::BeatReply reply;
+    const grpc::Status status = grpc::internal::BlockingUnaryCall<v1::BeatRequest, v1::BeatReply>(
         channel_.get(), beat_method_, &context, request, &reply);
     const std::scoped_lock lock(mutex_);
     beat_context_ = nullptr;
@@ -136,19 +136,19 @@ class GrpcConnection : public Connection {
   GrpcConnection(std::shared_ptr<grpc::Channel> channel, std::string token)
       : channel_(std::move(channel)), token_(std::move(token)) {}
   std::unique_ptr<ClientWire> session() override { return std::make_unique<Session>(channel_, token_); }
-  void list(v0::ListReply& to, double timeout_s) override {
+  void list(v1::ListReply& to, double timeout_s) override {
     const grpc::Status status = ask(to, timeout_s);
     if (!status.ok()) throw LinkError("server", phrase(status));
   }
-  grpc::Status ask(v0::ListReply& to, double timeout_s) {
+  grpc::Status ask(v1::ListReply& to, double timeout_s) {
     grpc::ClientContext context;
     if (!token_.empty()) context.AddMetadata(kTokenKey, kTokenScheme + token_);
     context.set_deadline(std::chrono::system_clock::now() +
                          std::chrono::microseconds(static_cast<long>(timeout_s * 1e6)));
-    v0::ListRequest request;
+    v1::ListRequest request;
     request.set_version(kVersion);
     const grpc::internal::RpcMethod method(kListMethod, grpc::internal::RpcMethod::NORMAL_RPC);
-    return grpc::internal::BlockingUnaryCall<v0::ListRequest, v0::ListReply>(channel_.get(), method, &context, request,
+    return grpc::internal::BlockingUnaryCall<v1::ListRequest, v1::ListReply>(channel_.get(), method, &context, request,
                                                                              &to);
   }
 
@@ -186,7 +186,7 @@ std::shared_ptr<Connection> connect(const Target& target, const Rights& rights, 
     state = channel->GetState(false);
   auto connection = std::make_shared<GrpcConnection>(channel, rights.token);
   if (state == GRPC_CHANNEL_READY) return connection;
-  v0::ListReply reply;
+  v1::ListReply reply;
   std::string why = state == GRPC_CHANNEL_TRANSIENT_FAILURE ? phrase(connection->ask(reply, 0.5)) : "no answer in time";
   if (why.find("certificate") != why.npos)
     if (const std::string verdict = why_untrusted(target.server, rights.authority); !verdict.empty()) why = verdict;

@@ -9,9 +9,9 @@ class MessageLite;
 
 namespace lightloop::remote {
 
-inline constexpr const char* kSessionMethod = "/lightloop.v0.Devices/Session";
-inline constexpr const char* kBeatMethod = "/lightloop.v0.Devices/Beat";
-inline constexpr const char* kListMethod = "/lightloop.v0.Devices/List";
+inline constexpr const char* kSessionMethod = "/lightloop.v1.Devices/Session";
+inline constexpr const char* kBeatMethod = "/lightloop.v1.Devices/Beat";
+inline constexpr const char* kListMethod = "/lightloop.v1.Devices/List";
 inline constexpr const char* kTokenKey = "authorization";
 inline constexpr const char* kTokenScheme = "Bearer ";
 inline constexpr int kKeepaliveMs = 10'000, kKeepaliveTimeoutMs = 5'000;

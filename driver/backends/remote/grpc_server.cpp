@@ -31,11 +31,11 @@ using Stream = grpc::ServerReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
 class Wire : public ServerWire {
  public:
   Wire(grpc::ServerContext& context, Stream& stream) : context_(context), stream_(stream) {}
-  Received read(v0::FromClient& to) override {
+  Received read(v1::FromClient& to) override {
     if (!stream_.Read(&buffer_)) return Received::end;
     return decode(buffer_, to) ? Received::message : Received::malformed;
   }
-  bool write(const v0::FromServer& message) override {
+  bool write(const v1::FromServer& message) override {
     const grpc::ByteBuffer bytes = encode(message);
     const std::scoped_lock lock(writing_);
     return stream_.Write(bytes);
@@ -63,8 +63,8 @@ class Service : public grpc::Service {
                                  this)));
     AddMethod(new RpcServiceMethod(
         kBeatMethod, RpcMethod::NORMAL_RPC,
-        new grpc::internal::RpcMethodHandler<Service, v0::BeatRequest, v0::BeatReply>(
-            [](Service* self, grpc::ServerContext* context, const v0::BeatRequest* request, v0::BeatReply* reply) {
+        new grpc::internal::RpcMethodHandler<Service, v1::BeatRequest, v1::BeatReply>(
+            [](Service* self, grpc::ServerContext* context, const v1::BeatRequest* request, v1::BeatReply* reply) {
               if (!self->knows(*context)) return refusal();
               reply->set_known(self->host_.beat(request->session()));
               return grpc::Status::OK;
@@ -72,8 +72,8 @@ class Service : public grpc::Service {
             this)));
     AddMethod(new RpcServiceMethod(
         kListMethod, RpcMethod::NORMAL_RPC,
-        new grpc::internal::RpcMethodHandler<Service, v0::ListRequest, v0::ListReply>(
-            [](Service* self, grpc::ServerContext* context, const v0::ListRequest*, v0::ListReply* reply) {
+        new grpc::internal::RpcMethodHandler<Service, v1::ListRequest, v1::ListReply>(
+            [](Service* self, grpc::ServerContext* context, const v1::ListRequest*, v1::ListReply* reply) {
               if (!self->knows(*context)) return refusal();
               self->host_.list(*reply);
               return grpc::Status::OK;
@@ -95,7 +95,7 @@ class Service : public grpc::Service {
   grpc::Status session(grpc::ServerContext& context, Stream& stream) {
     Wire wire(context, stream);
     if (!knows(context)) {
-      v0::FromServer message;
+      v1::FromServer message;
       put(LinkError("server", "refused: the token is missing or wrong", "",
                     "Give token_file=FILE with the server's token."),
           *message.mutable_refusal());
@@ -182,7 +182,7 @@ Server::Server(ServerOptions options, const Registry& registry) {
   impl_->server = builder.BuildAndStart();
   if (!impl_->server || port == 0) throw cannot_listen(options.listen);
   impl_->address = listening(options.listen, port);
-  impl_->server->GetHealthCheckService()->SetServingStatus("lightloop.v0.Devices", true);
+  impl_->server->GetHealthCheckService()->SetServingStatus("lightloop.v1.Devices", true);
   impl_->watch = std::thread([&impl = *impl_, interval = std::chrono::duration<double>(options.timeout_s / 10)] {
     std::unique_lock lock(impl.mutex);
     while (!impl.stirred.wait_for(lock, interval, [&] { return impl.stopping; })) impl.host.expire();

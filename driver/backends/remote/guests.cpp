@@ -98,7 +98,7 @@ void Guests::stop() {
   stopped_ = true;
 }
 
-void Guests::tell(const v0::FromServer& message) {
+void Guests::tell(const v1::FromServer& message) {
   const std::scoped_lock lock(mutex_);
   for (auto& [session, guest] : guests_) guest.wire->write(message);
 }

@@ -36,7 +36,7 @@ class Guests {
   /// Lets nobody in any more.
   void stop();
   /// Calls wire.write(message) for every session. Together with the session's own writes: see ServerWire.
-  void tell(const v0::FromServer& message);
+  void tell(const v1::FromServer& message);
   void cancel_all();
   std::size_t count() const;
 

@@ -67,7 +67,7 @@ void Host::converse(ServerWire& wire) noexcept {
     Conversation(*this, wire).run();
   } catch (const std::exception& error) {
     try {
-      v0::FromServer message;
+      v1::FromServer message;
       put(error, *message.mutable_refusal());
       wire.write(message);
     } catch (const std::exception&) {
@@ -89,24 +89,24 @@ const Served& Host::find(const std::string& name) const {
                     near ? "Did you mean " + *near + "?" : "");
 }
 
-void Host::list(v0::ListReply& to) const {
+void Host::list(v1::ListReply& to) const {
   to.set_version(kVersion);
   for (const Served& device : devices_) {
-    v0::ListReply::Device& one = *to.add_devices();
+    v1::ListReply::Device& one = *to.add_devices();
     one.set_name(device.name);
     one.set_address(clean(device.address));
     one.set_holder(guests_.holder(device.name));
   }
 }
 
-void Host::expire() {
-  guests_.cancel_silent(Guests::Clock::now() - std::chrono::duration_cast<Guests::Clock::duration>(
-                                                   std::chrono::duration<double>(options_.timeout_s)));
+void Host::expire(Guests::Clock::time_point now) {
+  guests_.cancel_silent(
+      now - std::chrono::duration_cast<Guests::Clock::duration>(std::chrono::duration<double>(options_.timeout_s)));
 }
 
 void Host::stop() {
   guests_.stop();
-  v0::FromServer message;
+  v1::FromServer message;
   put(LinkError("server", "was stopped"), *message.mutable_refusal());
   guests_.tell(message);
 }

@@ -8,7 +8,7 @@
 #include "driver/api/registry.hpp"
 #include "driver/backends/remote/guests.hpp"
 
-namespace lightloop::v0 {
+namespace lightloop::v1 {
 class ListReply;
 }
 
@@ -43,9 +43,9 @@ class Host {
   /// latest. Throws nothing; a client that does not keep the protocol is told so.
   void converse(ServerWire& wire) noexcept;
   bool beat(const std::string& session) { return guests_.heard(session); }
-  void list(v0::ListReply& to) const;
-  /// To be called now and then: ends the sessions that have fallen silent.
-  void expire();
+  void list(v1::ListReply& to) const;
+  /// To be called now and then: ends the sessions that have been silent for too long at `now`.
+  void expire(Guests::Clock::time_point now = Guests::Clock::now());
   /// Tells every client that the server ends and lets nobody in any more.
   void stop();
   std::size_t sessions() const { return guests_.count(); }

@@ -10,7 +10,7 @@
 namespace lightloop::remote {
 namespace {
 
-std::size_t payload_of(const v0::FromServer& message) {
+std::size_t payload_of(const v1::FromServer& message) {
   return message.has_chunk() ? message.chunk().payload().size() : message.reply().payload().size();
 }
 
@@ -25,10 +25,10 @@ std::string seconds_since(Link::Clock::time_point time) {
 Link::Link(std::unique_ptr<ClientWire> wire, std::string name, const std::string& client, Clock::time_point deadline)
     : wire_(std::move(wire)),
       name_(std::move(name)),
-      message_(std::make_unique<v0::FromServer>()),
+      message_(std::make_unique<v1::FromServer>()),
       last_event_("none yet"),
       last_time_(Clock::now()) {
-  v0::FromClient hello;
+  v1::FromClient hello;
   hello.mutable_hello()->set_version(kVersion);
   hello.mutable_hello()->set_client(client);
   hello.mutable_hello()->set_window(kWindow);
@@ -37,7 +37,7 @@ Link::Link(std::unique_ptr<ClientWire> wire, std::string name, const std::string
     require_write(hello, deadline);
     if (!next(*message_, deadline)) raise_late("the server's greeting");
     if (!message_->has_welcome()) violation("the server does not answer the Hello");
-    const v0::Welcome& welcome = message_->welcome();
+    const v1::Welcome& welcome = message_->welcome();
     if (welcome.version() != kVersion)
       throw LinkError(name_,
                       "the server speaks version " + std::to_string(welcome.version()) + ", this client version " +
@@ -86,7 +86,7 @@ void Link::finish() {
 // ---- the threads
 
 void Link::read_all() {
-  auto message = std::make_unique<v0::FromServer>();
+  auto message = std::make_unique<v1::FromServer>();
   while (wire_->read(*message)) {
     std::unique_lock lock(mutex_);
     // A server that sends more than was asked for is not read any further; what was asked for always has room.
@@ -96,7 +96,7 @@ void Link::read_all() {
     queue_.push_back(std::move(message));
     arrived_.notify_all();
     if (spare_.empty()) {
-      message = std::make_unique<v0::FromServer>();
+      message = std::make_unique<v1::FromServer>();
     } else {
       message = std::move(spare_.back());
       spare_.pop_back();
@@ -144,7 +144,7 @@ void Link::watch() {
 
 // ---- messages
 
-bool Link::write(const v0::FromClient& message, const Deadline& deadline) {
+bool Link::write(const v1::FromClient& message, const Deadline& deadline) {
   if (deadline) {
     const std::scoped_lock lock(mutex_);
     write_until_ = deadline;
@@ -159,7 +159,7 @@ bool Link::write(const v0::FromClient& message, const Deadline& deadline) {
   return written;
 }
 
-void Link::require_write(const v0::FromClient& message, const Deadline& deadline) {
+void Link::require_write(const v1::FromClient& message, const Deadline& deadline) {
   if (write(message, deadline)) return;
   // the reason is known to the reader, which sees the end too
   while (next(*message_, Clock::now() + std::chrono::seconds(2))) {
@@ -167,7 +167,7 @@ void Link::require_write(const v0::FromClient& message, const Deadline& deadline
   raise_lost();
 }
 
-bool Link::next(v0::FromServer& to, const Deadline& deadline) {
+bool Link::next(v1::FromServer& to, const Deadline& deadline) {
   std::unique_lock lock(mutex_);
   const auto ready = [&] { return !queue_.empty() || ended_; };
   if (!deadline)
@@ -178,7 +178,7 @@ bool Link::next(v0::FromServer& to, const Deadline& deadline) {
     lock.unlock();
     raise_lost();
   }
-  std::unique_ptr<v0::FromServer> message = std::move(queue_.front());
+  std::unique_ptr<v1::FromServer> message = std::move(queue_.front());
   queue_.pop_front();
   queued_bytes_ -= payload_of(*message);
   room_.notify_all();
@@ -233,14 +233,14 @@ void Link::take(const std::string& payload, Incoming& to) {
   awaited_->left -= payload.size();
   awaited_->owed += payload.size();
   if (awaited_->owed < kWindow / 4 || awaited_->left == 0) return;
-  v0::FromClient credit;
+  v1::FromClient credit;
   credit.mutable_credit()->set_id(awaited_->id);
   credit.mutable_credit()->set_bytes(awaited_->owed);
   awaited_->owed = 0;
   require_write(credit, {});
 }
 
-bool Link::await(v0::Reply* reply, const Sink* sink, Window* window, const Deadline& deadline, bool until_complete) {
+bool Link::await(v1::Reply* reply, const Sink* sink, Window* window, const Deadline& deadline, bool until_complete) {
   while (next(*message_, deadline)) {
     if (message_->has_credit()) {
       if (message_->credit().id() != awaited_->id || !window) continue;  // late, for what was sent before
@@ -248,7 +248,7 @@ bool Link::await(v0::Reply* reply, const Sink* sink, Window* window, const Deadl
       window->credit(message_->credit().bytes());
       if (!until_complete) return true;
     } else if (message_->has_reply() && message_->reply().id() == awaited_->id && !awaited_->begun) {
-      v0::Reply& head = *message_->mutable_reply();
+      v1::Reply& head = *message_->mutable_reply();
       awaited_->begun = true;
       awaited_->left = head.payload_bytes();
       std::string payload;
@@ -274,10 +274,10 @@ bool Link::await(v0::Reply* reply, const Sink* sink, Window* window, const Deadl
   return false;
 }
 
-void Link::send(const v0::Request& request, Outgoing& payload, v0::Reply& reply, const Sink& sink,
+void Link::send(const v1::Request& request, Outgoing& payload, v1::Reply& reply, const Sink& sink,
                 const Deadline& deadline) {
   Window window(window_);
-  v0::FromClient message;
+  v1::FromClient message;
   *message.mutable_request() = request;
   message.mutable_request()->set_payload_bytes(payload.left());
   window.send(payload.next(chunk_, *message.mutable_request()->mutable_payload()));
@@ -291,14 +291,14 @@ void Link::send(const v0::Request& request, Outgoing& payload, v0::Reply& reply,
       }
       continue;
     }
-    v0::Chunk& chunk = *message.mutable_chunk();
+    v1::Chunk& chunk = *message.mutable_chunk();
     chunk.set_id(request.id());
     window.send(payload.next(chunk_, *chunk.mutable_payload()));
     require_write(message, deadline);
   }
 }
 
-void Link::call(v0::Request& request, const std::string& event, Outgoing payload, const Sink& sink, v0::Reply& reply,
+void Link::call(v1::Request& request, const std::string& event, Outgoing payload, const Sink& sink, v1::Reply& reply,
                 const Deadline& deadline) {
   const std::scoped_lock one_at_a_time(call_mutex_);
   if (awaited_ && !await(nullptr, nullptr, nullptr, deadline, true))

@@ -16,10 +16,10 @@
 #include "driver/backends/remote/payload.hpp"
 #include "driver/backends/remote/wire.hpp"
 
-namespace lightloop::v0 {
+namespace lightloop::v1 {
 class Reply;
 class Request;
-}  // namespace lightloop::v0
+}  // namespace lightloop::v1
 
 namespace lightloop::remote {
 
@@ -29,7 +29,7 @@ class Link {
   using Clock = std::chrono::steady_clock;
   using Deadline = std::optional<Clock::time_point>;
   /// Where the payload of a good reply goes; called once its size is known.
-  using Sink = std::function<Incoming(const v0::Reply&)>;
+  using Sink = std::function<Incoming(const v1::Reply&)>;
 
   /// Says Hello. `name` ("remote:host:port/opu0") stands in every message about the link, `client` is told to the
   /// server. Throws LinkError, or what the server refuses with.
@@ -41,7 +41,7 @@ class Link {
   /// Sends a request (its id and deadline are set here) with its payload and waits for the reply. `event` names it in
   /// messages. Throws what the device threw; Timeout at the deadline, and then the answer is dropped when it comes,
   /// before the next request is sent; LinkError, naming the last answer, once the session has ended.
-  void call(v0::Request& request, const std::string& event, Outgoing payload, const Sink& sink, v0::Reply& reply,
+  void call(v1::Request& request, const std::string& event, Outgoing payload, const Sink& sink, v1::Reply& reply,
             const Deadline& deadline = {});
   /// Ends the session: nothing is sent any more. Harmless twice.
   void finish();
@@ -58,14 +58,14 @@ class Link {
   void read_all();
   void beat_on();
   void watch();
-  bool write(const v0::FromClient& message, const Deadline& deadline);
-  void require_write(const v0::FromClient& message, const Deadline& deadline);
+  bool write(const v1::FromClient& message, const Deadline& deadline);
+  void require_write(const v1::FromClient& message, const Deadline& deadline);
   /// The next message; false at the deadline. Throws what ended the session.
-  bool next(v0::FromServer& to, const Deadline& deadline);
+  bool next(v1::FromServer& to, const Deadline& deadline);
   /// Takes in what belongs to the awaited reply until it is complete; false at the deadline.
-  bool await(v0::Reply* reply, const Sink* sink, Window* window, const Deadline& deadline, bool until_complete);
+  bool await(v1::Reply* reply, const Sink* sink, Window* window, const Deadline& deadline, bool until_complete);
   void take(const std::string& payload, Incoming& to);
-  void send(const v0::Request& request, Outgoing& payload, v0::Reply& reply, const Sink& sink,
+  void send(const v1::Request& request, Outgoing& payload, v1::Reply& reply, const Sink& sink,
             const Deadline& deadline);
   void end(const std::string& reason);
   [[noreturn]] void raise_lost();
@@ -80,11 +80,11 @@ class Link {
   std::mutex call_mutex_;
   std::optional<Awaited> awaited_;
   Incoming incoming_;
-  std::unique_ptr<v0::FromServer> message_;
+  std::unique_ptr<v1::FromServer> message_;
 
   std::mutex mutex_;  // for all that follows
   std::condition_variable arrived_, room_, stirred_;
-  std::deque<std::unique_ptr<v0::FromServer>> queue_, spare_;
+  std::deque<std::unique_ptr<v1::FromServer>> queue_, spare_;
   std::size_t queued_bytes_ = 0;
   bool ended_ = false, stopping_ = false;
   std::string reason_;

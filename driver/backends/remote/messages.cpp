@@ -16,30 +16,30 @@ namespace {
 
 // ---- values and settings
 
-void put(const lightloop::Value& from, v0::Value& to) {
+void put(const lightloop::Value& from, v1::Value& to) {
   if (const auto* boolean = std::get_if<bool>(&from)) return to.set_boolean(*boolean);
   if (const auto* integer = std::get_if<std::int64_t>(&from)) return to.set_integer(*integer);
   if (const auto* real = std::get_if<double>(&from)) return to.set_real(*real);
   to.set_text(clean(std::get<std::string>(from), std::size_t{1} << 20));
 }
 
-lightloop::Value take(const v0::Value& from) {
+lightloop::Value take(const v1::Value& from) {
   switch (from.kind_case()) {
-    case v0::Value::kBoolean:
+    case v1::Value::kBoolean:
       return from.boolean();
-    case v0::Value::kInteger:
+    case v1::Value::kInteger:
       return std::int64_t{from.integer()};
-    case v0::Value::kReal:
+    case v1::Value::kReal:
       return from.real();
-    case v0::Value::kText:
+    case v1::Value::kText:
       return from.text();
-    case v0::Value::KIND_NOT_SET:
+    case v1::Value::KIND_NOT_SET:
       break;
   }
   nonsense("a value", "empty");
 }
 
-void put(const ParamInfo& from, v0::Parameter& to) {
+void put(const ParamInfo& from, v1::Parameter& to) {
   to.set_name(from.name);
   to.set_unit(from.unit);
   put(from.default_value, *to.mutable_default_value());
@@ -52,13 +52,13 @@ void put(const ParamInfo& from, v0::Parameter& to) {
 
 // ---- formats
 
-void put(const FrameFormat& from, v0::Format& to) {
+void put(const FrameFormat& from, v1::Format& to) {
   for (const Index side : from.shape) to.add_shape(side);
   to.set_bits(static_cast<std::uint32_t>(from.bits));
   to.set_meaning(from.meaning);
 }
 
-FrameFormat take(const v0::Format& from) {
+FrameFormat take(const v1::Format& from) {
   FrameFormat format{{from.shape().begin(), from.shape().end()}, 0, from.meaning()};
   format.bits = static_cast<int>(std::min(from.bits(), 1000u));
   return format;
@@ -67,20 +67,20 @@ FrameFormat take(const v0::Format& from) {
 // ---- errors, the most derived first
 
 template <class E>
-bool put_as(const std::exception& from, v0::Error::Kind kind, v0::Error& to) {
+bool put_as(const std::exception& from, v1::Error::Kind kind, v1::Error& to) {
   if (!dynamic_cast<const E*>(&from)) return false;
   to.set_kind(kind);
   return true;
 }
 
 template <class E>
-[[noreturn]] void raise_as(const v0::Error& from) {
+[[noreturn]] void raise_as(const v1::Error& from) {
   throw E(clean(from.what()), clean(from.value()), clean(from.limit()), clean(from.hint()));
 }
 
 }  // namespace
 
-void put(Device& device, std::uint64_t max_bytes, v0::Description& to) {
+void put(Device& device, std::uint64_t max_bytes, v1::Description& to) {
   const DeviceInfo& info = device.describe();
   to.set_kind(info.kind);
   to.set_model(info.model);
@@ -89,7 +89,7 @@ void put(Device& device, std::uint64_t max_bytes, v0::Description& to) {
   put(info.input, *to.mutable_input());
   put(info.output, *to.mutable_output());
   for (const AuxFormat& aux : info.aux_inputs) {
-    v0::Aux& one = *to.add_aux_inputs();
+    v1::Aux& one = *to.add_aux_inputs();
     one.set_name(aux.name);
     one.set_bits(static_cast<std::uint32_t>(aux.bits));
     one.set_rest(aux.rest);
@@ -106,7 +106,7 @@ void put(Device& device, std::uint64_t max_bytes, v0::Description& to) {
   const std::uint64_t frame =
       std::max(bytes(info.input, 2 * static_cast<Index>(info.aux_inputs.size())), bytes(info.output, 0));
   to.set_max_batch(std::min<Index>(info.max_batch, std::max<Index>(1, static_cast<Index>(max_bytes / frame))));
-  v0::Cost& cost = *to.mutable_cost();
+  v1::Cost& cost = *to.mutable_cost();
   cost.set_frame_s(info.cost.frame_s);
   cost.set_batch_s(info.cost.batch_s);
   cost.set_program_s(info.cost.program_s);
@@ -114,22 +114,22 @@ void put(Device& device, std::uint64_t max_bytes, v0::Description& to) {
   cost.set_program_j(info.cost.program_j);
   to.set_calibration_id(info.calibration_id);
   to.set_ensemble(device.ensemble() != nullptr);
-  to.set_pairing(static_cast<v0::Pairing>(info.pairing));
+  to.set_pairing(static_cast<v1::Pairing>(info.pairing));
   const ParamSet& settings = device.settings();
   for (const ParamInfo& parameter : settings.infos()) {
-    v0::Parameter& one = *to.add_parameters();
+    v1::Parameter& one = *to.add_parameters();
     put(parameter, one);
     put(settings.value(parameter.name), *one.mutable_value());
   }
 }
 
-void put(const std::vector<ParamInfo>& parameters, v0::Description& to) {
+void put(const std::vector<ParamInfo>& parameters, v1::Description& to) {
   for (const ParamInfo& parameter : parameters) put(parameter, *to.add_parameters());
 }
 
-std::vector<ParamInfo> take_parameters(const v0::Description& from) {
+std::vector<ParamInfo> take_parameters(const v1::Description& from) {
   std::vector<ParamInfo> infos;
-  for (const v0::Parameter& one : from.parameters()) {
+  for (const v1::Parameter& one : from.parameters()) {
     ParamInfo info{one.name(), one.unit(), take(one.default_value()), one.min(), one.max(), one.help()};
     info.choices.assign(one.choices().begin(), one.choices().end());
     info.needs_reopen = one.needs_reopen();
@@ -138,7 +138,7 @@ std::vector<ParamInfo> take_parameters(const v0::Description& from) {
   return infos;
 }
 
-Described take(const v0::Description& from) {
+Described take(const v1::Description& from) {
   Described to;
   DeviceInfo& info = to.info;
   info.kind = from.kind();
@@ -147,7 +147,7 @@ Described take(const v0::Description& from) {
   info.version = from.version();
   info.input = take(from.input());
   info.output = take(from.output());
-  for (const v0::Aux& aux : from.aux_inputs()) {
+  for (const v1::Aux& aux : from.aux_inputs()) {
     info.aux_inputs.push_back({aux.name(), static_cast<int>(std::min(aux.bits(), 1000u)), aux.rest(), aux.help()});
   }
   if (from.has_program()) info.program = take(from.program());
@@ -163,10 +163,10 @@ Described take(const v0::Description& from) {
   info.cost.program_j = from.cost().program_j();
   info.calibration_id = from.calibration_id();
   to.ensemble = from.ensemble();
-  if (from.pairing() < 0 || from.pairing() > v0::UNKNOWN) nonsense("pairing", std::to_string(from.pairing()));
+  if (from.pairing() < 0 || from.pairing() > v1::UNKNOWN) nonsense("pairing", std::to_string(from.pairing()));
   info.pairing = static_cast<Pairing>(from.pairing());
   lightloop::Settings values;
-  for (const v0::Parameter& one : from.parameters()) values[one.name()] = take(one.value());
+  for (const v1::Parameter& one : from.parameters()) values[one.name()] = take(one.value());
   try {
     check_info(info, "a device");
     to.settings = ParamSet(info.model, take_parameters(from));
@@ -177,99 +177,99 @@ Described take(const v0::Description& from) {
   return to;
 }
 
-void put(const lightloop::Settings& from, v0::Settings& to) {
+void put(const lightloop::Settings& from, v1::Settings& to) {
   for (const auto& [name, value] : from) {
-    v0::Setting& one = *to.add_settings();
+    v1::Setting& one = *to.add_settings();
     one.set_name(clean(name));
     put(value, *one.mutable_value());
   }
 }
 
-lightloop::Settings take(const v0::Settings& from) {
+lightloop::Settings take(const v1::Settings& from) {
   lightloop::Settings to;
-  for (const v0::Setting& one : from.settings()) to[one.name()] = take(one.value());
+  for (const v1::Setting& one : from.settings()) to[one.name()] = take(one.value());
   return to;
 }
 
-void put(const RunReport& from, v0::Report& to) {
+void put(const RunReport& from, v1::Report& to) {
   to.set_frames(from.frames);
   to.set_codes(from.codes);
   to.set_saturated(from.saturated);
   to.set_device_s(from.device_s);
   to.set_device_j(from.device_j);
   for (const MemberFailure& failure : from.failures) {
-    v0::MemberFailure& one = *to.add_failures();
+    v1::MemberFailure& one = *to.add_failures();
     one.set_member(failure.member);
     one.set_detail(clean(failure.detail));
   }
 }
 
-RunReport take(const v0::Report& from) {
+RunReport take(const v1::Report& from) {
   RunReport to;
   to.frames = from.frames();
   to.codes = from.codes();
   to.saturated = from.saturated();
   to.device_s = from.device_s();
   to.device_j = from.device_j();
-  for (const v0::MemberFailure& one : from.failures())
+  for (const v1::MemberFailure& one : from.failures())
     to.failures.push_back({static_cast<Index>(one.member()), one.detail()});
   return to;
 }
 
-void put(const std::exception& from, v0::Error& to) {
+void put(const std::exception& from, v1::Error& to) {
   const auto* ours = dynamic_cast<const lightloop::Error*>(&from);
   if (!ours) {
-    to.set_kind(v0::Error::INTERNAL_ERROR);
+    to.set_kind(v1::Error::INTERNAL_ERROR);
     to.set_what("the device's program failed");
     to.set_value(clean(from.what()));
     return;
   }
-  put_as<OutOfRange>(from, v0::Error::OUT_OF_RANGE, to) || put_as<UnknownName>(from, v0::Error::UNKNOWN_NAME, to) ||
-      put_as<ShapeMismatch>(from, v0::Error::SHAPE_MISMATCH, to) ||
-      put_as<InvalidParameter>(from, v0::Error::INVALID_PARAMETER, to) ||
-      put_as<Unsupported>(from, v0::Error::UNSUPPORTED, to) || put_as<Refused>(from, v0::Error::REFUSED, to) ||
-      put_as<Timeout>(from, v0::Error::TIMEOUT, to) || put_as<FrameError>(from, v0::Error::FRAME_ERROR, to) ||
-      put_as<LinkError>(from, v0::Error::LINK_ERROR, to) || put_as<FileError>(from, v0::Error::FILE_ERROR, to) ||
-      put_as<WaitTimeout>(from, v0::Error::WAIT_TIMEOUT, to) || put_as<Busy>(from, v0::Error::BUSY, to) ||
-      put_as<Cancelled>(from, v0::Error::CANCELLED, to) || put_as<DeviceError>(from, v0::Error::DEVICE_ERROR, to) ||
-      put_as<InternalError>(from, v0::Error::INTERNAL_ERROR, to);
+  put_as<OutOfRange>(from, v1::Error::OUT_OF_RANGE, to) || put_as<UnknownName>(from, v1::Error::UNKNOWN_NAME, to) ||
+      put_as<ShapeMismatch>(from, v1::Error::SHAPE_MISMATCH, to) ||
+      put_as<InvalidParameter>(from, v1::Error::INVALID_PARAMETER, to) ||
+      put_as<Unsupported>(from, v1::Error::UNSUPPORTED, to) || put_as<Refused>(from, v1::Error::REFUSED, to) ||
+      put_as<Timeout>(from, v1::Error::TIMEOUT, to) || put_as<FrameError>(from, v1::Error::FRAME_ERROR, to) ||
+      put_as<LinkError>(from, v1::Error::LINK_ERROR, to) || put_as<FileError>(from, v1::Error::FILE_ERROR, to) ||
+      put_as<WaitTimeout>(from, v1::Error::WAIT_TIMEOUT, to) || put_as<Busy>(from, v1::Error::BUSY, to) ||
+      put_as<Cancelled>(from, v1::Error::CANCELLED, to) || put_as<DeviceError>(from, v1::Error::DEVICE_ERROR, to) ||
+      put_as<InternalError>(from, v1::Error::INTERNAL_ERROR, to);
   to.set_what(clean(ours->subject()));
   to.set_value(clean(ours->value()));
   to.set_limit(clean(ours->limit()));
   to.set_hint(clean(ours->hint()));
 }
 
-void raise(const v0::Error& from) {
+void raise(const v1::Error& from) {
   switch (from.kind()) {
-    case v0::Error::INVALID_PARAMETER:
+    case v1::Error::INVALID_PARAMETER:
       raise_as<InvalidParameter>(from);
-    case v0::Error::OUT_OF_RANGE:
+    case v1::Error::OUT_OF_RANGE:
       raise_as<OutOfRange>(from);
-    case v0::Error::UNKNOWN_NAME:
+    case v1::Error::UNKNOWN_NAME:
       raise_as<UnknownName>(from);
-    case v0::Error::SHAPE_MISMATCH:
+    case v1::Error::SHAPE_MISMATCH:
       raise_as<ShapeMismatch>(from);
-    case v0::Error::UNSUPPORTED:
+    case v1::Error::UNSUPPORTED:
       raise_as<Unsupported>(from);
-    case v0::Error::REFUSED:
+    case v1::Error::REFUSED:
       raise_as<Refused>(from);
-    case v0::Error::TIMEOUT:
+    case v1::Error::TIMEOUT:
       raise_as<Timeout>(from);
-    case v0::Error::LINK_ERROR:
+    case v1::Error::LINK_ERROR:
       raise_as<LinkError>(from);
-    case v0::Error::FRAME_ERROR:
+    case v1::Error::FRAME_ERROR:
       raise_as<FrameError>(from);
-    case v0::Error::WAIT_TIMEOUT:
+    case v1::Error::WAIT_TIMEOUT:
       raise_as<WaitTimeout>(from);
-    case v0::Error::BUSY:
+    case v1::Error::BUSY:
       raise_as<Busy>(from);
-    case v0::Error::CANCELLED:
+    case v1::Error::CANCELLED:
       raise_as<Cancelled>(from);
-    case v0::Error::FILE_ERROR:
+    case v1::Error::FILE_ERROR:
       raise_as<FileError>(from);
-    case v0::Error::DEVICE_ERROR:
+    case v1::Error::DEVICE_ERROR:
       raise_as<DeviceError>(from);
-    case v0::Error::INTERNAL_ERROR:
+    case v1::Error::INTERNAL_ERROR:
       raise_as<InternalError>(from);
     default:
       raise_as<lightloop::Error>(from);

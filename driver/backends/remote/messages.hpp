@@ -6,16 +6,16 @@
 
 #include "driver/api/device.hpp"
 
-namespace lightloop::v0 {
+namespace lightloop::v1 {
 class Description;
 class Error;
 class Report;
 class Settings;
-}  // namespace lightloop::v0
+}  // namespace lightloop::v1
 
 namespace lightloop::remote {
 
-inline constexpr std::uint32_t kVersion = 0;  ///< of the protocol; see remote.proto
+inline constexpr std::uint32_t kVersion = 1;  ///< of the protocol; see remote.proto
 
 struct Described {
   DeviceInfo info;
@@ -24,22 +24,22 @@ struct Described {
 };
 
 /// `max_batch` is lowered so that neither the input nor the output of a batch exceeds `max_bytes`.
-void put(Device& device, std::uint64_t max_bytes, v0::Description& to);
-void put(const std::vector<ParamInfo>& parameters, v0::Description& to);
+void put(Device& device, std::uint64_t max_bytes, v1::Description& to);
+void put(const std::vector<ParamInfo>& parameters, v1::Description& to);
 /// Throws LinkError for a description that cannot be.
-Described take(const v0::Description& from);
-std::vector<ParamInfo> take_parameters(const v0::Description& from);
+Described take(const v1::Description& from);
+std::vector<ParamInfo> take_parameters(const v1::Description& from);
 
-void put(const lightloop::Settings& from, v0::Settings& to);
-lightloop::Settings take(const v0::Settings& from);
+void put(const lightloop::Settings& from, v1::Settings& to);
+lightloop::Settings take(const v1::Settings& from);
 
-void put(const RunReport& from, v0::Report& to);
-RunReport take(const v0::Report& from);
+void put(const RunReport& from, v1::Report& to);
+RunReport take(const v1::Report& from);
 
 /// Keeps the class and the parts of an Error; what else is thrown becomes an InternalError.
-void put(const std::exception& from, v0::Error& to);
+void put(const std::exception& from, v1::Error& to);
 /// Throws what was put.
-[[noreturn]] void raise(const v0::Error& from);
+[[noreturn]] void raise(const v1::Error& from);
 
 /// One line of valid UTF-8 of at most `most` bytes: control characters and broken sequences become '?'.
 std::string clean(std::string_view text, std::size_t most = 4000);

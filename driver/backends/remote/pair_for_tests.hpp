@@ -1,6 +1,7 @@
 #pragma once
 // For tests only: the two ends of a session in one process. Messages pass as bytes through bounded queues, so that
 // everything but gRPC itself is as over a network, and can be run under the thread sanitizer.
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -10,6 +11,7 @@
 
 #include "driver/backends/remote/host.hpp"
 #include "driver/backends/remote/link.hpp"
+#include "driver/backends/remote/messages.hpp"
 #include "driver/backends/remote/wire.hpp"
 
 namespace lightloop::test {
@@ -32,6 +34,7 @@ class Pipe {
 
 struct Pipes {
   Pipe to_server, to_client;
+  std::atomic<int> beats = 0;  ///< of the client that the server has heard
 };
 
 /// A server with one session, on a thread of its own.
@@ -48,5 +51,8 @@ class LocalServer {
   remote::Host& host_;
   std::deque<std::thread> threads_;
 };
+
+/// The Hello of a client that is not ours, as bytes.
+std::string hello(std::uint32_t version = remote::kVersion);
 
 }  // namespace lightloop::test

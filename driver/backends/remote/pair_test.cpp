@@ -12,12 +12,12 @@ class PipeServerWire : public remote::ServerWire {
  public:
   explicit PipeServerWire(std::shared_ptr<Pipes> pipes) : pipes_(std::move(pipes)) {}
   ~PipeServerWire() override { pipes_->to_client.close(); }
-  Received read(v0::FromClient& to) override {
+  Received read(v1::FromClient& to) override {
     std::string bytes;
     if (!pipes_->to_server.pop(bytes)) return Received::end;
     return to.ParseFromString(bytes) ? Received::message : Received::malformed;
   }
-  bool write(const v0::FromServer& message) override { return pipes_->to_client.push(message.SerializeAsString()); }
+  bool write(const v1::FromServer& message) override { return pipes_->to_client.push(message.SerializeAsString()); }
   void cancel() override {
     pipes_->to_server.break_off();
     pipes_->to_client.break_off();
@@ -31,18 +31,22 @@ class PipeClientWire : public remote::ClientWire {
  public:
   PipeClientWire(std::shared_ptr<Pipes> pipes, remote::Host& host) : pipes_(std::move(pipes)), host_(host) {}
   ~PipeClientWire() override { PipeClientWire::cancel(); }
-  bool read(v0::FromServer& to) override {
+  bool read(v1::FromServer& to) override {
     std::string bytes;
     return pipes_->to_client.pop(bytes) && to.ParseFromString(bytes);
   }
-  bool write(const v0::FromClient& message) override { return pipes_->to_server.push(message.SerializeAsString()); }
+  bool write(const v1::FromClient& message) override { return pipes_->to_server.push(message.SerializeAsString()); }
   void done() override { pipes_->to_server.close(); }
   void cancel() override {
     pipes_->to_server.break_off();
     pipes_->to_client.break_off();
   }
   std::string reason() override { return "the pipe broke"; }
-  bool beat(const std::string& session, double) override { return host_.beat(session); }
+  bool beat(const std::string& session, double) override {
+    const bool heard = host_.beat(session);
+    ++pipes_->beats;
+    return heard;
+  }
 
  private:
   std::shared_ptr<Pipes> pipes_;
@@ -117,6 +121,14 @@ std::vector<std::string> LocalServer::converse(const std::vector<std::string>& m
   server.join();
   feeder.join();
   return answers;
+}
+
+std::string hello(std::uint32_t version) {
+  v1::FromClient message;
+  message.mutable_hello()->set_version(version);
+  message.mutable_hello()->set_window(remote::kWindow);
+  message.mutable_hello()->set_client("somebody@else pid 7");
+  return message.SerializeAsString();
 }
 
 }  // namespace lightloop::test

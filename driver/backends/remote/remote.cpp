@@ -22,7 +22,7 @@ struct Way {
   Settings device;
 };
 
-std::string listed(const v0::ListReply& list) {
+std::string listed(const v1::ListReply& list) {
   std::string names;
   for (const auto& device : list.devices()) names += (names.empty() ? "" : ", ") + device.name();
   return names.empty() ? "none" : names;
@@ -41,7 +41,7 @@ Way connect_to(const DeviceAddress& address) {
                                                  std::chrono::duration<double>(link.real("connect_timeout")));
   const auto connection = connect(way.target, rights(link, way.target), deadline);
   if (way.target.device.empty()) {
-    v0::ListReply list;
+    v1::ListReply list;
     connection->list(list, link.real("connect_timeout"));
     throw InvalidParameter("device string remote:" + address.target, "names no device",
                            "the server has " + listed(list), "Write remote:" + way.target.server + "/NAME.");
@@ -66,7 +66,7 @@ std::vector<Found> look_around(std::chrono::steady_clock::time_point deadline) {
   for (const std::string& server : servers) {
     try {
       check_server(server, "LIGHTLOOP_SERVERS");
-      v0::ListReply list;
+      v1::ListReply list;
       const double left = std::chrono::duration<double>(deadline - std::chrono::steady_clock::now()).count();
       connect({server, ""}, {}, deadline)->list(list, std::max(left, 0.1));
       for (const auto& device : list.devices())

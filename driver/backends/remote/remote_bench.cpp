@@ -40,16 +40,16 @@ void remote_batch(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * 2 * state.range(1));
 }
 
-using Stream = grpc::ServerReaderWriter<v0::Chunk, v0::Chunk>;
+using Stream = grpc::ServerReaderWriter<v1::Chunk, v1::Chunk>;
 
 class Bare : public grpc::Service {
  public:
   Bare() {
     using grpc::internal::RpcMethod;
     AddMethod(new grpc::internal::RpcServiceMethod(kMethod, RpcMethod::BIDI_STREAMING,
-                                                   new grpc::internal::BidiStreamingHandler<Bare, v0::Chunk, v0::Chunk>(
+                                                   new grpc::internal::BidiStreamingHandler<Bare, v1::Chunk, v1::Chunk>(
                                                        [](Bare*, grpc::ServerContext*, Stream* stream) {
-                                                         v0::Chunk chunk;
+                                                         v1::Chunk chunk;
                                                          while (stream->Read(&chunk)) stream->Write(chunk);
                                                          return grpc::Status::OK;
                                                        },
@@ -69,10 +69,10 @@ void bare_stream(benchmark::State& state) {
                                            grpc::InsecureChannelCredentials());
   grpc::ClientContext context;
   const grpc::internal::RpcMethod method(kMethod, grpc::internal::RpcMethod::BIDI_STREAMING, channel);
-  const std::unique_ptr<grpc::ClientReaderWriter<v0::Chunk, v0::Chunk>> stream(
-      grpc::internal::ClientReaderWriterFactory<v0::Chunk, v0::Chunk>::Create(channel.get(), method, &context));
+  const std::unique_ptr<grpc::ClientReaderWriter<v1::Chunk, v1::Chunk>> stream(
+      grpc::internal::ClientReaderWriterFactory<v1::Chunk, v1::Chunk>::Create(channel.get(), method, &context));
   const std::size_t bytes = static_cast<std::size_t>(state.range(1)), part = std::min(bytes, remote::kChunk);
-  v0::Chunk chunk, back;
+  v1::Chunk chunk, back;
   chunk.set_payload(std::string(part, 'x'));
   for (auto _ : state) {
     std::thread writer([&] {  // both directions at once, as a stream is meant to be used

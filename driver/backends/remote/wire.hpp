@@ -3,10 +3,10 @@
 // (host.hpp, link.hpp) know nothing else of it.
 #include <string>
 
-namespace lightloop::v0 {
+namespace lightloop::v1 {
 class FromClient;
 class FromServer;
-}  // namespace lightloop::v0
+}  // namespace lightloop::v1
 
 namespace lightloop::remote {
 
@@ -16,8 +16,8 @@ enum class Received { message, end, malformed };
 class ServerWire {
  public:
   virtual ~ServerWire() = default;
-  virtual Received read(v0::FromClient& to) = 0;
-  virtual bool write(const v0::FromServer& message) = 0;  ///< false: the session has ended
+  virtual Received read(v1::FromClient& to) = 0;
+  virtual bool write(const v1::FromServer& message) = 0;  ///< false: the session has ended
   virtual void cancel() = 0;                              ///< read() and write() fail from now on
 };
 
@@ -25,8 +25,8 @@ class ServerWire {
 class ClientWire {
  public:
   virtual ~ClientWire() = default;
-  virtual bool read(v0::FromServer& to) = 0;  ///< false: the session has ended
-  virtual bool write(const v0::FromClient& message) = 0;
+  virtual bool read(v1::FromServer& to) = 0;  ///< false: the session has ended
+  virtual bool write(const v1::FromClient& message) = 0;
   virtual void done() = 0;           ///< nothing more will be written
   virtual void cancel() = 0;         ///< read(), write() and beat() fail from now on
   virtual std::string reason() = 0;  ///< of the end, one phrase; asked by the reading thread after read() was false

@@ -14,7 +14,7 @@
  *    of different devices may be called at once. The library is never unloaded.
  *  - Text is UTF-8 without a terminating zero; its length is given. Text that lists settings reads "a=1,b=4.5,c='x'".
  *
- * Version 0 may still change; from 1 on the tables only grow at their end, within one major number. */
+ * Frozen since version 1: within one major number the tables only grow at their end. */
 #ifndef LIGHTLOOP_PLUGIN_H
 #define LIGHTLOOP_PLUGIN_H
 
@@ -22,8 +22,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LIGHTLOOP_PLUGIN_MAJOR 0u /* a host refuses a plugin of another major number */
-#define LIGHTLOOP_PLUGIN_MINOR 1u /* a host accepts every minor number of its major one */
+#define LIGHTLOOP_PLUGIN_MAJOR 1u /* a host refuses a plugin of another major number */
+#define LIGHTLOOP_PLUGIN_MINOR 0u /* a host accepts every minor number of its major one */
 
 #if defined(_WIN32)
 #define LIGHTLOOP_PLUGIN_EXPORT __declspec(dllexport)
@@ -136,7 +136,8 @@ typedef struct lightloop_plugin {
    * Further: model, serial, version, input.meaning, output.meaning, program.shape, program.bits, program.meaning,
    * stateful, deterministic, repeatable (default: false), transposed, max_batch, cost.frame_s, cost.batch_s,
    * cost.program_s, cost.power_w, cost.program_j, calibration_id, pairing=certain | counted | unknown, aux=N and for
-   * each n below N aux.n.name, aux.n.bits, aux.n.rest, aux.n.help. Asked after opening and after every configure. */
+   * each n below N aux.n.name, aux.n.bits, aux.n.rest, aux.n.help. Asked after opening and after every configure
+   * and program. */
   lightloop_status (*describe)(void* device, lightloop_buffer* out, lightloop_buffer* error);
   /* Required. Shows a batch and returns what was detected. */
   lightloop_status (*run)(void* device, const lightloop_run* run, lightloop_report* report, lightloop_buffer* error);
