@@ -180,6 +180,7 @@ TrainResult result_of(const RunFile& run, const std::string& path) {
   result.own = run.own;
   result.device = run.train.text("device");
   result.out = path;
+  result.net = run.net;
   result.epochs = run.epochs;
   result.test_accuracy = run.epochs.empty() ? std::nan("") : run.epochs.back().test_accuracy;
   result.train_seconds = run.position.train_s;

@@ -30,7 +30,7 @@ void translate(std::exception_ptr p) {
   try {
     if (p) std::rethrow_exception(p);
   } catch (const PythonError& e) {
-    if (e.cause->matches(PyExc_KeyboardInterrupt) || e.cause->matches(PyExc_SystemExit)) {
+    if (e.cause->matches(PyExc_KeyboardInterrupt)) {
       py::error_already_set original(*e.cause);
       original.restore();
       return;

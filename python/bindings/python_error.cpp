@@ -51,9 +51,10 @@ void throw_own(const py::object& value, const std::string& who, const std::strin
 }  // namespace
 
 void throw_python_error(py::error_already_set& raised, const std::string& who, const std::string& file) {
-  if (raised.matches(PyExc_KeyboardInterrupt) || raised.matches(PyExc_SystemExit))
-    throw PythonError(who, "interrupted", "", raised);
+  if (raised.matches(PyExc_KeyboardInterrupt)) throw PythonError(who, "interrupted", "", raised);
   const std::string where = place(raised, file);
+  if (raised.matches(PyExc_SystemExit))  // a device has no say in when the program ends
+    throw PythonError(who, one_line(py::str("called exit({})").format(py::str(raised.value()))), where, raised);
   throw_own(raised.value(), who, where);
   const std::string text = one_line(py::str("{}: {}").format(raised.type().attr("__name__"), py::str(raised.value())));
   if (raised.matches(PyExc_NotImplementedError)) throw Unsupported(who, text, where);

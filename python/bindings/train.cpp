@@ -6,6 +6,7 @@
 #include "python/bindings/arrays.hpp"
 #include "python/bindings/bindings.hpp"
 #include "training/evaluate.hpp"
+#include "training/parts.hpp"
 #include "training/rules/rule.hpp"
 #include "training/trainer.hpp"
 
@@ -268,6 +269,18 @@ void register_train(py::module_& m) {
   register_results(m);
   register_rules(m);
   m.def("train_params", &train_params, "The settings of a training run, without the prefix 'train.'.");
+  m.def(
+      "parts_of",
+      [](const py::dict& settings) {
+        py::list parts;
+        for (Part& part : parts_of(to_settings(settings)))
+          parts.append(py::make_tuple(from_settings(part.settings),
+                                      part.done ? py::cast(std::move(*part.done)) : py::object(py::none())));
+        return parts;
+      },
+      py::arg("settings"),
+      "[(settings, result or None), ...]: the main run, then its baselines; what an earlier call has done has a "
+      "result.");
   m.def("train", &run_training, py::arg("settings"), py::arg("data") = py::none(), py::arg("on_plan") = py::none(),
         py::arg("on_step") = py::none(), py::arg("on_epoch") = py::none(),
         "Trains with the interpreter let go; callbacks run under it.");

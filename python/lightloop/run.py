@@ -69,6 +69,7 @@ class Run:
     rule_parameters: Any = ()  #: of the rule itself, where it has some (local heads)
     facts: dict[str, Any] = field(default_factory=dict)  #: weights_sha256, device_seconds, ... as in `--json`
     net: Any = None  #: the network itself: net.text, net.parameters, net.forward(x)
+    baselines: list[Run] = field(default_factory=list)  #: of `train(baseline=...)`, in its order
 
     @classmethod
     def from_result(cls, result: Any, settings: Mapping[str, Any]) -> Run:

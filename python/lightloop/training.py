@@ -67,6 +67,8 @@ def plan(dataset: str = "digits", rule: str = "dfa", device: str = "digital", **
 
 def _table(dataset: Any, rule: str, device: str, settings: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Any:
     named = {"dataset": dataset, "rule": rule, "device": address_of(device), **options}
+    if not isinstance(named.get("baseline", ""), str):
+        named["baseline"] = ",".join(named["baseline"])
     table = flatten(settings)
     for key, value in flatten({k: v for k, v in named.items() if not isinstance(v, Mapping)}).items():
         table[key if "." in key else f"train.{key}"] = value
@@ -90,19 +92,30 @@ def train(
     options : every `train.` setting by its own name (`lr=1e-3`; see `train_params()`), the others by their table
         (`projection={"readout": "anchor"}`, `**{"rule.dead_zone": 0.1}`). `settings` is laid under them.
 
+    baseline : "bp,dfa" or ["bp", "dfa"]: rules to train the same network with afterwards, without the device. Their runs
+        are in `run.baselines`; with `out="run.h5"` their files are run-bp.h5, run-dfa.h5.
+
     The interpreter is free meanwhile. Ctrl-C saves a checkpoint where the run has a file, and raises KeyboardInterrupt.
     Returns the Run; with `out="run.h5"` it is also in that file. Without `out` nothing is written.
     """
     arrays = None if isinstance(dataset, str) or hasattr(dataset, "__fspath__") else dataset
     table = _table("arrays" if arrays is not None else dataset, rule, device, settings, options)
+    data = _datasets(arrays)
+    runs = []
+    for asked, done in _core.parts_of(table):
+        if done is None:
+            done = _watched(asked, data, progress)
+        runs.append(Run.from_result(done, asked))
+    runs[0].baselines = runs[1:]
+    return runs[0]
+
+
+def _watched(table: Mapping[str, Any], data: Any, progress: bool | None) -> Any:
     watch = _Watch(progress)
     try:
-        result = _core.train(
-            table, data=_datasets(arrays), on_plan=watch.plan, on_step=watch.step, on_epoch=watch.epoch
-        )
+        return _core.train(table, data=data, on_plan=watch.plan, on_step=watch.step, on_epoch=watch.epoch)
     finally:
         watch.close()
-    return Run.from_result(result, table)
 
 
 def _datasets(arrays: Any) -> Any:

@@ -58,7 +58,10 @@ def test_the_example_keeps_the_contract_and_trains(lightloop):
         ("def run(self, frames):\n  return super().run(frames), {'saturated': -1}", ["-1 clipped"], 3),
         ("borrows = True\ndef run(self, frames):\n  self.kept = frames\n  return super().run(frames)", ["kept the array", "borrows"], 3),
         ("def run(self, frames):\n  raise ll.Timeout('camera', 'too slow')", ["camera: too slow"], 3),
-        ("def run(self, frames):\n  raise SystemExit(0)", ["interrupted"], 3),
+        ("def run(self, frames):\n  import sys; sys.exit(7)", ["called exit(7)", "bench.py, line 17"], 3),
+        ("def run(self, frames):\n  pass", ["returned NoneType", "array uint8", "bench.py, line 16"], 3),
+        ("def run(self, frames):\n  return super().run(frames).astype(np.int64)", ["int64", ".astype(np.uint8)"], 3),
+        ("def run(self, frames):\n  return super().run(frames)[:-1]", ["128)", "bench.py, line 16"], 3),
         ("def describe(self):\n  return {**super().describe(), 'output': (128, 3)}", ["0..7 for 3 bits", "bench.py, line 12"], 3),
         ("def describe(self):\n  return {**super().describe(), 'fram_s': 1}", ["fram_s", "frame_s"], 2),
         ("def describe(self):\n  return {**super().describe(), 'kind': 'toaster'}", ["toaster", "projection"], 2),
@@ -96,6 +99,14 @@ def test_a_wrong_address_is_one_clear_line(lightloop, bench, tmp_path, target, w
     done = lightloop("check", "python:" + target)
     assert done.returncode in (2, 3) and done.stderr.count("\n") == 1, done.stderr
     assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_a_device_that_sleeps_past_the_deadline_is_one_clear_line_in_time(lightloop, bench):
+    address = bench("class Bench(Good):\n  def run(self, frames):\n    time.sleep(600)\n")
+    start = time.monotonic()
+    done = lightloop(*TRAIN, "--device", address, "--set", "session.deadline_s=0.3")
+    assert done.returncode == 3 and done.stderr.count("\n") == 1 and time.monotonic() - start < 60, done.stderr
+    assert "python:bench.py:Bench" in done.stderr and "has not come back" in done.stderr, done.stderr
 
 
 def test_without_a_libpython_one_line_says_so(lightloop, bench):

@@ -77,6 +77,9 @@ def test_an_exception_keeps_its_cause_and_ctrl_c_stays_ctrl_c():
         Fails.raised = KeyboardInterrupt()
         with pytest.raises(KeyboardInterrupt):
             device.run(FRAMES)
+        Fails.raised = SystemExit(3)  # a device does not end the program it is used by
+        with pytest.raises(ll.DeviceError, match=r"called exit\(3\)"):
+            device.run(FRAMES)
         for raised, expected in (
             (ll.LinkError("cable", "is out"), ll.LinkError),
             (ll.Timeout("camera", "is slow"), ll.Timeout),

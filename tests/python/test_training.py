@@ -124,6 +124,27 @@ def test_ctrl_c_leaves_a_checkpoint_that_resumes_to_the_same_weights(tmp_path):
     assert resumed.facts["weights_sha256"] == whole.facts["weights_sha256"]
 
 
+def test_baselines_are_trained_and_returned_and_a_finished_one_is_kept(tmp_path):
+    options = dict(rule="tdfa", device="sim:opu", settings={"rule": {"dead_zone": 0.2}}, **SMALL)
+    run = ll.train("digits", out=tmp_path / "run.h5", baseline=["dfa", "bp"], **options)
+    assert [(b.rule, b.device, b.baselines) for b in run.baselines] == [("dfa", "digital", []), ("bp", "digital", [])]
+    assert sorted(p.name for p in tmp_path.glob("*.h5")) == ["run-bp.h5", "run-dfa.h5", "run.h5"]
+    alone = ll.train("digits", rule="bp", **SMALL)
+    assert run.baselines[1].facts["weights_sha256"] == alone.facts["weights_sha256"]
+    assert run.facts["weights_sha256"] == ll.train("digits", **options).facts["weights_sha256"]
+    (tmp_path / "run-dfa.h5").unlink()
+    resumed = ll.train("digits", out=tmp_path / "run.h5", resume=True, baseline="dfa,bp", **options)
+    assert [b.facts["weights_sha256"] for b in resumed.baselines] == [b.facts["weights_sha256"] for b in run.baselines]
+    (tmp_path / "new-bp.h5").touch()
+    with pytest.raises(ll.FileError, match="new-bp.h5"):
+        ll.train("digits", out=tmp_path / "new.h5", baseline="dfa,bp", **options)
+    assert not (tmp_path / "new.h5").exists() and not (tmp_path / "new-dfa.h5").exists()  # before anything ran
+    with pytest.raises(ll.UnknownName, match="bpp"):
+        ll.train("digits", baseline="bpp", **options)
+    with pytest.raises(ll.InvalidParameter, match="twice"):
+        ll.train("digits", baseline="bp,bp", **options)
+
+
 def test_an_exception_in_a_callback_is_raised_again():
     from lightloop import _core
 

@@ -16,6 +16,8 @@ int report(const std::exception& error, ExitCode code) {
 
 int main(int argc, char** argv) try { return parse_and_run(argc, argv); } catch (const Timeout& error) {
   return report(error, kDeviceFault);
+} catch (const WaitTimeout& error) {
+  return report(error, kDeviceFault);
 } catch (const LinkError& error) {
   return report(error, kDeviceFault);
 } catch (const Busy& error) {

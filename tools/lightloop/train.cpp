@@ -1,8 +1,8 @@
 // `lightloop train`: the plan, the run, its baselines, one table.
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
+#include <span>
 
 #include "core/error.hpp"
 #include "core/units.hpp"
@@ -11,7 +11,7 @@
 #include "tools/lightloop/json.hpp"
 #include "tools/lightloop/progress.hpp"
 #include "tools/lightloop/text.hpp"
-#include "training/run_file.hpp"
+#include "training/parts.hpp"
 #include "training/trainer.hpp"
 
 namespace lightloop::command {
@@ -125,12 +125,6 @@ void print_result(const TrainResult& run, const std::vector<TrainResult>& baseli
   std::printf("run file%s %s (draw: lightloop plot %s)\n", baselines.empty() ? "" : "s", files.c_str(), files.c_str());
 }
 
-/// "run.h5", "bp" -> "run-bp.h5"
-std::string beside(const std::string& out, const std::string& rule) {
-  const std::filesystem::path path(out);
-  return (path.parent_path() / (path.stem().string() + "-" + rule + path.extension().string())).string();
-}
-
 int say_interrupted(const TrainResult& run) {
   if (run.out.empty())
     std::fputs("lightloop: stopped. Nothing was saved, because there was no --out.\n", stderr);
@@ -139,69 +133,21 @@ int say_interrupted(const TrainResult& run) {
                  run.out.c_str(), run.out.c_str());
   return kInterrupted;
 }
-
-/// A run that may have been done by an earlier call.
-struct Part {
-  TrainSettings settings;
-  std::optional<TrainResult> done;
-};
-
-TrainResult stored_result(const TrainSettings& settings, const std::string& file) {
-  with_stored(settings);  // it must be the run that is asked for
-  return result_of(load_run(file), file);
-}
-
-/// The baselines of `settings`; with --resume, what an earlier call has done of them is kept. Throws FileError where
-/// one would replace a file, before anything runs.
-std::vector<Part> plan_baselines(const TrainSettings& settings, const std::string& out) {
-  const bool force = settings.contains("train.force") && settings.at("train.force") == Value(true);
-  const bool resumes = settings.contains("train.resume");
-  std::vector<Part> parts;
-  for (TrainSettings baseline : baselines(settings)) {
-    Part& part = parts.emplace_back(Part{std::move(baseline), {}});
-    if (out.empty()) continue;
-    const std::string file = beside(out, to_string(part.settings.at("train.rule")));
-    const RunState state = force ? RunState::missing : run_state(file);
-    const bool goes_on = resumes && (state == RunState::unfinished || state == RunState::complete);
-    if (!force && !goes_on) refuse_existing(file);
-    part.settings[goes_on ? "train.resume" : "train.out"] = file;
-    if (goes_on && state == RunState::complete) part.done = stored_result(part.settings, file);
-  }
-  return parts;
-}
-
-/// The main run: taken from its file when --resume names a complete one that still wants baselines.
-Part plan_main(const TrainSettings& asked, const TrainSettings& all, const std::vector<Part>& baselines) {
-  Part part{asked, {}};
-  const auto resume = all.find("train.resume");
-  if (resume == all.end()) return part;
-  const std::string file = to_string(resume->second);
-  const bool wanting = std::ranges::any_of(baselines, [](const Part& baseline) { return !baseline.done; });
-  if (wanting && run_state(file) == RunState::complete) part.done = stored_result(all, file);
-  return part;
-}
-
-std::string out_of(const TrainSettings& settings) {
-  for (const char* key : {"train.out", "train.resume"})
-    if (const auto found = settings.find(key); found != settings.end()) return to_string(found->second);
-  return {};
-}
 }  // namespace
 
 int train(const TrainRequest& request, const Registry& registry) {
   const Interrupt interrupt;
   Run run(request, interrupt);
-  const TrainSettings all = with_stored(request.settings);
-  std::vector<Part> parts = plan_baselines(all, out_of(all));
-  Part main = plan_main(request.settings, all, parts);
-  const TrainResult result = main.done ? std::move(*main.done) : run(main.settings, registry);
+  std::vector<Part> parts = parts_of(request.settings);
+  const auto do_part = [&](Part& part) { return part.done ? std::move(*part.done) : run(part.settings, registry); };
+  const TrainResult result = do_part(parts.front());
   if (run.refused()) return kRefused;
   if (run.dry_run()) return kDone;
   if (result.interrupted) return say_interrupted(result);
   std::vector<TrainResult> compared;
   bool stopped = false;
-  for (Part& part : parts) {
-    compared.push_back(part.done ? std::move(*part.done) : run(part.settings, registry));
+  for (Part& part : std::span(parts).subspan(1)) {
+    compared.push_back(do_part(part));
     if (run.refused()) return kRefused;
     if (run.dry_run()) return kDone;
     stopped = compared.back().interrupted;
