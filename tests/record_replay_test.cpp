@@ -2,50 +2,16 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
-#include "core/random.hpp"
-#include "devices/catalogue.hpp"
-#include "driver/backends/backends.hpp"
 #include "driver/recorder/recording.hpp"
+#include "tests/use_device_for_tests.hpp"
 #include "training/clusters_for_tests.hpp"
 #include "training/trainer.hpp"
 
 using namespace lightloop;
 using Catch::Matchers::Contains;
+using test::all_devices;
 
 namespace {
-
-Registry all_devices() {
-  Registry registry;
-  add_devices(registry);
-  add_backends(registry);
-  return registry;
-}
-
-FrameBuffer random_frames(const FrameFormat& format, Index count, std::uint64_t set) {
-  FrameBuffer frames(format, count);
-  std::vector<float> draw(static_cast<std::size_t>(count * format.size()));
-  Stream(5, set, Purpose::user).uniform(0, 0, draw);
-  for (Index i = 0; i < count * format.size(); ++i)
-    frames.frames().set(0, i, static_cast<std::uint32_t>(draw[std::size_t(i)] * float(format.highest())));
-  return frames;
-}
-
-/// Programmes where possible, then three batches.
-std::vector<std::uint32_t> use(Session& session) {
-  const DeviceInfo& info = session.info();
-  std::vector<std::uint32_t> all;
-  for (std::uint64_t i = 0; i < 3; ++i) {
-    if (info.program) {
-      const FrameBuffer codes = random_frames(*info.program, 1, 10 + i);
-      session.program(codes.frames());
-    }
-    const FrameBuffer in = random_frames(info.input, 7, i);
-    FrameBuffer out(info.output, 7);
-    session.run(in.frames(), out.frames());
-    for (Index k = 0; k < 7 * info.output.size(); ++k) all.push_back(out.frames().at(0, k));
-  }
-  return all;
-}
 
 TrainSettings small(const TrainSettings& more) {
   TrainSettings s{{"train.net", "20-32-24-5"},
@@ -76,12 +42,12 @@ TEST_CASE("every device of the catalogue is replayed bit by bit, programmes and 
     {
       Session real(registry.open("sim:" + model.name), "sim:" + model.name);
       const auto recording = record(real, file);
-      answers = use(real);
+      answers = test::use(real);
       meter = real.meter();
       recording->close();
     }
     Session replayed(registry.open("replay:" + file));
-    CHECK(use(replayed) == answers);
+    CHECK(test::use(replayed) == answers);
     CHECK(replayed.meter().device_s == meter.device_s);
     CHECK(replayed.meter().saturated == meter.saturated);
     CHECK(replayed.info().model == "sim:" + model.name);

@@ -115,7 +115,7 @@ def test_nonsense_is_refused_and_costs_nobody_anything(client, server, generated
     assert "cannot be read" in pb.FromServer.FromString(answers[-1]).refusal.value
     answers, _ = raw(server, [b"\x0a\x03\x1a\x01\xff"])  # a client's name that is no UTF-8
     assert "cannot be read" in pb.FromServer.FromString(answers[-1]).refusal.value
-    hello = pb.FromClient(hello=pb.Hello(window=1 << 20)).SerializeToString()
+    hello = pb.FromClient(hello=pb.Hello(version=1, window=1 << 20)).SerializeToString()
     huge = pb.FromClient(chunk=pb.Chunk(payload=bytes(5 << 20))).SerializeToString()
     answers, code = raw(server, [hello, huge])
     assert code == grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -2,7 +2,7 @@
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
 usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [doors]
-           [banks] [photons] [trains] [rules] [rules_digits]
+           [banks] [photons] [trains] [rules] [rules_digits] [session]
            [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
@@ -11,6 +11,7 @@ and needs the package (PYTHONPATH=BUILD/python); vcsel takes two minutes and nee
 remote takes minutes and needs --build and --data; analog takes a minute and needs --benchmarks with bench_core and
 bench_together in it; banks and trains take seconds and need the package, photons two minutes, the package and --data;
 rules takes hours on one core (it says how many) and keeps finished runs in WORK; rules_digits takes minutes.
+session takes a minute and needs --benchmarks with bench_driver and bench_together in it.
 """
 import argparse
 import pathlib
@@ -36,6 +37,7 @@ SECTIONS = {  # script and what it is told
     "trains": ("trains.py", []),
     "rules": ("rules.py", ["lightloop", "data", "work"]),
     "rules_digits": ("rules_digits.py", ["lightloop"]),
+    "session": ("session.py", ["benchmarks"]),
 }
 
 

@@ -1,0 +1,45 @@
+// What it is worth that a rule works while the device does: gradients of ternary DFA through a device that takes wall
+// time (a delay of fault: before every frame), against the same rule that waits, step by step in turn, by the clock.
+#include <benchmark/benchmark.h>
+
+#include "core/file.hpp"
+#include "core/threads.hpp"
+#include "core/timing_for_benchmarks.hpp"
+#include "tests/overlap_for_tests.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+constexpr Index kBatch = 128;
+
+void overlap(benchmark::State& state) {
+  const Index classes = state.range(0);
+  const test::TemporaryFolder folder;
+  write_file(folder / "slow.toml", "[delay]\nrate = 1\ntimes = 1000000000\nseconds = 20e-6\n");
+  const std::string device = "fault:" + (folder / "slow.toml") + "@sim:opu";
+  const std::vector<Index> widths = {784, 1024, 1024, classes};
+  const int before = threads();
+  set_threads(1);
+  test::OnDevice working("tdfa", device, widths, kBatch, false), waiting("tdfa", device, widths, kBatch, true);
+  std::vector<double> ratios, overlapped, waited;
+  Index batch = 0;
+  for (auto _ : state) {
+    working.show(batch % 3);
+    waiting.show(batch++ % 3);
+    const auto seconds = [](test::OnDevice& work) {
+      return benchmarks::clock_seconds(CLOCK_MONOTONIC, [&] { work.gradient(); });
+    };
+    overlapped.push_back(seconds(working));
+    waited.push_back(seconds(waiting));
+    ratios.push_back(overlapped.back() / waited.back());
+  }
+  set_threads(before);
+  state.counters["overlapped_ms"] = 1e3 * benchmarks::median(overlapped);
+  state.counters["waiting_ms"] = 1e3 * benchmarks::median(waited);
+  state.counters["ratio"] = benchmarks::median(ratios);
+}
+
+BENCHMARK(overlap)->ArgNames({"classes"})->Arg(10)->Arg(250)->Iterations(20)->UseRealTime();
+
+}  // namespace

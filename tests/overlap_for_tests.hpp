@@ -1,0 +1,91 @@
+#pragma once
+// For tests and benchmarks: one learning rule on a device, which works while the device does, or waits for it.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "devices/catalogue.hpp"
+#include "driver/backends/backends.hpp"
+#include "training/clusters_for_tests.hpp"
+#include "training/rules/rule.hpp"
+
+namespace lightloop::test {
+
+/// A feedback that only knows how to wait.
+class Waiting : public Feedback {
+ public:
+  explicit Waiting(std::unique_ptr<Feedback> inner) : inner_(std::move(inner)) {}
+  Index inputs() const override { return inner_->inputs(); }
+  Index outputs() const override { return inner_->outputs(); }
+  void project(View<const float> e, View<float> out) override { inner_->project(e, out); }
+
+ private:
+  std::unique_ptr<Feedback> inner_;
+};
+
+/// Gradients of a network by a rule that has its projections from a device.
+class OnDevice {
+ public:
+  OnDevice(const std::string& name, const std::string& device, const std::vector<Index>& widths, Index batch,
+           bool waiting)
+      : batch_(batch),
+        net_(widths, Activation::tanh),
+        data_(clusters(3 * batch, 1, widths.front(), widths.back())),
+        registry_(filled()) {
+    const Index hidden = *std::max_element(widths.begin() + 1, widths.end() - 1);
+    session_ = open_session(registry_, device,
+                            {{"input.size", std::max<Index>(40, 8 * widths.back())}, {"output.size", 2 * hidden + 16}});
+    projection_ = std::make_unique<Projection>(*session_, widths.back(), hidden,
+                                               Settings{{"encoding", rule(name).info.encoding}});
+    feedback_ = device_feedback(*projection_);
+    if (waiting) feedback_ = std::make_unique<Waiting>(std::move(feedback_));
+    net_.initialise(1);
+    rule_ = rule(name).make({net_, 1, ParamSet("rule", rule(name).info.params), feedback_.get()});
+    gradient_.resize(net_.parameters().size());
+    activations_.h.resize(widths.size());
+    activations_.h[0].resize(batch, widths.front());
+    error_.resize(batch, widths.back());
+  }
+
+  /// Errors of batch number `i` of three; call gradient() for its gradient.
+  void show(Index i) {
+    labels_.clear();
+    std::vector<std::uint32_t> which;
+    for (Index r = 0; r < batch_; ++r) {
+      which.push_back(static_cast<std::uint32_t>(i * batch_ + r));
+      labels_.push_back(data_.labels[which.back()]);
+    }
+    data_.gather(which, activations_.h[0]);
+    forward(net_, activations_.h[0], activations_);
+    output_error(Loss::cross_entropy, activations_.h.back(), labels_, error_);
+  }
+  const std::vector<float>& gradient() {
+    rule_->gradient(net_, {activations_, error_, labels_}, gradient_);
+    return gradient_;
+  }
+
+ private:
+  static Registry filled() {
+    Registry registry;
+    add_devices(registry);
+    add_backends(registry);
+    return registry;
+  }
+
+  Index batch_;
+  Network net_;
+  Dataset data_;
+  Registry registry_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Projection> projection_;
+  std::unique_ptr<Feedback> feedback_;
+  std::unique_ptr<Rule> rule_;
+  Activations activations_;
+  Matrix<float> error_;
+  std::vector<std::uint8_t> labels_;
+  std::vector<float> gradient_;
+};
+
+}  // namespace lightloop::test
