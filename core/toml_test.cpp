@@ -66,6 +66,13 @@ TEST_CASE("toml: what is wrong is named with file, line and column") {
   CHECK_THROWS_AS(read_toml("/tmp"), FileError);
 }
 
+TEST_CASE("toml: letters beyond ASCII stand in quotes and comments only") {
+  CHECK(read_toml(TomlFile("\"gr\u00f6\u00dfe\" = \"\u03bc\" # \u03bc\n").path).at("gr\u00f6\u00dfe") ==
+        Value("\u03bc"));
+  for (const char* wrong : {"d\u03bcevice = 1\n", "\u00e4 = 1\n", "a = 1 \u00e9\n", "[t\u03bc]\n", "a\u00a0= \u0416\n"})
+    CHECK_THROWS_AS(read_toml(TomlFile(wrong).path), FileError);
+}
+
 TEST_CASE("toml: an empty file holds no settings") {
   const TomlFile file("");
   CHECK(read_toml(file.path).empty());

@@ -95,7 +95,8 @@ void close_during_run(const Open& open) {
     for (int i = 0; i < 5000 && session.state() != SessionState::running; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::thread later([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      for (int i = 0; i < 5000 && session.state() != SessionState::closed; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
       held.gate->open();
     });
     session.close();

@@ -412,7 +412,7 @@ TEST_CASE("closing calls waiting jobs off, and a closed session refuses to run u
   Ticket under_way = session.submit(in.frames()), waiting = session.submit(in.frames());
   while (session.state() != SessionState::running) std::this_thread::sleep_for(1ms);
   std::thread later([&] {
-    std::this_thread::sleep_for(30ms);
+    while (session.state() != SessionState::closed) std::this_thread::sleep_for(1ms);
     script->gate.set_value();
   });
   session.close();

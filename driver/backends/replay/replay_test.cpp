@@ -13,7 +13,6 @@
 #include "core/temporary_folder_for_tests.hpp"
 #include "driver/api/description.hpp"
 #include "driver/api/fake_device_test.hpp"
-#include "driver/backends/backends.hpp"
 #include "driver/recorder/recording.hpp"
 #include "driver/recorder/tape.hpp"
 
@@ -29,7 +28,7 @@ struct Folder : test::TemporaryFolder {
 
 std::unique_ptr<Device> replay_of(const std::string& file) {
   Registry registry;
-  add_backends(registry);
+  registry.add_backend("replay", replay::backend());
   return registry.open("replay:" + file);
 }
 
