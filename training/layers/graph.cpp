@@ -18,8 +18,8 @@ struct Edge {
 Graph from_edges(Index nodes, std::vector<Edge> edges) {
   const auto pair = [](const Edge& e) { return std::pair(e.from, e.to); };
   std::ranges::stable_sort(edges, {}, pair);
-  const auto repeated = std::ranges::unique(edges, {}, pair);
-  edges.erase(repeated.begin(), repeated.end());
+  const auto same = [&](const Edge& a, const Edge& b) { return pair(a) == pair(b); };
+  edges.erase(std::unique(edges.begin(), edges.end(), same), edges.end());
   Graph graph;
   graph.nodes = nodes;
   graph.begin.assign(static_cast<std::size_t>(nodes) + 1, 0);
