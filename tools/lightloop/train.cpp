@@ -115,7 +115,7 @@ void print_result(const TrainResult& run, const std::vector<TrainResult>& baseli
   for (const auto& baseline : baselines) add(baseline);
   std::fputs(table(rows).c_str(), stdout);
   if (run.device_retries + run.device_losses > 0)
-    std::printf("faults: %s batches shown again, link lost %s times, opened again %s times\n",
+    std::printf("faults: batches shown again %s, link lost %s, opened again %s\n",
                 grouped(run.device_retries).c_str(), grouped(run.device_losses).c_str(),
                 grouped(run.device_reopened).c_str());
   if (!run.weights_sha256.empty()) std::printf("weights sha256 %s\n", run.weights_sha256.c_str());
