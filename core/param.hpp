@@ -26,6 +26,11 @@ struct ParamInfo {
   std::string help;                       ///< one line, ends without a full stop
   std::vector<std::string> choices = {};  ///< for text; empty: anything
   bool needs_reopen = false;              ///< cannot be changed while the device is open
+  /// Of a source of error (a noise, an imperfection, a converter's step): the value that takes it away, or the least of
+  /// it that there is. Empty: no such source. Reports switch sources on and off by it.
+  std::optional<Value> off = {};
+  std::string only_with =
+      {};  ///< "key=value|value": has an effect only while another setting (or this) is one of these
 };
 
 /// What somebody asked for, not yet checked: dotted key -> value. Text may still carry a unit ("400 us").

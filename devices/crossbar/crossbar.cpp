@@ -12,18 +12,18 @@
 #include "devices/crossbar/product.hpp"
 #include "devices/crossbar/twin.hpp"
 #include "devices/frame_rows.hpp"
+#include "sim/detection/component_energy.hpp"
 #include "sim/detection/converter.hpp"
 
 namespace lightloop::crossbar {
 namespace {
 
 constexpr std::uint8_t kSnapshotVersion = 2;
-// Times and energies. 130 ns per product: assumed, the order of published 8-bit phase-change cores. Converters per
-// sample: 8-bit DAC 3.6 pJ and SAR ADC 1.48 pJ (the figures used by the SimPhony energy model). A cell that is read:
-// half of g_max = 25 uS, 0.2 V full scale, uniform voltages: 22 fJ in 130 ns. Programming: one row at a time, assumed
-// ten program-and-verify pulses of 1 us and 100 pJ per cell. An update by pulses: trains of 31 such pulses at most, in
-// all rows at once.
-constexpr double kFrameS = 130e-9, kDacJ = 3.6e-12, kAdcJ = 1.48e-12, kCellJ = 22e-15;
+// Times and energies. 130 ns per product: assumed, the order of published 8-bit phase-change cores. Converters:
+// sim/detection/component_energy.hpp. A cell that is read: half of g_max = 25 uS, 0.2 V full scale, uniform voltages:
+// 22 fJ in 130 ns. Programming: one row at a time, assumed ten program-and-verify pulses of 1 us and 100 pJ per cell.
+// An update by pulses: trains of 31 such pulses at most, in all rows at once.
+constexpr double kFrameS = 130e-9, kCellJ = 22e-15;
 constexpr double kProgramRowS = 10e-6, kProgramCellJ = 1e-9, kPulses = 31, kPulseS = 1e-6, kPulseJ = 100e-12;
 
 constexpr Index kSlab = 192;  // frames in the caches together; bits do not depend on it
@@ -86,8 +86,12 @@ Crossbar::Crossbar(const ParamSet& given)
   info_.stateful = cells_.drifts();
   const double cells = static_cast<double>(n_out * n_in);
   info_.cost.frame_s = kFrameS;
-  info_.cost.power_w =
-      (static_cast<double>(n_in) * kDacJ + static_cast<double>(n_out) * kAdcJ + cells * kCellJ) / kFrameS;
+  const auto in = static_cast<double>(n_in), out = static_cast<double>(n_out);
+  info_.cost.parts = {{"dac", in, in * dac_energy_j(info_.input.bits), 0, 0},
+                      {"cells", cells, cells * kCellJ, 0, 0},
+                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0},
+                      {"programming", 0, 0, cells, 0}};
+  for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
   codes_.assign(static_cast<std::size_t>(n_out * n_in), static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));
   base_s_ = given.real("clock_s");
   derive();
@@ -101,6 +105,7 @@ void Crossbar::derive() {
   const bool pulses = params_.text("program.mode") == "pulses";  // to all cells at once
   info_.cost.program_s = pulses ? kPulses * kPulseS : rows * kProgramRowS;
   info_.cost.program_j = cells * (pulses ? kPulses * kPulseJ : kProgramCellJ);
+  info_.cost.parts.back().program_j = info_.cost.program_j;
   const Stream fabrication(seed_, 0, Purpose::crossbar_fabrication);
   for (int side = 0; side < 2; ++side) {
     std::vector<float>& offsets = offsets_[side];

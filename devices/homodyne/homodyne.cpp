@@ -22,9 +22,9 @@ std::vector<ParamInfo> params() {
   return {
       {"input.size", "1", whole(64), 1, 16384, "pulses of a frame: DAC codes", {}, true},
       {"output.size", "1", whole(64), 1, 16384, "pairs of detectors: ADC codes", {}, true},
-      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true},
-      {"weight.bits", "1", whole(8), 2, 16, "bits of a programme code", {}, true},
-      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true},
+      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true, whole(16)},
+      {"weight.bits", "1", whole(8), 2, 16, "bits of a programme code", {}, true, whole(16)},
+      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true, whole(16)},
       {"adc.range", "1", 8.0, 1e-3, 1e6, "sum of products at the ends of the ADC's range"},
       {"multiplexing",
        "",
@@ -34,13 +34,39 @@ std::vector<ParamInfo> params() {
        "pulses one after the other, or one path per weight",
        {"time", "space"},
        true},
-      {"photons.input", "1", 1e4, 1e-6, 1e10, "mean photons of an input pulse of full amplitude at every output"},
-      {"photons.weight", "1", 1e4, 1e-6, 1e10, "mean photons of a local pulse of full amplitude"},
+      {"photons.input",
+       "1",
+       1e4,
+       1e-6,
+       1e10,
+       "mean photons of an input pulse of full amplitude at every output",
+       {},
+       false,
+       1e10,
+       "photon_noise=true"},
+      {"photons.weight",
+       "1",
+       1e4,
+       1e-6,
+       1e10,
+       "mean photons of a local pulse of full amplitude",
+       {},
+       false,
+       1e10,
+       "photon_noise=true"},
       {"photon_noise", "", true, 0, 0, "the standard quantum limit"},
-      {"efficiency", "1", 0.8, 1e-6, 1, "part of the photons that is counted"},
-      {"visibility", "1", 0.98, 0.01, 1, "overlap of the two pulses"},
-      {"dark", "1", 0.0, 0, 1e9, "mean dark counts of a detector in a frame"},
-      {"electrons", "1", 300.0, 0, 1e9, "sd of the electrical read noise in electrons, per output and frame"},
+      {"efficiency", "1", 0.8, 1e-6, 1, "part of the photons that is counted", {}, false, 1.0},
+      {"visibility", "1", 0.98, 0.01, 1, "overlap of the two pulses", {}, false, 1.0},
+      {"dark", "1", 0.0, 0, 1e9, "mean dark counts of a detector in a frame", {}, false, 0.0},
+      {"electrons",
+       "1",
+       300.0,
+       0,
+       1e9,
+       "sd of the electrical read noise in electrons, per output and frame",
+       {},
+       false,
+       0.0},
       {"wavelength_m", "m", 1550e-9, 200e-9, 20e-6, "of the light"},
       {"symbol_rate_hz", "Hz", 1e9, 1, 1e12, "pulses per second"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
@@ -113,14 +139,19 @@ void Homodyne::derive() {
   const double modulate_j = dac_energy_j(info_.input.bits) + kModulatorJ;
   const double weight_j = dac_energy_j(info_.program->bits) + kModulatorJ;
   // lasers give full amplitude all the time; modulators carve it
-  const double light_j = in * out * (receiver_.photons_signal + receiver_.photons_local) *
-                         photon_energy_j(params_.real("wavelength_m")) / kWallPlug;
+  const double photons = in * out * (receiver_.photons_signal + receiver_.photons_local);
+  const double light_j = photons * photon_energy_j(params_.real("wavelength_m")) / kWallPlug;
   info_.cost.frame_s = (time ? in : 1.0) / params_.real("symbol_rate_hz");
-  const double frame_j =
-      in * modulate_j + (time ? in * out * weight_j : 0.0) + out * adc_energy_j(info_.output.bits) + light_j;
-  info_.cost.power_w = frame_j / info_.cost.frame_s + out * kAmplifierW;
+  const double weights = in * out, shown = time ? weights : 0.0, written = time ? 0.0 : weights;
+  info_.cost.parts = {{"laser", photons, light_j, 0, 0},
+                      {"inputs", in, in * modulate_j, 0, 0},
+                      {"weights", shown, shown * weight_j, written, written * weight_j},
+                      {"tia", out, out * kAmplifierW * info_.cost.frame_s, 0, 0},
+                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0}};
+  info_.cost.power_w = 0;
+  for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / info_.cost.frame_s;
   info_.cost.program_s = time ? 0.0 : kHeaterSettleS;
-  info_.cost.program_j = time ? 0.0 : in * out * weight_j;
+  info_.cost.program_j = written * weight_j;
 }
 
 void Homodyne::configure(const Settings& changes) {

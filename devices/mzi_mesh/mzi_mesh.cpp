@@ -12,15 +12,17 @@
 #include "devices/frame_rows.hpp"
 #include "devices/mzi_mesh/chip.hpp"
 #include "devices/mzi_mesh/twin.hpp"
+#include "sim/detection/component_energy.hpp"
 
 namespace lightloop::mzi_mesh {
 namespace {
 
 constexpr std::uint8_t kSnapshotVersion = 1;
-// 1 ns a frame: assumed. DAC 3.6 pJ, SAR ADC 1.48 pJ, heaters 30 mW per pi and 10 us to settle (SimPhony's figures); a
-// heater holds pi on average. Laser: the photons asked for at 1550 nm, 20 % efficient, half lost on the way (assumed).
-constexpr double kFrameS = 1e-9, kDacJ = 3.6e-12, kAdcJ = 1.48e-12, kHeaterW = 30e-3, kSettleS = 10e-6;
-constexpr double kPhotonJ = 1.2816e-19, kLaserEfficiency = 0.2 * 0.5;
+// 1 ns a frame: assumed. Converters, modulators, amplifiers, heaters: sim/detection/component_energy.hpp; a heater
+// holds pi on average. Half of the laser's light is lost on the way (assumed); it shines whatever the modulators let
+// through.
+constexpr double kFrameS = 1e-9, kHeaterW = kHeaterWPerRad * std::numbers::pi, kPhotonM = 1550e-9;
+constexpr double kLaserEfficiency = kWallPlug * 0.5;
 
 Value whole(std::int64_t value) { return value; }
 Value text(const char* value) { return std::string(value); }
@@ -37,9 +39,9 @@ std::vector<ParamInfo> params() {
        "one code per channel, or a real and an imaginary part",
        {"real", "complex"},
        true},
-      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true},
-      {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true},
-      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true},
+      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true, whole(16)},
+      {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true, whole(16)},
+      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true, whole(16)},
       {"adc.range", "1", 2.0, 1e-3, 1e3, "field at the ends of the ADC's range, full input amplitude 1"},
       {"mesh.layout", "", text("clements"), 0, 0, "rectangle or triangle", {"clements", "reck"}, true},
       {"phase.law",
@@ -51,10 +53,10 @@ std::vector<ParamInfo> params() {
        {"linear", "voltage"},
        true},
       {"phase.range_rad", "rad", 2 * std::numbers::pi, 1, 13, "phase at the highest code", {}, true},
-      {"splitter_error", "rad", 0.01, 0, 0.5, "sd of the splitters' angles, drawn once per chip", {}, true},
-      {"phase_error", "rad", 0.005, 0, 1, "sd of a phase as it is set, redrawn with every write", {}, true},
-      {"crosstalk", "1", 0.01, 0, 0.1, "part of a shifter's heat that reaches each neighbour", {}, true},
-      {"loss", "1", 0.023, 0, 0.9, "part of the power lost in one interferometer", {}, true},
+      {"splitter_error", "rad", 0.01, 0, 0.5, "sd of the splitters' angles, drawn once per chip", {}, true, 0.0},
+      {"phase_error", "rad", 0.005, 0, 1, "sd of a phase as it is set, redrawn with every write", {}, true, 0.0},
+      {"crosstalk", "1", 0.01, 0, 0.1, "part of a shifter's heat that reaches each neighbour", {}, true, 0.0},
+      {"loss", "1", 0.023, 0, 0.9, "part of the power lost in one interferometer", {}, true, 0.0},
       {"correction",
        "",
        text("all"),
@@ -63,8 +65,17 @@ std::vector<ParamInfo> params() {
        "what the controller takes out: splitters, heat, all or none",
        {"none", "splitters", "heat", "all"},
        true},
-      {"photons", "1", 1e6, 1e-3, 1e15, "photons per frame in a channel at full amplitude"},
-      {"output_noise", "1", 0.002, 0, 10, "sd of the electrical noise, full input amplitude 1"},
+      {"photons",
+       "1",
+       1e6,
+       1e-3,
+       1e15,
+       "photons per frame in a channel at full amplitude",
+       {},
+       false,
+       1e15,
+       "vacuum_noise=true"},
+      {"output_noise", "1", 0.002, 0, 10, "sd of the electrical noise, full input amplitude 1", {}, false, 0.0},
       {"vacuum_noise", "", true, 0, 0, "the standard quantum limit of homodyne detection"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
@@ -126,11 +137,19 @@ void MziMesh::derive() {
   noise_sd_ = std::hypot(electrical, params_.boolean("vacuum_noise") ? 0.5 / std::sqrt(photons) : 0.0);
   range_ = params_.real("adc.range");
   info_.deterministic = noise_sd_ == 0;
-  const double hold = shifters * kHeaterW;
+  const double hold = shifters * kHeaterW, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kFrameS;
-  info_.cost.power_w = hold + (in * kDacJ + out * kAdcJ + photons * in * kPhotonJ / kLaserEfficiency) / kFrameS;
-  info_.cost.program_s = kSettleS;
-  info_.cost.program_j = shifters * kDacJ + hold * kSettleS;
+  info_.cost.parts = {{"laser", photons * in, photons * in * photon_energy_j(kPhotonM) / kLaserEfficiency, 0, 0},
+                      {"dac", in, in * dac_energy_j(info_.input.bits), 0, 0},
+                      {"modulator", in, in * kModulatorJ, 0, 0},
+                      {"hold", shifters, hold * kFrameS, shifters, hold * kHeaterSettleS},
+                      {"tia", out, out * kAmplifierW * kFrameS, 0, 0},
+                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0},
+                      {"programming", 0, 0, shifters, writing}};
+  info_.cost.power_w = 0;
+  for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
+  info_.cost.program_s = kHeaterSettleS;
+  info_.cost.program_j = writing + hold * kHeaterSettleS;
 }
 
 void MziMesh::configure(const Settings& changes) {

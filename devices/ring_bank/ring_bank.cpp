@@ -93,14 +93,23 @@ void RingBank::derive() {
   info_.deterministic = floor_variance_ == 0 && shot_variance_ == 0 && laser_sd_ == 0 && !bank_.moves();
 
   const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
-  const double hold_w = kHeaterWPerRad * bank_.heater_rad() + out * kAmplifierW;
-  const double per_frame_j =
-      in * (dac_energy_j(info_.input.bits) + kModulatorJ) + out * adc_energy_j(info_.output.bits);
-  info_.cost.frame_s = 1 / params_.real("symbol_rate_hz");
-  info_.cost.power_w = hold_w + per_frame_j / info_.cost.frame_s + in * out * power / 2 / kWallPlug;
+  const double heaters_w = kHeaterWPerRad * bank_.heater_rad(), hold_w = heaters_w + out * kAmplifierW;
+  const double frame_s = 1 / params_.real("symbol_rate_hz"), light_j = in * out * power / 2 * frame_s;
+  const auto dac = dac_energy_j(info_.input.bits), adc = adc_energy_j(info_.output.bits);
+  info_.cost.frame_s = frame_s;
+  info_.cost.power_w = 0;
+  info_.cost.parts = {{"laser", light_j / photon_energy_j(params_.real("wavelength_m")), light_j / kWallPlug, 0, 0},
+                      {"dac", in, in * dac, 0, 0},
+                      {"modulator", in, in * kModulatorJ, 0, 0},
+                      {"hold", in * out, heaters_w * frame_s, in * out, 0},
+                      {"tia", out, out * kAmplifierW * frame_s, out, 0},
+                      {"adc", out, out * adc, 0, 0}};
+  for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / frame_s;
   const bool loop = params_.text("control.method") == "pid";
   info_.cost.program_s = kLoopS * (1 + (loop ? static_cast<double>(params_.integer("control.steps")) : 0.0));
   info_.cost.program_j = hold_w * info_.cost.program_s;
+  info_.cost.parts[3].program_j = heaters_w * info_.cost.program_s;
+  info_.cost.parts[4].program_j = out * kAmplifierW * info_.cost.program_s;
 }
 
 void RingBank::configure(const Settings& changes) {

@@ -12,6 +12,7 @@ namespace lightloop {
 namespace {
 constexpr Index kMostCodes = Index{1} << 30;  ///< per frame; assumed: far above any modulator or camera
 constexpr char kBetweenChoices = '|';
+constexpr std::int64_t kMostParts = 1024;  ///< auxiliary inputs, or components that take energy; assumed: far above any
 constexpr std::array kPairings{"certain", "counted", "unknown"};  ///< in the order of Pairing
 
 /// Typed look-ups that name what they looked in when they fail.
@@ -98,11 +99,12 @@ void check_format(const Flat& read, const std::string& name, const FrameFormat& 
     read.refuse(name + ".bits", "is " + std::to_string(format.bits) + ", not 1..16");
 }
 
-/// Throws UnknownName for a key that no description with `aux` auxiliary inputs has.
-void check_keys(const Flat& read, std::int64_t aux) {
+/// Throws UnknownName for a key that no description with `aux` auxiliary inputs and so many components has.
+void check_keys(const Flat& read, std::int64_t aux, std::int64_t parts) {
   DeviceInfo full;
   full.program = FrameFormat{{1}, 1, ""};
   full.aux_inputs.resize(static_cast<std::size_t>(aux));
+  full.cost.parts.resize(static_cast<std::size_t>(parts));
   const Settings known = to_settings(full);
   for (const auto& [key, value] : read.values) {
     if (known.contains(key)) continue;
@@ -111,6 +113,24 @@ void check_keys(const Flat& read, std::int64_t aux) {
     const auto near = nearest(key, names);
     throw UnknownName(read.what, key, "", near ? "Did you mean " + *near + "?" : "");
   }
+}
+
+void check_parts(const Flat& read, const CostModel& cost) {
+  double frame_j = 0, program_j = 0;
+  for (auto part = cost.parts.begin(); part != cost.parts.end(); ++part) {
+    for (const double number : {part->frame_events, part->frame_j, part->program_events, part->program_j})
+      if (!(number >= 0) || !std::isfinite(number))
+        read.refuse("cost of \"" + part->name + "\"", "holds " + to_string(Value(number)));
+    if (part->name.empty() ||
+        std::any_of(cost.parts.begin(), part, [&](const CostPart& other) { return other.name == part->name; }))
+      read.refuse("cost of \"" + part->name + "\"", "has no name of its own");
+    frame_j += part->frame_j;
+    program_j += part->program_j;
+  }
+  constexpr double kRounding = 1 + 1e-6;
+  if (frame_j > kRounding * cost.power_w * cost.frame_s || program_j > kRounding * cost.program_j)
+    read.refuse("cost.parts", "take more energy than the device: " + to_string(Value(frame_j)) + " J a frame, " +
+                                  to_string(Value(program_j)) + " J a programme");
 }
 
 std::string kind_of(const Value& value) {
@@ -137,6 +157,7 @@ void check_info(const DeviceInfo& info, const std::string& who) {
   const CostModel& cost = info.cost;
   for (const double number : {cost.frame_s, cost.batch_s, cost.program_s, cost.power_w, cost.program_j})
     if (!(number >= 0) || !std::isfinite(number)) read.refuse("cost", "holds " + to_string(Value(number)));
+  check_parts(read, cost);
   if (info.deterministic && !info.repeatable)
     read.refuse("deterministic", "is true and repeatable false: a device without noise repeats itself");
 }
@@ -158,6 +179,7 @@ Settings to_settings(const DeviceInfo& info) {
                    {"cost.program_j", info.cost.program_j},
                    {"calibration_id", info.calibration_id},
                    {"pairing", std::string(kPairings[static_cast<std::size_t>(info.pairing)])},
+                   {"cost.parts", static_cast<std::int64_t>(info.cost.parts.size())},
                    {"aux", static_cast<std::int64_t>(info.aux_inputs.size())}};
   put_format(flat, "input", info.input);
   put_format(flat, "output", info.output);
@@ -170,13 +192,23 @@ Settings to_settings(const DeviceInfo& info) {
     flat[prefix + ".rest"] = std::int64_t{aux.rest};
     flat[prefix + ".help"] = aux.help;
   }
+  for (std::size_t i = 0; i < info.cost.parts.size(); ++i) {
+    const std::string prefix = "cost.part." + std::to_string(i);
+    const CostPart& part = info.cost.parts[i];
+    flat[prefix + ".name"] = part.name;
+    flat[prefix + ".frame_events"] = part.frame_events;
+    flat[prefix + ".frame_j"] = part.frame_j;
+    flat[prefix + ".program_events"] = part.program_events;
+    flat[prefix + ".program_j"] = part.program_j;
+  }
   return flat;
 }
 
 DeviceInfo info_from(const Settings& flat, const std::string& who, const DeviceInfo& defaults) {
   const Flat read{flat, "description of " + who};
-  const std::int64_t aux = read.find("aux") ? read.integer("aux", 0, 1024) : 0;
-  check_keys(read, aux);
+  const std::int64_t aux = read.find("aux") ? read.integer("aux", 0, kMostParts) : 0;
+  const std::int64_t parts = read.find("cost.parts") ? read.integer("cost.parts", 0, kMostParts) : 0;
+  check_keys(read, aux, parts);
   DeviceInfo info = defaults;
   info.kind = read.text("kind");
   info.model = read.text("model");
@@ -196,6 +228,12 @@ DeviceInfo info_from(const Settings& flat, const std::string& who, const DeviceI
         std::pair{"cost.program_s", &cost.program_s}, std::pair{"cost.power_w", &cost.power_w},
         std::pair{"cost.program_j", &cost.program_j}})
     *value = read.real(key, *value);
+  for (std::int64_t i = 0; i < parts; ++i) {
+    const std::string prefix = "cost.part." + std::to_string(i);
+    cost.parts.push_back({read.text(prefix + ".name"), read.real(prefix + ".frame_events", 0),
+                          read.real(prefix + ".frame_j", 0), read.real(prefix + ".program_events", 0),
+                          read.real(prefix + ".program_j", 0)});
+  }
   info.calibration_id = read.text("calibration_id", info.calibration_id);
   const std::string pairing = read.text("pairing", kPairings[static_cast<std::size_t>(info.pairing)]);
   const auto named = std::ranges::find(kPairings, pairing);
@@ -215,21 +253,27 @@ Settings to_settings(const ParamInfo& info) {
   std::string choices;
   for (const std::string& choice : info.choices)
     choices += (choices.empty() ? "" : std::string(1, kBetweenChoices)) + choice;
-  return {{"name", info.name},
-          {"kind", kind_of(info.default_value)},
-          {"unit", info.unit},
-          {"default", info.default_value},
-          {"min", info.min},
-          {"max", info.max},
-          {"help", info.help},
-          {"choices", choices},
-          {"needs_reopen", info.needs_reopen}};
+  Settings flat = {{"name", info.name},
+                   {"kind", kind_of(info.default_value)},
+                   {"unit", info.unit},
+                   {"default", info.default_value},
+                   {"min", info.min},
+                   {"max", info.max},
+                   {"help", info.help},
+                   {"choices", choices},
+                   {"needs_reopen", info.needs_reopen}};
+  if (info.off) flat["off"] = *info.off;
+  if (!info.only_with.empty()) flat["only_with"] = info.only_with;
+  return flat;
 }
 
 ParamInfo param_from(const Settings& flat, const std::string& who) {
   const Flat read{flat, "parameter of " + who};
+  ParamInfo full{};
+  full.off = false;
+  full.only_with = "key=value";
   for (const auto& [key, value] : flat)
-    if (!to_settings(ParamInfo{}).contains(key)) read.refuse(key, "is unknown in a parameter's record");
+    if (!to_settings(full).contains(key)) read.refuse(key, "is unknown in a parameter's record");
   ParamInfo info{.name = read.text("name"), .unit = read.text("unit", ""), .default_value = {}, .help = ""};
   const std::string kind = read.text("kind");
   if (info.name.empty() || info.name.find_first_of(",=|'\" \t\n") != std::string::npos)
@@ -257,7 +301,13 @@ ParamInfo param_from(const Settings& flat, const std::string& who) {
     at = end + 1;
   }
   info.needs_reopen = read.boolean("needs_reopen", false);
-  ParamSet(who, {info}).set({{info.name, info.default_value}});  // a default outside its own limits
+  info.only_with = read.text("only_with", "");
+  ParamSet checked(who, {info});
+  if (read.find("off")) {
+    checked.set({{info.name, read.at("off")}});
+    info.off = checked.value(info.name);
+  }
+  checked.set({{info.name, info.default_value}});  // a default outside its own limits
   return info;
 }
 

@@ -14,6 +14,13 @@
 
 namespace lightloop {
 
+/// What one kind of component takes of the energy: its events (conversions, cells read, phases held) and joules.
+struct CostPart {
+  std::string name;                          ///< "adc", "dac", "laser", "hold", "cells", ...
+  double frame_events = 0, frame_j = 0;      ///< per frame
+  double program_events = 0, program_j = 0;  ///< per program()
+};
+
 /// How long and how much energy the device takes. Valid for the present settings.
 struct CostModel {
   double frame_s = 0;    ///< one frame, input and output overlapped as the hardware does
@@ -21,6 +28,8 @@ struct CostModel {
   double program_s = 0;  ///< one program()
   double power_w = 0;    ///< drawn while frames run
   double program_j = 0;  ///< energy of one program()
+  /// Where it goes; what they leave of power_w * frame_s and of program_j is nobody's. Each name once; may be empty.
+  std::vector<CostPart> parts = {};
   double seconds(Index frames, Index batches = 0, Index programs = 0) const {
     return static_cast<double>(frames) * frame_s + static_cast<double>(batches) * batch_s +
            static_cast<double>(programs) * program_s;

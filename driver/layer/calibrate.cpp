@@ -69,10 +69,11 @@ void Layer::calibrate() {
     all.add(line);
   }
   if (all.spread() == 0)
-    throw Error("layer: calibration", "the programmed weights are all 0", "", "Program weights first.");
+    throw CalibrationError("layer: calibration", "nothing to compare answers with", "",
+                           "The programmed weights are all 0, or every answer was at the end of the ADC at any drive.");
   if (!(all.gain() > 0))
-    throw Error("layer: calibration", "gain " + std::to_string(all.gain()), "above 0",
-                "The answers do not follow the drive: check the device and its ADC range.");
+    throw CalibrationError("layer: calibration", "gain " + std::to_string(all.gain()), "above 0",
+                           "The answers do not follow the drive: check the device and its ADC range.");
   const bool column = s.params.text("compensation") == "column";
   double rest = 0;
   for (std::size_t i = 0; i < lines.size(); ++i) {

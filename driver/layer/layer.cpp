@@ -34,6 +34,19 @@ void decode(const Answer& answer, std::span<const float> zero, std::span<const f
 
 }  // namespace
 
+void LayerReport::add(const LayerReport& other) {
+  vectors += other.vectors;
+  frames += other.frames;
+  clipped_inputs += other.clipped_inputs;
+  saturated += other.saturated;
+  device_s += other.device_s;
+  device_j += other.device_j;
+  programs += other.programs;
+  program_s += other.program_s;
+  energy.add(other.energy);
+  macs += other.macs;
+}
+
 Layer::Layer(Session& session, Index n_in, Index n_out, const Settings& settings)
     : state_(std::make_unique<LayerState>(session, n_in, n_out, settings)) {}
 Layer::~Layer() = default;
@@ -58,6 +71,9 @@ void Layer::program(View<const float> w) {
   s.session.program(std::as_const(codes).frames());
   s.report.device_s += info.cost.program_s;
   s.report.device_j += info.cost.program_j;
+  ++s.report.programs;
+  s.report.program_s += info.cost.program_s;
+  s.report.energy.add_program(info.cost);
   s.forget_calibration();
   s.programmed = true;
 }

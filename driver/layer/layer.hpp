@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/param.hpp"
+#include "driver/api/energy.hpp"
 #include "driver/api/session.hpp"
 
 namespace lightloop {
@@ -30,8 +31,17 @@ struct LayerReport {
   std::int64_t clipped_inputs = 0;  ///< numbers beyond the input range, set to its end
   std::int64_t saturated = 0;       ///< output codes clipped in the frames that were used
   double device_s = 0, device_j = 0;
+  std::int64_t programs = 0;  ///< times weights were written
+  double program_s = 0;       ///< of device_s, what writing took
+  EnergyAccount energy;       ///< device_j by component
   /// Multiplications and additions in pairs asked for; joules per one of them is device_j / macs.
   double macs = 0;
+  void add(const LayerReport& other);
+};
+
+/// The device's answers do not follow the drive.
+struct CalibrationError : Error {
+  using Error::Error;
 };
 
 /// What calibrate() found.
@@ -70,8 +80,8 @@ class Layer {
   /// meshes what their ranks leave of the weights.
   View<const float> programmed() const;
   /// Shows random vectors and fits gain and offset of the answers to the programmed weights, one gain for all outputs
-  /// or one each (layer.compensation). Done again later it takes drift out. Throws Error when nothing was programmed or
-  /// the device does not answer to the drive.
+  /// or one each (layer.compensation). Done again later it takes drift out. Throws Error when nothing was programmed,
+  /// CalibrationError when the device does not answer to the drive.
   void calibrate();
   const LayerCalibration& calibration() const;
 

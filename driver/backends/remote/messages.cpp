@@ -48,6 +48,8 @@ void put(const ParamInfo& from, v1::Parameter& to) {
   to.set_help(from.help);
   for (const std::string& choice : from.choices) to.add_choices(choice);
   to.set_needs_reopen(from.needs_reopen);
+  if (from.off) put(*from.off, *to.mutable_off());
+  to.set_only_with(from.only_with);
 }
 
 // ---- formats
@@ -112,6 +114,14 @@ void put(Device& device, std::uint64_t max_bytes, v1::Description& to) {
   cost.set_program_s(info.cost.program_s);
   cost.set_power_w(info.cost.power_w);
   cost.set_program_j(info.cost.program_j);
+  for (const CostPart& part : info.cost.parts) {
+    v1::CostPart& one = *cost.add_parts();
+    one.set_name(clean(part.name));
+    one.set_frame_events(part.frame_events);
+    one.set_frame_j(part.frame_j);
+    one.set_program_events(part.program_events);
+    one.set_program_j(part.program_j);
+  }
   to.set_calibration_id(info.calibration_id);
   to.set_ensemble(device.ensemble() != nullptr);
   to.set_pairing(static_cast<v1::Pairing>(info.pairing));
@@ -133,6 +143,8 @@ std::vector<ParamInfo> take_parameters(const v1::Description& from) {
     ParamInfo info{one.name(), one.unit(), take(one.default_value()), one.min(), one.max(), one.help()};
     info.choices.assign(one.choices().begin(), one.choices().end());
     info.needs_reopen = one.needs_reopen();
+    if (one.has_off()) info.off = take(one.off());
+    info.only_with = one.only_with();
     infos.push_back(std::move(info));
   }
   return infos;
@@ -161,6 +173,8 @@ Described take(const v1::Description& from) {
   info.cost.program_s = from.cost().program_s();
   info.cost.power_w = from.cost().power_w();
   info.cost.program_j = from.cost().program_j();
+  for (const v1::CostPart& one : from.cost().parts())
+    info.cost.parts.push_back({one.name(), one.frame_events(), one.frame_j(), one.program_events(), one.program_j()});
   info.calibration_id = from.calibration_id();
   to.ensemble = from.ensemble();
   if (from.pairing() < 0 || from.pairing() > v1::UNKNOWN) nonsense("pairing", std::to_string(from.pairing()));

@@ -1,0 +1,94 @@
+#include "driver/api/energy.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "driver/api/description.hpp"
+
+namespace lightloop {
+namespace {
+
+/// 10 W for 1 ms: 10 mJ a frame, of which the ADC takes 2 and the laser 5; 3 J a programme, 1 of them writing.
+CostModel cost() {
+  CostModel model{.frame_s = 1e-3, .power_w = 10, .program_j = 3};
+  model.parts = {{"adc", 8, 2e-3, 0, 0}, {"laser", 1e6, 5e-3, 0, 0}, {"writing", 0, 0, 64, 1}};
+  return model;
+}
+
+double joules(const EnergyAccount& account, const std::string& name) {
+  for (const EnergyPart& part : account.parts())
+    if (part.name == name) return part.joules;
+  return -1;
+}
+
+}  // namespace
+
+TEST_CASE("the parts of an account add up to what was reported, and only grow") {
+  const CostModel model = cost();
+  EnergyAccount account;
+  double total = 0;
+  for (const int frames : {1, 7, 0, 30}) {
+    const std::vector<EnergyPart> before = account.parts();
+    account.add_frames(model, frames, model.joules(frames));
+    account.add_program(model);
+    total += model.joules(frames, 0, 1);
+    CHECK(account.joules() == Approx(total).epsilon(1e-12));
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      CHECK(account.parts()[i].joules >= before[i].joules);
+      CHECK(account.parts()[i].events >= before[i].events);
+    }
+  }
+  CHECK(joules(account, "adc") == Approx(38 * 2e-3));
+  CHECK(joules(account, "laser") == Approx(38 * 5e-3));
+  CHECK(joules(account, "writing") == Approx(4));
+  CHECK(joules(account, "other") == Approx(38 * 3e-3 + 4 * 2));
+}
+
+TEST_CASE("components that claim more than an instrument reports are scaled down, and nothing is left over") {
+  EnergyAccount account;
+  account.add_frames(cost(), 10, 35e-3);  // they claim 70 mJ
+  CHECK(account.joules() == Approx(35e-3));
+  CHECK(joules(account, "adc") == Approx(10e-3));
+  CHECK(joules(account, "other") == -1);
+}
+
+TEST_CASE("a description whose components take more than the device, or twice the same name, is refused") {
+  DeviceInfo info;
+  info.kind = "layer";
+  info.model = "test";
+  info.input = info.output = {{4}, 8, "code"};
+  info.cost = cost();
+  CHECK_NOTHROW(check_info(info, "test"));
+  const DeviceInfo again = info_from(to_settings(info), "test");
+  REQUIRE(again.cost.parts.size() == 3);
+  CHECK(again.cost.parts[1].name == "laser");
+  CHECK(again.cost.parts[1].frame_events == 1e6);
+  CHECK(again.cost.parts[2].program_j == 1);
+  info.cost.parts[0].frame_j = 6e-3;
+  CHECK_THROWS_AS(check_info(info, "test"), InvalidParameter);
+  info.cost = cost();
+  info.cost.parts[0].name = "laser";
+  CHECK_THROWS_AS(check_info(info, "test"), InvalidParameter);
+}
+
+TEST_CASE("a source of error keeps the value that takes it away on its way through flat settings") {
+  const ParamInfo noise{.name = "read_noise",
+                        .unit = "1",
+                        .default_value = 0.1,
+                        .min = 0,
+                        .max = 1,
+                        .help = "noise",
+                        .off = 0.0,
+                        .only_with = "law=a|b"};
+  const ParamInfo again = param_from(to_settings(noise), "test");
+  REQUIRE(again.off);
+  CHECK(*again.off == Value(0.0));
+  CHECK(again.only_with == "law=a|b");
+  Settings beyond = to_settings(noise);
+  beyond["off"] = 2.0;
+  CHECK_THROWS_AS(param_from(beyond, "test"), InvalidParameter);
+  CHECK_FALSE(
+      param_from(to_settings(ParamInfo{.name = "size", .unit = "1", .default_value = 1.0, .help = ""}), "t").off);
+}
+
+}  // namespace lightloop
