@@ -61,12 +61,23 @@ std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name
 }
 
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, Rule* rule) {
+  return evaluate(
+      net, data, loss,
+      [&net, rule](View<const float> x, Activations& out) {
+        if (!rule) return forward(net, x, out);
+        out.h.resize(static_cast<std::size_t>(net.layers()) + 1);
+        out.h.back().resize(x.rows(), net.widths().back());
+        rule->scores(net, x, out.h.back());
+      },
+      batch_for(net));
+}
+
+Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const ForwardPass& pass, Index batch) {
   check_fit(net, data);
   Activations activations;
   activations.h.resize(1);
-  Matrix<float> error, answers;
+  Matrix<float> error;
   std::vector<std::uint32_t> which;
-  const Index batch = batch_for(net);
   Index right = 0;
   double total = 0;
   for (Index first = 0; first < data.size(); first += batch) {
@@ -75,13 +86,8 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, Rule* ru
     std::iota(which.begin(), which.end(), static_cast<std::uint32_t>(first));
     activations.h[0].resize(count, data.features());
     data.gather(which, activations.h[0]);
-    if (rule) {
-      answers.resize(count, net.widths().back());
-      rule->scores(net, activations.h[0], answers);
-    } else {
-      forward(net, activations.h[0], activations);
-    }
-    const Matrix<float>& logits = rule ? answers : activations.h.back();
+    pass(activations.h[0], activations);
+    const Matrix<float>& logits = activations.h.back();
     error.resize(count, logits.cols());
     const std::span<const std::uint8_t> labels(data.labels.data() + first, static_cast<std::size_t>(count));
     total += output_error(loss, logits, labels, error);

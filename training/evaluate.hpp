@@ -1,5 +1,6 @@
 #pragma once
 // Scores a trained network on labelled data.
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +26,10 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::c
 /// parameters) are those of the run. Throws ShapeMismatch for another number of parameters.
 std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name, const Settings& settings,
                                      std::uint64_t seed, std::span<const float> own);
+/// A forward pass of another kind: leaves what `forward` of network.hpp leaves, x lying in out.h[0] already.
+using ForwardPass = std::function<void(View<const float> x, Activations& out)>;
+/// The same with another forward pass, asked for `batch` samples at a time.
+Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const ForwardPass& pass, Index batch);
 /// Checks data that came from a caller: one label per row, below `classes`; every value finite. Throws ShapeMismatch,
 /// OutOfRange, InvalidParameter.
 void check_data(const Dataset& data);

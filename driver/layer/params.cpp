@@ -55,6 +55,15 @@ std::vector<ParamInfo> layer_params() {
        "Tensor trains: relative error expected of a core as it is set; the train is chosen to err least with it"},
       {"calibration_vectors", "1", std::int64_t{64}, 2, 1e6, "Random vectors shown by calibrate()"},
       {"seed", "1", std::int64_t{0}, 0, 9007199254740992.0, "Of the calibration vectors"},
+      {"devices",
+       "",
+       text("auto"),
+       0,
+       0,
+       "Networks: a device for each tile of a layer, or one that is written anew for all; auto: each if it is "
+       "simulated",
+       {"auto", "each", "one"}},
+      {"calibrate", "", true, 0, 0, "Networks: calibrate() when their weights are written (in training: only once)"},
   };
 }
 

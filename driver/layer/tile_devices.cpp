@@ -1,0 +1,138 @@
+#include "driver/layer/tile_devices.hpp"
+
+#include <algorithm>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "driver/layer/layer.hpp"
+#include "driver/layer/state.hpp"
+
+namespace lightloop {
+namespace {
+
+const ParamInfo* named(const std::vector<ParamInfo>& params, const std::string& name) {
+  const auto found = std::ranges::find(params, name, &ParamInfo::name);
+  return found == params.end() ? nullptr : &*found;
+}
+
+/// Outputs that fit into so many rows of a device.
+Index outputs_in(Weights cells, Index rows) {
+  return cells == Weights::differential ? rows / 2 : cells == Weights::offset ? rows - 1 : rows;
+}
+
+std::optional<std::int64_t> whole(const Settings& settings, const std::string& key) {
+  const auto found = settings.find(key);
+  if (found == settings.end()) return {};
+  if (const auto* number = std::get_if<std::int64_t>(&found->second)) return *number;
+  if (const auto* number = std::get_if<double>(&found->second)) return static_cast<std::int64_t>(*number);
+  return {};
+}
+
+}  // namespace
+
+TileDevices::TileDevices(const Registry& registry, std::string address, Settings device, const Settings& layer,
+                         Index largest_in, Index largest_out)
+    : registry_(registry),
+      address_(std::move(address)),
+      device_(std::move(device)),
+      layer_(layer),
+      largest_in_(largest_in),
+      largest_out_(largest_out) {
+  ParamSet params("layer", layer_params());
+  params.set(layer);
+  const DeviceAddress parsed = parse_address(address_);
+  Settings given = parsed.settings;
+  for (const auto& [key, value] : device_) given[key] = value;
+  const std::string& sharing = params.text("devices");
+  shared_ = sharing == "one" || (sharing == "auto" && parsed.backend != "sim");
+  const std::vector<ParamInfo> choice = registry_.open_params(address_);
+  const auto choosable = [&](const char* name) -> std::optional<ParamInfo> {
+    const ParamInfo* info = named(choice, name);
+    return info && !device_.contains(name) ? std::optional(*info) : std::nullopt;
+  };
+  input_size_ = choosable("input.size");
+  output_size_ = choosable("output.size");
+  if (given.contains("seed"))
+    seed_ = whole(given, "seed");
+  else if (const ParamInfo* seed = named(choice, "seed"))
+    seed_ = whole({{"seed", seed->default_value}}, "seed");
+  const Weights cells = parse_weights(params.text("cells"));
+  std::optional<std::int64_t> in = whole(given, "input.size"), rows = whole(given, "output.size");
+  if (input_size_) in = static_cast<std::int64_t>(input_size_->max);
+  if (output_size_) rows = static_cast<std::int64_t>(output_size_->max);
+  if (!in || !rows) {
+    first_ = open_sized(largest_in, rows_needed(cells, largest_out), {});
+    const DeviceInfo& info = first_->session->info();
+    in = info.input.size();
+    rows = info.output.size();
+  }
+  most_in_ = static_cast<Index>(*in);
+  most_out_ = outputs_in(cells, static_cast<Index>(*rows));
+  if (most_in_ < 1 || most_out_ < 1)
+    throw ShapeMismatch("layer on " + address_, std::to_string(*in) + " -> " + std::to_string(*rows),
+                        "too small for one output with layer.cells = " + params.text("cells"));
+}
+
+std::shared_ptr<TileDevice> TileDevices::open_sized(Index n_in, Index rows, const Settings& extra) {
+  Settings settings = device_;
+  for (const auto& [info, size] : {std::pair{&input_size_, n_in}, std::pair{&output_size_, rows}})
+    if (*info)
+      settings[(*info)->name] = std::clamp(static_cast<std::int64_t>(size), static_cast<std::int64_t>((*info)->min),
+                                           static_cast<std::int64_t>((*info)->max));
+  if (seed_ && !opened_.empty()) settings["seed"] = *seed_ + static_cast<std::int64_t>(opened_.size());
+  for (const auto& [key, value] : extra) settings[key] = value;
+  auto device = std::make_shared<TileDevice>();
+  device->session = open_session(registry_, address_, settings);
+  return device;
+}
+
+std::shared_ptr<TileDevice> TileDevices::open(Index n_in, Index n_out, const Settings& extra) {
+  ParamSet params("layer", layer_params());
+  params.set(layer_);
+  const Weights cells = parse_weights(params.text("cells"));
+  if (shared_) {
+    if (!extra.empty())
+      throw Unsupported("layer.devices", "one device for all layers",
+                        "settings of one layer alone are wanted: " + format_settings(extra),
+                        "Give layer.devices=each.");
+    if (!first_)
+      first_ = open_sized(std::min(largest_in_, most_in_), rows_needed(cells, std::min(largest_out_, most_out_)), {});
+    if (opened_.empty()) opened_.push_back(first_);
+    return first_;
+  }
+  if (first_ && extra.empty()) {  // the one that was opened to know its size
+    opened_.push_back(std::move(first_));
+  } else {
+    first_.reset();
+    opened_.push_back(open_sized(n_in, rows_needed(cells, n_out), extra));
+  }
+  return opened_.back();
+}
+
+std::vector<std::byte> TileDevices::snapshot() const {
+  ByteWriter bytes;
+  bytes.put(static_cast<std::uint64_t>(opened_.size()));
+  for (const auto& device : opened_) {
+    const std::vector<std::byte> one = device->session->snapshot();
+    bytes.put(static_cast<std::uint64_t>(one.size()));
+    bytes.put_all(std::span<const std::byte>(one));
+  }
+  return bytes.take();
+}
+
+void TileDevices::restore(const std::vector<std::byte>& state) {
+  ByteReader bytes(state, "snapshot of the layers' devices");
+  if (bytes.get<std::uint64_t>() != opened_.size()) bytes.refuse("of another number of devices");
+  std::vector<std::vector<std::byte>> all;
+  for (std::size_t i = 0; i < opened_.size(); ++i) {
+    const auto one = bytes.take(static_cast<std::size_t>(bytes.get<std::uint64_t>()));
+    all.emplace_back(one.begin(), one.end());
+  }
+  bytes.done();
+  for (std::size_t i = 0; i < opened_.size(); ++i) {
+    opened_[i]->session->restore(all[i]);
+    opened_[i]->holder = nullptr;
+  }
+}
+
+}  // namespace lightloop

@@ -1,0 +1,62 @@
+#pragma once
+// The devices behind the tiles of large matrices: a new one for every tile, or one that is written anew for each.
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/api/registry.hpp"
+#include "driver/api/session.hpp"
+
+namespace lightloop {
+
+/// An open device, and who wrote its programme last.
+struct TileDevice {
+  std::unique_ptr<Session> session;
+  const void* holder = nullptr;
+};
+
+/// Opens devices of one string in the sizes that are wanted.
+///
+/// layer.devices = each: every tile gets a device of its own, of the tile's size where the size can be chosen; their
+/// seeds are the given one (or the model's default), plus 1, plus 2, ... in the order of opening, so that no two share
+/// their noise. one: all tiles share one device, which is as large as the largest of them or as it happens to be. auto:
+/// each for simulated devices (sim:), one for all others.
+class TileDevices {
+ public:
+  /// `device` are settings laid over the string ("session." keys are the session's), `layer` those of the "layer."
+  /// namespace, largest_in and largest_out the largest matrix to come. Opens a device only where its size cannot be
+  /// known otherwise. Throws as Registry::open.
+  TileDevices(const Registry& registry, std::string address, Settings device, const Settings& layer, Index largest_in,
+              Index largest_out);
+
+  const std::string& address() const { return address_; }
+  bool shared() const { return shared_; }
+  /// Largest part of a matrix that fits on one device.
+  Index most_inputs() const { return most_in_; }
+  Index most_outputs() const { return most_out_; }
+  /// A device for a part (n_in -> n_out) that fits; `extra` is laid over its settings.
+  std::shared_ptr<TileDevice> open(Index n_in, Index n_out, const Settings& extra = {});
+  const std::vector<std::shared_ptr<TileDevice>>& opened() const { return opened_; }
+
+  /// All opened devices' sessions; restore() after as many were opened again in the same way. Throws InvalidParameter.
+  std::vector<std::byte> snapshot() const;
+  void restore(const std::vector<std::byte>& state);
+
+ private:
+  std::shared_ptr<TileDevice> open_sized(Index n_in, Index rows, const Settings& extra);
+
+  const Registry& registry_;
+  std::string address_;
+  Settings device_;
+  Settings layer_;
+  bool shared_ = false;
+  Index largest_in_, largest_out_;
+  std::optional<ParamInfo> input_size_, output_size_;  ///< where they can be chosen
+  std::optional<std::int64_t> seed_;                   ///< of the first device, where there is such a setting
+  Index most_in_ = 0, most_out_ = 0;
+  std::shared_ptr<TileDevice> first_;  ///< opened already, given to nobody yet, or the shared one
+  std::vector<std::shared_ptr<TileDevice>> opened_;
+};
+
+}  // namespace lightloop

@@ -1,0 +1,193 @@
+#include "driver/layer/tiles.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+
+namespace lightloop {
+
+struct TiledLayer::Tile {
+  std::shared_ptr<TileDevice> device;
+  std::unique_ptr<Layer> layer;
+  Index first_in, n_in, first_out, n_out;
+  Matrix<float> w;     // only where the device is shared
+  bool stale = false;  // w is newer than what was written
+};
+
+namespace {
+
+void copy(View<const float> from, Matrix<float>& to) {
+  to.resize(from.rows(), from.cols());
+  for (Index r = 0; r < from.rows(); ++r) std::ranges::copy(from.row(r), to.row(r).begin());
+}
+
+void check(const char* what, View<const float> x, Index in, View<float> y, Index out) {
+  if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
+    throw ShapeMismatch(std::string("layer: ") + what,
+                        std::to_string(x.rows()) + " x " + std::to_string(x.cols()) + " -> " +
+                            std::to_string(y.rows()) + " x " + std::to_string(y.cols()),
+                        "rows x " + std::to_string(in) + " -> rows x " + std::to_string(out));
+}
+
+/// Writes with the calibration that was there, if any.
+void write(Layer& layer, View<const float> w, bool keep_calibration) {
+  if (!keep_calibration || !layer.calibration().done) return layer.program(w);
+  const std::vector<std::byte> calibration = layer.snapshot();
+  layer.program(w);
+  layer.restore(calibration);
+}
+
+}  // namespace
+
+TiledLayer::TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Settings& layer, const Settings& extra)
+    : n_in_(n_in), n_out_(n_out), shared_(devices.shared()) {
+  if (n_in < 1 || n_out < 1)
+    throw ShapeMismatch("layer", std::to_string(n_in) + " -> " + std::to_string(n_out), "at least 1 -> 1");
+  const Index wide = devices.most_inputs(), high = devices.most_outputs();
+  for (Index out = 0; out < n_out; out += high)
+    for (Index in = 0; in < n_in; in += wide) {
+      auto tile = std::make_unique<Tile>();
+      tile->first_in = in;
+      tile->n_in = std::min(wide, n_in - in);
+      tile->first_out = out;
+      tile->n_out = std::min(high, n_out - out);
+      tile->device = devices.open(tile->n_in, tile->n_out, extra);
+      tile->layer = std::make_unique<Layer>(*tile->device->session, tile->n_in, tile->n_out, layer);
+      tiles_.push_back(std::move(tile));
+    }
+}
+
+TiledLayer::~TiledLayer() = default;
+TiledLayer::TiledLayer(TiledLayer&&) noexcept = default;
+
+void TiledLayer::check_programmed() const {
+  if (!programmed_) throw Error("layer", "nothing was programmed", "", "Call program(weights) first.");
+}
+
+void TiledLayer::program(View<const float> w, bool keep_calibration) {
+  if (w.rows() != n_out_ || w.cols() != n_in_)
+    throw ShapeMismatch("layer: weights", std::to_string(w.rows()) + " x " + std::to_string(w.cols()),
+                        std::to_string(n_out_) + " x " + std::to_string(n_in_) + " (outputs x inputs)");
+  for (Index i = 0; i < w.rows(); ++i)
+    for (Index j = 0; j < w.cols(); ++j)
+      if (!std::isfinite(w(i, j)))
+        throw InvalidParameter("layer: weight (" + std::to_string(i) + ", " + std::to_string(j) + ")", "not finite");
+  programmed_ = false;
+  for (const auto& tile : tiles_) {
+    const View<const float> part = w.rows(tile->first_out, tile->n_out).cols(tile->first_in, tile->n_in);
+    if (!shared_) {
+      write(*tile->layer, part, keep_calibration);
+      continue;
+    }
+    copy(part, tile->w);
+    tile->stale = true;
+    if (keep_calibration) continue;
+    write(*tile->layer, part, false);  // forgets the calibration, and refuses what cannot be written
+    tile->device->holder = tile.get();
+    tile->stale = false;
+  }
+  programmed_ = true;
+}
+
+Layer& TiledLayer::ready(Tile& tile) {
+  if (shared_ && (tile.stale || tile.device->holder != &tile)) {
+    tile.device->holder = nullptr;
+    write(*tile.layer, tile.w, true);
+    tile.device->holder = &tile;
+    tile.stale = false;
+  }
+  return *tile.layer;
+}
+
+Matrix<float> TiledLayer::programmed() {
+  check_programmed();
+  Matrix<float> all(n_out_, n_in_);
+  for (const auto& tile : tiles_) {
+    const View<const float> part = ready(*tile).programmed();
+    for (Index i = 0; i < tile->n_out; ++i)
+      std::ranges::copy(part.row(i), all.row(tile->first_out + i).begin() + tile->first_in);
+  }
+  return all;
+}
+
+void TiledLayer::calibrate() {
+  check_programmed();
+  for (const auto& tile : tiles_) ready(*tile).calibrate();
+}
+
+void TiledLayer::forward(View<const float> x, View<float> y) {
+  check("forward()", x, n_in_, y, n_out_);
+  check_programmed();
+  for (const auto& tile : tiles_) {
+    const View<float> to = y.cols(tile->first_out, tile->n_out);
+    const View<const float> from = x.cols(tile->first_in, tile->n_in);
+    if (tile->first_in == 0) {
+      ready(*tile).forward(from, to);
+      continue;
+    }
+    part_.resize(x.rows(), tile->n_out);
+    ready(*tile).forward(from, part_);
+    for (Index r = 0; r < x.rows(); ++r)
+      for (Index i = 0; i < tile->n_out; ++i) to(r, i) += part_(r, i);
+  }
+}
+
+void TiledLayer::transposed(View<const float> x, View<float> y) {
+  check("transposed()", x, n_out_, y, n_in_);
+  check_programmed();
+  for (const auto& tile : tiles_) {
+    const View<float> to = y.cols(tile->first_in, tile->n_in);
+    const View<const float> from = x.cols(tile->first_out, tile->n_out);
+    if (tile->first_out == 0) {
+      ready(*tile).transposed(from, to);
+      continue;
+    }
+    part_.resize(x.rows(), tile->n_in);
+    ready(*tile).transposed(from, part_);
+    for (Index r = 0; r < x.rows(); ++r)
+      for (Index j = 0; j < tile->n_in; ++j) to(r, j) += part_(r, j);
+  }
+}
+
+LayerReport TiledLayer::report() const {
+  LayerReport all;
+  for (const auto& tile : tiles_) all.add(tile->layer->report());
+  all.vectors = tiles_.front()->layer->report().vectors;  // every tile has seen a part of each
+  return all;
+}
+
+LayerReport TiledLayer::expected(Index rows) const {
+  LayerReport all;
+  for (const auto& tile : tiles_) {
+    const CostModel& cost = tile->device->session->info().cost;
+    all.frames += rows;
+    all.device_s += cost.seconds(rows, 1, 1);
+    all.device_j += cost.joules(rows, 1, 1);
+  }
+  return all;
+}
+
+std::vector<std::byte> TiledLayer::snapshot() const {
+  ByteWriter bytes;
+  for (const auto& tile : tiles_) {
+    const std::vector<std::byte> one = tile->layer->snapshot();
+    bytes.put(static_cast<std::uint64_t>(one.size()));
+    bytes.put_all(std::span<const std::byte>(one));
+  }
+  return bytes.take();
+}
+
+void TiledLayer::restore(const std::vector<std::byte>& state) {
+  ByteReader bytes(state, "snapshot of a layer's tiles");
+  std::vector<std::vector<std::byte>> all;
+  for (std::size_t i = 0; i < tiles_.size(); ++i) {
+    const auto one = bytes.take(static_cast<std::size_t>(bytes.get<std::uint64_t>()));
+    all.emplace_back(one.begin(), one.end());
+  }
+  bytes.done();
+  for (std::size_t i = 0; i < tiles_.size(); ++i) tiles_[i]->layer->restore(all[i]);
+}
+
+}  // namespace lightloop

@@ -1,0 +1,58 @@
+#pragma once
+// A matrix product on as many devices as it takes, or on one that is written anew for every part.
+#include <memory>
+#include <vector>
+
+#include "driver/layer/layer.hpp"
+#include "driver/layer/tile_devices.hpp"
+
+namespace lightloop {
+
+/// y = x W^T, W (n_out, n_in) cut into tiles that fit on one device each: a Layer per tile, with its own scale and
+/// calibration. Products of tiles beside each other are added up in memory.
+///
+/// Where one device serves all tiles, every pass writes those tiles that the device does not hold: forward() with many
+/// rows at once writes less often. Writing is counted in report().
+class TiledLayer {
+ public:
+  /// Opens what is needed; `devices` must outlive the layer. `extra` are device settings of this layer alone. Throws as
+  /// Layer and Registry::open.
+  TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Settings& layer = {}, const Settings& extra = {});
+  ~TiledLayer();
+  TiledLayer(TiledLayer&&) noexcept;
+  TiledLayer& operator=(TiledLayer&&) = delete;
+
+  Index inputs() const { return n_in_; }
+  Index outputs() const { return n_out_; }
+  Index tiles() const { return static_cast<Index>(tiles_.size()); }
+
+  /// As Layer::program. With `keep_calibration` gains and offsets found before stay in use: for weights that change a
+  /// little, as in training.
+  void program(View<const float> w, bool keep_calibration = false);
+  /// The weights as the codes can hold them (n_out, n_in).
+  Matrix<float> programmed();
+  void calibrate();
+  void forward(View<const float> x, View<float> y);
+  void transposed(View<const float> x, View<float> y);
+  LayerReport report() const;  ///< of all tiles
+  /// Frames, seconds and joules of writing the weights once and showing so many rows, without repeats.
+  LayerReport expected(Index rows) const;
+
+  /// Calibrations; restore() after the same weights were programmed. Throws InvalidParameter.
+  std::vector<std::byte> snapshot() const;
+  void restore(const std::vector<std::byte>& state);
+
+ private:
+  struct Tile;
+  /// The tile's layer, its weights in the device.
+  Layer& ready(Tile& tile);
+  void check_programmed() const;
+
+  Index n_in_, n_out_;
+  bool shared_ = false;
+  bool programmed_ = false;
+  std::vector<std::unique_ptr<Tile>> tiles_;
+  Matrix<float> part_;  // workspace
+};
+
+}  // namespace lightloop

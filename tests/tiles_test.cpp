@@ -1,0 +1,216 @@
+// Matrices larger than a device, and networks whose products are made by devices.
+#include "driver/layer/tiles.hpp"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+#include "core/threads.hpp"
+#include "devices/catalogue.hpp"
+#include "training/analog.hpp"
+
+namespace lightloop {
+namespace {
+
+const Registry& registry() {
+  static const Registry all = [] {
+    Registry made;
+    add_devices(made);
+    return made;
+  }();
+  return all;
+}
+
+Matrix<float> uniform(Index rows, Index cols, float size, std::uint64_t set) {
+  Matrix<float> m(rows, cols);
+  Stream(6, set, Purpose::user).uniform(0, 0, m.flat());
+  for (float& value : m.flat()) value = size * (2 * value - 1);
+  return m;
+}
+
+/// Largest difference from x w^T, or from x w.
+double worst(const Matrix<float>& y, const Matrix<float>& x, const Matrix<float>& w, bool transposed = false) {
+  double most = 0;
+  for (Index r = 0; r < y.rows(); ++r)
+    for (Index i = 0; i < y.cols(); ++i) {
+      double sum = 0;
+      for (Index j = 0; j < x.cols(); ++j)
+        sum += static_cast<double>(x(r, j)) * static_cast<double>(transposed ? w(j, i) : w(i, j));
+      most = std::max(most, std::abs(sum - static_cast<double>(y(r, i))));
+    }
+  return most;
+}
+
+const std::string kFine = "sim:crossbar,preset=ideal,dac.bits=14,weight.bits=14,adc.bits=16,adc.range=30";
+
+std::vector<float> answers(const std::string& device, const Settings& layer, std::initializer_list<Index> cuts) {
+  TileDevices devices(registry(), device, {}, layer, 20, 13);
+  TiledLayer tiled(devices, 20, 13, layer);
+  tiled.program(uniform(13, 20, 3.0f, 1));
+  const Matrix<float> x = uniform(30, 20, 7.0f, 2);
+  Matrix<float> y(30, 13);
+  Index first = 0;
+  for (const Index n : cuts) {
+    tiled.forward(x.view().rows(first, n), y.view().rows(first, n));
+    first += n;
+  }
+  return {y.flat().begin(), y.flat().end()};
+}
+
+Network random_net() {
+  Network net({20, 16, 12, 5}, Activation::tanh);
+  net.initialise(3);
+  return net;
+}
+
+}  // namespace
+
+TEST_CASE("a matrix larger than the device is the product of its tiles, in both directions and for every scheme") {
+  const Matrix<float> w = uniform(13, 20, 3.0f, 1), x = uniform(30, 20, 7.0f, 2), g = uniform(30, 13, 0.2f, 3);
+  for (const char* cells : {"signed", "differential", "offset"})
+    for (const char* sharing : {"each", "one"}) {
+      INFO(cells << ", " << sharing);
+      const Settings layer{{"cells", std::string(cells)}, {"devices", std::string(sharing)}};
+      TileDevices devices(registry(), kFine + ",input.size=8,output.size=11", {}, layer, 20, 13);
+      TiledLayer tiled(devices, 20, 13, layer);
+      const Index rows = cells == std::string("signed") ? 2 : cells == std::string("offset") ? 2 : 3;
+      CHECK(tiled.tiles() == 3 * rows);
+      CHECK(devices.opened().size() == (sharing == std::string("one") ? 1u : static_cast<std::size_t>(3 * rows)));
+      CHECK_THROWS_AS(tiled.calibrate(), Error);
+      tiled.program(w);
+      Matrix<float> y(30, 13), back(30, 20);
+      tiled.forward(x, y);
+      tiled.transposed(g, back);
+      CHECK(worst(y, x, w) < 0.3);  // steps of 30 / 2^15 times 3 x 7, of a few tiles and rows
+      CHECK(worst(back, g, w, true) < 0.01);
+      CHECK(worst(y, x, tiled.programmed()) < 0.3);
+    }
+}
+
+TEST_CASE("one device for all tiles gives what a device for each gives, where there is no noise, and writes more") {
+  const std::string device = kFine + ",input.size=8,output.size=11";
+  CHECK(answers(device, {{"devices", std::string("one")}}, {30}) ==
+        answers(device, {{"devices", std::string("each")}}, {30}));
+  const Settings layer{{"devices", std::string("one")}};
+  TileDevices devices(registry(), device, {}, layer, 20, 13);
+  TiledLayer tiled(devices, 20, 13, layer);
+  tiled.program(uniform(13, 20, 3.0f, 1));
+  Matrix<float> x = uniform(4, 20, 1.0f, 2), y(4, 13);
+  const std::int64_t before = tiled.report().programs;
+  for (int i = 0; i < 3; ++i) tiled.forward(x, y);
+  CHECK(tiled.report().programs == before + 3 * 6);
+  CHECK(tiled.report().device_j == Approx(devices.opened()[0]->session->meter().device_j).epsilon(1e-9));
+}
+
+TEST_CASE(
+    "answers of tiles with noise depend neither on the cut of the batch nor on threads; no two tiles share noise") {
+  const std::string device = "sim:crossbar,adc.range=12,input.size=8,output.size=11,seed=4";
+  const int before = threads();
+  set_threads(1);
+  const auto whole = answers(device, {}, {30});
+  set_threads(3);
+  CHECK(whole == answers(device, {}, {1, 20, 9}));
+  set_threads(before);
+  TileDevices devices(registry(), device, {}, {}, 20, 13);
+  TiledLayer tiled(devices, 20, 13);
+  for (std::size_t i = 0; i < devices.opened().size(); ++i)
+    CHECK(devices.opened()[i]->session->settings().integer("seed") == 4 + static_cast<std::int64_t>(i));
+}
+
+TEST_CASE("the energy of a layer is the sum of its components, on crossbars and meshes, and grows with every frame") {
+  for (const char* device : {"sim:crossbar,preset=pcm", "sim:mzi_mesh"}) {
+    INFO(device);
+    TileDevices devices(registry(), device, {}, {}, 12, 7);
+    TiledLayer tiled(devices, 12, 7);
+    tiled.program(uniform(7, 12, 1.0f, 1));
+    tiled.calibrate();
+    Matrix<float> x = uniform(9, 12, 1.0f, 2), y(9, 7);
+    EnergyAccount before = tiled.report().energy;
+    for (int i = 0; i < 3; ++i) {
+      tiled.forward(x, y);
+      const LayerReport now = tiled.report();
+      CHECK(now.energy.joules() == Approx(now.device_j).epsilon(1e-9));
+      CHECK(now.device_j == Approx(devices.opened()[0]->session->meter().device_j).epsilon(1e-9));
+      REQUIRE(now.energy.parts().size() >= before.parts().size());
+      for (std::size_t p = 0; p < before.parts().size(); ++p) {
+        CHECK(now.energy.parts()[p].name != "other");
+        CHECK(now.energy.parts()[p].joules >= before.parts()[p].joules);
+      }
+      before = now.energy;
+    }
+    double conversions = 0;
+    for (const EnergyPart& part : before.parts())
+      if (part.name == "adc") conversions = part.events;
+    CHECK(conversions == static_cast<double>(tiled.report().frames * 7));
+  }
+}
+
+TEST_CASE("a network on devices without errors is the network; on noisy ones its answers belong to the samples") {
+  const Network net = random_net();
+  const Matrix<float> x = uniform(40, 20, 1.0f, 5);
+  Activations digital, analog;
+  forward(net, x, digital);
+  AnalogNetwork fine(registry(), analog_place(kFine, {}, 3), net);
+  CHECK_THROWS_AS(fine.forward(net, x, analog), Error);
+  fine.program(net);
+  fine.forward(net, x, analog);
+  for (std::size_t l = 1; l < 4; ++l)
+    for (Index i = 0; i < digital.h[l].size(); ++i)
+      CHECK(std::abs(digital.h[l].data()[i] - analog.h[l].data()[i]) < 0.02f);
+  const auto logits = [&](std::initializer_list<Index> cuts) {
+    AnalogNetwork noisy(registry(), analog_place("sim:crossbar", {{"device.adc.bits", std::int64_t{6}}}, 3), net);
+    noisy.program(net);
+    std::vector<float> all;
+    Index first = 0;
+    for (const Index n : cuts) {
+      Activations a;
+      noisy.forward(net, x.view().rows(first, n), a);
+      all.insert(all.end(), a.h.back().flat().begin(), a.h.back().flat().end());
+      first += n;
+    }
+    return all;
+  };
+  CHECK(logits({40}) == logits({7, 33}));
+  Network other({20, 16, 5}, Activation::tanh);
+  CHECK_THROWS_AS(fine.program(other), ShapeMismatch);
+}
+
+TEST_CASE("settings of one layer alone reach that layer, and a layer that is not there is refused") {
+  const Network net = random_net();
+  const Settings settings{{"device.adc.bits", std::int64_t{9}}, {"device.layer2.adc.bits", std::int64_t{6}}};
+  AnalogNetwork analog(registry(), analog_place("sim:crossbar", settings, 3), net);
+  const auto& opened = analog.devices().opened();
+  REQUIRE(opened.size() == 3);
+  CHECK(opened[0]->session->info().output.bits == 9);
+  CHECK(opened[1]->session->info().output.bits == 6);
+  CHECK(opened[2]->session->info().output.bits == 9);
+  CHECK_THROWS_AS(analog_place("sim:crossbar", {{"device.layer4.adc.bits", std::int64_t{6}}}, 3), OutOfRange);
+  CHECK_THROWS_AS(analog_place("sim:crossbar", {{"rule.k", 1.0}}, 3), UnknownName);
+  CHECK_THROWS_AS(AnalogNetwork(registry(), analog_place("sim:opu", {}, 3), net), Unsupported);
+}
+
+TEST_CASE("an analog network restored from a snapshot goes on with the same bits") {
+  const Network net = random_net();
+  const Matrix<float> x = uniform(10, 20, 1.0f, 5);
+  const AnalogPlace place = analog_place("sim:crossbar,preset=pcm", {}, 3);
+  AnalogNetwork whole(registry(), place, net), resumed(registry(), place, net);
+  Activations a, b;
+  whole.program(net);
+  whole.forward(net, x, a);
+  resumed.restore(whole.snapshot());
+  whole.program(net, true);
+  resumed.program(net, true);
+  whole.forward(net, x, a);
+  resumed.forward(net, x, b);
+  CHECK(std::equal(a.h.back().flat().begin(), a.h.back().flat().end(), b.h.back().flat().begin()));
+  Meter of_whole, of_resumed;
+  whole.add_meters(of_whole);
+  resumed.add_meters(of_resumed);
+  CHECK(of_whole.device_j == Approx(of_resumed.device_j).epsilon(1e-12));
+  auto wrong = whole.snapshot();
+  wrong.pop_back();
+  CHECK_THROWS_AS(resumed.restore(wrong), InvalidParameter);
+}
+
+}  // namespace lightloop

@@ -1,0 +1,180 @@
+#include "training/analog.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "training/elementwise.hpp"
+
+namespace lightloop {
+namespace {
+
+// Samples at a time. A device that is written anew for every tile sees many, so that writing is paid for; assumed: 8192
+// rows of a few thousand numbers fit into memory beside the data.
+constexpr Index kBatch = 512, kLargeBatch = 8192;
+
+Index largest(const std::vector<Index>& widths, std::size_t first) {
+  return *std::max_element(widths.begin() + static_cast<std::ptrdiff_t>(first), widths.end() - (first == 0 ? 1 : 0));
+}
+
+/// Takes "layer2.adc.bits" = 6 out of `settings` and puts it into the settings of layer 2.
+std::vector<Settings> take_own_settings(Settings& settings, Index layers) {
+  std::vector<Settings> own(static_cast<std::size_t>(layers));
+  for (auto one = settings.begin(); one != settings.end();) {
+    const std::string& key = one->first;
+    constexpr std::string_view kWord = "layer";
+    const std::size_t dot = key.find('.');
+    Index number = 0;
+    bool of_layer = key.starts_with(kWord) && dot != std::string::npos;
+    if (of_layer) {
+      const auto [end, error] = std::from_chars(key.data() + kWord.size(), key.data() + dot, number);
+      of_layer = error == std::errc{} && end == key.data() + dot;
+    }
+    if (!of_layer) {
+      ++one;
+      continue;
+    }
+    if (number < 1 || number > layers)
+      throw OutOfRange("setting " + key, "layer " + std::to_string(number),
+                       "the net has " + std::to_string(layers) + " layers");
+    own[static_cast<std::size_t>(number) - 1][key.substr(dot + 1)] = one->second;
+    one = settings.erase(one);
+  }
+  return own;
+}
+
+}  // namespace
+
+AnalogPlace analog_place(const std::string& device, const Settings& all, Index layers) {
+  for (const auto& [key, value] : all)
+    if (!key.starts_with("device.") && !key.starts_with("layer.") && !key.starts_with("session."))
+      throw UnknownName("setting", key, "", "settings of analog layers begin with device., layer. or session.");
+  AnalogPlace place{.device = device, .settings = below(all, "device"), .layer = below(all, "layer")};
+  place.own = take_own_settings(place.settings, layers);
+  for (const auto& [key, value] : below(all, "session")) place.settings["session." + key] = value;
+  return place;
+}
+
+AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place, const Network& net)
+    : widths_(net.widths()) {
+  if (net.model())
+    throw Unsupported("net " + net.text() + " on " + place.device, "layers that are not dense",
+                      "widths such as 784-128-10", "In PyTorch, ll.torch.convert takes convolutions too.");
+  const std::vector<Index>& widths = widths_;
+  ParamSet layer("layer", layer_params());
+  layer.set(place.layer);
+  calibrates_ = layer.boolean("calibrate");
+  devices_ = std::make_unique<TileDevices>(registry, place.device, place.settings, place.layer, largest(widths, 0),
+                                           largest(widths, 1));
+  layers_.reserve(widths.size() - 1);
+  for (std::size_t l = 0; l + 1 < widths.size(); ++l)
+    layers_.emplace_back(*devices_, widths[l], widths[l + 1], place.layer,
+                         l < place.own.size() ? place.own[l] : Settings{});
+}
+
+void AnalogNetwork::program(const Network& net, bool keep_calibration) {
+  if (net.widths() != widths_)
+    throw ShapeMismatch("analog network", to_string(net.widths()), "its devices were opened for " + to_string(widths_));
+  const bool keep = keep_calibration && programmed_;
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    layers_[l].program(net.weights(static_cast<Index>(l)), keep);
+    if (!keep && calibrates_) layers_[l].calibrate();
+  }
+  programmed_ = true;
+}
+
+void AnalogNetwork::forward(const Network& net, View<const float> x, Activations& out) {
+  if (!programmed_) throw Error("analog network", "nothing was programmed", "", "Call program(net) first.");
+  out.h.resize(layers_.size() + 1);
+  if (x.data() != out.h[0].data()) {
+    out.h[0].resize(x.rows(), x.cols());
+    for (Index r = 0; r < x.rows(); ++r) std::ranges::copy(x.row(r), out.h[0].row(r).begin());
+  }
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    Matrix<float>& output = out.h[l + 1];
+    output.resize(x.rows(), widths_[l + 1]);
+    layers_[l].forward(out.h[l], output);
+    const auto layer = static_cast<Index>(l);
+    for_rows(output.rows(), output.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r)
+        bias_and_activate(net.activation(layer), net.bias(layer), output.row(r));
+    });
+  }
+}
+
+Evaluation AnalogNetwork::evaluate(const Network& net, const Dataset& data, Loss loss) {
+  const bool rewritten = devices_->shared() && std::ranges::any_of(layers_, [this](const TiledLayer& layer) {
+                           return layers_.size() > 1 || layer.tiles() > 1;
+                         });
+  return lightloop::evaluate(
+      net, data, loss, [&](View<const float> x, Activations& out) { forward(net, x, out); },
+      rewritten ? kLargeBatch : kBatch);
+}
+
+std::vector<LayerReport> AnalogNetwork::reports() const {
+  std::vector<LayerReport> all;
+  for (const TiledLayer& layer : layers_) all.push_back(layer.report());
+  return all;
+}
+
+LayerReport AnalogNetwork::report() const {
+  LayerReport all;
+  for (const TiledLayer& layer : layers_) all.add(layer.report());
+  return all;
+}
+
+void AnalogNetwork::add_expected(Index steps, Index rows, std::int64_t& frames, double& seconds, double& joules) const {
+  for (const TiledLayer& layer : layers_) {
+    const LayerReport one = layer.expected(rows);
+    frames += steps * one.frames;
+    seconds += static_cast<double>(steps) * one.device_s;
+    joules += static_cast<double>(steps) * one.device_j;
+  }
+}
+
+void AnalogNetwork::add_meters(Meter& sum) const {
+  for (const auto& device : devices_->opened()) {
+    const Meter one = device->session->meter();
+    sum.frames += one.frames;
+    sum.batches += one.batches;
+    sum.programs += one.programs;
+    sum.codes += one.codes;
+    sum.saturated += one.saturated;
+    sum.device_s += one.device_s;
+    sum.device_j += one.device_j;
+    sum.retries += one.retries;
+    sum.discarded += one.discarded;
+    sum.checks += one.checks;
+    sum.losses += one.losses;
+    sum.reopened += one.reopened;
+  }
+}
+
+std::vector<std::byte> AnalogNetwork::snapshot() const {
+  ByteWriter bytes;
+  const auto put = [&bytes](const std::vector<std::byte>& part) {
+    bytes.put(static_cast<std::uint64_t>(part.size()));
+    bytes.put_all(std::span<const std::byte>(part));
+  };
+  bytes.put(programmed_);
+  put(devices_->snapshot());
+  for (const TiledLayer& layer : layers_) put(layer.snapshot());
+  return bytes.take();
+}
+
+void AnalogNetwork::restore(const std::vector<std::byte>& state) {
+  ByteReader bytes(state, "snapshot of an analog network");
+  const bool programmed = bytes.get<bool>();
+  std::vector<std::vector<std::byte>> parts;
+  for (std::size_t i = 0; i < layers_.size() + 1; ++i) {
+    const auto part = bytes.take(static_cast<std::size_t>(bytes.get<std::uint64_t>()));
+    parts.emplace_back(part.begin(), part.end());
+  }
+  bytes.done();
+  devices_->restore(parts[0]);
+  for (std::size_t l = 0; l < layers_.size(); ++l) layers_[l].restore(parts[l + 1]);
+  programmed_ = programmed;
+}
+
+}  // namespace lightloop

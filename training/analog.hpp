@@ -1,0 +1,65 @@
+#pragma once
+// A network whose matrix products are made by analog devices; biases and non-linearities stay digital.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "driver/layer/tiles.hpp"
+#include "training/evaluate.hpp"
+#include "training/network.hpp"
+
+namespace lightloop {
+
+/// Where the layers of a network run.
+struct AnalogPlace {
+  std::string device;              ///< one device string for all layers
+  Settings settings = {};          ///< laid over it; "session." keys are the session's
+  Settings layer = {};             ///< the "layer." namespace, without that prefix
+  std::vector<Settings> own = {};  ///< per layer, laid over `settings`; may be shorter than the net
+};
+
+/// From settings of the namespaces "device.", "layer." and "session."; "device.layer2.adc.bits" goes to layer 2 alone
+/// (counted from 1). Throws UnknownName for another namespace, OutOfRange for a layer that `layers` layers do not have.
+AnalogPlace analog_place(const std::string& device, const Settings& all, Index layers);
+
+/// The dense layers of one network, a TiledLayer each, on devices of one string.
+///
+/// Randomness: what the devices draw; every tile has a device with a seed of its own (TileDevices), and read noise
+/// belongs to the row's place among all rows that were shown, so that batches may be cut anywhere.
+class AnalogNetwork {
+ public:
+  /// Opens the devices; shows nothing. `registry` must outlive it. Throws as TiledLayer, and Unsupported for a
+  /// net of other layers than dense ones.
+  AnalogNetwork(const Registry& registry, const AnalogPlace& place, const Network& net);
+
+  /// Writes the weights into the devices. Without `keep_calibration` (or the first time) the layers are calibrated,
+  /// unless layer.calibrate is off. Throws ShapeMismatch for another net.
+  void program(const Network& net, bool keep_calibration = false);
+  /// As forward() of network.hpp. Throws Error before program().
+  void forward(const Network& net, View<const float> x, Activations& out);
+  /// The programmed network on labelled data, as many samples at a time as its devices like.
+  Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy);
+
+  std::size_t layers() const { return layers_.size(); }
+  TiledLayer& layer(std::size_t i) { return layers_[i]; }
+  std::vector<LayerReport> reports() const;
+  LayerReport report() const;         ///< of all layers together
+  void add_meters(Meter& sum) const;  ///< of all devices
+  /// Adds what so many times writing the weights and showing so many rows will cost, without repeats.
+  void add_expected(Index steps, Index rows, std::int64_t& frames, double& seconds, double& joules) const;
+  const TileDevices& devices() const { return *devices_; }
+
+  /// Devices and calibrations. restore() into one made in the same way; the next thing to do is program() with
+  /// keep_calibration. Throws InvalidParameter.
+  std::vector<std::byte> snapshot() const;
+  void restore(const std::vector<std::byte>& state);
+
+ private:
+  std::vector<Index> widths_;
+  bool calibrates_ = true;
+  bool programmed_ = false;  ///< and calibrated
+  std::unique_ptr<TileDevices> devices_;
+  std::vector<TiledLayer> layers_;
+};
+
+}  // namespace lightloop
