@@ -1,0 +1,45 @@
+#pragma once
+// Which source of error of a device costs a network how much: each switched on alone, and off alone.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "training/report/trial.hpp"
+
+namespace lightloop {
+
+/// One source of error.
+struct SensitivityRow {
+  std::string name, unit;
+  Value value, off;        ///< as configured; the value that takes it away
+  Spread alone, without;   ///< accuracy with only this source, and with all but this one
+  double lost_alone = 0;   ///< accuracy lost when it comes alone
+  double won_without = 0;  ///< accuracy won when it alone goes
+  double error_alone = 0;  ///< relative rms error of the layers with only this source
+  double enob_alone = 0;
+  double enob_without = 0, enob_without_predicted = 0;  ///< measured; from the others' errors alone
+};
+
+struct Sensitivity {
+  std::string device;
+  double digital_accuracy = 0;
+  Spread none, all;  ///< accuracy with every source off, and with all on
+  double error_none = 0, error_all = 0;
+  /// Of the layers with all sources on: measured, and predicted from the errors that each makes alone, taken as
+  /// independent: e^2 = e_0^2 + sum_i (e_i^2 - e_0^2), e_0 with all off.
+  double enob_measured = 0, enob_predicted = 0;
+  std::vector<SensitivityRow> rows;  ///< by accuracy lost, then by error, the worst first
+  Index repeats = 0, samples = 0;
+  std::vector<LayerReport> cost;  ///< per layer, one deployment with all sources on
+  double sample_j = 0;
+};
+
+/// Deploys the network (2 sources + 2) repeats times. `progress` is told how many deployments are done, of how many;
+/// false stops with Cancelled. Throws as Trial, Cancelled.
+Sensitivity sensitivity(const Trial& trial, const std::string& device,
+                        const std::function<bool(Index, Index)>& progress = {});
+
+/// A file of kind "sensitivity", for `lightloop plot`. Throws FileError.
+void save(const Sensitivity& report, const std::string& path);
+
+}  // namespace lightloop

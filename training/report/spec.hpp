@@ -1,0 +1,59 @@
+#pragma once
+// The cheapest components with which a network still works: how coarse, noisy and weak may they be?
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "training/report/trial.hpp"
+
+namespace lightloop {
+
+struct SpecOptions {
+  double drop = 0.005;                 ///< accuracy that may be lost, as a fraction, against the digital network
+  double confidence = 0.95;            ///< one-sided, over the devices' randomness (Student's law of the repeats)
+  std::vector<std::string> over = {};  ///< parameters to relax: sources of error, by their names in the device
+  bool per_layer = true;               ///< let every layer go on alone from the common solution
+};
+
+/// A parameter that was relaxed.
+struct SpecAxis {
+  std::string name, unit;
+  Value asked, best;               ///< as configured; with the source taken away
+  Value alone;                     ///< the worst that is good enough while the others are at their best
+  Value value;                     ///< the worst together with the others; the best of the layers where they differ
+  std::vector<Value> layers = {};  ///< per layer, where they differ; empty otherwise
+  bool priced = false;             ///< the energy of a sample depends on it
+  bool at_end = false;             ///< `value` is as bad as the device can be
+};
+
+struct Spec {
+  std::string device;
+  std::vector<SpecAxis> axes;
+  double digital_accuracy = 0, drop = 0, confidence = 0;
+  Spread accuracy_asked, accuracy_best, accuracy;  ///< as configured; all axes at their best; of the solution
+  double lost_bound = 0;  ///< the accuracy lost is below this with the stated confidence, on fresh seeds
+  bool reached = false;   ///< lost_bound <= drop
+  double asked_j = 0, common_j = 0, sample_j = 0;  ///< energy of a sample: as configured, common solution, solution
+  std::vector<LayerReport> layers;                 ///< of one deployment of the solution
+  Index deployments = 0, tightened = 0;  ///< networks deployed; steps taken back because fresh seeds disagreed
+  Index repeats = 0, samples = 0;
+};
+
+/// Relaxes the parameters as far as the accuracy allows, by bisection along a grid of each (whole numbers; reals in
+/// steps of a fifth of an octave or of 48 to the range), taking for granted that worse parameters do not make the
+/// network better:
+///   1. each alone, the others at their best: how far it can go at all;
+///   2. all together, the same part of these ways; then each alone again, the one first that saves most energy;
+///   3. each priced one in each layer alone, the layer first that takes most energy.
+/// A point is good enough when the mean loss of the repeats + t * standard error <= drop, and clipping does not make
+/// the layers show more than 5 % of frames again. The solution is measured again with twice as many repeats of fresh
+/// seeds and a bound of that confidence; where it fails, all that were relaxed go one step back and fresh seeds are
+/// drawn, each time at half the chance of error left, until it holds. Energy decides only among parameters that have a
+/// price; the others say what may be tolerated. Throws UnknownName for a parameter that is no source of error,
+/// Unsupported where even the best is not good enough, OutOfRange for a drop or confidence that makes no sense,
+/// Cancelled when `progress` says false.
+Spec find_spec(const Trial& trial, const std::string& device, const SpecOptions& options,
+               const std::function<bool(const std::string&)>& progress = {});
+
+}  // namespace lightloop

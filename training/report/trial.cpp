@@ -1,0 +1,163 @@
+#include "training/report/trial.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "core/error.hpp"
+#include "core/linalg.hpp"
+
+namespace lightloop {
+namespace {
+
+constexpr Index kErrorRows = 256;          // rows that errors are measured on: 1 % of an rms of a few thousand numbers
+constexpr std::int64_t kSeedStep = 10007;  // between two repeats: more than a network has tiles (assumed)
+
+/// Evenly spaced samples of `data`.
+Dataset thinned(const Dataset& data, Index samples) {
+  const Index n = samples == 0 ? data.size() : std::min(samples, data.size());
+  Dataset some;
+  some.name = data.name;
+  some.source = data.source;
+  some.sample_shape = data.sample_shape;
+  some.classes = data.classes;
+  some.floats.resize(n, data.features());
+  std::vector<std::uint32_t> which(static_cast<std::size_t>(n));
+  for (Index i = 0; i < n; ++i) {
+    which[static_cast<std::size_t>(i)] = static_cast<std::uint32_t>(i * data.size() / n);
+    some.labels.push_back(data.labels[which[static_cast<std::size_t>(i)]]);
+  }
+  data.gather(which, some.floats);
+  return some;
+}
+
+/// "key=value|value" against the settings.
+bool in_force(const ParamInfo& info, const ParamSet& settings) {
+  const std::size_t equals = info.only_with.find('=');
+  if (equals == std::string::npos) return true;
+  const std::string key = info.only_with.substr(0, equals), wanted = '|' + info.only_with.substr(equals + 1) + '|';
+  return settings.has(key) && wanted.find('|' + to_string(settings.value(key)) + '|') != std::string::npos;
+}
+
+/// P(T <= t), Student's law with n degrees of freedom: the finite series in theta = atan(t / sqrt(n)).
+double student_cdf(double t, Index n) {
+  const double theta = std::atan(t / std::sqrt(static_cast<double>(n))), c = std::cos(theta), s = std::sin(theta);
+  double term = n % 2 == 1 ? c : 1, sum = 0;
+  for (Index k = n % 2 == 1 ? 1 : 0; k <= n - 2; k += 2) {
+    sum += term;
+    term *= c * c * static_cast<double>(k + 1) / static_cast<double>(k + 2);
+  }
+  return n % 2 == 1 ? 0.5 + (theta + s * sum) / std::numbers::pi : 0.5 + 0.5 * s * sum;
+}
+
+}  // namespace
+
+double Spread::standard_error() const { return n > 0 ? sd / std::sqrt(static_cast<double>(n)) : 0; }
+
+Spread spread(const std::vector<double>& values) {
+  Spread all;
+  all.n = static_cast<Index>(values.size());
+  for (const double value : values) all.mean += value / static_cast<double>(all.n);
+  for (const double value : values) all.sd += (value - all.mean) * (value - all.mean);
+  all.sd = all.n > 1 ? std::sqrt(all.sd / static_cast<double>(all.n - 1)) : 0;
+  return all;
+}
+
+double student_quantile(double p, Index freedom) {
+  if (!(p > 0.5 && p < 1) || freedom < 1)
+    throw OutOfRange("confidence", std::to_string(p), "above 0.5, below 1, with two repeats at least");
+  double low = 0, high = 1;
+  while (student_cdf(high, freedom) < p) high *= 2;
+  for (int i = 0; i < 60; ++i) (student_cdf((low + high) / 2, freedom) < p ? low : high) = (low + high) / 2;
+  return high;
+}
+
+double enob(double relative_error) {
+  if (relative_error <= 0) return std::numeric_limits<double>::infinity();
+  return (-20 * std::log10(relative_error) - 1.76) / 6.02;
+}
+
+double TrialResult::relative_error() const {
+  double sum = 0;
+  for (const double one : error) sum += one * one;
+  return std::sqrt(sum / static_cast<double>(error.size()));
+}
+
+Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, const Dataset& data, Loss loss,
+             TrialOptions options)
+    : registry_(registry), place_(std::move(place)), net_(net), loss_(loss), options_(options) {
+  if (options.repeats < 1 || options.samples < 0)
+    throw OutOfRange("repeats and samples", std::to_string(options.repeats) + ", " + std::to_string(options.samples),
+                     "at least 1 and 0");
+  check_fit(net, data);
+  data_ = thinned(data, options.samples);
+  digital_ = evaluate(net, data_, loss).accuracy;
+  const Index rows = std::min(kErrorRows, data_.size());
+  lightloop::forward(net, data_.floats.view().rows(0, rows), digital_activations_);
+  const AnalogNetwork once(registry_, place_, net);
+  shared_ = once.devices().shared();
+  settings_ = once.devices().opened().front()->session->settings();
+  for (const ParamInfo& info : settings_.infos()) {
+    if (!info.off) continue;
+    if (!in_force(info, settings_))
+      asleep_.push_back(info.name);
+    else if (settings_.value(info.name) != *info.off ||
+             std::ranges::any_of(place_.own, [&](const Settings& own) { return own.contains(info.name); }))
+      sources_.push_back(info.name);
+  }
+}
+
+Variant Trial::without(const std::vector<std::string>& sources) const {
+  Variant variant{{}, place_.own};
+  const auto take_away = [&](const std::string& name) {
+    const auto info = std::ranges::find(settings_.infos(), name, &ParamInfo::name);
+    if (info == settings_.infos().end() || !info->off)
+      throw UnknownName("source of error", name, "", "`lightloop devices` lists them with the value that is \"off\".");
+    variant.settings[name] = *info->off;
+    for (Settings& own : variant.own) own.erase(name);
+  };
+  for (const std::string& name : asleep_) take_away(name);
+  for (const std::string& name : sources) take_away(name);
+  return variant;
+}
+
+TrialResult Trial::run(const Variant& variant, Index repeat) const {
+  AnalogPlace place = place_;
+  for (const auto& [key, value] : variant.settings) place.settings[key] = value;
+  place.own = variant.own;
+  if (settings_.has("seed")) place.settings["seed"] = settings_.integer("seed") + kSeedStep * repeat;
+  AnalogNetwork analog(registry_, place, net_);
+  try {
+    analog.program(net_);
+  } catch (const CalibrationError&) {
+    TrialResult useless;
+    useless.error.assign(analog.layers(), 1.0);
+    useless.layers = analog.reports();
+    useless.samples = data_.size();
+    return useless;
+  }
+  const double written_j = analog.report().device_j;
+  TrialResult result;
+  result.accuracy = analog.evaluate(net_, data_, loss_).accuracy;
+  result.samples = data_.size();
+  result.layers = analog.reports();
+  result.sample_j = (analog.report().device_j - written_j) / static_cast<double>(data_.size());
+  for (std::size_t l = 0; l < analog.layers(); ++l) {
+    const Matrix<float>& x = digital_activations_.h[l];
+    const View<const float> w = net_.weights(static_cast<Index>(l));
+    Matrix<float> wanted(x.rows(), w.rows()), answer(x.rows(), w.rows());
+    gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, wanted);
+    analog.layer(l).forward(x, answer);
+    double error = 0, size = 0;
+    for (Index i = 0; i < wanted.size(); ++i) {
+      const auto exact = static_cast<double>(wanted.data()[i]), off = static_cast<double>(answer.data()[i]) - exact;
+      error += off * off;
+      size += exact * exact;
+    }
+    result.error.push_back(size > 0 ? std::sqrt(error / size) : 0);
+  }
+  return result;
+}
+
+}  // namespace lightloop

@@ -1,0 +1,80 @@
+#pragma once
+// One network, deployed again and again on devices of one string with some of their sources of error switched.
+#include <string>
+#include <vector>
+
+#include "training/analog.hpp"
+
+namespace lightloop {
+
+/// Mean, sample standard deviation and number of repeated measurements.
+struct Spread {
+  double mean = 0, sd = 0;
+  Index n = 0;
+  double standard_error() const;
+};
+Spread spread(const std::vector<double>& values);
+
+/// The t with P(T <= t) = p of Student's law with `freedom` degrees; p above 0.5. Throws OutOfRange.
+double student_quantile(double p, Index freedom);
+
+/// Effective number of bits of a signal with this relative rms error: (SINAD_dB - 1.76) / 6.02. Infinite for 0.
+double enob(double relative_error);
+
+struct TrialOptions {
+  Index repeats = 5;     ///< each with other seeds: other fabrication, programming and read noise
+  Index samples = 1000;  ///< of the data, evenly spaced; 0: all
+};
+
+/// What one deployment gave.
+struct TrialResult {
+  double accuracy = 0;        ///< 0 where calibration finds no answer to the drive
+  std::vector<double> error;  ///< per layer: rms of answer - product, over rms of the product, for the same inputs
+  std::vector<LayerReport> layers;
+  Index samples = 0;
+  /// Energy of one sample once the weights are written.
+  double sample_j = 0;
+  double relative_error() const;  ///< rms over the layers
+};
+
+/// Some parameters of the devices and what they are, beside those asked for.
+struct Variant {
+  Settings settings;          ///< of all layers
+  std::vector<Settings> own;  ///< per layer; may be shorter than the net
+};
+
+class Trial {
+ public:
+  /// Opens the devices once to learn their settings. Throws InvalidParameter kinds.
+  Trial(const Registry& registry, AnalogPlace place, const Network& net, const Dataset& data, Loss loss,
+        TrialOptions options);
+
+  /// Settings of the devices as they were asked for.
+  const ParamSet& settings() const { return settings_; }
+  /// Sources of error that are there: declared (ParamInfo::off), not at that value, in force (ParamInfo::only_with).
+  const std::vector<std::string>& sources() const { return sources_; }
+  /// The settings that take the given sources away; those not in force are always taken away, so that switching another
+  /// setting does not bring them in.
+  Variant without(const std::vector<std::string>& sources) const;
+  /// Deploys a variant with the seeds of repeat number `repeat`, scores it and measures its errors.
+  TrialResult run(const Variant& variant, Index repeat) const;
+  double digital_accuracy() const { return digital_; }
+  const TrialOptions& options() const { return options_; }
+  Index layers() const { return net_.layers(); }
+  bool shares_device() const { return shared_; }  ///< all layers one device: none can have settings of its own
+
+ private:
+  const Registry& registry_;
+  AnalogPlace place_;
+  const Network& net_;
+  Dataset data_;
+  Loss loss_;
+  TrialOptions options_;
+  ParamSet settings_;
+  std::vector<std::string> sources_, asleep_;
+  double digital_ = 0;
+  bool shared_ = false;
+  Activations digital_activations_;  ///< of the rows that errors are measured on
+};
+
+}  // namespace lightloop
