@@ -4,12 +4,13 @@
 
 #include "core/error.hpp"
 #include "driver/api/session_policy.hpp"
+#include "driver/layer/layer.hpp"
 #include "training/layers/architecture.hpp"
 
 namespace lightloop {
 namespace {
 
-constexpr const char* kNamespaces[] = {"train.", "rule.", "projection.", "device.", "session."};
+constexpr const char* kNamespaces[] = {"train.", "rule.", "projection.", "device.", "layer.", "session."};
 
 void check_namespaces(const TrainSettings& settings) {
   for (const auto& [key, value] : settings) {
@@ -21,7 +22,7 @@ void check_namespaces(const TrainSettings& settings) {
       names.push_back("train." + info.name);
       names.push_back(info.name);
     }
-    std::string hint = "settings begin with train., rule., projection., device. or session.";
+    std::string hint = "settings begin with train., rule., projection., device., layer. or session.";
     if (const auto near = nearest(key, names))
       hint = "did you mean " + (near->starts_with("train.") ? *near : "train." + *near) + "?";
     throw UnknownName("setting", key, "", hint);
@@ -107,6 +108,9 @@ void check_device_use(const TrainConfig& config) {
                            "leave train.record out, or start the run anew");
   if (!record.empty() && record == config.train.text("out"))
     throw InvalidParameter("train.record", record, "train.out names the same file", "give two names");
+  if (config.train.text("layers").empty() && !config.layer.empty())
+    throw InvalidParameter("layer." + config.layer.begin()->first, to_string(config.layer.begin()->second),
+                           "no layer runs on a device", "give train.layers (sim:crossbar), or leave it out");
   if (config.digital() && !matrix) {
     if (!config.projection.empty())
       throw InvalidParameter("projection." + config.projection.begin()->first,
@@ -139,6 +143,8 @@ TrainConfig resolve_config(const TrainSettings& settings) {
   config.projection = below(settings, "projection");
   config.device = below(settings, "device");
   config.session = below(settings, "session");
+  config.layer = below(settings, "layer");
+  ParamSet("layer", layer_params()).set(config.layer);
   ParamSet("session", session_params()).set(config.session);
   shortcut(config.train, "encoding", config.projection);
   shortcut(config.train, "readout", config.projection);
@@ -181,8 +187,9 @@ std::vector<TrainSettings> baselines(const TrainSettings& settings) {
     TrainSettings run;
     for (const auto& [key, value] : settings) {
       const bool of_device = key.starts_with("projection.") || key.starts_with("device.") ||
-                             key.starts_with("session.") || key == "train.device" || key == "train.encoding" ||
-                             key == "train.readout" || key == "train.record";
+                             key.starts_with("session.") || key.starts_with("layer.") || key == "train.layers" ||
+                             key == "train.device" || key == "train.encoding" || key == "train.readout" ||
+                             key == "train.record";
       const bool of_file = key == "train.out" || key == "train.resume" || key == "train.baseline";
       if (!of_device && !of_file && !key.starts_with("rule.")) run.insert({key, value});
     }

@@ -11,14 +11,14 @@ namespace lightloop {
 
 struct TrainConfig {
   ParamSet train, rule;
-  Settings projection, device, session;  ///< below these words and a dot, with what the rule asks of them
+  Settings projection, device, session, layer;  ///< below these words and a dot, with what the rule asks of them
   const RuleModel* model = nullptr;
   bool digital() const { return train.text("device") == "digital"; }
   bool uses_projection() const { return model->info.needs == Needs::fixed_projection; }
   std::uint64_t seed() const { return static_cast<std::uint64_t>(train.integer("seed")); }
 };
 
-/// Throws UnknownName for a key outside train., rule., projection., device., session. or unknown inside them,
+/// Throws UnknownName for a key outside train., rule., projection., device., layer., session. or unknown inside them,
 /// InvalidParameter for settings that contradict each other, Unsupported for a rule that has no use for a device.
 TrainConfig resolve_config(const TrainSettings& settings);
 

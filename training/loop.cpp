@@ -52,12 +52,14 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   schedule_ = schedule(train, steps_per_epoch_);
   gradient_.resize(1, static_cast<Index>(run_.net.parameters().size()));
   open_path(registry);
+  open_layers(registry);
   if (!path_.measures()) make_rule();
   run_.train = config_.train;
   run_.rule = config_.rule;
   for (const auto& [key, value] : config_.projection) run_.asked["projection." + key] = value;
   for (const auto& [key, value] : config_.device) run_.asked["device." + key] = value;
   for (const auto& [key, value] : config_.session) run_.asked["session." + key] = value;
+  for (const auto& [key, value] : config_.layer) run_.asked["layer." + key] = value;
   note_device();
 }
 
@@ -95,6 +97,20 @@ void TrainingLoop::open_path(const Registry& registry) {
   }
 }
 
+void TrainingLoop::open_layers(const Registry& registry) {
+  const std::string& device = config_.train.text("layers");
+  if (device.empty()) return;
+  if (config_.model->info.own_forward || config_.model->info.own_answer)
+    throw Unsupported("rule " + config_.model->info.name + " on layers " + device, "the rule makes passes of its own",
+                      "", "use a rule that works with the network's answers: bp, fa, dfa, ...");
+  AnalogPlace place{.device = device, .settings = {}, .layer = config_.layer};
+  const std::vector<ParamInfo> choice = registry.open_params(device);
+  if (std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; }))
+    place.settings["seed"] = config_.train.integer("seed");
+  layers_ = std::make_unique<AnalogNetwork>(registry, place, run_.net);
+  if (!run_.layers_state.empty()) layers_->restore(run_.layers_state);
+}
+
 void TrainingLoop::make_rule() {
   rule_ = config_.model->make({run_.net, config_.seed(), config_.rule, path_.feedback.get()});
   const std::span<float> own = rule_->own().values;
@@ -127,6 +143,7 @@ TrainPlan TrainingLoop::plan() const {
   plan.steps = epochs_ * steps_per_epoch_ - (run_.position.epoch * steps_per_epoch_ + run_.position.step);
   plan.samples_per_step = static_cast<double>(plan.samples) / static_cast<double>(steps_per_epoch_);
   if (rule_) plan.touch_per_step = step_touch(rule_->declared(run_.net, batch_), batch_);
+  if (layers_) layers_->add_expected(plan.steps, batch_, plan.device_frames, plan.device_seconds, plan.device_joules);
   if (!path_.projection) return plan;
   plan.encoding = path_.projection->settings().text("encoding");
   plan.readout = path_.projection->settings().text("readout");
@@ -214,9 +231,14 @@ double TrainingLoop::step() {
 }
 
 double TrainingLoop::run_forward() {
-  forward(
-      run_.net, activations_.h[0], activations_,
-      {.training = true, .seed = config_.seed(), .first_sample = static_cast<std::uint64_t>(run_.position.trained)});
+  if (layers_) {
+    layers_->program(run_.net, true);
+    layers_->forward(run_.net, activations_.h[0], activations_);
+  } else {
+    forward(
+        run_.net, activations_.h[0], activations_,
+        {.training = true, .seed = config_.seed(), .first_sample = static_cast<std::uint64_t>(run_.position.trained)});
+  }
   error_.resize(activations_.h[0].rows(), run_.net.widths().back());
   return output_error(loss_, activations_.h.back(), labels_, error_);
 }
@@ -263,13 +285,16 @@ void TrainingLoop::check_weights() const {
 
 void TrainingLoop::end_epoch(double learning_rate) {
   check_weights();
+  if (layers_) layers_->program(run_.net, true);
+  const Evaluation score =
+      layers_ ? layers_->evaluate(run_.net, data_.test, loss_)
+              : evaluate(run_.net, data_.test, loss_, config_.model->info.own_answer ? rule_.get() : nullptr);
   note_device();
   RunPosition& at = run_.position;
   EpochResult epoch;
   epoch.epoch = at.epoch + 1;
   epoch.train_loss = at.loss_sum / at.samples;
-  epoch.test_accuracy =
-      evaluate(run_.net, data_.test, loss_, config_.model->info.own_answer ? rule_.get() : nullptr).accuracy;
+  epoch.test_accuracy = score.accuracy;
   epoch.learning_rate = learning_rate;
   at.alignment.cosines.resize(static_cast<std::size_t>(run_.net.hidden_layers()));
   at.alignment.counts.resize(at.alignment.cosines.size());
@@ -311,7 +336,14 @@ std::vector<std::string> TrainingLoop::news() {
 void TrainingLoop::note_device() {
   RunDevice& about = run_.about_device;
   if (!path_.session) {
-    if (about.address.empty()) about.address = config_.train.text("device");
+    if (layers_) {
+      Meter meter;
+      layers_->add_meters(meter);
+      note_meter(meter);
+      about.address = layers_->devices().address();
+    } else if (about.address.empty()) {
+      about.address = config_.train.text("device");
+    }
     return;
   }
   about.address = path_.session->address();
@@ -321,7 +353,15 @@ void TrainingLoop::note_device() {
   about.serial = info.serial;
   about.version = info.version;
   about.calibration_id = info.calibration_id;
-  const Meter meter = path_.session->meter();
+  Meter meter = path_.session->meter();
+  if (layers_) layers_->add_meters(meter);
+  note_meter(meter);
+  run_.device = path_.session->settings();
+  run_.projection = path_.projection->settings();
+}
+
+void TrainingLoop::note_meter(const Meter& meter) {
+  RunDevice& about = run_.about_device;
   about.frames = meter.frames;
   about.device_s = meter.device_s;
   about.device_j = meter.device_j;
@@ -330,8 +370,6 @@ void TrainingLoop::note_device() {
   about.discarded = meter.discarded;
   about.losses = meter.losses;
   about.reopened = meter.reopened;
-  run_.device = path_.session->settings();
-  run_.projection = path_.projection->settings();
 }
 
 void TrainingLoop::save() {
@@ -345,6 +383,7 @@ void TrainingLoop::save() {
     run_.projection_state = path_.projection->snapshot();
   }
   if (path_.feedback) run_.feedback_state = path_.feedback->snapshot();
+  if (layers_) run_.layers_state = layers_->snapshot();
   save_run(run_, out());
 }
 

@@ -7,6 +7,7 @@
 
 #include "driver/recorder/recording.hpp"
 #include "training/alignment.hpp"
+#include "training/analog.hpp"
 #include "training/config.hpp"
 #include "training/datasets/dataset.hpp"
 #include "training/feedback_path.hpp"
@@ -51,6 +52,7 @@ class TrainingLoop {
   void make_network();
   void open_path(const Registry& registry);
   void make_rule();
+  void open_layers(const Registry& registry);
   void begin_epoch();
   void end_epoch(double learning_rate);
   void check_weights() const;
@@ -62,10 +64,12 @@ class TrainingLoop {
   void add_layer_loss(Index samples);
   StepTouch step_touch(StepTouch rule, Index samples) const;
   void copy_own();
+  void note_meter(const Meter& meter);
 
   TrainConfig config_;
   TrainTest data_;
   FeedbackPath path_;
+  std::unique_ptr<AnalogNetwork> layers_;  ///< where the forward pass runs; null: here
   std::shared_ptr<Recording> recording_;
   std::unique_ptr<Rule> rule_;
   OptimizerSettings optimizer_;

@@ -55,6 +55,7 @@ TrainConfig resumed_config(const TrainSettings& settings, const RunFile& stored)
   refuse_changes("rule.", now.rule.all(), before.rule.all());
   refuse_changes("projection.", now.projection, before.projection);
   refuse_changes("device.", now.device, before.device);
+  refuse_changes("layer.", now.layer, before.layer);
   return now;
 }
 

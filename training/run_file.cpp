@@ -92,6 +92,7 @@ void write_resume_state(Writer& file, const RunFile& run) {
   write_bytes(file, "/resume/projection", run.projection_state);
   write_bytes(file, "/resume/feedback", run.feedback_state);
   write_bytes(file, "/resume/rule", run.rule_state);
+  write_bytes(file, "/resume/layers", run.layers_state);
 }
 
 void write_layer_losses(Writer& file, const RunFile& run) {
@@ -179,6 +180,7 @@ TrainResult result_of(const RunFile& run, const std::string& path) {
   result.rule_settings = run.rule.all();
   result.own = run.own;
   result.device = run.train.text("device");
+  if (run.train.has("layers")) result.layers = run.train.text("layers");  // older files do not
   result.out = path;
   result.net = run.net;
   result.epochs = run.epochs;

@@ -46,7 +46,7 @@ struct RunFile {
   std::vector<double> step_loss;      ///< mean loss of every step's batch
   std::vector<std::string> warnings;  ///< what calibration had to warn about, then faults
   Health health_start, health_end;
-  std::vector<std::byte> session, projection_state, feedback_state, rule_state;
+  std::vector<std::byte> session, projection_state, feedback_state, rule_state, layers_state;
 };
 
 /// Lower-case SHA-256 of the parameters as little-endian float32, layer by layer, weights before bias; of a

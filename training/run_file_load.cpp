@@ -130,6 +130,7 @@ void read_resume_state(const Reader& file, const std::string& path, RunFile& run
   run.projection_state = stored_bytes(file, group + "/projection");
   run.feedback_state = stored_bytes(file, group + "/feedback");
   run.rule_state = stored_bytes(file, group + "/rule");
+  run.layers_state = stored_bytes(file, group + "/layers");
 }
 
 void read_curves(const Reader& file, const std::string& path, RunFile& run) {

@@ -34,6 +34,8 @@ std::vector<ParamInfo> train_params() {
       {"loss", "", std::string("cross_entropy"), 0, 0, "what is minimised", {"cross_entropy", "mse"}},
       {"rule", "", std::string("dfa"), 0, 0, "learning rule", rule_names()},
       {"device", "", std::string("digital"), 0, 0, "device string, .toml file, or digital for none"},
+      {"layers", "", std::string(), 0, 0,
+       "device string for the matrix products of the forward pass (sim:crossbar); empty: digital"},
       {"encoding", "", std::string(), 0, 0, "short for projection.encoding: ternary, bitplanes:N, threshold"},
       {"readout", "", std::string(), 0, 0, "short for projection.readout: phase4, anchor"},
       {"baseline", "", std::string(), 0, 0, "rules to train as well, without the device: bp,dfa"},

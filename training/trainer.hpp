@@ -37,7 +37,8 @@ struct TrainResult {
   Network net;
   std::string rule, device, out;
   Settings rule_settings;
-  Matrix<float> own;  ///< (1, n) parameters of the rule itself, such as local heads
+  Matrix<float> own;        ///< (1, n) parameters of the rule itself, such as local heads
+  std::string layers = {};  ///< device string of the forward pass; empty: digital
   std::vector<EpochResult> epochs;
   double test_accuracy = 0, train_seconds = 0, samples_per_second = 0;
   std::int64_t device_frames = 0;

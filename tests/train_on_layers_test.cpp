@@ -1,0 +1,66 @@
+// Training whose forward pass runs on simulated crossbars.
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "devices/catalogue.hpp"
+#include "training/clusters_for_tests.hpp"
+#include "training/evaluate.hpp"
+#include "training/run_file.hpp"
+#include "training/trainer.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+constexpr const char* kNoisy = "sim:crossbar,preset=pcm,output_noise=0.3";
+
+TrainResult run(const TrainSettings& more, const TrainObserver& observer = {}) {
+  Registry registry;
+  add_devices(registry);
+  TrainSettings s{{"train.net", "20-24-16-5"},        {"train.rule", "bp"},
+                  {"train.epochs", std::int64_t{3}},  {"train.lr", 1e-2},
+                  {"train.batch", std::int64_t{100}}, {"train.layers", std::string(kNoisy)}};
+  for (const auto& [key, value] : more) s[key] = value;
+  return train(s, cluster_task(), registry, observer);
+}
+
+}  // namespace
+
+TEST_CASE("a network learns through noisy crossbars, and the device's part is planned and counted") {
+  TrainPlan plan;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& p) {
+    plan = p;
+    return true;
+  };
+  const TrainResult result = run({}, observer);
+  CHECK(result.test_accuracy > 0.9);  // chance is 0.2
+  CHECK(result.layers == kNoisy);
+  CHECK(plan.device_frames > 0);
+  CHECK(result.device_frames >= plan.device_frames);  // evaluation, calibration and repeats come on top
+  CHECK(result.device_joules > 0);
+  CHECK(result.weights_sha256 != run({{"train.layers", std::string()}}).weights_sha256);
+  CHECK(result.weights_sha256 == run({{"train.threads", std::int64_t{1}}}).weights_sha256);
+}
+
+TEST_CASE("a run on analog layers that is stopped goes on to the same bits, memory cells and counters included") {
+  const TemporaryFolder folder;
+  const TrainResult whole = run({{"train.out", folder / "whole.h5"}});
+  TrainObserver observer;
+  int steps = 0;
+  observer.stop = [&] { return ++steps == 9; };
+  const TrainResult part = run({{"train.out", folder / "part.h5"}}, observer);
+  CHECK(part.interrupted);
+  const TrainResult resumed = run({{"train.resume", folder / "part.h5"}});
+  CHECK(resumed.weights_sha256 == whole.weights_sha256);
+  CHECK(resumed.test_accuracy == whole.test_accuracy);
+  CHECK(resumed.device_frames == whole.device_frames);
+  CHECK(resumed.device_joules == Approx(whole.device_joules).epsilon(1e-9));
+  CHECK_THROWS_AS(run({{"train.resume", folder / "whole.h5"}}), InvalidParameter);  // it is complete
+}
+
+TEST_CASE("settings of layers without layers, and layers of a device that is none, are refused") {
+  CHECK_THROWS_AS(run({{"train.layers", std::string()}, {"layer.cells", std::string("offset")}}), InvalidParameter);
+  CHECK_THROWS_AS(run({{"train.layers", std::string("sim:opu")}}), Unsupported);
+  CHECK_THROWS_AS(run({{"layer.cell", std::string("offset")}}), UnknownName);
+}
