@@ -191,6 +191,48 @@ def draw_sweep(figure, sweep):
         _draw_measure(figure, axes, sweep, name, dims, values)
 
 
+class Sensitivity:
+    """What each source of error costs, from the file of `lightloop report sensitivity`."""
+
+    def __init__(self, facts, names, columns):
+        self.facts, self.names, self.columns = facts, names, columns
+
+    @classmethod
+    def read(cls, file):
+        names = [_text(name) for name in file.attrs["sources"]] if "sources" in file.attrs else []
+        columns = {name: data[()] for name, data in file.get("sources", {}).items()}
+        return cls({name: value for name, value in file.attrs.items() if name != "sources"}, names, columns)
+
+
+def draw_sensitivity(figure, report):
+    """Accuracy with each source alone and with all but it, the costliest on top; effective bits beside."""
+    figure.set_size_inches(10, 1.8 + 0.45 * len(report.names))
+    accuracy, bits = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    place = np.arange(len(report.names))
+    get = report.columns.get
+    for name, shift, colour, label in (("alone", -0.15, COLOURS[1], "this source alone"),
+                                       ("without", 0.15, COLOURS[0], "all but this source")):  # fmt: skip
+        values, spread = get(f"accuracy_{name}"), get(f"accuracy_{name}_sd")
+        if values is not None:
+            accuracy.errorbar(100 * values, place + shift, xerr=100 * spread, fmt="o", capsize=2, color=colour, label=label)
+    for key, style, label in (("digital_accuracy", ":", "digital"), ("accuracy_none", "--", "every source off"),
+                              ("accuracy_all", "-", "all sources on")):  # fmt: skip
+        accuracy.axvline(100 * float(report.facts[key]), linestyle=style, color="#444444", linewidth=1, label=label)
+    if get("enob_alone") is not None:
+        bits.plot(get("enob_alone"), place, "o", color=COLOURS[1], label="alone")
+        bits.plot(get("enob_without"), place, "s", color=COLOURS[0], label="without, measured")
+        bits.plot(get("enob_without_predicted"), place, "x", color=COLOURS[2], label="without, predicted")
+    bits.axvline(float(report.facts["enob_measured"]), color="#444444", linewidth=1, label="all sources on")
+    accuracy.set_yticks(place, report.names)
+    accuracy.invert_yaxis()
+    accuracy.set_xlabel("accuracy (%)")
+    bits.set_xlabel("effective bits of the layers")
+    for axes in (accuracy, bits):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="x-small")
+    figure.suptitle(_text(report.facts["device"]), fontsize="small")
+
+
 def _load(what):
     if hasattr(what, "data_vars"):
         return Sweep.of(what)
@@ -202,7 +244,9 @@ def _load(what):
             return Curves.read(file)
         if kind == "sweep":
             return Sweep.read(file)
-    raise ValueError(f"{what}: nothing to draw for kind '{kind}' (run and sweep are drawn)")
+        if kind == "sensitivity":
+            return Sensitivity.read(file)
+    raise ValueError(f"{what}: nothing to draw for kind '{kind}' (run, sweep and sensitivity are drawn)")
 
 
 def plot(what, out=None, *, title=None):
@@ -221,10 +265,12 @@ def plot(what, out=None, *, title=None):
         figure = matplotlib.pyplot.figure(figsize=(9, 6.5), layout="constrained")
     if all(isinstance(thing, Curves) for thing in things):
         draw_runs(figure, things)
+    elif len(things) == 1 and isinstance(things[0], Sensitivity):
+        draw_sensitivity(figure, things[0])
     elif len(things) == 1:
         draw_sweep(figure, things[0])
     else:
-        raise ValueError("only runs can share a picture; give one sweep at a time")
+        raise ValueError("only runs can share a picture; give one sweep or report at a time")
     if title:
         figure.suptitle(title)
     if out is not None:

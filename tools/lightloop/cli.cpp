@@ -160,9 +160,17 @@ int parse_and_run(int argc, char** argv) {
   eval_verb->add_option("--data,--dataset", evaluation.data,
                         "known data set, .csv or .h5 file (default: that of the run)");
   eval_verb->add_option("--data-dir", evaluation.data_dir, "where data sets are looked for first");
-  eval_verb->add_option("--device", evaluation.device, "device for layers that run on one");
+  eval_verb->add_option("--device", evaluation.device,
+                        "device string for the matrix products: sim:crossbar, remote:..");
+  Assignments eval_set;
+  eval_verb
+      ->add_option("--set", eval_set, "a setting of the devices or of the layers: device.adc.bits=6, layer.cells=...")
+      ->type_name("KEY=VALUE");
   eval_verb->add_flag("--json", evaluation.json, "print JSON");
-  eval_verb->callback([&] { status = eval(evaluation); });
+  eval_verb->callback([&] {
+    assign(evaluation.settings, eval_set);
+    status = eval(evaluation, registry);
+  });
 
   std::string device, address;
   FormatOptions devices_format;
@@ -262,6 +270,42 @@ int parse_and_run(int argc, char** argv) {
     grids.train = compare_verb->remaining();
     status = compare(grids);
   });
+
+  ReportRequest asked;
+  Assignments report_set;
+  auto* report_verb = verb("report", "what a network asks of its analog devices: sensitivity, spec");
+  report_verb->require_subcommand(1);
+  const auto add_report = [&](const char* name, const char* help, int (*work)(const ReportRequest&, const Registry&)) {
+    auto* one = report_verb->add_subcommand(name, help);
+    one->footer(kReportHelp);
+    one->add_option("--net,--run", asked.run, "run file whose network is deployed")->required()->type_name("RUN.h5");
+    one->add_option("--device", asked.device, "device string of its layers")->required()->type_name("DEVICE");
+    one->add_option("--set", report_set, "a setting: device.adc.bits=6, layer.cells=offset")->type_name("KEY=VALUE");
+    one->add_option("--data,--dataset", asked.data, "data set or file (default: that of the run)");
+    one->add_option("--data-dir", asked.data_dir, "where data sets are looked for first");
+    one->add_option("--repeats", asked.repeats, "deployments of each kind, with other seeds")->default_val(5);
+    one->add_option("--samples", asked.samples, "samples of the data, evenly spaced; 0: all")->default_val(1000);
+    one->add_flag("--json", asked.json, "print JSON");
+    one->add_flag("--quiet", asked.quiet, "no progress");
+    one->callback([&, work] {
+      assign(asked.settings, report_set);
+      status = work(asked, registry);
+    });
+    return one;
+  };
+  auto* sensitivity_verb = add_report(
+      "sensitivity", "every source of error alone, and all but it: ranked by accuracy lost", report_sensitivity);
+  sensitivity_verb->add_option("-o,--out", asked.out, "file for `lightloop plot`")->type_name("FILE.h5");
+  sensitivity_verb->add_flag("--force", asked.force, "replace it");
+  auto* spec_verb = add_report("spec", "the cheapest components that keep the accuracy", report_spec);
+  spec_verb->add_option("--drop", asked.drop, "points of accuracy that may be lost against the digital network")
+      ->default_val(0.5);
+  spec_verb->add_option("--over", asked.over, "sources of error to relax: device.adc.bits,device.output_noise")
+      ->required()
+      ->delimiter(',')
+      ->type_name("KEYS");
+  spec_verb->add_option("--confidence", asked.confidence, "one-sided, over the devices' randomness")->default_val(0.95);
+  spec_verb->add_flag("!--common", asked.per_layer, "the same components in every layer");
 
   std::string shown;
   FormatOptions show_format;

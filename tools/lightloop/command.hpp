@@ -20,9 +20,22 @@ struct TrainRequest {
 struct EvalRequest {
   std::string run;
   std::string data;    ///< a known data set or a file; empty: the one of the run
-  std::string device;  ///< for networks with physical layers; empty: the one of the run
+  std::string device;  ///< for its matrix products; empty: that of the run's layers, if any; "digital": none
+  Settings settings;   ///< device., layer. and session. settings
   std::string data_dir;
   bool json = false;
+};
+
+struct ReportRequest {
+  std::string run, device, data, data_dir;
+  Settings settings;  ///< device., layer. and session. settings
+  std::int64_t repeats = 5, samples = 1000;
+  std::string out;     ///< sensitivity: file for `lightloop plot`; empty: none
+  bool force = false;  ///< replace it
+  double drop = 0.5;   ///< spec: points of accuracy
+  double confidence = 0.95;
+  std::vector<std::string> over;  ///< spec: "device.adc.bits"
+  bool per_layer = true, json = false, quiet = false;
 };
 
 struct ReproduceRequest {
@@ -57,7 +70,7 @@ struct ServeRequest {
 enum class Format { text, json, markdown };
 
 int train(const TrainRequest& request, const Registry& registry);
-int eval(const EvalRequest& request);
+int eval(const EvalRequest& request, const Registry& registry);
 int devices(const std::string& name, Format format, const Registry& registry);
 int check(const std::string& address, const Settings& settings, Format format, const Registry& registry);
 int physics(const std::string& address, const Settings& settings, Format format, const Registry& registry);
@@ -69,6 +82,8 @@ int rules(Format format);
 int serve(const ServeRequest& request, const Registry& registry);
 int show(const std::string& file, Format format);
 int plot(const std::vector<std::string>& files, const std::string& out, Format format);
+int report_sensitivity(const ReportRequest& request, const Registry& registry);
+int report_spec(const ReportRequest& request, const Registry& registry);
 int reproduce(const ReproduceRequest& request);
 /// Hands the process over to Python: does not return unless there is none.
 int sweep(const SweepRequest& request);

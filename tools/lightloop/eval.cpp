@@ -1,50 +1,118 @@
-// `lightloop eval`: scores the network of a run file on labelled data.
+// `lightloop eval`: scores the network of a run file on labelled data, in memory or on analog devices.
 #include <cstdio>
 
 #include "core/error.hpp"
 #include "tools/lightloop/command.hpp"
 #include "tools/lightloop/json.hpp"
+#include "tools/lightloop/samples.hpp"
 #include "tools/lightloop/text.hpp"
-#include "training/datasets/readers.hpp"
+#include "training/analog.hpp"
 #include "training/evaluate.hpp"
 #include "training/run_file.hpp"
 
 namespace lightloop::command {
 namespace {
-/// What to score on: every sample of a CSV file, the test part of an HDF5 file that has one, the test set of a known
-/// name.
-Dataset samples(const std::string& name, const std::string& folder, std::uint64_t seed) {
-  if (name.ends_with(".csv")) return read_csv(name);
-  if (name.ends_with(".h5") && !hdf5_has_samples(name, "/test")) return read_hdf5(name, "/");
-  return load_dataset(name, folder, seed).test;
-}
-}  // namespace
 
-int eval(const EvalRequest& request) {
-  const RunFile run = load_run(request.run);
-  if (!request.device.empty() && request.device != "digital")
-    throw Unsupported("eval --device " + request.device, request.run + " has no layer that runs on a device", "",
-                      "Leave --device away: the network is computed digitally.");
-  const std::string name = request.data.empty() ? run.train.text("dataset") : request.data;
-  const std::string folder = request.data_dir.empty() ? run.train.text("data_dir") : request.data_dir;
-  Dataset test = samples(name, folder, static_cast<std::uint64_t>(run.train.integer("seed")));
-  test.name = name;
-  const auto rule = answering_rule(run.net, run.train.text("rule"), run.rule.all(),
-                                   static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat());
-  const Evaluation score = evaluate(run.net, test, loss_from(run.train.text("loss")), rule.get());
-  const std::string hash = weights_sha256(run.net);
+void print_energy(const LayerReport& all) {
+  std::vector<std::vector<std::string>> rows = {{"component", "events", "energy", "share"}};
+  for (const EnergyPart& part : all.energy.parts())
+    rows.push_back({part.name, grouped(static_cast<std::int64_t>(part.events)), brief(part.joules, "J"),
+                    percent(part.joules / all.device_j)});
+  std::fputs(table(rows).c_str(), stdout);
+}
+
+void print_layers(AnalogNetwork& analog) {
+  std::vector<std::vector<std::string>> rows = {
+      {"layer", "size", "tiles", "frames", "clipped", "device time", "energy", "energy per product"}};
+  const std::vector<LayerReport> reports = analog.reports();
+  for (std::size_t l = 0; l < reports.size(); ++l) {
+    const LayerReport& one = reports[l];
+    const TiledLayer& layer = analog.layer(l);
+    rows.push_back({std::to_string(l + 1), std::to_string(layer.inputs()) + "-" + std::to_string(layer.outputs()),
+                    std::to_string(layer.tiles()), grouped(one.frames), grouped(one.saturated),
+                    brief(one.device_s, "s"), brief(one.device_j, "J"), brief(one.device_j / one.macs, "J")});
+  }
+  std::fputs(table(rows).c_str(), stdout);
+}
+
+struct Scored {
+  const RunFile& run;
+  const Dataset& test;
+  Settings head;  ///< what JSON begins with
+};
+
+int eval_analog(const EvalRequest& request, const Registry& registry, const std::string& device, Scored scored) {
+  const Network& net = scored.run.net;
+  const Loss loss = loss_from(scored.run.train.text("loss"));
+  AnalogNetwork analog(registry, analog_place(device, request.settings, net.layers()), net);
+  analog.program(net);
+  const LayerReport before = analog.report();
+  const Evaluation score = analog.evaluate(net, scored.test, loss);
+  const Evaluation digital = evaluate(net, scored.test, loss);
+  const LayerReport all = analog.report();
+  const auto samples = static_cast<double>(score.samples);
+  const double sample_j = (all.device_j - before.device_j) / samples;
+  const double sample_s = (all.device_s - before.device_s) / samples;
   if (request.json) {
-    std::fputs(settings_json({{"run", request.run},
-                              {"data", test.source.empty() ? name : test.source},
-                              {"samples", Value(static_cast<std::int64_t>(score.samples))},
-                              {"test_accuracy", score.accuracy},
-                              {"loss", score.loss},
-                              {"weights_sha256", hash}})
-                   .c_str(),
-               stdout);
+    Settings& head = scored.head;
+    head["device"] = device;
+    head["samples"] = Value(static_cast<std::int64_t>(score.samples));
+    head["test_accuracy"] = score.accuracy;
+    head["digital_accuracy"] = digital.accuracy;
+    head["loss"] = score.loss;
+    head["device_frames"] = Value(all.frames);
+    head["device_seconds"] = all.device_s;
+    head["device_joules"] = all.device_j;
+    head["joules_per_sample"] = sample_j;
+    head["seconds_per_sample"] = sample_s;
+    std::fputs(analog_json(head, analog.reports()).c_str(), stdout);
     return kDone;
   }
-  std::printf("%s on %s (%s samples): accuracy %s, loss %.4f\n", request.run.c_str(), name.c_str(),
+  std::printf("%s on %s (%s samples): accuracy %s on %s, %s digital\n", request.run.c_str(), scored.test.name.c_str(),
+              grouped(score.samples).c_str(), percent(score.accuracy).c_str(), device.c_str(),
+              percent(digital.accuracy).c_str());
+  std::printf("%s frames, %s and %s on the device; a sample takes %s and %s once the weights are written\n",
+              grouped(all.frames).c_str(), brief(all.device_s, "s").c_str(), brief(all.device_j, "J").c_str(),
+              brief(sample_s, "s").c_str(), brief(sample_j, "J").c_str());
+  print_layers(analog);
+  print_energy(all);
+  return kDone;
+}
+
+}  // namespace
+
+int eval(const EvalRequest& request, const Registry& registry) {
+  const RunFile run = load_run(request.run);
+  const Dataset test = samples_of(run, request.data, request.data_dir);
+  const Settings head = {{"run", request.run},
+                         {"data", test.source.empty() ? test.name : test.source},
+                         {"weights_sha256", weights_sha256(run.net)}};
+  const std::string layers = run.train.has("layers") ? run.train.text("layers") : "";  // older files do not say
+  const std::string device = request.device.empty() ? layers : request.device;
+  const auto rule = answering_rule(run.net, run.train.text("rule"), run.rule.all(),
+                                   static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat());
+  if (!device.empty() && device != "digital") {
+    if (rule)
+      throw Unsupported("eval on " + device, "rule " + run.train.text("rule") + " answers in its own way", "",
+                        "Leave --device away, or train with bp, fa, dfa, ...");
+    EvalRequest asked = request;
+    if (request.device.empty())
+      for (const auto& [key, value] : below(run.asked, "layer")) asked.settings.try_emplace("layer." + key, value);
+    return eval_analog(asked, registry, device, {run, test, head});
+  }
+  if (!request.settings.empty())
+    throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),
+                           "no device is used", "Give --device (sim:crossbar), or leave it out.");
+  const Evaluation score = evaluate(run.net, test, loss_from(run.train.text("loss")), rule.get());
+  if (request.json) {
+    Settings values = head;
+    values["samples"] = Value(static_cast<std::int64_t>(score.samples));
+    values["test_accuracy"] = score.accuracy;
+    values["loss"] = score.loss;
+    std::fputs(settings_json(values).c_str(), stdout);
+    return kDone;
+  }
+  std::printf("%s on %s (%s samples): accuracy %s, loss %.4f\n", request.run.c_str(), test.name.c_str(),
               grouped(score.samples).c_str(), percent(score.accuracy).c_str(), score.loss);
   return kDone;
 }

@@ -58,6 +58,12 @@ inline constexpr const char* kCompareHelp =
     "left\n"
     "out, with the reason. The same command again keeps what is done, and resumes what was stopped.\n";
 
+inline constexpr const char* kReportHelp =
+    "Examples:\n"
+    "  lightloop report sensitivity --net run.h5 --device sim:crossbar,preset=pcm -o sensitivity.h5\n"
+    "  lightloop report spec --net run.h5 --device sim:crossbar --drop 0.5 --over device.adc.bits,device.read_noise\n"
+    "Sources of error are the settings that `lightloop devices --json` lists with the value that is \"off\".\n";
+
 inline constexpr const char* kServeHelp =
     "Example, in two terminals:\n"
     "  lightloop serve --device sim:opu\n"

@@ -33,10 +33,21 @@ Json json(const std::vector<ParamInfo>& params) {
     if (!info.choices.empty()) one["choices"] = info.choices;
     one["help"] = info.help;
     one["needs_reopen"] = info.needs_reopen;
+    if (info.off) one["off"] = json(*info.off);
+    if (!info.only_with.empty()) one["only_with"] = info.only_with;
     array.push_back(std::move(one));
   }
   return array;
 }
+
+Json json(const EnergyAccount& account) {
+  Json array = Json::array();
+  for (const EnergyPart& part : account.parts())
+    array.push_back({{"component", part.name}, {"events", number(part.events)}, {"joules", number(part.joules)}});
+  return array;
+}
+
+Json json(const Spread& spread) { return {{"mean", number(spread.mean)}, {"sd", number(spread.sd)}, {"n", spread.n}}; }
 
 Json json(const Health& health) {
   return {{"dark_level", number(health.dark_level)},
@@ -59,6 +70,7 @@ Json json(const TrainResult& run) {
                      {"train_seconds", number(epoch.train_s)}});
   Json object = {{"rule", run.rule},
                  {"device", run.device},
+                 {"layers", run.layers},
                  {"seed", run.seed},
                  {"net", run.net.model() ? Json(run.net.text()) : Json(run.net.widths())},
                  {"test_accuracy", number(run.test_accuracy)},
@@ -191,6 +203,92 @@ std::string check_json(const std::string& device, const std::vector<CheckResult>
   for (std::size_t i = 0; i < 3; ++i) object[kOutcomes[i]] = counts[i];
   object["claims"] = std::move(claims);
   return text(object);
+}
+
+std::string analog_json(const Settings& values, const std::vector<LayerReport>& layers) {
+  Json object = json(values), array = Json::array();
+  EnergyAccount all;
+  for (const LayerReport& layer : layers) {
+    all.add(layer.energy);
+    array.push_back({{"vectors", layer.vectors},
+                     {"frames", layer.frames},
+                     {"clipped_inputs", layer.clipped_inputs},
+                     {"saturated", layer.saturated},
+                     {"macs", number(layer.macs)},
+                     {"programs", layer.programs},
+                     {"program_seconds", number(layer.program_s)},
+                     {"device_seconds", number(layer.device_s)},
+                     {"device_joules", number(layer.device_j)},
+                     {"energy", json(layer.energy)}});
+  }
+  object["layers"] = std::move(array);
+  object["energy"] = json(all);
+  return text(object);
+}
+
+std::string sensitivity_json(const Sensitivity& report) {
+  Json rows = Json::array();
+  for (const SensitivityRow& row : report.rows)
+    rows.push_back({{"source", row.name},
+                    {"unit", row.unit},
+                    {"value", json(row.value)},
+                    {"off", json(row.off)},
+                    {"accuracy_alone", json(row.alone)},
+                    {"accuracy_without", json(row.without)},
+                    {"lost_alone", number(row.lost_alone)},
+                    {"won_without", number(row.won_without)},
+                    {"error_alone", number(row.error_alone)},
+                    {"enob_alone", number(row.enob_alone)},
+                    {"enob_without", number(row.enob_without)},
+                    {"enob_without_predicted", number(row.enob_without_predicted)}});
+  EnergyAccount energy;
+  for (const LayerReport& layer : report.cost) energy.add(layer.energy);
+  return text({{"device", report.device},
+               {"repeats", report.repeats},
+               {"samples", report.samples},
+               {"digital_accuracy", report.digital_accuracy},
+               {"accuracy_none", json(report.none)},
+               {"accuracy_all", json(report.all)},
+               {"error_none", number(report.error_none)},
+               {"error_all", number(report.error_all)},
+               {"enob_measured", number(report.enob_measured)},
+               {"enob_predicted", number(report.enob_predicted)},
+               {"joules_per_sample", number(report.sample_j)},
+               {"energy", json(energy)},
+               {"sources", std::move(rows)}});
+}
+
+std::string spec_json(const Spec& spec) {
+  Json axes = Json::array();
+  for (const SpecAxis& axis : spec.axes) {
+    Json one = {{"parameter", axis.name},  {"unit", axis.unit},         {"asked", json(axis.asked)},
+                {"best", json(axis.best)}, {"alone", json(axis.alone)}, {"value", json(axis.value)}};
+    one["layers"] = Json::array();
+    for (const Value& value : axis.layers) one["layers"].push_back(json(value));
+    one["priced"] = axis.priced;
+    one["at_end"] = axis.at_end;
+    axes.push_back(std::move(one));
+  }
+  EnergyAccount energy;
+  for (const LayerReport& layer : spec.layers) energy.add(layer.energy);
+  return text({{"device", spec.device},
+               {"drop", spec.drop},
+               {"confidence", spec.confidence},
+               {"repeats", spec.repeats},
+               {"samples", spec.samples},
+               {"digital_accuracy", spec.digital_accuracy},
+               {"accuracy_asked", json(spec.accuracy_asked)},
+               {"accuracy_best", json(spec.accuracy_best)},
+               {"accuracy", json(spec.accuracy)},
+               {"lost_bound", number(spec.lost_bound)},
+               {"reached", spec.reached},
+               {"joules_per_sample_asked", number(spec.asked_j)},
+               {"joules_per_sample_common", number(spec.common_j)},
+               {"joules_per_sample", number(spec.sample_j)},
+               {"deployments", spec.deployments},
+               {"tightened", spec.tightened},
+               {"parameters", std::move(axes)},
+               {"energy", json(energy)}});
 }
 
 std::string settings_json(const Settings& values, const std::map<std::string, std::vector<std::string>>& lists) {

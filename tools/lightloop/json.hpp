@@ -6,7 +6,10 @@
 
 #include "driver/api/conformance.hpp"
 #include "driver/api/registry.hpp"
+#include "driver/layer/layer.hpp"
 #include "training/datasets/dataset.hpp"
+#include "training/report/sensitivity.hpp"
+#include "training/report/spec.hpp"
 #include "training/rules/rule.hpp"
 #include "training/trainer.hpp"
 
@@ -25,6 +28,11 @@ std::string dataset_json(const std::string& name, const TrainTest& data);
 /// Key rows: quantity, formula, unit, expected, measured, tolerance, agrees (null where skipped), detail.
 std::string physics_json(const std::string& device, const std::vector<PhysicsRow>& rows);
 std::string check_json(const std::string& device, const std::vector<CheckResult>& results);
+/// `values` as one object, with the arrays layers (frames, seconds, joules ... of each) and energy (component, events,
+/// joules: of all layers together).
+std::string analog_json(const Settings& values, const std::vector<LayerReport>& layers);
+std::string sensitivity_json(const Sensitivity& report);
+std::string spec_json(const Spec& spec);
 /// Flat keys and values as one object; `lists` are added to it.
 std::string settings_json(const Settings& values, const std::map<std::string, std::vector<std::string>>& lists = {});
 std::string list_json(const std::vector<Settings>& objects);

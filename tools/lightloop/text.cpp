@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 #include "core/units.hpp"
 
@@ -67,6 +68,12 @@ std::string duration(double seconds) {
   if (whole < 60) return std::to_string(whole) + " s";
   if (whole < 3600) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
   return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
+}
+
+std::string brief(double value, const std::string& unit) {
+  char digits[64];
+  std::snprintf(digits, sizeof digits, "%.3g", value);
+  return format_quantity(std::strtod(digits, nullptr), unit);
 }
 
 std::string default_of(const ParamInfo& info) {

@@ -17,6 +17,8 @@ std::string percent(double fraction);
 std::string grouped(std::int64_t number);
 /// "3 min 20 s", "0.4 s", "2 h 5 min"
 std::string duration(double seconds);
+/// "1.23 uJ": three digits and a fitting prefix.
+std::string brief(double value, const std::string& unit);
 /// The range and default of a parameter as words: "100 us to 1 s", "ternary, bitplanes".
 std::string range_of(const ParamInfo& info);
 std::string default_of(const ParamInfo& info);

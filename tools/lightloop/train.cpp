@@ -104,7 +104,8 @@ void print_result(const TrainResult& run, const std::vector<TrainResult>& baseli
   const auto add = [&](const TrainResult& result) {
     const bool physical = result.device_frames > 0;
     rows.push_back(
-        {result.rule, percent(result.test_accuracy), device_model(result.device),
+        {result.rule, percent(result.test_accuracy),
+         device_model(result.layers.empty() || result.device != "digital" ? result.device : result.layers),
          physical ? grouped(result.device_frames) : "-",
          physical ? to_string(Value(static_cast<double>(static_cast<std::int64_t>(result.device_seconds * 10)) / 10))
                   : "-",
@@ -115,9 +116,8 @@ void print_result(const TrainResult& run, const std::vector<TrainResult>& baseli
   for (const auto& baseline : baselines) add(baseline);
   std::fputs(table(rows).c_str(), stdout);
   if (run.device_retries + run.device_losses > 0)
-    std::printf("faults: batches shown again %s, link lost %s, opened again %s\n",
-                grouped(run.device_retries).c_str(), grouped(run.device_losses).c_str(),
-                grouped(run.device_reopened).c_str());
+    std::printf("faults: batches shown again %s, link lost %s, opened again %s\n", grouped(run.device_retries).c_str(),
+                grouped(run.device_losses).c_str(), grouped(run.device_reopened).c_str());
   if (!run.weights_sha256.empty()) std::printf("weights sha256 %s\n", run.weights_sha256.c_str());
   if (run.out.empty()) return;
   std::string files = run.out;

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
-usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [doors]
+usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [doors]
            [banks] [photons] [trains] [rules] [rules_digits] [session]
            [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER]
 
@@ -31,6 +31,7 @@ SECTIONS = {  # script and what it is told
     "remote": ("remote.py", ["build", "data"]),
     "vcsel": ("vcsel.py", ["benchmarks"]),
     "analog": ("analog.py", ["benchmarks"]),
+    "networks": ("analog_networks.py", ["lightloop", "data"]),
     "doors": ("doors.py", ["build", "data"]),
     "banks": ("banks.py", []),
     "photons": ("photons.py", ["data"]),

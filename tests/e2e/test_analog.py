@@ -1,0 +1,95 @@
+"""Networks of run files on analog devices: eval --device, here and behind a server."""
+
+import json
+
+import pytest
+from served import Serve, has_remote
+
+
+@pytest.fixture
+def run(lightloop, small):
+    assert lightloop("train", *small, "--rule", "bp", "--out", "run.h5").returncode == 0
+    return "run.h5"
+
+
+def told(lightloop, *words):
+    done = lightloop(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_eval_on_analog_devices_tells_accuracy_energy_and_where_it_went(lightloop, run):
+    digital = told(lightloop, "eval", run)["test_accuracy"]
+    for device in ("sim:crossbar", "sim:mzi_mesh"):
+        said = told(lightloop, "eval", run, "--device", device)
+        assert abs(said["test_accuracy"] - digital) < 0.1 and said["digital_accuracy"] == digital
+        assert len(said["layers"]) == 3 and said["device_seconds"] > 0
+        assert sum(part["joules"] for part in said["energy"]) == pytest.approx(said["device_joules"])
+        for layer in said["layers"]:
+            assert sum(part["joules"] for part in layer["energy"]) == pytest.approx(layer["device_joules"])
+    text = lightloop("eval", run, "--device", "sim:crossbar", "--set", "device.layer3.adc.bits=4").stdout
+    assert "adc" in text and "programming" in text and "digital" in text
+
+
+def test_eval_on_a_device_says_what_it_cannot_do(lightloop, run):
+    for words, part in [
+        (["--device", "sim:opu"], "layer"),
+        (["--device", "sim:crossbar", "--set", "device.layer9.adc.bits=4"], "3 layers"),
+        (["--device", "sim:crossbar", "--set", "layer.cell=signed"], "cells"),
+        (["--set", "device.adc.bits=4"], "--device"),
+    ]:
+        done = lightloop("eval", run, *words)
+        assert done.returncode == 2 and part in done.stderr, words
+
+
+@pytest.mark.skipif(not has_remote(), reason="built without gRPC")
+def test_a_device_elsewhere_gives_the_same_bits_as_one_here_that_all_layers_share(lightloop, run, tmp_path):
+    here = told(lightloop, "eval", run, "--device", "sim:crossbar,seed=3", "--set", "layer.devices=one")
+    with Serve(tmp_path, "--device", "sim:crossbar,seed=3") as server:
+        there = told(lightloop, "eval", run, "--device", f"remote:{server.address}/crossbar0")
+    assert {**there, "device": ""} == {**here, "device": ""}
+    assert here["layers"][0]["programs"] > 1
+
+
+def test_the_sensitivity_report_ranks_sources_and_is_drawn(lightloop, run, tmp_path):
+    words = ["report", "sensitivity", "--net", run, "--device", "sim:crossbar,output_noise=2", "--repeats", "2", "--samples", "200"]
+    report = told(lightloop, *words, "-o", "s.h5")
+    assert report["sources"][0]["source"] == "output_noise" and report["sources"][0]["lost_alone"] > 0
+    assert report["enob_measured"] == pytest.approx(report["enob_predicted"], abs=0.3)
+    assert report["accuracy_none"]["mean"] == pytest.approx(report["digital_accuracy"], abs=0.011)
+    assert lightloop("plot", "s.h5").returncode == 0 and (tmp_path / "s.png").exists()
+    again = lightloop(*words, "-o", "s.h5")
+    assert again.returncode == 2 and "s.h5" in again.stderr
+    text = lightloop(*words).stdout
+    assert "output_noise" in text and "ENOB" in text
+
+
+def test_a_specification_is_found_or_refused(lightloop, run):
+    words = ["report", "spec", "--net", run, "--repeats", "4", "--samples", "200"]
+    over = ["--over", "device.adc.bits,device.output_noise"]
+    exact = ["--device", "sim:crossbar,programming_error=0,read_noise=0", "--drop", "5"]
+    coarse = told(lightloop, *words, *exact, "--over", "device.adc.bits")
+    assert coarse["joules_per_sample"] < coarse["joules_per_sample_asked"]
+    spec = told(lightloop, *words, *exact, *over)
+    assert spec["reached"] and spec["lost_bound"] <= 0.05
+    assert {p["parameter"] for p in spec["parameters"]} == {"adc.bits", "output_noise"}
+    bad = lightloop(*words, *over, "--device", "sim:crossbar,read_noise=0.9", "--drop", "0.1")
+    assert bad.returncode == 2 and "best" in bad.stderr
+    wrong = lightloop("report", "spec", "--net", run, "--device", "sim:crossbar", "--over", "adc.bits")
+    assert wrong.returncode == 2 and "device.adc.bits" in wrong.stderr
+
+
+def test_training_on_layers_is_scored_on_them_again(lightloop, small):
+    done = told(lightloop, "train", *small, "--rule", "bp", "--layers", "sim:crossbar,output_noise=0.3", "--set",
+                "layer.cells=offset", "--out", "a.h5", "--baseline", "bp", "--quiet")  # fmt: skip
+    assert done["layers"].startswith("sim:crossbar") and done["device_joules"] > 0 and done["baselines"][0]["layers"] == ""
+    score = told(lightloop, "eval", "a.h5")
+    assert score["device"].startswith("sim:crossbar") and score["test_accuracy"] == pytest.approx(done["test_accuracy"], abs=0.1)
+    assert "device" not in told(lightloop, "eval", "a.h5", "--device", "digital")
+
+
+def test_sources_of_error_say_what_takes_them_away(lightloop):
+    models = {m["name"]: m for m in json.loads(lightloop("devices", "--json").stdout)["models"]}
+    for name in ("sim:crossbar", "sim:mzi_mesh", "sim:ring_bank", "sim:homodyne"):
+        offs = {s["name"]: s["off"] for s in models[name]["settings"] if "off" in s}
+        assert offs["adc.bits"] == 16 and len(offs) > 5

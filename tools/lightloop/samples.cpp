@@ -1,0 +1,22 @@
+#include "tools/lightloop/samples.hpp"
+
+#include "training/datasets/readers.hpp"
+
+namespace lightloop::command {
+namespace {
+Dataset samples(const std::string& name, const std::string& folder, std::uint64_t seed) {
+  if (name.ends_with(".csv")) return read_csv(name);
+  if (name.ends_with(".h5") && !hdf5_has_samples(name, "/test")) return read_hdf5(name, "/");
+  return load_dataset(name, folder, seed).test;
+}
+}  // namespace
+
+Dataset samples_of(const RunFile& run, const std::string& data, const std::string& data_dir) {
+  const std::string name = data.empty() ? run.train.text("dataset") : data;
+  Dataset test = samples(name, data_dir.empty() ? run.train.text("data_dir") : data_dir,
+                         static_cast<std::uint64_t>(run.train.integer("seed")));
+  test.name = name;
+  return test;
+}
+
+}  // namespace lightloop::command

@@ -1,0 +1,14 @@
+#pragma once
+// What the network of a run file is scored on.
+#include <string>
+
+#include "training/datasets/dataset.hpp"
+#include "training/run_file.hpp"
+
+namespace lightloop::command {
+
+/// Every sample of a CSV file, the test part of an HDF5 file that has one, the test set of a known name; empty names:
+/// those of the run.
+Dataset samples_of(const RunFile& run, const std::string& data, const std::string& data_dir);
+
+}  // namespace lightloop::command
