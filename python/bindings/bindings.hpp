@@ -18,6 +18,7 @@ void register_params(py::module_& m);
 void register_device(py::module_& m);
 void register_projection(py::module_& m);
 void register_layer(py::module_& m);
+void register_analog(py::module_& m);
 void register_train(py::module_& m);
 void register_runs(py::module_& m);
 void register_datasets(py::module_& m);

@@ -45,6 +45,16 @@ void register_layer(py::module_& m) {
       .def_readonly("saturated", &LayerReport::saturated)
       .def_readonly("device_s", &LayerReport::device_s)
       .def_readonly("device_j", &LayerReport::device_j)
+      .def_readonly("programs", &LayerReport::programs)
+      .def_readonly("program_s", &LayerReport::program_s)
+      .def_property_readonly(
+          "energy",
+          [](const LayerReport& r) {
+            py::dict parts;
+            for (const EnergyPart& part : r.energy.parts()) parts[py::str(part.name)] = part.joules;
+            return parts;
+          },
+          "Joules by component; they add up to device_j.")
       .def_readonly("macs", &LayerReport::macs);
   py::class_<LayerCalibration>(m, "LayerCalibration", "What calibrate() found.")
       .def_readonly("done", &LayerCalibration::done)

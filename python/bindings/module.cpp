@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, m) {
   register_tasks(m);
   register_train(m);
   register_runs(m);
+  register_analog(m);
 }

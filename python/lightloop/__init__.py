@@ -40,6 +40,7 @@ from ._core import (
     threads,
     train_params,
 )
+from .analog import Deployed, deploy
 from .device import Device, check, discover
 from .layer import Layer
 from .projection import Projection
@@ -57,6 +58,7 @@ __all__ = [
     "AuxFormat",
     "Busy",
     "Cancelled",
+    "Deployed",
     "Device",
     "DeviceError",
     "DeviceInfo",
@@ -84,6 +86,7 @@ __all__ = [
     "Unsupported",
     "WaitTimeout",
     "check",
+    "deploy",
     "devices",
     "layer_params",
     "load_dataset",
@@ -119,4 +122,6 @@ def __getattr__(name: str) -> Any:
         from . import reservoir
 
         return getattr(reservoir, name)
+    if name == "torch":
+        return importlib.import_module(".torch", __name__)
     raise AttributeError(f"module 'lightloop' has no attribute {name!r}")

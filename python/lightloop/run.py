@@ -11,6 +11,7 @@ import numpy as np
 
 from . import _core
 from ._html import table
+from .analog import Deployed
 from .errors import Unsupported
 
 CURVES = (
@@ -120,6 +121,10 @@ class Run:
                 layer.bias.copy_(torch.from_numpy(b.copy()))
             modules += [layer, made[self.activation]()]
         return torch.nn.Sequential(*modules[:-1])
+
+    def on(self, device: Any, settings: Mapping[str, Any] | None = None, **options: Any) -> Deployed:
+        """The network on analog devices: `run.on("sim:crossbar", **{"adc.bits": 6}).accuracy(x, y)`."""
+        return Deployed(self.weights, self.activation, device, settings, **options)
 
     def scores(self, x: Any) -> np.ndarray:
         """Scores (samples, classes) of samples (samples, features) or images, the largest is the answer: the logits, or what

@@ -1,0 +1,205 @@
+#include <pybind11/stl.h>
+
+#include <mutex>
+
+#include "driver/layer/tiles.hpp"
+#include "python/bindings/bindings.hpp"
+#include "training/network.hpp"
+#include "training/report/sensitivity.hpp"
+#include "training/report/spec.hpp"
+
+namespace lightloop::python {
+namespace {
+
+/// Devices that several layers share, used by one thread at a time.
+struct BoundDevices {
+  TileDevices devices;
+  std::mutex busy;
+  BoundDevices(const std::string& address, const Settings& device, const Settings& layer, Index in, Index out)
+      : devices(registry(), address, device, layer, in, out) {}
+};
+
+struct BoundTiles {
+  std::shared_ptr<BoundDevices> shared;
+  TiledLayer layer;
+  BoundTiles(std::shared_ptr<BoundDevices> devices, Index in, Index out, const Settings& layer_settings,
+             const Settings& own)
+      : shared(std::move(devices)), layer(shared->devices, in, out, layer_settings, own) {}
+};
+
+template <class Body>
+void alone(BoundDevices& shared, Body&& body) {
+  py::gil_scoped_release release;
+  const std::lock_guard lock(shared.busy);
+  body();
+}
+
+py::array_t<float> apply(BoundTiles& bound, const py::object& x, bool transposed) {
+  TiledLayer& layer = bound.layer;
+  const View<const float> in = float_rows(x, transposed ? layer.outputs() : layer.inputs(), "x");
+  py::array_t<float> y({in.rows(), transposed ? layer.inputs() : layer.outputs()});
+  const View<float> out(y.mutable_data(), in.rows(), y.shape(1));
+  alone(*bound.shared, [&] { transposed ? layer.transposed(in, out) : layer.forward(in, out); });
+  return y;
+}
+
+/// [(W, b), ...] as a network. Throws ShapeMismatch.
+Network make_network(const py::list& layers, const std::string& activation) {
+  using Array = py::array_t<float, py::array::c_style | py::array::forcecast>;
+  std::vector<Index> widths;
+  std::vector<std::pair<Array, Array>> all;
+  for (const auto& one : layers) {
+    const auto pair = one.cast<std::pair<Array, Array>>();
+    const auto& [w, b] = pair;
+    if (w.ndim() != 2 || b.ndim() != 1 || b.shape(0) != w.shape(0) || (!widths.empty() && widths.back() != w.shape(1)))
+      throw ShapeMismatch("layer " + std::to_string(all.size() + 1), py::cast<std::string>(py::str(w.attr("shape"))),
+                          "W (outputs, inputs) that fits the layer before, b (outputs,)");
+    if (widths.empty()) widths.push_back(w.shape(1));
+    widths.push_back(w.shape(0));
+    all.push_back(pair);
+  }
+  if (all.empty()) throw ShapeMismatch("network", "no layer", "at least one (W, b)");
+  Network net(widths, activation_from(activation));
+  for (std::size_t l = 0; l < all.size(); ++l) {
+    std::copy_n(all[l].first.data(), all[l].first.size(), net.weights(static_cast<Index>(l)).data());
+    std::copy_n(all[l].second.data(), all[l].second.size(), net.bias(static_cast<Index>(l)).data());
+  }
+  return net;
+}
+
+Trial make_trial(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
+                 Index repeats, Index samples) {
+  return Trial(registry(), analog_place(device, to_settings(settings), net.layers()), net, data, Loss::cross_entropy,
+               {repeats, samples});
+}
+
+/// Ctrl-C reaches Python between two deployments.
+bool goes_on() {
+  py::gil_scoped_acquire acquire;
+  return PyErr_CheckSignals() == 0;
+}
+
+py::dict spread_dict(const Spread& spread) {
+  return py::dict(py::arg("mean") = spread.mean, py::arg("sd") = spread.sd, py::arg("n") = spread.n);
+}
+
+py::list energy_list(const EnergyAccount& account) {
+  py::list parts;
+  for (const EnergyPart& part : account.parts())
+    parts.append(
+        py::dict(py::arg("component") = part.name, py::arg("events") = part.events, py::arg("joules") = part.joules));
+  return parts;
+}
+
+py::list energy_list(const std::vector<LayerReport>& layers) {
+  EnergyAccount all;
+  for (const LayerReport& layer : layers) all.add(layer.energy);
+  return energy_list(all);
+}
+
+/// Runs `work` without the interpreter; a signal that stopped it is raised as Python's own.
+template <class Work>
+auto uninterrupted(Work&& work) {
+  try {
+    py::gil_scoped_release release;
+    return work();
+  } catch (...) {
+    if (PyErr_Occurred()) throw py::error_already_set();
+    throw;
+  }
+}
+
+py::dict run_sensitivity(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
+                         Index repeats, Index samples, const std::string& out) {
+  const Trial trial = make_trial(net, data, device, settings, repeats, samples);
+  const Sensitivity report = uninterrupted([&] {
+    const Sensitivity found = sensitivity(trial, device, [](Index, Index) { return goes_on(); });
+    if (!out.empty()) save(found, out);
+    return found;
+  });
+  py::list rows;
+  for (const SensitivityRow& row : report.rows)
+    rows.append(py::dict(py::arg("source") = row.name, py::arg("unit") = row.unit,
+                         py::arg("value") = from_value(row.value), py::arg("off") = from_value(row.off),
+                         py::arg("accuracy_alone") = spread_dict(row.alone),
+                         py::arg("accuracy_without") = spread_dict(row.without), py::arg("lost_alone") = row.lost_alone,
+                         py::arg("won_without") = row.won_without, py::arg("error_alone") = row.error_alone,
+                         py::arg("enob_alone") = row.enob_alone, py::arg("enob_without") = row.enob_without,
+                         py::arg("enob_without_predicted") = row.enob_without_predicted));
+  return py::dict(py::arg("device") = report.device, py::arg("repeats") = report.repeats,
+                  py::arg("samples") = report.samples, py::arg("digital_accuracy") = report.digital_accuracy,
+                  py::arg("accuracy_none") = spread_dict(report.none),
+                  py::arg("accuracy_all") = spread_dict(report.all), py::arg("enob_measured") = report.enob_measured,
+                  py::arg("enob_predicted") = report.enob_predicted, py::arg("joules_per_sample") = report.sample_j,
+                  py::arg("energy") = energy_list(report.cost), py::arg("sources") = rows);
+}
+
+py::dict run_spec(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
+                  const std::vector<std::string>& over, double drop, double confidence, bool per_layer, Index repeats,
+                  Index samples) {
+  const Trial trial = make_trial(net, data, device, settings, repeats, samples);
+  const SpecOptions options{.drop = drop, .confidence = confidence, .over = over, .per_layer = per_layer};
+  const Spec spec =
+      uninterrupted([&] { return find_spec(trial, device, options, [](const std::string&) { return goes_on(); }); });
+  py::dict parameters;
+  for (const SpecAxis& axis : spec.axes) {
+    py::list layers;
+    for (const Value& value : axis.layers) layers.append(from_value(value));
+    parameters[py::str(axis.name)] =
+        py::dict(py::arg("asked") = from_value(axis.asked), py::arg("alone") = from_value(axis.alone),
+                 py::arg("value") = from_value(axis.value), py::arg("layers") = layers, py::arg("priced") = axis.priced,
+                 py::arg("at_end") = axis.at_end);
+  }
+  return py::dict(py::arg("device") = spec.device, py::arg("digital_accuracy") = spec.digital_accuracy,
+                  py::arg("accuracy") = spread_dict(spec.accuracy), py::arg("lost_bound") = spec.lost_bound,
+                  py::arg("reached") = spec.reached, py::arg("joules_per_sample") = spec.sample_j,
+                  py::arg("joules_per_sample_asked") = spec.asked_j, py::arg("deployments") = spec.deployments,
+                  py::arg("parameters") = parameters, py::arg("energy") = energy_list(spec.layers));
+}
+
+}  // namespace
+
+void register_analog(py::module_& m) {
+  py::class_<BoundDevices, std::shared_ptr<BoundDevices>>(m, "TileDevices", "Devices of one string, for many layers.")
+      .def(py::init([](const std::string& address, const py::dict& device, const py::dict& layer, Index in, Index out) {
+             const Settings of_device = to_settings(device), of_layer = to_settings(layer);
+             py::gil_scoped_release release;
+             return std::make_shared<BoundDevices>(address, of_device, of_layer, in, out);
+           }),
+           py::arg("address"), py::arg("device"), py::arg("layer"), py::arg("largest_in"), py::arg("largest_out"))
+      .def_property_readonly("shared", [](const BoundDevices& b) { return b.devices.shared(); })
+      .def("__len__", [](const BoundDevices& b) { return b.devices.opened().size(); });
+  py::class_<BoundTiles>(m, "TiledLayer", "A matrix product on as many devices as it takes.")
+      .def(py::init([](const std::shared_ptr<BoundDevices>& devices, Index in, Index out, const py::dict& layer,
+                       const py::dict& own) {
+             const Settings of_layer = to_settings(layer), of_device = to_settings(own);
+             py::gil_scoped_release release;
+             return std::make_unique<BoundTiles>(devices, in, out, of_layer, of_device);
+           }),
+           py::arg("devices"), py::arg("n_in"), py::arg("n_out"), py::arg("layer"), py::arg("own"))
+      .def_property_readonly("n_in", [](const BoundTiles& b) { return b.layer.inputs(); })
+      .def_property_readonly("n_out", [](const BoundTiles& b) { return b.layer.outputs(); })
+      .def_property_readonly("tiles", [](const BoundTiles& b) { return b.layer.tiles(); })
+      .def(
+          "program",
+          [](BoundTiles& b, const py::object& w, bool keep_calibration) {
+            const View<const float> weights = float_rows(w, b.layer.inputs(), "weights");
+            alone(*b.shared, [&] { b.layer.program(weights, keep_calibration); });
+          },
+          py::arg("weights"), py::arg("keep_calibration") = false)
+      .def("calibrate", [](BoundTiles& b) { alone(*b.shared, [&] { b.layer.calibrate(); }); })
+      .def(
+          "forward", [](BoundTiles& b, const py::object& x) { return apply(b, x, false); }, py::arg("x"))
+      .def(
+          "transposed", [](BoundTiles& b, const py::object& x) { return apply(b, x, true); }, py::arg("x"))
+      .def_property_readonly("report", [](const BoundTiles& b) { return b.layer.report(); });
+  m.def("make_network", &make_network, py::arg("layers"), py::arg("activation"), "A Network of [(W, b), ...].");
+  m.def("sensitivity", &run_sensitivity, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"),
+        py::arg("repeats"), py::arg("samples"), py::arg("out"));
+  m.def("spec", &run_spec, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"), py::arg("over"),
+        py::arg("drop"), py::arg("confidence"), py::arg("per_layer"), py::arg("repeats"), py::arg("samples"));
+  m.def(
+      "energy_parts", [](const LayerReport& report) { return energy_list(report.energy); }, py::arg("report"));
+}
+
+}  // namespace lightloop::python

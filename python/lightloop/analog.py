@@ -1,0 +1,198 @@
+"""A trained network on analog devices: accuracy, energy, what each source of error costs, what the parts must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._html import table
+from ._settings import flatten
+from .device import address_of
+
+
+def split(settings: Mapping[str, Any] | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the namespaces device., layer. and session.; keys without one are the device's."""
+    flat = flatten(settings, **options)
+    spaces = ("device.", "layer.", "session.")
+    return {k if k.startswith(spaces) else f"device.{k}": v for k, v in flat.items()}
+
+
+def below(settings: Mapping[str, Any], space: str) -> dict[str, Any]:
+    return {k[len(space) + 1 :]: v for k, v in settings.items() if k.startswith(space + ".")}
+
+
+def open_devices(device: Any, settings: Mapping[str, Any], n_in: int, n_out: int) -> Any:
+    """Devices for layers of at most these sizes; `settings` as `split` gives them."""
+    own = {f"session.{k}": v for k, v in below(settings, "session").items()}
+    of_device = {**below(settings, "device"), **own}
+    return _core.TileDevices(address_of(device), of_device, below(settings, "layer"), n_in, n_out)
+
+
+def dataset(x: Any, y: Any, classes: int) -> Any:
+    """Samples (n, features), float or uint8, with whole numbers from 0 as labels."""
+    x = np.asarray(x)
+    if x.dtype != np.uint8:
+        x = np.ascontiguousarray(x, dtype=np.float32)
+    return _core.make_dataset(np.ascontiguousarray(x), np.asarray(y, dtype=np.int64), classes, "arrays")
+
+
+class Deployed:
+    """A network whose matrix products run on devices; biases and non-linearities stay digital.
+
+    Made by `Run.on` or `deploy`. `scores(x)` and `predict(x)` are those of a `Run`; `report` is the cost so far, with
+    joules by component in `report.energy`, `reports` that of each layer.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[tuple[Any, Any]],
+        activation: str,
+        device: Any,
+        settings: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self.device = address_of(device)
+        self.settings = split(settings, options)
+        self.weights = [(np.ascontiguousarray(w, np.float32), np.asarray(b, np.float32)) for w, b in weights]
+        self.network = _core.make_network(self.weights, activation)
+        self.activation = activation
+        self._open: list[Any] | None = None
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, opened, written and calibrated when they are first asked for."""
+        if self._open is None:
+            widths = self.network.widths
+            of_layer = below(self.settings, "layer")
+            common = {k: v for k, v in self.settings.items() if not k.startswith("device.layer")}
+            devices = open_devices(self.device, common, max(widths[:-1]), max(widths[1:]))
+            opened = []
+            for i, (w, _) in enumerate(self.weights):
+                own = below(self.settings, f"device.layer{i + 1}")
+                layer = _core.TiledLayer(devices, w.shape[1], w.shape[0], of_layer, own)
+                layer.program(w)
+                if of_layer.get("calibrate", True):
+                    layer.calibrate()
+                opened.append(layer)
+            self._open = opened
+        return self._open
+
+    def scores(self, x: Any) -> np.ndarray:
+        """Logits (samples, classes) of samples (samples, features); bytes are taken as value / 255."""
+        from .run import ACTIVATIONS
+
+        h = np.asarray(x)
+        h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
+        for i, (layer, (_, b)) in enumerate(zip(self.layers, self.weights)):
+            h = layer.forward(np.ascontiguousarray(h)) + b
+            if i + 1 < len(self.weights):
+                h = ACTIVATIONS[self.activation](h).astype(np.float32)
+        return h
+
+    def predict(self, x: Any) -> np.ndarray:
+        """The class with the highest score."""
+        return self.scores(x).argmax(axis=1)
+
+    def accuracy(self, x: Any, y: Any) -> float:
+        """Fraction of samples whose highest score is that of the label."""
+        return float((self.predict(x) == np.asarray(y)).mean())
+
+    @property
+    def reports(self) -> list[Any]:
+        """Per layer: vectors, frames, device_s, device_j, energy, ..."""
+        return [layer.report for layer in self.layers]
+
+    @property
+    def energy(self) -> dict[str, float]:
+        """Joules by component, all layers together."""
+        parts: dict[str, float] = {}
+        for report in self.reports:
+            for name, joules in report.energy.items():
+                parts[name] = parts.get(name, 0.0) + joules
+        return parts
+
+    @property
+    def device_joules(self) -> float:
+        return sum(report.device_j for report in self.reports)
+
+    @property
+    def device_seconds(self) -> float:
+        """Layers follow each other."""
+        return sum(report.device_s for report in self.reports)
+
+    def sensitivity(self, x: Any, y: Any, *, repeats: int = 5, samples: int = 1000, out: str = "") -> Ranking:
+        """Every source of error of the devices alone, and all but it, deployed `repeats` times each.
+
+        Deploys on devices of its own. `out` names a file for `lightloop plot`.
+        """
+        data = dataset(x, y, self.network.widths[-1])
+        found = _core.sensitivity(self.network, data, self.device, self.settings, repeats, samples, out)
+        return Ranking(found)
+
+    def spec(
+        self,
+        x: Any,
+        y: Any,
+        over: Iterable[str] | str,
+        drop: float = 0.005,
+        *,
+        confidence: float = 0.95,
+        per_layer: bool = True,
+        repeats: int = 5,
+        samples: int = 1000,
+    ) -> dict[str, Any]:
+        """The cheapest components that lose less than `drop` (a fraction) of the accuracy: see `lightloop report spec`."""
+        names = over.split(",") if isinstance(over, str) else list(over)
+        names = [name[len("device.") :] if name.startswith("device.") else name for name in names]
+        data = dataset(x, y, self.network.widths[-1])
+        return dict(_core.spec(self.network, data, self.device, self.settings, names, drop, confidence, per_layer,
+                               repeats, samples))  # fmt: skip
+
+    def __repr__(self) -> str:
+        net = "-".join(map(str, self.network.widths))
+        return f"<lightloop.Deployed {net} on {self.device}>"
+
+
+class Ranking:
+    """What each source of error costs. `sources` is the list, the costliest first; printed as a table."""
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        self.facts = {k: v for k, v in found.items() if k != "sources"}
+        self.sources: list[dict[str, Any]] = list(found["sources"])
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        return [
+            (s["source"], f"{100 * s['lost_alone']:.2f}", f"{100 * s['won_without']:.2f}", f"{s['enob_alone']:.2f}")
+            for s in self.sources
+        ]
+
+    def __str__(self) -> str:
+        rows = [("source", "points lost alone", "won without", "ENOB alone"), *self._rows()]
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        return "\n".join("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
+                                   for i, (cell, w) in enumerate(zip(row, widths))) for row in rows)  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"<lightloop.Ranking of {len(self.sources)} sources on {self.facts['device']}>"
+
+    def _repr_html_(self) -> str:
+        return table(repr(self).strip("<>"), [(row[0], f"{row[1]} points") for row in self._rows()])
+
+
+def deploy(model: Any, device: Any, settings: Mapping[str, Any] | None = None, **options: Any) -> Deployed:
+    """A network on devices. `model`: a Run, [(W, b), ...] (tanh between), or a torch.nn.Sequential of Linear layers with one
+    kind of Tanh, ReLU, Sigmoid or nothing between them.
+
+    `options` are settings: `**{"adc.bits": 6, "layer.cells": "offset", "device.layer2.adc.bits": 4}`.
+    """
+    if hasattr(model, "weights") and hasattr(model, "activation"):
+        return Deployed(model.weights, model.activation, device, settings, **options)
+    if isinstance(model, Sequence) and not hasattr(model, "state_dict"):
+        return Deployed(model, "tanh", device, settings, **options)
+    from .torch import layers_of
+
+    weights, activation = layers_of(model)
+    return Deployed(weights, activation, device, settings, **options)

@@ -1,0 +1,219 @@
+"""PyTorch modules whose matrix products run on analog devices: `AnalogLinear`, `AnalogConv2d`, `convert`.
+
+Forward passes go through the device, noise and converters included. Backward passes are the digital product's, at the
+inputs the device saw (straight-through): gradients of input, weight and bias are those of `torch.nn.Linear`. Weights are
+written into the device whenever they have changed since the last forward pass; gains found by the calibration of the first
+stay in use while a module trains. `state_dict` is that of the digital module.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import _core
+from .analog import below, open_devices, split
+
+__all__ = ["AnalogConv2d", "AnalogLinear", "convert", "convert_to_analog", "report"]
+
+
+class _Product(torch.autograd.Function):
+    """x W^T by the device; gradients of the digital product."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, weight: Any, layer: Any) -> Any:
+        ctx.save_for_backward(x, weight)
+        rows = np.ascontiguousarray(x.detach().cpu().numpy().reshape(-1, x.shape[-1]), dtype=np.float32)
+        y = torch.from_numpy(layer.forward(rows))
+        return y.reshape(*x.shape[:-1], y.shape[-1]).to(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        x, weight = ctx.saved_tensors
+        rows, columns = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
+        grad_x = (rows @ weight).reshape(x.shape) if ctx.needs_input_grad[0] else None
+        grad_w = rows.t() @ columns if ctx.needs_input_grad[1] else None
+        return grad_x, grad_w, None
+
+
+class _OnDevice:
+    """What the modules share: devices that are opened when they are first needed."""
+
+    weight: Any
+    training: bool
+
+    def _place(self, device: str, settings: Mapping[str, Any], devices: Any = None) -> None:
+        self.analog_device = device
+        self.analog_settings = dict(settings)
+        self._devices, self._layer, self._written = devices, None, None
+
+    def _matrix(self) -> Any:
+        return self.weight.detach().reshape(self.weight.shape[0], -1)
+
+    def _product(self, x: Any) -> Any:
+        matrix = self._matrix()
+        n_out, n_in = matrix.shape
+        if self._layer is None:
+            if self._devices is None:
+                self._devices = open_devices(self.analog_device, self.analog_settings, n_in, n_out)
+            self._layer = _core.TiledLayer(self._devices, n_in, n_out, below(self.analog_settings, "layer"), {})
+        state = (self.weight.data_ptr(), self.weight._version)
+        if self._written != state:
+            weights = np.ascontiguousarray(matrix.cpu().numpy(), dtype=np.float32)
+            keep = self._written is not None and self.training
+            self._layer.program(weights, keep)
+            if not keep and self.analog_settings.get("layer.calibrate", True):
+                self._layer.calibrate()
+            self._written = state
+        return _Product.apply(x, self.weight.reshape(n_out, n_in), self._layer)
+
+    @property
+    def report(self) -> Any:
+        """Frames, seconds, joules and energy by component so far; None before the first forward pass."""
+        return None if self._layer is None else self._layer.report
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        made = self.__class__.__new__(self.__class__)
+        memo[id(self)] = made
+        for key, value in self.__dict__.items():  # a copy opens devices of its own
+            made.__dict__[key] = None if key in ("_devices", "_layer", "_written") else copy.deepcopy(value, memo)
+        return made
+
+    def __getstate__(self) -> Any:
+        return {**self.__dict__, "_devices": None, "_layer": None, "_written": None}
+
+
+class AnalogLinear(_OnDevice, torch.nn.Linear):
+    """`torch.nn.Linear` with the product x W^T on a device of kind "layer"; the bias is added digitally.
+
+    Settings without a prefix are the device's: `AnalogLinear(784, 10, device="sim:crossbar", **{"adc.bits": 6})`.
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: str = "sim:crossbar",
+                 settings: Mapping[str, Any] | None = None, **options: Any) -> None:  # fmt: skip
+        torch.nn.Linear.__init__(self, in_features, out_features, bias)
+        self._place(device, split(settings, options))
+
+    def forward(self, input: Any) -> Any:
+        y = self._product(input)
+        return y if self.bias is None else y + self.bias
+
+    def extra_repr(self) -> str:
+        return f"{torch.nn.Linear.extra_repr(self)}, device={self.analog_device!r}"
+
+
+class AnalogConv2d(_OnDevice, torch.nn.Conv2d):
+    """`torch.nn.Conv2d` (one group, zero padding) as a matrix of (outputs, inputs x kernel) that is shown every patch."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+                 dilation: Any = 1, bias: bool = True, device: str = "sim:crossbar",
+                 settings: Mapping[str, Any] | None = None, **options: Any) -> None:  # fmt: skip
+        torch.nn.Conv2d.__init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation, bias=bias)
+        if isinstance(self.padding, str):
+            raise ValueError(f"AnalogConv2d: padding in numbers is wanted, not {self.padding!r}")
+        self._place(device, split(settings, options))
+
+    def forward(self, input: Any) -> Any:
+        patches = torch.nn.functional.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
+        y = self._product(patches.transpose(1, 2)).transpose(1, 2)
+        size = [
+            (input.shape[2 + i] + 2 * self.padding[i] - self.dilation[i] * (self.kernel_size[i] - 1) - 1)
+            // self.stride[i] + 1
+            for i in range(2)
+        ]  # fmt: skip
+        y = y.reshape(input.shape[0], self.out_channels, *size)
+        return y if self.bias is None else y + self.bias[:, None, None]
+
+    def extra_repr(self) -> str:
+        return f"{torch.nn.Conv2d.extra_repr(self)}, device={self.analog_device!r}"
+
+
+def _largest(modules: list[Any]) -> tuple[int, int]:
+    shapes = [m.weight.reshape(m.weight.shape[0], -1).shape for m in modules]
+    return max(s[1] for s in shapes), max(s[0] for s in shapes)
+
+
+def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    """A copy of `model` with every Linear and Conv2d on devices of one string; the model itself stays as it is.
+
+    Weights, buffers, training mode and the keys of `state_dict` are kept. Refuses grouped, non-zero-padded or "same"
+    convolutions by name.
+    """
+    made = copy.deepcopy(model)
+    wanted = split(settings, options)
+    if isinstance(made, (torch.nn.Linear, torch.nn.Conv2d)):
+        made = torch.nn.Sequential(made)
+        return convert(made, device, settings, **options)[0]
+    converted: list[Any] = []
+    for name, module in made.named_modules():
+        for child, old in list(module.named_children()):
+            if type(old) is torch.nn.Linear:
+                kind: Any = AnalogLinear
+            elif type(old) is torch.nn.Conv2d:
+                kind = AnalogConv2d
+                if old.groups != 1 or old.padding_mode != "zeros" or isinstance(old.padding, str):
+                    where = f"{name}.{child}".strip(".")
+                    raise _unsupported(where, old)
+            else:
+                continue
+            new = kind.__new__(kind)
+            new.__dict__.update(old.__dict__)
+            new._place(device, wanted)
+            setattr(module, child, new)
+            converted.append(new)
+    if not converted:
+        raise ValueError("convert: the model has no Linear and no Conv2d")
+    devices = open_devices(device, wanted, *_largest(converted))
+    for new in converted:
+        new._devices = devices
+    return made
+
+
+convert_to_analog = convert
+
+
+def _unsupported(where: str, module: Any) -> Exception:
+    from . import Unsupported
+
+    return Unsupported(f"convert: {where} is {module}: only one group and zero padding in numbers")
+
+
+def report(model: Any) -> dict[str, Any]:
+    """What the converted modules of a model have cost: device_s, device_j, energy by component, and each module's report."""
+    modules = {name: m.report for name, m in model.named_modules() if isinstance(m, _OnDevice) and m.report is not None}
+    energy: dict[str, float] = {}
+    for one in modules.values():
+        for part, joules in one.energy.items():
+            energy[part] = energy.get(part, 0.0) + joules
+    return {
+        "device_s": sum(one.device_s for one in modules.values()),
+        "device_j": sum(one.device_j for one in modules.values()),
+        "energy": energy,
+        "modules": modules,
+    }
+
+
+def layers_of(model: Any) -> tuple[list[tuple[Any, Any]], str]:
+    """([(W, b), ...], activation) of a Sequential of Linear layers with one kind of non-linearity between them."""
+    names = {torch.nn.Tanh: "tanh", torch.nn.ReLU: "relu", torch.nn.Sigmoid: "sigmoid", torch.nn.Identity: "identity"}
+    weights: list[tuple[Any, Any]] = []
+    between: list[str] = []
+    for module in model if isinstance(model, torch.nn.Sequential) else [model]:
+        if isinstance(module, torch.nn.Flatten):
+            continue
+        if isinstance(module, torch.nn.Linear):
+            if len(between) < len(weights):
+                between.append("identity")
+            bias = module.bias if module.bias is not None else torch.zeros(module.out_features)
+            weights.append((module.weight.detach().cpu().numpy(), bias.detach().cpu().numpy()))
+        elif type(module) in names and len(between) + 1 == len(weights):
+            between.append(names[type(module)])
+        else:
+            raise ValueError(f"deploy: {module} is neither Linear nor a non-linearity behind one (Tanh, ReLU, Sigmoid)")
+    if len(between) >= len(weights) or len(set(between)) > 1:
+        raise ValueError(f"deploy: one kind of non-linearity between linear layers is wanted, the last layer linear: {model}")
+    return weights, between[0] if between else "identity"

@@ -1,0 +1,91 @@
+"""Networks on analog devices: Deployed, sensitivity, spec, and PyTorch modules."""
+
+import numpy as np
+import pytest
+
+import lightloop as ll
+
+torch = pytest.importorskip("torch")
+
+FINE = "sim:crossbar,preset=ideal,dac.bits=14,weight.bits=14,adc.bits=16,adc.range=30"
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """Ten noisy directions, and a network that compares with them."""
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(10, 24)).astype(np.float32)
+    y = np.arange(400) % 10
+    x = (centres[y] + 0.9 * rng.normal(size=(400, 24))).astype(np.float32)
+    first = torch.nn.Linear(24, 24)
+    last = torch.nn.Linear(24, 10)
+    with torch.no_grad():
+        first.weight.copy_(torch.eye(24))
+        first.bias.zero_()
+        last.weight.copy_(torch.from_numpy(centres))
+        last.bias.copy_(torch.from_numpy(-0.5 * (centres**2).sum(axis=1)))
+    return torch.nn.Sequential(first, torch.nn.Identity(), last), x, y
+
+
+def test_a_torch_model_is_deployed_and_ranked(problem):
+    model, x, y = problem
+    digital = float((model(torch.from_numpy(x)).argmax(dim=1).numpy() == y).mean())
+    fine = ll.deploy(model, FINE)
+    assert abs(fine.accuracy(x, y) - digital) < 0.01
+    noisy = ll.deploy(model, "sim:crossbar", **{"output_noise": 3.0, "layer2.adc.bits": 7})
+    assert noisy.accuracy(x, y) < digital - 0.05
+    assert sum(noisy.energy.values()) == pytest.approx(noisy.device_joules) and noisy.device_seconds > 0
+    ranking = noisy.sensitivity(x, y, repeats=2)
+    assert ranking.sources[0]["source"] == "output_noise" and "output_noise" in str(ranking)
+    found = ll.deploy(model, "sim:crossbar,programming_error=0").spec(x, y, "device.adc.bits", drop=0.03, repeats=2)
+    assert found["reached"] and found["parameters"]["adc.bits"]["value"] < 8
+    with pytest.raises(ll.UnknownName):
+        noisy.spec(x, y, ["adc.bit"])
+
+
+def test_converted_modules_keep_weights_gradients_and_the_model(problem):
+    model, x, _ = problem
+    analog = ll.torch.convert(model, FINE)
+    assert list(analog.state_dict()) == list(model.state_dict())
+    inputs = torch.from_numpy(x[:20]).requires_grad_()
+    again = torch.from_numpy(x[:20]).requires_grad_()
+    y, wanted = analog(inputs), model(again)
+    assert torch.allclose(y, wanted, atol=0.1)
+    (y**2).sum().backward()
+    (2 * y.detach() * model(again)).sum().backward()  # the same signal through the digital model
+    assert torch.allclose(inputs.grad, again.grad, rtol=1e-4, atol=1e-3)
+    assert torch.allclose(analog[2].weight.grad, model[2].weight.grad, rtol=2e-2, atol=0.5)
+    cost = ll.torch.report(analog)
+    assert cost["device_j"] == pytest.approx(sum(cost["energy"].values())) and len(cost["modules"]) == 2
+    model.zero_grad()
+    assert type(model[0]) is torch.nn.Linear
+
+
+def test_training_through_noise_writes_new_weights(problem):
+    model, x, y = problem
+    analog = ll.torch.convert(model, "sim:crossbar", output_noise=0.5)
+    optimizer = torch.optim.SGD(analog.parameters(), lr=1e-3)
+    inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(analog(inputs), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert analog[0].report.programs == 8
+    model.load_state_dict(analog.state_dict())  # digital again
+
+
+def test_convolutions_are_matrices_of_patches():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(2, 5, 3, stride=2, padding=1), torch.nn.ReLU())
+    x = torch.randn(3, 2, 9, 8)
+    analog = ll.torch.convert(model, FINE)
+    assert torch.allclose(analog(x), model(x), atol=0.02)
+    fresh = ll.torch.AnalogConv2d(2, 5, 3, stride=2, padding=1, device=FINE)
+    fresh.load_state_dict(model[0].state_dict())
+    assert torch.allclose(torch.relu(fresh(x)), model(x), atol=0.02)
+    with pytest.raises(ll.Unsupported, match="group"):
+        ll.torch.convert(torch.nn.Conv2d(4, 4, 3, groups=2), FINE)
