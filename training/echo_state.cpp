@@ -145,7 +145,7 @@ double EchoState::radius() const {
     if (k + 1 < size) h(k + 1, k) = length;
     v.col(k + 1) = next / static_cast<float>(length);
   }
-  return Eigen::EigenSolver<eigen::Columns>(h.topLeftCorner(used, used), false).eigenvalues().cwiseAbs().maxCoeff();
+  return eigen::spectral_radius(h.topLeftCorner(used, used));
 }
 
 void EchoState::reset() { std::ranges::fill(x_, 0.0f); }

@@ -146,18 +146,16 @@ LinearReadout RidgeTrainer::solve(std::span<const double> ridges) const {
 
   LinearReadout answer;
   answer.ridge = ridges[0];
-  const auto weights_for = [&](const Standardised& s, const Eigen::SelfAdjointEigenSolver<eigen::Columns>& modes,
-                               double ridge) -> eigen::Columns {
-    const Eigen::ArrayXd floor = modes.eigenvalues().array().max(0.0) + ridge;
-    const double least = 1e-15 * static_cast<double>(features) * modes.eigenvalues().maxCoeff();
+  const auto weights_for = [&](const Standardised& s, const eigen::Modes& modes, double ridge) -> eigen::Columns {
+    const Eigen::ArrayXd floor = modes.values.array().max(0.0) + ridge;
+    const double least = 1e-15 * static_cast<double>(features) * modes.values.maxCoeff();
     const Eigen::VectorXd gain =
         (floor > least).select(floor.max(1e-300).inverse(), Eigen::ArrayXd::Zero(features)).matrix();
-    return s.scale.asDiagonal() *
-           (modes.eigenvectors() * (gain.asDiagonal() * (modes.eigenvectors().transpose() * s.cross)));
+    return s.scale.asDiagonal() * (modes.vectors * (gain.asDiagonal() * (modes.vectors.transpose() * s.cross)));
   };
   if (ridges.size() > 1) {
     const Standardised s = standardise(sums, features);
-    const Eigen::SelfAdjointEigenSolver<eigen::Columns> modes(s.gram);
+    const eigen::Modes modes = eigen::modes(s.gram);
     double best = std::numeric_limits<double>::infinity();
     for (const double ridge : ridges) {
       const double error = validation_nmse(validation, s, weights_for(s, modes, ridge), features);
@@ -170,7 +168,7 @@ LinearReadout RidgeTrainer::solve(std::span<const double> ridges) const {
   sums.first += validation.first;
   sums.second += validation.second;
   const Standardised s = standardise(sums, features);
-  const Eigen::SelfAdjointEigenSolver<eigen::Columns> modes(s.gram);
+  const eigen::Modes modes = eigen::modes(s.gram);
   const eigen::Columns weights = weights_for(s, modes, answer.ridge);
   answer.weights = Matrix<double>(features, outputs);
   Eigen::Map<eigen::Rows>(answer.weights.data(), features, outputs) = weights;

@@ -62,11 +62,11 @@ class Stopped(Exception):
 
 
 class Cell:
-    """One run of the grid."""
+    """One run of the grid. `way`: the option of `train` that takes the device."""
 
-    def __init__(self, options, rule, device, seed):
+    def __init__(self, options, rule, device, seed, way="--device"):
         self.rule, self.device, self.seed = rule, device, seed
-        self.words = [LIGHTLOOP, "train", *own_words(rule, options.train), "--rule", rule, "--device", device, "--seed", str(seed)]
+        self.words = [LIGHTLOOP, "train", *own_words(rule, options.train), "--rule", rule, way, device, "--seed", str(seed)]
         self.base = options.out / file_name(rule, device, seed)
         self.result = None
 
@@ -109,6 +109,17 @@ class Cell:
         new = path.with_suffix(".new")
         new.write_text(json.dumps(self.result, indent=2) + "\n")
         os.replace(new, path)
+
+
+def way_of(options, rule, device):
+    """(way, plan, None), or (None, None, reason): a device projects the error (--device), or it is the layers (--layers)."""
+    reasons = []
+    for way in ("--device",) if device == "digital" else ("--device", "--layers"):
+        plan, why = Cell(options, rule, device, options.seeds[0], way).plan()
+        if plan is not None:
+            return way, plan, None
+        reasons.append(why)
+    return None, None, " / ".join(dict.fromkeys(reasons))
 
 
 class Progress:
@@ -239,11 +250,11 @@ def compare(options):
     refused, cells, seconds = {}, [], 0.0
     for rule in options.rules:
         for device in options.devices:
-            plan, why = Cell(options, rule, device, options.seeds[0]).plan()
+            way, plan, why = way_of(options, rule, device)
             if plan is None:
                 refused[rule, device] = why
                 continue
-            cells += [Cell(options, rule, device, seed) for seed in options.seeds]
+            cells += [Cell(options, rule, device, seed, way) for seed in options.seeds]
             seconds += plan.get("device_seconds", 0) * len(options.seeds)
     if not cells:
         raise ValueError(next(iter(refused.values())))

@@ -29,6 +29,13 @@ def test_a_grid_becomes_one_table_and_says_what_it_left_out(lightloop, small, tm
     assert json.loads(alone.stdout)["weights_sha256"] == in_grid["weights_sha256"]
 
 
+def test_a_device_of_layers_carries_the_network(lightloop, small, tmp_path):
+    done = lightloop("compare", "--rules", "bp", "--devices", "sim:crossbar", "--json", *small)
+    (row,) = json.loads(done.stdout)["rows"]
+    alone = lightloop("train", *small, "--rule", "bp", "--layers", "sim:crossbar", "--json")
+    assert json.loads(alone.stdout)["test_accuracy"] == row["test_accuracy"]
+
+
 def test_finished_runs_are_kept_and_another_grid_does_not_mix_in(lightloop, small, tmp_path):
     words = ["compare", "--rules", "bp", "--out", "grid", "--quiet", *small]
     assert lightloop(*words).returncode == 0

@@ -54,6 +54,7 @@ inline constexpr const char* kCompareHelp =
     "  lightloop compare --rules dfa,tdfa,bp --devices digital,sim:opu --seeds 1,2,3 --dataset fashion --epochs 5\n"
     "  lightloop compare --rules dfa,tdfa --devices sim:opu,seed=2,sim:opu,preset=ideal --set tdfa:rule.dead_zone=0.2\n"
     "Every other option is one of `lightloop train` and goes to all runs; --set RULE:KEY=VALUE goes to one rule's.\n"
+    "A device that projects carries the error (train --device), a device of layers the network (train --layers).\n"
     "FOLDER gets a run file and its result for each run, compare.md and compare.png. A pair that train refuses is "
     "left\n"
     "out, with the reason. The same command again keeps what is done, and resumes what was stopped.\n";

@@ -58,16 +58,13 @@ Metric consistency_capacity(Repeats repeats, double noise_variance) {
   const eigen::Columns cross = (eigen::covariance(together, together) - own) / (count * (count - 1));
   own /= count;
   own.diagonal().array() += noise_variance;
-  const Eigen::SelfAdjointEigenSolver<eigen::Columns> modes(own);
-  const Eigen::ArrayXd values = modes.eigenvalues().array();
+  const eigen::Modes modes = eigen::modes(own);
+  const Eigen::ArrayXd values = modes.values.array();
   const Eigen::VectorXd root =
       (values > 1e-12 * values(nodes - 1)).select(values.max(1e-300).rsqrt(), Eigen::ArrayXd::Zero(nodes)).matrix();
-  const eigen::Columns whitening = modes.eigenvectors() * root.asDiagonal();
+  const eigen::Columns whitening = modes.vectors * root.asDiagonal();
   const eigen::Columns c = whitening.transpose() * cross * whitening;
-  const Eigen::VectorXd spectrum =
-      Eigen::SelfAdjointEigenSolver<eigen::Columns>((c + c.transpose()) / 2, Eigen::EigenvaluesOnly)
-          .eigenvalues()
-          .reverse();
+  const Eigen::VectorXd spectrum = eigen::mode_values((c + c.transpose()) / 2).reverse();
   return {"consistency_capacity",
           c.trace(),
           "Theta = tr(T Cxy T), T = (C + lambda)^(-1/2), own means, lambda = " + shown(noise_variance) +

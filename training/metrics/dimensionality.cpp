@@ -8,10 +8,7 @@ namespace {
 
 /// Directions, largest first, that together hold `share` of the variance.
 double principal_directions(const eigen::Columns& x, double share) {
-  const Eigen::VectorXd values =
-      Eigen::SelfAdjointEigenSolver<eigen::Columns>(eigen::covariance(x, x), Eigen::EigenvaluesOnly)
-          .eigenvalues()
-          .reverse();
+  const Eigen::VectorXd values = eigen::mode_values(eigen::covariance(x, x)).reverse();
   double sum = 0;
   Index count = 0;
   while (count < values.size() && sum < share * values.sum()) sum += values(count++);
@@ -28,9 +25,9 @@ Metric dimensionality(Repeats repeats, double ratio) {
   for (const auto& one : repeats) x.push_back(eigen::centred(one));
   eigen::Columns mean = eigen::Columns::Zero(x[0].rows(), x[0].cols());
   for (const auto& one : x) mean += one / count;
-  const Eigen::SelfAdjointEigenSolver<eigen::Columns> modes(eigen::covariance(mean, mean));
-  const Eigen::ArrayXd signal = modes.eigenvalues().array().reverse();
-  const eigen::Columns v = modes.eigenvectors().rowwise().reverse();
+  const eigen::Modes modes = eigen::modes(eigen::covariance(mean, mean));
+  const Eigen::ArrayXd signal = modes.values.array().reverse();
+  const eigen::Columns v = modes.vectors.rowwise().reverse();
   Eigen::ArrayXd noise = Eigen::ArrayXd::Zero(signal.size());
   for (const auto& one : x)
     noise += ((one - mean) * v).array().square().colwise().mean().transpose() / (count * (count - 1));

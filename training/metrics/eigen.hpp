@@ -23,6 +23,26 @@ Columns centred(View<const double> x);
 /// (1 / rows) a^T b of centred matrices: covariances.
 Columns covariance(const Columns& a, const Columns& b);
 
+// Decompositions, each compiled once (decompositions.cpp): Eigen's templates for them are the dearest of this project.
+
+/// Of a symmetric matrix: values, smallest first, and the vectors that go with them, as columns.
+struct Modes {
+  Eigen::VectorXd values;
+  Columns vectors;
+};
+Modes modes(const Columns& symmetric);
+/// The values alone, smallest first.
+Eigen::VectorXd mode_values(const Columns& symmetric);
+/// x = u diag(singular) v^T, singular values largest first; u and v with as many columns as there are of these.
+struct Thin {
+  Columns u, v;
+  Eigen::VectorXd singular;
+};
+Thin thin_svd(const Columns& x);
+Eigen::VectorXd singular_values(const Columns& x);
+/// The largest modulus of the eigenvalues of any square matrix.
+double spectral_radius(const Columns& square);
+
 /// An orthonormal basis (T, rank) of the column space of x, and all singular values, largest first. A direction counts
 /// where its singular value exceeds tolerance times the largest. By QR, then an SVD of the triangle.
 struct Basis {

@@ -30,13 +30,12 @@ Metric memory_capacity(View<const double> states, std::span<const double> input,
   const Eigen::RowVectorXd mean = x.topRows(train).colwise().mean(), mean_y = targets.topRows(train).colwise().mean();
   x.rowwise() -= mean;
   targets.rowwise() -= mean_y;
-  const Eigen::BDCSVD<eigen::Columns> svd(x.topRows(train), Eigen::ComputeThinU | Eigen::ComputeThinV);
-  const Eigen::ArrayXd sigma = svd.singularValues().array();
+  const eigen::Thin svd = eigen::thin_svd(x.topRows(train));
+  const Eigen::ArrayXd sigma = svd.singular.array();
   const double lambda = s.ridge * sigma(0) * sigma(0);
   const Eigen::VectorXd gain =
       (sigma > 1e-13 * sigma(0)).select(sigma / (sigma.square() + lambda), Eigen::ArrayXd::Zero(sigma.size())).matrix();
-  const eigen::Columns weights =
-      svd.matrixV() * (gain.asDiagonal() * (svd.matrixU().transpose() * targets.topRows(train)));
+  const eigen::Columns weights = svd.v * (gain.asDiagonal() * (svd.u.transpose() * targets.topRows(train)));
   eigen::Columns answer = x.bottomRows(test) * weights, wanted = targets.bottomRows(test);
   answer.rowwise() -= answer.colwise().mean().eval();
   wanted.rowwise() -= wanted.colwise().mean().eval();

@@ -9,8 +9,7 @@ Metric rank(const char* name, const char* streams, View<const double> states, do
   check_states(name, states);
   if (!(threshold > 0 && threshold < 1))
     throw OutOfRange(std::string(name) + ": threshold", shown(threshold), "between 0 and 1");
-  const Eigen::BDCSVD<eigen::Columns> svd(eigen::Columns(eigen::map(states)));
-  const Eigen::VectorXd& sigma = svd.singularValues();
+  const Eigen::VectorXd sigma = eigen::singular_values(eigen::map(states));
   const double count = static_cast<double>((sigma.array() > threshold * sigma(0)).count());
   return {name,
           sigma(0) > 0 ? count : 0,
