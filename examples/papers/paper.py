@@ -1,0 +1,78 @@
+"""What the scripts of the papers share: options, the table published | ours | verdict, files, the picture."""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+
+sys.path.append(str(pathlib.Path(os.environ.get("LIGHTLOOP", "lightloop")).resolve().parents[1] / "python"))
+
+
+def options(text, name, full):
+    """The options of every paper. `text` is the script's description, `full` says what --full does."""
+    parser = argparse.ArgumentParser(description=text.splitlines()[0])
+    parser.add_argument("--full", action="store_true", help=full)
+    parser.add_argument("--out", default=name, help="folder for the table and the picture")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    return parser.parse_args()
+
+
+def data_file(*parts):
+    """A file of $LIGHTLOOP_DATA; ends the program with a line saying where it was looked for."""
+    folder = os.environ.get("LIGHTLOOP_DATA", "")
+    path = pathlib.Path(folder, *parts)
+    if folder and path.exists():
+        return path
+    name = "/".join(parts)
+    sys.exit(f"not reproduced: {name} is not here ({'$LIGHTLOOP_DATA is not set' if not folder else f'looked in {folder}'})")
+
+
+def within(ours, published, tolerance, unit="points"):
+    """The verdict on a figure that was published."""
+    difference = ours - published
+    if abs(difference) <= tolerance:
+        return f"reproduced ({difference:+.1f} {unit})"
+    return f"{'higher' if difference > 0 else 'lower'} ({difference:+.1f} {unit})"
+
+
+class Table:
+    """Rows of published | ours | verdict, printed as they come; `finish` writes table.txt, or prints the JSON."""
+
+    def __init__(self, name, options, width=52):
+        self.name, self.options, self.width = name, options, width
+        self.lines, self.rows, self.folder = [], [], pathlib.Path(options.out)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def say(self, text):
+        self.lines.append(text)
+        if not self.options.json:
+            print(text, flush=True)
+
+    def head(self, text=""):
+        self.say(f"{text:<{self.width}}{'published':>12}{'ours':>18}   verdict")
+
+    def row(self, what, published, ours, verdict, **more):
+        """`published` and `ours` as text; `more` goes into the JSON."""
+        self.say(f"{what:<{self.width}}{published:>12}{ours:>18}   {verdict}")
+        self.rows.append({"row": what, "published": published, "ours": ours, "verdict": verdict, **more})
+
+    def picture(self, draw):
+        """draw(figure) onto a figure of matplotlib, into picture.png; a line where there is no matplotlib."""
+        try:
+            import matplotlib
+
+            matplotlib.use("Agg")
+            import matplotlib.pyplot
+        except ImportError:
+            return self.say("no picture: matplotlib is not installed (apt install python3-matplotlib)")
+        figure = matplotlib.pyplot.figure(figsize=(8, 3.6), layout="constrained")
+        draw(figure)
+        figure.savefig(self.folder / "picture.png", dpi=120)
+        self.say(f"picture: {self.folder / 'picture.png'}")
+
+    def finish(self, **facts):
+        (self.folder / "table.txt").write_text("\n".join(self.lines) + "\n")
+        if self.options.json:
+            print(json.dumps({"paper": self.name, "full": self.options.full, **facts, "rows": self.rows}, indent=2))
+        return 0

@@ -1,0 +1,43 @@
+"""The papers of `lightloop reproduce`, in the small, with the data of $LIGHTLOOP_DATA."""
+
+import json
+import os
+import pathlib
+
+import pytest
+
+DATA = os.environ.get("LIGHTLOOP_DATA", "")
+
+
+def needs(*parts):
+    here = bool(DATA) and pathlib.Path(DATA, *parts).exists()
+    return pytest.mark.skipif(not here, reason="/".join(parts) + " is not in $LIGHTLOOP_DATA")
+
+
+@pytest.fixture
+def told(lightloop, tmp_path):
+    def run(name):
+        done = lightloop("reproduce", name, "--json", environment={"LIGHTLOOP_DATA": DATA})
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / name / "table.txt").read_text().count("\n") > 3 and (tmp_path / name / "picture.png").exists()
+        said = json.loads(done.stdout)
+        return said, {row["row"]: row for row in said["rows"]}
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["measured-optical-network"])
+def test_a_paper_without_its_data_says_what_is_missing(lightloop, name):
+    for folder in ("", "/nowhere"):
+        done = lightloop("reproduce", name, environment={"LIGHTLOOP_DATA": folder})
+        assert done.returncode == 1 and "is not here" in done.stderr and done.stderr.count("\n") == 1
+        assert folder in done.stderr
+
+
+@needs("photonic", "onn_image_sensing", "onn_measured.h5")
+def test_the_measured_optical_network_is_reproduced_and_its_twin_predicts_within_two_per_cent(told):
+    said, rows = told("measured-optical-network")
+    assert rows["measured test counts, authors' read-out"]["ours"] == "79.01 % (399)"
+    assert said["lost"] == [374, 375]
+    assert max(rows["twin from the first product on, 503 measurements"]["residual"]) < 2
+    assert min(rows["no intensifier: one linear map"]["residual"]) > 2  # the bend is needed
