@@ -1,6 +1,7 @@
 // A Layer on photonic devices: how far from the product it comes out, and why.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <utility>
 
 #include "core/random.hpp"
 #include "devices/catalogue.hpp"
@@ -57,6 +58,23 @@ TEST_CASE("a ring bank is the product to its monitor's precision; without measur
   INFO("pid " << pid << ", swept " << swept);
   CHECK(pid < 0.03);
   CHECK(swept > 2 * pid);
+}
+
+// Heaters of a ring bank burn what the weights ask for, so what a frame costs is known only after the programme.
+TEST_CASE("a session counts energy by what the device draws as it is programmed") {
+  const std::string address = "sim:ring_bank";
+  const auto bare = open_for(address, 40, 24);
+  Session session(open_for(address, 40, 24), address);
+  const double off = session.info().cost.power_w;
+  FrameBuffer weights(*session.info().program, 1);
+  for (Index i = 0; i < weights.frames().size; ++i)
+    weights.frames().set(0, i, static_cast<std::uint32_t>(i) % (session.info().program->highest() + 1));
+  bare->program(std::as_const(weights).frames());
+  session.program(std::as_const(weights).frames());
+  CHECK(session.info().cost.power_w == bare->describe().cost.power_w);
+  CHECK(session.info().cost.power_w > 1.1 * off);
+  CHECK(session.meter().device_j == bare->describe().cost.program_j);
+  CHECK(session.meter().device_j > 0);
 }
 
 // y has a variance of 40 / 9; at the quantum limit its noise is (P_x sum v^2 + P_w sum w^2) / (4 P_x P_w) = 40 / 6 / P

@@ -135,19 +135,7 @@ void AnalogNetwork::add_expected(Index steps, Index rows, std::int64_t& frames, 
 
 void AnalogNetwork::add_meters(Meter& sum) const {
   for (const auto& device : devices_->opened()) {
-    const Meter one = device->session->meter();
-    sum.frames += one.frames;
-    sum.batches += one.batches;
-    sum.programs += one.programs;
-    sum.codes += one.codes;
-    sum.saturated += one.saturated;
-    sum.device_s += one.device_s;
-    sum.device_j += one.device_j;
-    sum.retries += one.retries;
-    sum.discarded += one.discarded;
-    sum.checks += one.checks;
-    sum.losses += one.losses;
-    sum.reopened += one.reopened;
+    sum += device->session->meter();
   }
 }
 

@@ -97,7 +97,11 @@ void read_own(const Reader& file, const std::string& path, RunFile& run) {
                  get<std::int64_t>(file, path, group, "projections"),
                  get<std::int64_t>(file, path, group, "layer_writes")};
   if (!file.exists("/network/rule_parameters")) return;
-  const auto count = file.shape("/network/rule_parameters").at(0);
+  const std::vector<Index> shape = file.shape("/network/rule_parameters");
+  if (shape.size() != 1)
+    throw FileError(path, "/network/rule_parameters has " + std::to_string(shape.size()) + " axes", "1 expected",
+                    "the file is damaged");
+  const Index count = shape[0];
   run.own.resize(1, count);
   file.read("/network/rule_parameters", run.own.flat());
   run.own_optimizer.steps = get<std::int64_t>(file, path, group, "own_optimizer_steps");
@@ -152,6 +156,9 @@ void read_curves(const Reader& file, const std::string& path, RunFile& run) {
   if (file.exists("/curves/layer_loss")) {
     const h5::Array losses = file.read("/curves/layer_loss");
     const std::size_t each = losses.values.size() / std::max<std::size_t>(1, numbers.size());
+    if (each * numbers.size() != losses.values.size())
+      throw FileError(path, "/curves/layer_loss has " + std::to_string(losses.values.size()) + " values",
+                      "a multiple of " + std::to_string(numbers.size()) + " expected", "the file is damaged");
     for (std::size_t i = 0; i < numbers.size(); ++i)
       for (std::size_t l = 0; l < each; ++l) run.epochs[i].layer_loss.push_back(losses.values[i * each + l]);
   }

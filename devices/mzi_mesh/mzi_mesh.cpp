@@ -8,10 +8,9 @@
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "core/random.hpp"
-#include "core/threads.hpp"
-#include "devices/frame_rows.hpp"
 #include "devices/mzi_mesh/chip.hpp"
 #include "devices/mzi_mesh/twin.hpp"
+#include "devices/noisy_product.hpp"
 #include "sim/detection/component_energy.hpp"
 
 namespace lightloop::mzi_mesh {
@@ -108,8 +107,8 @@ class MziMesh : public Device {
   std::vector<std::uint16_t> codes_;
   std::uint64_t writes_ = 0;
   bool open_ = true;
-  Matrix<float> map_[2];                       // real matrices of the forward and the transposed pass, (out, in)
-  Matrix<float> amplitudes_, fields_, draws_;  // workspaces, one row per frame
+  Matrix<float> map_[2];  // real matrices of the forward and the transposed pass, (out, in)
+  ProductWork work_;
 };
 
 MziMesh::MziMesh(const ParamSet& given)
@@ -189,31 +188,10 @@ void MziMesh::program(ConstFrames codes) {
 RunReport MziMesh::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_open(open_);
   check_frames(in, out, options);
-  RunReport report;
-  if (in.count == 0) return report;
   const std::size_t pass = options.pass == Pass::forward ? 0 : 1;
-  amplitudes_.resize(in.count, in.size);
-  fields_.resize(in.count, out.size);
-  draws_.resize(in.count, out.size);
-  parallel_for(in.count, [&](Index r) { read_row(in, r, info_.input.bits, amplitudes_.row(r)); });
-  gemm(Transpose::no, Transpose::yes, 1.0f, amplitudes_, map_[pass], 0.0f, fields_);
-  const Stream noise(seed_, pass, Purpose::mesh_read);
-  std::vector<Index> clipped(static_cast<std::size_t>(in.count));
-  parallel_for(in.count, [&](Index r) {
-    const std::span<float> y = fields_.row(r);
-    if (noise_sd_ > 0) {
-      const std::span<float> xi = draws_.row(r);
-      noise.normal(options.first_frame_id + static_cast<std::uint64_t>(r), 0, xi);
-      for (std::size_t i = 0; i < y.size(); ++i) y[i] += static_cast<float>(noise_sd_) * xi[i];
-    }
-    clipped[static_cast<std::size_t>(r)] = write_row(y, info_.output.bits, range_, out, r);
-  });
-  for (const Index count : clipped) report.saturated += count;
-  report.frames = in.count;
-  report.codes = in.count * out.size;
-  report.device_s = info_.cost.seconds(in.count, 1);
-  report.device_j = info_.cost.joules(in.count, 1);
-  return report;
+  return run_product(
+      {.map = map_[pass], .noise_sd = noise_sd_, .noise = Stream(seed_, pass, Purpose::mesh_read), .range = range_},
+      info_, in, out, options.first_frame_id, work_);
 }
 
 std::vector<std::byte> MziMesh::snapshot() const {

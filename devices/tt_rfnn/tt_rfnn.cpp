@@ -8,10 +8,9 @@
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "core/random.hpp"
-#include "core/threads.hpp"
 #include "core/train_shape.hpp"
-#include "devices/frame_rows.hpp"
 #include "devices/mzi_mesh/chip.hpp"
+#include "devices/noisy_product.hpp"
 #include "devices/tt_rfnn/twin.hpp"
 #include "sim/detection/component_energy.hpp"
 
@@ -90,8 +89,8 @@ class TtRfnn : public Device {
   std::vector<std::uint16_t> codes_;
   std::uint64_t writes_ = 0;
   bool open_ = true;
-  Matrix<float> map_;                   // (outputs, inputs), switches aside
-  Matrix<float> drive_, sums_, draws_;  // workspaces, one row per frame
+  Matrix<float> map_;  // (outputs, inputs), switches aside
+  ProductWork work_;
 };
 
 TtRfnn::TtRfnn(const ParamSet& given)
@@ -167,31 +166,14 @@ void TtRfnn::program(ConstFrames codes) {
 RunReport TtRfnn::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_open(open_);
   check_frames(in, out, options);
-  RunReport report;
-  if (in.count == 0) return report;
   const bool forward = options.pass == Pass::forward;
-  drive_.resize(in.count, in.size);
-  sums_.resize(in.count, out.size);
-  draws_.resize(in.count, out.size);
-  parallel_for(in.count, [&](Index r) { read_row(in, r, info_.input.bits, drive_.row(r)); });
-  gemm(Transpose::no, forward ? Transpose::yes : Transpose::no, pass_, drive_, map_, 0.0f, sums_);
-  const Stream noise(seed_, forward ? 2 : 3, Purpose::mesh_read);
-  std::vector<Index> clipped(static_cast<std::size_t>(in.count));
-  parallel_for(in.count, [&](Index r) {
-    const std::span<float> y = sums_.row(r);
-    if (noise_sd_ > 0) {
-      const std::span<float> xi = draws_.row(r);
-      noise.normal(options.first_frame_id + static_cast<std::uint64_t>(r), 0, xi);
-      for (std::size_t i = 0; i < y.size(); ++i) y[i] += static_cast<float>(noise_sd_) * xi[i];
-    }
-    clipped[static_cast<std::size_t>(r)] = write_row(y, info_.output.bits, range_, out, r);
-  });
-  for (const Index count : clipped) report.saturated += count;
-  report.frames = in.count;
-  report.codes = in.count * out.size;
-  report.device_s = info_.cost.seconds(in.count, 1);
-  report.device_j = info_.cost.joules(in.count, 1);
-  return report;
+  return run_product({.map = map_,
+                      .backwards = !forward,
+                      .gain = pass_,
+                      .noise_sd = noise_sd_,
+                      .noise = Stream(seed_, forward ? 2 : 3, Purpose::mesh_read),
+                      .range = range_},
+                     info_, in, out, options.first_frame_id, work_);
 }
 
 std::vector<std::byte> TtRfnn::snapshot() const {

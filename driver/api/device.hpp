@@ -46,7 +46,7 @@ enum class Pairing {
   unknown   ///< nothing: only check frames (see the Session's session.check_every) can tell
 };
 
-/// What a device is and can do. Immutable between two calls of configure().
+/// What a device is and can do. Immutable but for configure(), and for the cost, which may follow program().
 struct DeviceInfo {
   std::string kind;  ///< "projection", "layer" or "reservoir": which part of driver/ can drive it
   std::string model, serial, version;

@@ -112,6 +112,7 @@ void Session::program(ConstFrames codes) {
     const ConstFrames written = std::as_const(*own).frames();
     core->device_->program(written);
     core->commit(job, [&] {
+      core->info_.cost = core->device_->describe().cost;  // what it draws may depend on the programme
       ++core->meter_.programs;
       core->meter_.device_s += core->info_.cost.program_s;
       core->meter_.device_j += core->info_.cost.program_j;

@@ -33,7 +33,7 @@ class SessionObserver {
 };
 
 /// One thread of its own talks to the device; calls wait for it, submit() does not. Calls may come from several
-/// threads; what info() and settings() refer to is valid until the next configure().
+/// threads; what info() and settings() refer to is valid until the next configure(), the cost until the next program().
 ///
 /// Deadlines. One absolute deadline per job is handed down to the device. A device that notices throws Timeout; when it
 /// does not return within a tenth of the time allowed + 50 ms, the caller gets WaitTimeout all the same: the call is

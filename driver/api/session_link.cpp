@@ -147,6 +147,7 @@ void SessionCore::put_back(Device& device) {
   if (programme_.frames().count > 0) {
     device.program(programme_.frames());
     const std::lock_guard lock(mutex_);
+    info_.cost = device.describe().cost;
     ++meter_.programs;
     meter_.device_s += info_.cost.program_s;
     meter_.device_j += info_.cost.program_j;

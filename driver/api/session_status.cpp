@@ -4,6 +4,22 @@
 
 namespace lightloop {
 
+Meter& Meter::operator+=(const Meter& other) {
+  frames += other.frames;
+  batches += other.batches;
+  programs += other.programs;
+  codes += other.codes;
+  saturated += other.saturated;
+  device_s += other.device_s;
+  device_j += other.device_j;
+  retries += other.retries;
+  discarded += other.discarded;
+  checks += other.checks;
+  losses += other.losses;
+  reopened += other.reopened;
+  return *this;
+}
+
 std::string to_string(SessionState state) {
   switch (state) {
     case SessionState::closed:

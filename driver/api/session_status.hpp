@@ -22,6 +22,7 @@ struct Meter {
   std::int64_t losses = 0;     ///< times the link was lost or a call did not return
   std::int64_t reopened = 0;   ///< times the device was opened again
   double saturation() const { return codes ? static_cast<double>(saturated) / static_cast<double>(codes) : 0.0; }
+  Meter& operator+=(const Meter& other);
 };
 
 /// Where a result is from.

@@ -223,7 +223,6 @@ def read(arguments):
     parser.add_argument("--force", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quiet", action="store_true")
-    parser.add_argument("train", nargs="*")
     at = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:at])
     options.train = arguments[at + 1 :]

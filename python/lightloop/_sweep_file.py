@@ -169,7 +169,7 @@ def _find_package() -> None:
 if __name__ == "__main__":
     _find_package()
     try:
-        import lightloop  # noqa: F401
+        import lightloop  # noqa: F401  (only to see whether it is there)
     except ImportError as missing:
         print(f"lightloop: sweep needs the Python package lightloop ({missing}); pip install it", file=sys.stderr)
         sys.exit(1)

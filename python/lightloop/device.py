@@ -152,7 +152,7 @@ def _module_of(file: Path) -> ModuleType:
 def _make(cls: type[Device], settings: Mapping[str, Any]) -> Device:
     device = cls.__new__(cls)
     _show_settings(device, settings)
-    device.__init__()  # type: ignore[misc]
+    device.__init__()  # type: ignore[misc]  # called late: its settings are there first
     return device
 
 

@@ -93,7 +93,7 @@ def sweep(
     Returns an xarray.Dataset with dimensions (*over, "repeat") and units on variables and coordinates.
     """
     try:
-        import xarray  # noqa: F401
+        import xarray  # noqa: F401  (only to see whether it is there)
     except ImportError as error:
         raise ImportError("ll.sweep needs xarray: apt-get install python3-xarray python3-h5netcdf") from error
     measures = [measure] if callable(measure) else list(measure)

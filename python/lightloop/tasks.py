@@ -86,7 +86,7 @@ def measure(name: str, **params: Any) -> Callable[[Any, np.random.Generator], fl
     """
     made = functools.partial(_score_on, task=name, **params)
     make(name, **params)  # a mistake is told before the sweep begins
-    made.__name__ = name  # type: ignore[attr-defined]
+    made.__name__ = name  # type: ignore[attr-defined]  # a partial takes any attribute; its stub does not say so
     return made
 
 

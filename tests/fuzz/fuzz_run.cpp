@@ -29,7 +29,8 @@ std::map<std::string, Value> sound_attributes(const Network& net) {
                                       {"/network:net", std::string("3-2-2")},
                                       {"/network:activation", std::string("tanh")},
                                       {"/resume:data_sha256", std::string("00")}};
-  for (const char* name : {"epoch", "step", "trained", "optimizer_steps"})
+  for (const char* name : {"epoch", "step", "trained", "optimizer_steps", "own_optimizer_steps", "layer_passes",
+                           "projections", "layer_writes"})
     all[std::string("/resume:") + name] = std::int64_t{1};
   for (const char* name : {"loss_sum", "samples", "active", "train_s"}) all[std::string("/resume:") + name] = 0.5;
   for (const char* part : {"start", "end"})
@@ -101,11 +102,16 @@ void write(const std::string& path) {
                            "device_s", "device_j", "train_s"})
     dataset<double>(file, std::string("/curves/") + name, {epochs});
   dataset<double>(file, "/curves/alignment", {epochs, 1});
+  dataset<double>(file, "/curves/layer_loss", {epochs, 2});
   dataset<double>(file, "/curves/loss", {4});
   dataset<float>(file, "/resume/moment_1", {static_cast<Index>(net.parameters().size())});
+  dataset<float>(file, "/network/rule_parameters", {5});
+  dataset<float>(file, "/resume/own_moment_1", {5});
+  dataset<double>(file, "/resume/layer_loss", {2});
   dataset<double>(file, "/resume/alignment_cosines", {1});
   dataset<double>(file, "/resume/alignment_counts", {1});
   dataset<std::uint8_t>(file, "/resume/session", {8});
+  dataset<std::uint8_t>(file, "/resume/layers", {8});
   file.commit();
 }
 

@@ -20,6 +20,9 @@ std::vector<ParamInfo> broadcast_params();
 /// Throws InvalidParameter when the net has hidden layers and the context no feedback of the right size.
 void check_feedback(const RuleInfo& info, const RuleContext& context);
 
+/// Outputs that the feedback of a broadcast rule needs: the widest place a signal goes to; 0 where there is none.
+Index broadcast_width(const Network& net, const ParamSet& params);
+
 /// delta_l = scale / sqrt(d_l) (B_l s) * f'(a_l) for hidden layers, delta_L = e.
 ///
 /// B has unit variance; B_l is its first d_l rows, so one projection per batch serves every layer. 1 / sqrt(d_l) gives
@@ -31,8 +34,6 @@ void check_feedback(const RuleInfo& info, const RuleContext& context);
 /// inside by its own derivatives (Launay et al., NeurIPS 2020, "macro"), or with feedback = layers at every layer that
 /// has weights ("micro"); f' is part of what it arrives at. All rows take part then: layers may mix them.
 /// Throws InvalidParameter when the net has hidden layers and the context no feedback of the right size.
-/// Outputs that the feedback of a broadcast rule needs: the widest place a signal goes to; 0 where there is none.
-Index broadcast_width(const Network& net, const ParamSet& params);
 std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal);
 
 }  // namespace lightloop
