@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from . import _core
+from ._encoding import levels
 from ._settings import flatten
 from .errors import InvalidParameter
 from .session import open_sized
@@ -21,16 +22,6 @@ from .session import open_sized
 def _is_noisy(address: str) -> bool:
     with open_sized(address, {}, 1, 1) as device:
         return not device.info.deterministic
-
-
-def _levels(encoding: str) -> int:
-    """Mirrors per feature."""
-    if encoding == "threshold":
-        return 1
-    name, _, count = encoding.partition(":")
-    if name == "thermometer" and count.isdigit() and 1 <= int(count) <= 64:
-        return int(count)
-    raise InvalidParameter("encoding", repr(encoding), "'threshold' or 'thermometer:N' with N from 1 to 64")
 
 
 class OPU(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -77,7 +68,7 @@ class OPU(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X = self._validate_data(X, dtype=[np.float64, np.float32])
         if self.n_components < 1:
             raise InvalidParameter("n_components", str(self.n_components), "at least 1")
-        self._levels = _levels(self.encoding)
+        self._levels = levels(self.encoding)
         self.low_, self.high_ = X.min(axis=0), X.max(axis=0)
         # exposure is set for the fullest pattern seen here
         self._fill = float(np.clip(self._encode(X).mean(axis=1).max(), 0.01, 1))

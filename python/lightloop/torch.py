@@ -1,4 +1,5 @@
-"""PyTorch modules whose matrix products run on analog devices: `AnalogLinear`, `AnalogConv2d`, `convert`.
+"""PyTorch modules on devices: `dfa` (direct feedback alignment), `OPU` (random features), and matrix products on analog
+devices: `AnalogLinear`, `AnalogConv2d`, `convert`. For these:
 
 Forward passes go through the device, noise and converters included. Backward passes are the digital product's, at the
 inputs the device saw (straight-through): gradients of input, weight and bias are those of `torch.nn.Linear`. Weights are
@@ -16,9 +17,11 @@ import numpy as np
 import torch
 
 from . import _core
+from ._torch_dfa import DFA, dfa
+from ._torch_opu import OPU
 from .analog import below, open_devices, split
 
-__all__ = ["AnalogConv2d", "AnalogLinear", "convert", "convert_to_analog", "report"]
+__all__ = ["DFA", "OPU", "AnalogConv2d", "AnalogLinear", "convert", "convert_to_analog", "dfa", "report"]
 
 
 class _Product(torch.autograd.Function):

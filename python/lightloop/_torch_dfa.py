@@ -1,0 +1,259 @@
+"""`ll.torch.dfa`: direct feedback alignment in any PyTorch module, by hooks that can be taken out again."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from ._torch_projection import Feedback
+from .errors import InvalidParameter, OutOfRange, ShapeMismatch, UnknownName, Unsupported
+
+NON_LINEAR = (
+    torch.nn.CELU, torch.nn.ELU, torch.nn.GELU, torch.nn.Hardsigmoid, torch.nn.Hardswish, torch.nn.Hardtanh,
+    torch.nn.LeakyReLU, torch.nn.Mish, torch.nn.PReLU, torch.nn.ReLU, torch.nn.ReLU6, torch.nn.SELU, torch.nn.Sigmoid,
+    torch.nn.SiLU, torch.nn.Softplus, torch.nn.Softsign, torch.nn.Tanh,
+)  # fmt: skip
+
+
+class _Broadcast(torch.autograd.Function):
+    """The output as it is. Backwards its gradient e goes to the output, and B_l e to every point."""
+
+    @staticmethod
+    def forward(ctx: Any, output: Any, dfa: DFA, *points: Any) -> Any:
+        ctx.dfa = dfa
+        ctx.points = [(p.shape, p.dtype, p.device) for p in points]
+        return output.view_as(output)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, error: Any) -> Any:
+        return (error if ctx.needs_input_grad[0] else None, None, *ctx.dfa._signals(error, ctx.points))
+
+
+class _Point:
+    """Hook of a point: what comes out goes on without a gradient, and waits for its signal."""
+
+    def __init__(self, dfa: DFA, name: str) -> None:
+        self.dfa, self.name = dfa, name
+
+    def __call__(self, module: Any, inputs: Any, output: Any) -> Any:
+        passing = self.dfa._passing()
+        if passing is None:
+            return None
+        if passing.broadcast:
+            raise Unsupported(f"point {self.name}", "comes after the place of the error", self.dfa.error_at or "the output")
+        if not torch.is_tensor(output):
+            raise Unsupported(f"point {self.name}", f"gives a {type(output).__name__}", "a tensor is wanted",
+                              "Take a module inside it or behind it.")  # fmt: skip
+        if not torch.is_grad_enabled():
+            raise Unsupported(f"point {self.name}", "runs without gradients inside a pass that records them", "",
+                              "Leave frozen parts out of the points; checkpointed parts cannot hold one.")  # fmt: skip
+        if not output.requires_grad:
+            return None  # nothing below to teach
+        passing.points.append(output)
+        passing.last = output.detach()
+        return passing.last
+
+
+class _Passing:
+    """One forward pass under way."""
+
+    def __init__(self) -> None:
+        self.points: list[Any] = []
+        self.last: Any = None  # what the latest point handed on
+        self.broadcast = False
+
+
+class DFA:
+    """What `ll.torch.dfa` has put on a module, as `model.dfa`: `remove()`, `off()`, `device`."""
+
+    def __init__(self, model: Any, feedback: Feedback, points: list[tuple[str, Any]], error_at: str, dead_zone: float | None,
+                 scale: float, reduction: Any) -> None:  # fmt: skip
+        self.model, self.feedback, self.error_at = model, feedback, error_at
+        self.points = [name for name, _ in points]
+        self.dead_zone, self.scale, self.reduction = dead_zone, scale, reduction
+        self.on = True
+        self._under_way: dict[int, _Passing] = {}  # by thread
+        self._hooks = [module.register_forward_hook(_Point(self, name)) for name, module in points]
+        self._hooks.append(model.register_forward_pre_hook(self._begin))
+        if error_at:
+            self._hooks.append(model.get_submodule(error_at).register_forward_hook(self._teach))
+        self._hooks.append(model.register_forward_hook(self._end))
+
+    @property
+    def device(self) -> Any:
+        """The open Session of the device (`.meter`: frames, seconds, joules); None before the first backward pass."""
+        return self.feedback.device
+
+    def remove(self) -> Any:
+        """Takes the hooks out and closes the device; returns the model, whose gradients are the exact ones again."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks.clear()
+        self.feedback.close()
+        if self.model.__dict__.get("dfa") is self:
+            del self.model.dfa
+        return self.model
+
+    @contextlib.contextmanager
+    def off(self) -> Iterator[None]:
+        """Forward passes inside give the exact gradients (attacks, alignment), without a frame."""
+        before, self.on = self.on, False
+        try:
+            yield
+        finally:
+            self.on = before
+
+    def _passing(self) -> _Passing | None:
+        return self._under_way.get(threading.get_ident())
+
+    def _begin(self, module: Any, inputs: Any) -> None:
+        self._under_way.pop(threading.get_ident(), None)  # of a pass that an exception has ended
+        if self.on and torch.is_grad_enabled():
+            self._under_way[threading.get_ident()] = _Passing()
+
+    def _teach(self, module: Any, inputs: Any, output: Any) -> Any:
+        passing = self._passing()
+        if passing is None:
+            return None
+        where = self.error_at or "the model"
+        if passing.broadcast:
+            raise Unsupported(f"error_at {where}", "runs more than once in a pass", "one error per pass")
+        if not torch.is_tensor(output):
+            raise Unsupported(f"the output of {where}", f"a {type(output).__name__}", "a tensor is wanted",
+                              "Name the module whose output the loss is taken from: error_at=...")  # fmt: skip
+        if output is passing.last:
+            raise Unsupported("a point", "is the output itself", "the error is known there", "Leave it out of the points.")
+        if not passing.points:
+            raise Unsupported("dfa", "no point with a gradient was passed on the way to the output", "",
+                              "Are all layers before the points frozen?")  # fmt: skip
+        passing.broadcast = True
+        return _Broadcast.apply(output, self, *passing.points)
+
+    def _end(self, module: Any, inputs: Any, output: Any) -> Any:
+        try:
+            return self._teach(module, inputs, output) if not self.error_at else None
+        finally:
+            self._under_way.pop(threading.get_ident(), None)
+
+    def _signals(self, error: Any, points: list[Any]) -> list[Any]:
+        """B_l e for outputs of these shapes, with one projection of e."""
+        rows = error[..., 0].numel()
+        e = error.reshape(rows, error.shape[-1])
+        e = e if e.dtype == torch.float64 else e.float()
+        by = float(rows) if self.reduction == "mean" else 1.0 if self.reduction == "sum" else float(self.reduction)
+        widths = [self._width(shape, rows, error) for shape, _, _ in points]
+        shown = e * by
+        if self.dead_zone is not None:
+            shown = torch.where(shown.abs() > self.dead_zone, shown.sign(), torch.zeros_like(shown))
+        with torch.no_grad(), torch.autocast(error.device.type, enabled=False):
+            projected = self.feedback(shown, max(widths))
+        return [
+            (projected[:, :width] * (self.scale / (by * width**0.5))).to(device, dtype).reshape(shape)
+            for width, (shape, dtype, device) in zip(widths, points)
+        ]
+
+    @staticmethod
+    def _width(shape: Any, rows: int, error: Any) -> int:
+        """Entries of a point that share a row of the error: a token's, or a whole sample's."""
+        if shape[:-1].numel() == rows:
+            return int(shape[-1])
+        if len(shape) > 1 and shape[0] == rows:
+            return int(shape[1:].numel())
+        raise ShapeMismatch("a point", str(tuple(shape)), f"one row or sample for each of the {rows} rows of the error",
+                            f"The error has shape {tuple(error.shape)}.")  # fmt: skip
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_under_way": {}}
+
+    def __repr__(self) -> str:
+        return f"<lightloop.torch.DFA at {', '.join(self.points)}>"
+
+
+def _find(model: Any, points: Any) -> list[tuple[str, Any]]:
+    names = {module: name for name, module in model.named_modules()}
+    if points is None:
+        found = [(name, module) for module, name in names.items() if isinstance(module, NON_LINEAR)]
+        if not found:
+            raise InvalidParameter("points", "none given", "and the model has no module of a non-linearity", "Name some.")
+        return found
+    found = []
+    for point in [points] if isinstance(points, (str, torch.nn.Module)) else points:
+        if isinstance(point, str):
+            try:
+                point = model.get_submodule(point)
+            except AttributeError:
+                raise UnknownName("point", point, ", ".join(name for name in names.values() if name)) from None
+        if point is model or point not in names:
+            raise InvalidParameter("point", names.get(point, "") or type(point).__name__, "a module inside the model")
+        found.append((names[point], point))
+    if not found or len({name for name, _ in found}) != len(found):
+        raise InvalidParameter("points", ", ".join(name for name, _ in found), "each once, and at least one")
+    return found
+
+
+def dfa(
+    model: Any,
+    projection: Any = "digital",
+    points: str | Any | Iterable[Any] | None = None,
+    *,
+    error_at: str | None = None,
+    dead_zone: float | None = None,
+    scale: float = 1.0,
+    seed: int = 1,
+    reduction: str | float = "mean",
+    settings: Mapping[str, Any] | None = None,
+) -> Any:
+    """Direct feedback alignment: the same module, whose `loss.backward()` sends B_l e to `points` instead of the chain.
+
+    At the output h_l of each point the gradient is scale / sqrt(d_l) B_l e: e is the gradient of the loss at the model's
+    output, per sample or token; B_l the first d_l rows of one fixed random matrix with entries of unit variance; d_l the
+    size of h_l (of a token's part of it where the error has a row per token). What lies between two points, or between the
+    last point and the output, is back-propagated as ever: points behind every layer are DFA (micro), points at the ends of
+    blocks are its macro form. The last layer always has its exact gradient. Forward passes, weights, `state_dict()` and
+    the optimiser are as before; gradients accumulate. h_l goes on detached: a path around a point carries the ordinary
+    gradient, and a loss taken from something else than the output teaches what lies behind the last point only.
+
+    projection : "digital": B drawn from `seed`, that of `lightloop train --rule dfa`; a matrix (outputs, C); a device string
+        ("sim:opu", "lab.toml"): opened by the first backward pass, with `seed` unless it has its own; an open
+        `ll.Projection`, or any callable from (rows, C) to (rows, outputs). One projection per backward pass serves all points.
+    points : modules inside the model, or their names; by default every module that is a non-linearity.
+    error_at : name of the module whose output gives e, by default the model itself (a Transformer's vocabulary layer may
+        stay behind it: it then has its exact gradient, and e is the one that arrives at its input).
+    dead_zone : None, or the threshold in [0, 1) below which an entry of a sample's error is 0 and above which it is its sign:
+        ternary DFA.
+    reduction : "mean" where the loss is a mean over the rows of e, "sum" where it is a sum; or the number that makes the
+        gradient of one row that of its own loss. The error is multiplied by it before it is cut and shown, and the signal
+        divided by it. With a gradient scaler, or a loss divided by accumulated steps, give the number if `dead_zone` is used.
+    settings : of the device, and "projection." ones; `projection.encoding` is "ternary" with a dead zone and "bitplanes:6"
+        without.
+
+    `model.dfa.remove()` takes it all back; `with model.dfa.off():` gives exact gradients. `eval()` changes nothing: what it
+    means for gradients is dropout and batch norm's business. Under autocast e is projected in float32. A module passed in
+    `torch.utils.checkpoint` cannot be a point. Copies and pickles keep the hooks and, for a device string, go on with a
+    device of their own from the state of the first. Randomness: of the device.
+    Throws UnknownName, InvalidParameter, ShapeMismatch, Unsupported. Source: Nokland, arXiv 1609.01596, equation 7;
+    Launay et al., arXiv 2006.12878 (macro, micro), arXiv 2006.01475 (ternary).
+    """
+    if hasattr(model, "dfa"):
+        raise InvalidParameter("dfa", "the model has something of that name", "", "model.dfa.remove() takes earlier hooks out.")
+    if dead_zone is not None and not 0 <= dead_zone < 1:
+        raise OutOfRange("dead_zone", str(dead_zone), "at least 0, below 1")
+    if not scale > 0:
+        raise OutOfRange("scale", str(scale), "above 0")
+    if reduction not in ("mean", "sum") and not (isinstance(reduction, (int, float)) and reduction > 0):
+        raise InvalidParameter("reduction", repr(reduction), "mean, sum, or a number above 0")
+    found = _find(model, points)
+    if error_at:
+        (error_at, _), *_ = _find(model, error_at)
+        if error_at in (name for name, _ in found):
+            raise InvalidParameter("points", error_at, "the error is known there", "Leave it out.")
+    coding = {"encoding": "bitplanes:6"} if dead_zone is None else {"encoding": "ternary", "dead_zone": dead_zone}
+    feedback = Feedback(projection, seed, settings, **coding)
+    model.dfa = DFA(model, feedback, found, error_at or "", dead_zone, scale, reduction)
+    return model
