@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "core/random.hpp"
 #include "core/threads.hpp"
 #include "core/vector_math.hpp"
 #include "sim/memory/phase_change.hpp"
+#include "sim/memory/resistive.hpp"
 
 namespace lightloop::crossbar {
 namespace {
@@ -18,6 +20,7 @@ constexpr double kIndependentError = 0.2 / phase_change::kMaxMicrosiemens, kInde
                  kIndependentNuSd = 0.05;
 
 CellKind kind_of(const std::string& name) {
+  if (name == "resistive") return CellKind::resistive;
   if (name == "phase_change") return CellKind::phase_change;
   if (name == "constant_step" || name == "soft_bounds") return CellKind::pulsed;
   return name == "gaussian" ? CellKind::gaussian : CellKind::state_independent;
@@ -33,6 +36,8 @@ Cells::Cells(const ParamSet& params)
     : kind_(kind_of(params.text("cell.kind"))),
       seed_(static_cast<std::uint64_t>(params.integer("seed"))),
       error_(static_cast<float>(params.real("programming_error"))),
+      stuck_off_(static_cast<float>(params.real("cell.stuck_off"))),
+      stuck_on_(static_cast<float>(params.real("cell.stuck_on"))),
       weights_(params.integer("output.size"), params.integer("input.size")),
       sums_(weights_) {
   if (kind_ == CellKind::gaussian) return;
@@ -47,8 +52,17 @@ Cells::Cells(const ParamSet& params)
                     weights_.rows(), weights_.cols(), Stream(seed_, 1, Purpose::crossbar_fabrication));
     return;
   }
-  for (int device = 0; device < 2; ++device) written_[device] = exponents_[device] = weights_;
-  if (kind_ == CellKind::phase_change) read_variances_ = weights_;
+  for (int device = 0; device < 2; ++device) {
+    written_[device] = paths_[device] = weights_;
+    if (kind_ == CellKind::resistive) targets_[device] = weights_;
+  }
+  if (kind_ == CellKind::phase_change || kind_ == CellKind::resistive) read_variances_ = weights_;
+  if (kind_ == CellKind::resistive)
+    std::ranges::fill(read_variances_.flat(), static_cast<float>(resistive::kReadSd * resistive::kReadSd));
+}
+
+double Cells::oldest() const {
+  return kind_ == CellKind::resistive ? resistive::kLastS : std::numeric_limits<double>::infinity();
 }
 
 Index Cells::step(double age_s) {
@@ -115,31 +129,53 @@ void Cells::write_pairs(std::span<const std::uint16_t> codes, float middle, std:
       const std::span<float> g = written_[device].row(i);
       if (write_number == 0) {
         std::ranges::fill(g, 0.0f);
+        if (kind_ == CellKind::resistive) std::ranges::fill(targets_[device].row(i), 0.0f);
       } else {
         Stream(seed_, static_cast<std::uint64_t>(1 + device), Purpose::crossbar_programming).normal(at, 0, g);
         const std::uint16_t* from = codes.data() + i * n;
         for (std::size_t j = 0; j < g.size(); ++j) {
           const float w = (from[j] - middle) / middle, target = std::max(device == 0 ? w : -w, 0.0f);
+          if (kind_ == CellKind::resistive) {  // g is the error in spreads
+            targets_[device].row(i)[j] = target;
+            continue;
+          }
           const double sd = kind_ == CellKind::phase_change ? phase_change::programming_sd(static_cast<double>(target))
                                                             : kIndependentError;
           g[j] = std::max(0.0f, target + static_cast<float>(sd) * g[j]);
         }
       }
-      fill_exponents(device, i, at);
+      fill_paths(device, i, at);
     }
   });
 }
 
-void Cells::fill_exponents(Index device, Index row, std::uint64_t stream_row) {
-  const std::span<float> nu = exponents_[device].row(row);
+void Cells::fill_paths(Index device, Index row, std::uint64_t stream_row) {
+  const std::span<float> nu = paths_[device].row(row);
   const std::span<const float> g = written_[device].row(row);
   Stream(seed_, static_cast<std::uint64_t>(3 + device), Purpose::crossbar_programming).normal(stream_row, 0, nu);
+  if (kind_ == CellKind::resistive) {
+    if (stream_row < static_cast<std::uint64_t>(weights_.rows())) std::ranges::fill(nu, 0.0f);  // erased
+    return;
+  }
   for (std::size_t j = 0; j < nu.size(); ++j) {
     const auto u = static_cast<double>(g[j]);
     const bool pcm = kind_ == CellKind::phase_change;
     const double mean = pcm ? phase_change::drift_mean(u) : kIndependentNu;
     const double sd = pcm ? phase_change::drift_sd(u) : kIndependentNuSd;
     nu[j] = static_cast<float>(std::abs(mean + sd * static_cast<double>(nu[j])));
+  }
+}
+
+void Cells::stick(int device, Index row, std::span<float> g) const {
+  if (stuck_off_ == 0 && stuck_on_ == 0) return;
+  std::vector<float> fate(g.size());
+  Stream(seed_, static_cast<std::uint64_t>(2 + device), Purpose::crossbar_fabrication)
+      .uniform(static_cast<std::uint64_t>(row), 0, fate);
+  for (std::size_t j = 0; j < g.size(); ++j) {
+    if (fate[j] < stuck_off_)
+      g[j] = 0;
+    else if (fate[j] < stuck_off_ + stuck_on_)
+      g[j] = 1;
   }
 }
 
@@ -152,16 +188,21 @@ void Cells::age(Index step) {
     const auto n = static_cast<std::size_t>(weights_.cols());
     std::vector<float> now[2] = {std::vector<float>(n), std::vector<float>(n)}, variance(n);
     for (int device = 0; device < 2; ++device) {
-      const std::span<const float> nu = exponents_[device].row(i), g = written_[device].row(i);
-      for (std::size_t j = 0; j < n; ++j) now[device][j] = log_time * nu[j];
-      vector_exp(now[device], now[device]);
-      for (std::size_t j = 0; j < n; ++j) now[device][j] *= g[j];
+      const std::span<const float> nu = paths_[device].row(i), g = written_[device].row(i);
+      if (kind_ == CellKind::resistive) {
+        resistive::relax(targets_[device].row(i), g, nu, std::min(age_s, oldest()), now[device]);  // erased: any age
+      } else {
+        for (std::size_t j = 0; j < n; ++j) now[device][j] = log_time * nu[j];
+        vector_exp(now[device], now[device]);
+        for (std::size_t j = 0; j < n; ++j) now[device][j] *= g[j];
+      }
+      stick(device, i, now[device]);
     }
     for (std::size_t j = 0; j < n; ++j) {
       weights_.row(i)[j] = now[0][j] - now[1][j];
       sums_.row(i)[j] = now[0][j] + now[1][j];
     }
-    if (read_variances_.size() == 0) return;
+    if (kind_ != CellKind::phase_change) return;
     phase_change::read_variance(written_[0].row(i), now[0], age_s, read_variances_.row(i));
     phase_change::read_variance(written_[1].row(i), now[1], age_s, variance);
     for (std::size_t j = 0; j < n; ++j) read_variances_.row(i)[j] += variance[j];

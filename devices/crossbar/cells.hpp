@@ -10,7 +10,7 @@
 
 namespace lightloop::crossbar {
 
-enum class CellKind { gaussian, phase_change, state_independent, pulsed };
+enum class CellKind { gaussian, phase_change, state_independent, resistive, pulsed };
 
 class Cells {
  public:
@@ -22,7 +22,9 @@ class Cells {
   void pulse(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);
   bool pulsed() const { return kind_ == CellKind::pulsed; }
   void set(View<const float> weights);  ///< pulsed cells: what was saved
-  bool drifts() const { return kind_ == CellKind::phase_change || kind_ == CellKind::state_independent; }
+  /// Pairs of conductances that change with time.
+  bool drifts() const { return kind_ != CellKind::gaussian && kind_ != CellKind::pulsed; }
+  double oldest() const;  ///< age in seconds up to which their law is known
   /// The step of drift at an age; conductances are constant within one.
   static Index step(double age_s);
   /// Makes weights() and the rest those of a step.
@@ -35,15 +37,18 @@ class Cells {
  private:
   void write_pairs(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);
   void apply(View<const std::int32_t> counts, std::uint64_t write_number, std::uint64_t round);
-  void fill_exponents(Index device, Index row, std::uint64_t stream_row);
+  void fill_paths(Index device, Index row, std::uint64_t stream_row);
+  void stick(int device, Index row, std::span<float> g) const;
 
   CellKind kind_;
   std::uint64_t seed_;
-  float error_;
+  float error_, stuck_off_, stuck_on_;
   Index step_ = -1;
   Matrix<float> weights_, sums_, read_variances_;
   std::optional<PulsedCells> pulsed_;
-  Matrix<float> written_[2], exponents_[2];  // g+ and g- over g_max, and their nu
+  // g+ and g- over g_max and their exponents nu; of resistive cells what they missed their targets by and where to they
+  // relax, in spreads
+  Matrix<float> written_[2], paths_[2], targets_[2];
 };
 
 }  // namespace lightloop::crossbar

@@ -123,6 +123,11 @@ void Crossbar::configure(const Settings& changes) {
       throw OutOfRange("sim:crossbar: clock_s", std::to_string(clock) + " s",
                        "not before the last write at " + std::to_string(written_s_) + " s",
                        "Nothing is known of that time any more; open the device again.");
+    if (clock - written_s_ > cells_.oldest())
+      throw OutOfRange("sim:crossbar: clock_s", std::to_string(clock) + " s",
+                       std::to_string(written_s_ + cells_.oldest()) + " s for what was written at " +
+                           std::to_string(written_s_) + " s",
+                       "Nothing is known of older cells of this kind; write the weights again.");
     base_s_ = clock;
     frames_ = 0;
   }

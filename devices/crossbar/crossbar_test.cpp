@@ -264,6 +264,53 @@ TEST_CASE("phase-change pairs stay pairs, drift on trajectories of their own and
   CHECK_THROWS_AS(device->configure({{"clock_s", 3600.0}}), OutOfRange);
 }
 
+TEST_CASE(
+    "resistive pairs spread as published, relax on paths of their own, stick where they are broken, and come back") {
+  const std::string settings =
+      "cell.kind=resistive,read_noise=0,output_noise=0,input.size=40,output.size=60,dac.bits=2,adc.bits=16,adc.range="
+      "2,";
+  const auto device = open(settings + "seed=5");
+  FrameBuffer weights(*device->describe().program, 1), probes(device->describe().input, 40);
+  for (Index i = 0; i < 2400; ++i) weights.frames().set(0, i, 192);  // u = 1/2 on g+, 0 on g-
+  for (Index f = 0; f < 40; ++f)
+    for (Index j = 0; j < 40; ++j) probes.frames().set(f, j, f == j ? 0 : 2);
+  const auto read = [&](Device& from) {
+    const FrameBuffer out = run(from, probes);
+    std::vector<double> all;
+    for (Index f = 0; f < 40; ++f)
+      for (Index i = 0; i < 60; ++i) all.push_back(-2 * signed_value(out.frames().at(f, i), 16));
+    return all;
+  };
+  // g+ - g-: the spreads of u = 1/2 and, cut off below 0, of u = 0; 3.3 standard errors two-sided, n = 2400, seed 5
+  const auto check_spread = [](const std::vector<double>& w, double half, double zero) {
+    double mean = 0, square = 0;
+    for (const double v : w) mean += v / 2400;
+    for (const double v : w) square += (v - mean) * (v - mean) / 2400;
+    const double cut = zero / std::sqrt(2 * 3.14159265), expected = half * half + zero * zero / 2 - cut * cut;
+    CHECK(mean == Approx(0.5 - cut).margin(3.3 * std::sqrt(expected / 2400)));
+    CHECK(square == Approx(expected).epsilon(3.3 * std::sqrt(2.0 / 2400)));
+  };
+  device->program(weights.frames());
+  const auto early = read(*device);
+  check_spread(early, 2.0238 / 40, 0.348 / 40);
+  device->configure({{"clock_s", 86400.0}});
+  const auto late = read(*device);
+  check_spread(late, 3.909 / 40, 0.701 / 40);
+  CHECK_THROWS_AS(device->configure({{"clock_s", 3 * 86400.0}}), OutOfRange);
+  const auto again = open(settings + "seed=5");
+  again->program(weights.frames());
+  again->restore(device->snapshot());
+  CHECK(read(*again) == late);
+
+  // 20 % stay at 0 and 10 % at full conductance, on both sides: within 3.3 standard errors of 2400 pairs
+  const auto broken = open(settings + "seed=5,cell.stuck_off=0.2,cell.stuck_on=0.1");
+  broken->program(weights.frames());
+  Index at_one = 0, at_zero = 0;
+  for (const double w : read(*broken)) at_one += w > 0.9, at_zero += std::abs(w) < 0.1;
+  CHECK(double(at_one) / 2400 == Approx(0.1 * 0.9).margin(3.3 * std::sqrt(0.09 * 0.91 / 2400)));
+  CHECK(double(at_zero) / 2400 == Approx(0.2 * 0.9 + 0.1 * 0.1).margin(3.3 * std::sqrt(0.19 * 0.81 / 2400)));
+}
+
 TEST_CASE("drifting cells answer alike however a batch is cut, also where conductances step") {
   const auto codes = [&](Index cut) {
     const auto device = open("preset=pcm,input.size=16,output.size=16,clock_s=0,seed=6");
