@@ -29,9 +29,9 @@ std::vector<ParamInfo> params() {
       {"output.size", "1", whole(16), 1, 4096, "numbers that leave: ADC codes per frame", {}, true},
       {"tt.cores", "1", whole(2), 1, 12, "networks in the train", {}, true},
       {"tt.rank", "1", whole(4), 1, 256, "channels between two of them, per index", {}, true},
-      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true},
-      {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true},
-      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true},
+      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true, whole(16)},
+      {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true, whole(16)},
+      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true, whole(16)},
       {"adc.range", "1", 2.0, 1e-6, 1e3, "amplitude at the ends of the ADC's range, full input amplitude 1"},
       {"mesh.layout", "", text("clements"), 0, 0, "rectangle or triangle", {"clements", "reck"}, true},
       {"phase.law",
@@ -43,11 +43,11 @@ std::vector<ParamInfo> params() {
        {"linear", "voltage"},
        true},
       {"phase.range_rad", "rad", 2 * std::numbers::pi, 1, 13, "phase at the highest code", {}, true},
-      {"splitter_error", "rad", 0.01, 0, 0.5, "sd of the couplers' angles, drawn once per core", {}, true},
-      {"phase_error", "rad", 0.005, 0, 1, "sd of a phase as it is set, redrawn with every write", {}, true},
-      {"crosstalk", "1", 0.0, 0, 0.1, "part of a phase that reaches each neighbour", {}, true},
-      {"loss", "1", 0.023, 0, 0.9, "part of the power lost in one interferometer", {}, true},
-      {"switch_loss", "1", 0.11, 0, 0.99, "part of the power lost in the switches between two cores"},
+      {"splitter_error", "rad", 0.01, 0, 0.5, "sd of the couplers' angles, drawn once per core", {}, true, 0.0},
+      {"phase_error", "rad", 0.005, 0, 1, "sd of a phase as it is set, redrawn with every write", {}, true, 0.0},
+      {"crosstalk", "1", 0.0, 0, 0.1, "part of a phase that reaches each neighbour", {}, true, 0.0},
+      {"loss", "1", 0.023, 0, 0.9, "part of the power lost in one interferometer", {}, true, 0.0},
+      {"switch_loss", "1", 0.11, 0, 0.99, "part of the power lost in the switches between two cores", {}, false, 0.0},
       {"correction",
        "",
        text("splitters"),
@@ -56,7 +56,7 @@ std::vector<ParamInfo> params() {
        "what the controller takes out: splitters, heat, all or none",
        {"none", "splitters", "heat", "all"},
        true},
-      {"output_noise", "1", 0.001, 0, 10, "sd of the electrical noise, full input amplitude 1"},
+      {"output_noise", "1", 0.001, 0, 10, "sd of the electrical noise, full input amplitude 1", {}, false, 0.0},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
 }
@@ -125,14 +125,18 @@ void TtRfnn::derive() {
     uses += static_cast<double>(shape_.uses(k));
     switched += static_cast<double>(shape_.uses(k) * shape_.inputs(k));
   }
-  const double hold_w = kShifterW * static_cast<double>(info_.program->size());
+  const auto shifters = static_cast<double>(info_.program->size());
+  const double hold_w = kShifterW * shifters, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kUseS * uses;
-  info_.cost.power_w =
-      hold_w + (in * dac_energy_j(info_.input.bits) + out * adc_energy_j(info_.output.bits) + switched * kSwitchJ) /
-                   info_.cost.frame_s;
+  info_.cost.parts = {{"dac", in, in * dac_energy_j(info_.input.bits), 0, 0},
+                      {"switches", switched, switched * kSwitchJ, 0, 0},
+                      {"hold", shifters, hold_w * info_.cost.frame_s, shifters, hold_w * kSettleS},
+                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0},
+                      {"programming", 0, 0, shifters, writing}};
+  info_.cost.power_w = 0;
+  for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / info_.cost.frame_s;
   info_.cost.program_s = kSettleS;
-  info_.cost.program_j =
-      hold_w * kSettleS + static_cast<double>(info_.program->size()) * dac_energy_j(info_.program->bits);
+  info_.cost.program_j = hold_w * kSettleS + writing;
 }
 
 void TtRfnn::configure(const Settings& changes) {

@@ -123,4 +123,23 @@ TEST_CASE("errors of phases are drawn once per write; correction takes splitters
   CHECK(first == error(*noisy, train.matrix(), scale, true));
 }
 
+TEST_CASE("a frame of a train costs its conversions, switched channels and held phases, and nothing else") {
+  const auto device = open("input.size=16,output.size=16,tt.cores=2,tt.rank=4");
+  const CostModel& cost = device->describe().cost;
+  const TrainShape shape(16, 16, 2, 4);
+  double frame = 0, programme = 0, uses = 0, switched = 0;
+  for (const CostPart& part : cost.parts) {
+    frame += part.frame_j;
+    programme += part.program_j;
+    if (part.name == "switches") switched = part.frame_events;
+    if (part.name == "hold")
+      CHECK(part.frame_j == Approx(1e-4 * double(shape.programme()) * cost.frame_s));  // 0.1 mW each
+  }
+  for (std::size_t k = 0; k < 2; ++k) uses += double(shape.uses(k));
+  CHECK(frame == Approx(cost.joules(1)).epsilon(1e-12));
+  CHECK(programme == Approx(cost.program_j).epsilon(1e-12));
+  CHECK(cost.frame_s == Approx(10e-9 * uses));
+  CHECK(switched == double(shape.uses(0) * shape.inputs(0) + shape.uses(1) * shape.inputs(1)));
+}
+
 }  // namespace lightloop
