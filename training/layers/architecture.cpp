@@ -50,7 +50,7 @@ constexpr Named kLayers[] = {
     {"dropout", [](const Shape& in, LayerWords& w) { return dropout(in, w.real("a probability")); }},
     {"flatten", [](const Shape& in, LayerWords&) { return flatten(in); }},
     {"last_token", [](const Shape& in, LayerWords&) { return last_token(in); }},
-    {"gelu", [](const Shape& in, LayerWords&) { return gelu(in); }},
+    {"gelu", [](const Shape& in, LayerWords& w) { return gelu(in, w.word("exact")); }},
     {"embedding",
      [](const Shape& in, LayerWords& w) {
        const Index vocabulary = w.integer("the size of the vocabulary");

@@ -28,9 +28,12 @@ LayerPointer average_pool(Shape input, Window window);
 LayerPointer global_pool(Shape input);
 
 /// The non-linearities of training/activation.hpp, and gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-/// (Hendrycks, Gimpel, arXiv 1606.08415).
+/// (Hendrycks, Gimpel, arXiv 1606.08415); `exact`: x Phi(x) with the normal distribution Phi, word "gelu exact".
 LayerPointer elementwise(Shape input, Activation f);
-LayerPointer gelu(Shape input);
+LayerPointer gelu(Shape input, bool exact = false);
+/// x Phi(x) and its slope Phi(x) + x phi(x), to rounding: what the exact layer computes.
+double exact_gelu(double x);
+double exact_gelu_slope(double x);
 
 /// y = g (x - mean) / sqrt(var + 1e-5) + b per channel of the last axis (Ioffe, Szegedy, ICML 2015).
 ///

@@ -27,6 +27,23 @@ TEST_CASE("element-wise layers: derivative against finite differences, known val
   CHECK(bent.y(0, 2) == Approx(0).margin(1e-6));
 }
 
+TEST_CASE("the exact GELU is x Phi(x), and its slope Phi(x) + x phi(x), to 1e-9 of a finite difference") {
+  double worst = 0, off = 0;
+  for (double x = -8; x <= 8; x += 0.01) {
+    const double h = 1e-5, slope = (exact_gelu(x + h) - exact_gelu(x - h)) / (2 * h);
+    worst = std::max(worst, std::fabs(slope - exact_gelu_slope(x)));
+  }
+  CHECK(worst < 1e-9);  // with the factor pi of AnalogVNN 1.0.8 on the second term: 0.5
+  CHECK(exact_gelu(1) == Approx(0.8413447460685429).epsilon(1e-14));
+  Bench bench(gelu({50}, true), 2);
+  CHECK(bench.layer->text() == "gelu exact");
+  test::check_derivative(bench);
+  test::check_bits(bench);
+  for (std::size_t i = 0; i < bench.y.flat().size(); ++i)
+    off = std::max(off, std::fabs(double(bench.y.flat()[i]) - exact_gelu(double(bench.x.flat()[i]))));
+  CHECK(off < 3e-7);
+}
+
 TEST_CASE("pooling: largest and mean of windows, derivative against finite differences") {
   for (const Window window : {Window{2, 2, 2, 0}, Window{3, 2, 1, 0}, Window{3, 3, 2, 0}}) {
     Bench average(average_pool({5, 6, 3}, window), 2);

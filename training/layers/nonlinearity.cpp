@@ -69,9 +69,40 @@ class Gelu : public NetLayer {
   static constexpr float kCube = 0.044715f;
 };
 
+class ExactGelu : public NetLayer {
+ public:
+  explicit ExactGelu(const Shape& shape) : NetLayer(shape, shape) {}
+  std::string text() const override { return "gelu exact"; }
+  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory&) const override {
+    for_chunks(y.size(), kChunk, [&](Index first, Index count) {
+      for (Index i = first; i < first + count; ++i)
+        y.data()[i] = static_cast<float>(exact_gelu(static_cast<double>(in.x.data()[i])));
+    });
+  }
+  void vjp(const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dy, View<float> dx,
+           std::span<float>, LayerMemory&) const override {
+    if (dx.empty()) return;
+    for_chunks(dx.size(), kChunk, [&](Index first, Index count) {
+      for (Index i = first; i < first + count; ++i)
+        dx.data()[i] = dy.data()[i] * static_cast<float>(exact_gelu_slope(static_cast<double>(in.x.data()[i])));
+    });
+  }
+};
+
+double normal_distribution(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+
 }  // namespace
 
+double exact_gelu(double x) { return x * normal_distribution(x); }
+double exact_gelu_slope(double x) {
+  constexpr double kDensity = std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+  return normal_distribution(x) + x * kDensity * std::exp(-0.5 * x * x);
+}
+
 LayerPointer elementwise(Shape input, Activation f) { return std::make_unique<Elementwise>(input, f); }
-LayerPointer gelu(Shape input) { return std::make_unique<Gelu>(input); }
+LayerPointer gelu(Shape input, bool exact) {
+  if (exact) return std::make_unique<ExactGelu>(input);
+  return std::make_unique<Gelu>(input);
+}
 
 }  // namespace lightloop
