@@ -59,6 +59,40 @@ TEST_CASE("a run on analog layers that is stopped goes on to the same bits, memo
   CHECK_THROWS_AS(run({{"train.resume", folder / "whole.h5"}}), InvalidParameter);  // it is complete
 }
 
+TEST_CASE("frames of a measured feedback matrix and those of the layers are counted together, also after a resume") {
+  const TemporaryFolder folder;
+  const TrainSettings both{{"train.rule", std::string("dfa")},
+                           {"train.device", std::string("digital")},
+                           {"rule.matrix_from", std::string("sim:opu")},
+                           {"train.out", folder / "both.h5"}};
+  TrainSettings plain = both;
+  plain.erase("rule.matrix_from");
+  plain["train.out"] = std::string();
+  std::int64_t measured = 0;  // planned before anything else is shown: calibration and two frames per unit vector
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& plan) {
+    measured += plan.device_frames;
+    return false;
+  };
+  run(both, observer);
+  measured = -measured;
+  run(plain, observer);
+  measured = -measured;
+  REQUIRE(measured > 10);
+  TrainObserver stopping;
+  int steps = 0;
+  stopping.stop = [&] { return ++steps == 9; };
+  const TrainResult part = run(both, stopping);
+  CHECK(part.device_frames > measured);
+  const TrainResult resumed = run({{"train.rule", std::string("dfa")}, {"train.resume", folder / "both.h5"}});
+  const std::int64_t layers = run(plain).device_frames;
+  CHECK(resumed.device_frames > layers);
+  CHECK(resumed.device_frames <= layers + measured);
+  TrainSettings whole = both;
+  whole["train.out"] = std::string();
+  CHECK(run(whole).device_frames == resumed.device_frames);
+}
+
 TEST_CASE("settings of layers without layers, and layers of a device that is none, are refused") {
   CHECK_THROWS_AS(run({{"train.layers", std::string()}, {"layer.cells", std::string("offset")}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.layers", std::string("sim:opu")}}), Unsupported);

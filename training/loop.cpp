@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/random.hpp"
@@ -54,6 +55,11 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   open_path(registry);
   open_layers(registry);
   if (!path_.measures()) make_rule();
+  if (!run_.measured.empty()) {
+    ByteReader bytes(run_.measured, "meter of rule.matrix_from");
+    measured_ = bytes.get<Meter>();
+    bytes.done();
+  }
   run_.train = config_.train;
   run_.rule = config_.rule;
   for (const auto& [key, value] : config_.projection) run_.asked["projection." + key] = value;
@@ -175,6 +181,10 @@ void TrainingLoop::measure() {
   if (path_.measures()) {
     path_.feedback = digital_feedback(measure_matrix(*path_.projection));
     note_device();
+    measured_ = path_.session->meter();
+    ByteWriter bytes;
+    bytes.put(measured_);
+    run_.measured = bytes.take();
     path_.projection.reset();
     path_.session.reset();
     make_rule();
@@ -335,15 +345,12 @@ std::vector<std::string> TrainingLoop::news() {
 
 void TrainingLoop::note_device() {
   RunDevice& about = run_.about_device;
+  Meter meter = path_.session ? path_.session->meter() : measured_;
+  if (layers_) layers_->add_meters(meter);
   if (!path_.session) {
-    if (layers_) {
-      Meter meter;
-      layers_->add_meters(meter);
-      note_meter(meter);
-      about.address = layers_->devices().address();
-    } else if (about.address.empty()) {
-      about.address = config_.train.text("device");
-    }
+    if (meter.batches > 0) note_meter(meter);
+    if (measured_.batches == 0 && layers_) about.address = layers_->devices().address();
+    if (about.address.empty()) about.address = config_.train.text("device");
     return;
   }
   about.address = path_.session->address();
@@ -353,8 +360,6 @@ void TrainingLoop::note_device() {
   about.serial = info.serial;
   about.version = info.version;
   about.calibration_id = info.calibration_id;
-  Meter meter = path_.session->meter();
-  if (layers_) layers_->add_meters(meter);
   note_meter(meter);
   run_.device = path_.session->settings();
   run_.projection = path_.projection->settings();

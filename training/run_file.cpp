@@ -93,6 +93,7 @@ void write_resume_state(Writer& file, const RunFile& run) {
   write_bytes(file, "/resume/feedback", run.feedback_state);
   write_bytes(file, "/resume/rule", run.rule_state);
   write_bytes(file, "/resume/layers", run.layers_state);
+  write_bytes(file, "/resume/measured", run.measured);
 }
 
 void write_layer_losses(Writer& file, const RunFile& run) {

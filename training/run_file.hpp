@@ -47,6 +47,7 @@ struct RunFile {
   std::vector<std::string> warnings;  ///< what calibration had to warn about, then faults
   Health health_start, health_end;
   std::vector<std::byte> session, projection_state, feedback_state, rule_state, layers_state;
+  std::vector<std::byte> measured;  ///< meter of a device that was closed after rule.matrix_from
 };
 
 /// Lower-case SHA-256 of the parameters as little-endian float32, layer by layer, weights before bias; of a

@@ -135,6 +135,7 @@ void read_resume_state(const Reader& file, const std::string& path, RunFile& run
   run.feedback_state = stored_bytes(file, group + "/feedback");
   run.rule_state = stored_bytes(file, group + "/rule");
   run.layers_state = stored_bytes(file, group + "/layers");
+  run.measured = stored_bytes(file, group + "/measured");
 }
 
 void read_curves(const Reader& file, const std::string& path, RunFile& run) {
