@@ -44,6 +44,41 @@ TEST_CASE("the parts of an account add up to what was reported, and only grow") 
   CHECK(joules(account, "other") == Approx(38 * 3e-3 + 4 * 2));
 }
 
+TEST_CASE("a published accelerator adds up: Albireo's power and energy per product from its parts") {
+  // Shiflett et al., ISCA 2021: 9 groups of 3 units that make 45 products each per 0.2 ns; a ring per product and
+  // polarity of its balanced detection, a modulator per weight and per input channel (9 x 27 and 63, each with its
+  // DAC), a laser line per input, an amplifier and an ADC for each of 45 outputs. Powers of one part in mW; the
+  // converters' and amplifiers' from energies per sample at 5 GS/s. ADC, laser, cache and the last DAC (published as
+  // 0.325 pJ, which its 0.80 W contradict): totals over the counts.
+  struct Corner {
+    double ring, modulator, laser, tia_pj, dac_pj, adc;
+    double watts, pj_per_mac;
+  };
+  for (const Corner c :
+       {Corner{3.1, 11.3, 37.5, 0.6, 5.2, 29.1, 22.7, 3.7}, Corner{0.388, 1.41, 1.43, 0.3, 2.6, 14.4, 6.19, 1.0},
+        Corner{0.155, 0.565, 1.9, 0.0375, 0.523, 2.9, 1.64, 0.27}}) {
+    constexpr double kFrameS = 0.2e-9, kMacs = 9 * 3 * 45, kRings = 2 * kMacs, kModulators = 9 * 27 + 63;
+    CostModel model{.frame_s = kFrameS};
+    const auto part = [&](const char* name, double count, double watts) {
+      model.parts.push_back({name, count, count * watts * kFrameS, 0, 0});
+      model.power_w += count * watts;
+    };
+    part("rings", kRings, c.ring * 1e-3);
+    part("modulator", kModulators, c.modulator * 1e-3);
+    part("laser", 63, c.laser * 1e-3);
+    part("tia", 45, c.tia_pj * 1e-12 / kFrameS);
+    part("dac", kModulators, c.dac_pj * 1e-12 / kFrameS);
+    part("adc", 45, c.adc * 1e-3);
+    part("cache", 1, 0.03);
+    EnergyAccount account;
+    account.add_frames(model, 1000, model.joules(1000));
+    INFO(c.watts << " W");
+    CHECK(account.joules() / (1000 * kFrameS) == Approx(c.watts).epsilon(0.005));
+    CHECK(account.joules() / (1000 * kMacs) * 1e12 == Approx(c.pj_per_mac).epsilon(0.02));
+    CHECK(joules(account, "other") == -1);
+  }
+}
+
 TEST_CASE("components that claim more than an instrument reports are scaled down, and nothing is left over") {
   EnergyAccount account;
   account.add_frames(cost(), 10, 35e-3);  // they claim 70 mJ
