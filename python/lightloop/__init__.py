@@ -41,6 +41,7 @@ from ._core import (
     train_params,
 )
 from .analog import Deployed, deploy
+from .comparison import Comparison, compare
 from .device import Device, check, discover
 from .layer import Layer
 from .projection import Projection
@@ -58,6 +59,7 @@ __all__ = [
     "AuxFormat",
     "Busy",
     "Cancelled",
+    "Comparison",
     "Deployed",
     "Device",
     "DeviceError",
@@ -86,6 +88,7 @@ __all__ = [
     "Unsupported",
     "WaitTimeout",
     "check",
+    "compare",
     "deploy",
     "devices",
     "layer_params",

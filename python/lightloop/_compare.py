@@ -62,17 +62,25 @@ class Stopped(Exception):
 
 
 class Cell:
-    """One run of the grid. `way`: the option of `train` that takes the device."""
+    """One run of the grid. `way`: "device" where it projects the error, "layers" where it carries the network.
 
-    def __init__(self, options, rule, device, seed, way="--device"):
-        self.rule, self.device, self.seed = rule, device, seed
-        self.words = [LIGHTLOOP, "train", *own_words(rule, options.train), "--rule", rule, way, device, "--seed", str(seed)]
+    `words` tell what is run; a result that was made by others is not taken up. `prepare` and `start` are how `lightloop train`
+    is asked; the Python package has its own.
+    """
+
+    def __init__(self, options, rule, device, seed, way="device"):
+        self.options, self.rule, self.device, self.seed, self.way = options, rule, device, seed, way
         self.base = options.out / file_name(rule, device, seed)
         self.result = None
+        self.prepare()
+
+    def prepare(self):
+        words = own_words(self.rule, self.options.train)
+        self.words = ["train", *words, "--rule", self.rule, f"--{self.way}", self.device, "--seed", str(self.seed)]
 
     def plan(self):
         """What the run may cost the device, or the line that says why there can be no such run."""
-        done = subprocess.run([*self.words, "--dry-run", "--json"], capture_output=True, text=True)
+        done = subprocess.run([LIGHTLOOP, *self.words, "--dry-run", "--json"], capture_output=True, text=True)
         if done.returncode == -2 or done.returncode == INTERRUPTED:
             raise Stopped
         if done.returncode == 0:
@@ -80,46 +88,79 @@ class Cell:
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
         return None, said[-1].removeprefix("lightloop: ")
 
+    def start(self, run_file, threads):
+        """The run to its end: exit status, result as JSON, what it complained about."""
+        words = [LIGHTLOOP, *self.words, "--threads", str(threads), "--json", "--quiet", "--yes", "--out", str(run_file)]
+        if run_file.exists():
+            words += ["--resume", "true"]
+        return subprocess.run(words, capture_output=True, text=True)
+
+    def file(self, end):
+        return self.base.with_name(self.base.name + end)
+
     def take_up(self):
         """The result of an earlier call, if there is one. ValueError when the file is that of another command."""
-        path = self.base.with_name(self.base.name + ".json")
+        path = self.file(".json")
         if not path.exists():
             return False
         try:
             stored = json.loads(path.read_text())
         except ValueError:
             raise ValueError(f"{path}: not the result of a run") from None
-        if stored.get("command") != self.words[1:]:
+        if stored.get("command") != self.words:
             raise ValueError(f"{path}: made by another command: lightloop {' '.join(stored.get('command', []))}")
         self.result = stored
         return True
 
     def run(self, threads):
-        run_file = self.base.with_name(self.base.name + ".h5")
-        words = [*self.words, "--threads", str(threads), "--json", "--quiet", "--yes", "--out", str(run_file)]
-        if run_file.exists():
-            words += ["--resume", "true"]
-        done = subprocess.run(words, capture_output=True, text=True)
+        done = self.start(self.file(".h5"), threads)
         if done.returncode in (INTERRUPTED, -2):
             raise Stopped
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip() or f"exit status {done.returncode}")
-        self.result = {**json.loads(done.stdout), "command": self.words[1:]}
-        path = self.base.with_name(self.base.name + ".json")
-        new = path.with_suffix(".new")
+        self.result = {**json.loads(done.stdout), "command": self.words}
+        new = self.file(".new")
         new.write_text(json.dumps(self.result, indent=2) + "\n")
-        os.replace(new, path)
+        os.replace(new, self.file(".json"))
 
 
 def way_of(options, rule, device):
-    """(way, plan, None), or (None, None, reason): a device projects the error (--device), or it is the layers (--layers)."""
+    """(way, plan, None), or (None, None, reason): a device projects the error, or it is the layers."""
     reasons = []
-    for way in ("--device",) if device == "digital" else ("--device", "--layers"):
-        plan, why = Cell(options, rule, device, options.seeds[0], way).plan()
+    for way in ("device",) if device == "digital" else ("device", "layers"):
+        plan, why = options.cell(options, rule, device, options.seeds[0], way).plan()
         if plan is not None:
             return way, plan, None
         reasons.append(why)
-    return None, None, " / ".join(dict.fromkeys(reasons))
+    if len(set(reasons)) == 1:
+        return None, None, reasons[0]
+    brief = [re.sub(r"^rule \S+ on (device|layers) .*?: (?=the )", "", why).split(". ")[0] for why in reasons]
+    return None, None, f"not with the device for the error, {brief[0]}; not with layers on it, {brief[1]}"
+
+
+def way_lines(rows):
+    """What each device did."""
+    does = {"device": "projects the error", "layers": "carries the layers of the network"}
+    ways = {}
+    for row in rows:
+        if row["device"] != "digital":
+            ways.setdefault((row["device"], row["way"]), []).append(row["rule"])
+    return [f"{device} {does[way]} ({', '.join(rules)})" for (device, way), rules in ways.items()]
+
+
+def left_out_lines(refused):
+    """One line for each reason, with the pairs that have it."""
+    pairs = {}
+    for (rule, device), why in refused.items():
+        pairs.setdefault(why, {}).setdefault(device, []).append(rule)
+    lines = []
+    for why, devices in pairs.items():
+        by_rules = {}
+        for device, rules in devices.items():
+            by_rules.setdefault(", ".join(rules), []).append(device)
+        where = "; ".join(f"{rules} on {', '.join(found)}" for rules, found in by_rules.items())
+        lines.append(f"left out: {where}: {why}")
+    return lines
 
 
 class Progress:
@@ -154,10 +195,10 @@ def work_off(cells, jobs, threads, quiet):
     pool.shutdown()
 
 
-def summary(rule, device, results):
+def summary(rule, device, way, results):
     """Means over the seeds; the spread is the standard deviation of the sample, None for one seed."""
     accuracies = [r["test_accuracy"] for r in results]
-    row = {"rule": rule, "device": device, "seeds": len(results), "test_accuracy": statistics.mean(accuracies),
+    row = {"rule": rule, "device": device, "way": way, "seeds": len(results), "test_accuracy": statistics.mean(accuracies),
            "spread": statistics.stdev(accuracies) if len(results) > 1 else None}  # fmt: skip
     return {**row, **{name: statistics.mean(r.get(name) or 0 for r in results) for name in COSTS}}
 
@@ -178,7 +219,8 @@ def markdown(rules, devices, rows, refused):
             cost = f"<br>{row['device_frames']:.0f} frames, {row['device_seconds']:.4g} s, {row['device_joules']:.4g} J" if row and row["device_frames"] else ""  # fmt: skip
             cells.append(percent(row) + cost if row else "-")
         lines.append(f"| {rule} | " + " | ".join(cells) + " |")
-    lines += [""] + [f"* {rule} on {device}: {why}" for (rule, device), why in refused.items()] if refused else []
+    notes = way_lines(rows) + left_out_lines(refused)
+    lines += ["", *("* " + line for line in notes)] if notes else []
     return "\n".join(lines) + "\n"
 
 
@@ -190,12 +232,10 @@ def plain(rules, devices, rows):
     return "\n".join("  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip() for line in table)
 
 
-def draw(rules, devices, rows, title, out):
-    """Bars of accuracy, one group for each rule, one colour for each device. False without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
+def picture(rules, devices, rows, title):
+    """Bars of accuracy, one group for each rule, one colour for each device."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(max(6.0, 1.0 + 0.5 * len(rules) * (1 + len(devices))), 4.2), layout="constrained")
     axes = figure.subplots()
     width = 0.8 / len(devices)
@@ -209,8 +249,7 @@ def draw(rules, devices, rows, title, out):
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(title)
     axes.legend(loc="lower right")
-    figure.savefig(out, dpi=150)
-    return True
+    return figure
 
 
 def read(arguments):
@@ -221,11 +260,16 @@ def read(arguments):
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("compare"))
     parser.add_argument("--force", action="store_true")
+    parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     at = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:at])
     options.train = arguments[at + 1 :]
+    options.cell = Cell
+    if "--dry-run" in options.train:  # the command hands on what it does not know
+        options.train.remove("--dry-run")
+        options.dry_run = True
     options.rules = [word for word in options.rules.split(",") if word]
     options.devices = split_devices(options.devices)
     options.seeds = [word for word in options.seeds.split(",") if word]
@@ -238,29 +282,35 @@ def read(arguments):
     if options.jobs < 0:
         raise ValueError(f"--jobs {options.jobs}: 0 (all processors) or more")
     for word in options.train:
-        if word.split("=")[0] in ("--seed", "--threads", "--resume", "--baseline", "--record", "--config"):
-            raise ValueError(f"{word}: compare sets this itself, or one file would serve several runs")
+        if word.split("=")[0] in ("--rule", "--device", "--layers", "--seed", "--threads", "--resume", "--baseline", "--record", "--config"):
+            raise ValueError(f"{word}: compare sets this itself (--rules, --devices, --seeds), or one file would serve several runs")
     return options
+
+
+def plans(options):
+    """{(rule, device): (way, plan, reason)} of the grid, in its order."""
+    pairs = [(rule, device) for rule in options.rules for device in options.devices]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs or len(os.sched_getaffinity(0))) as pool:
+        found = pool.map(lambda pair: way_of(options, *pair), pairs)
+        return dict(zip(pairs, found))
 
 
 def compare(options):
     """Runs what is missing; (rows, refused)."""
     options.out.mkdir(parents=True, exist_ok=True)
     refused, cells, seconds = {}, [], 0.0
-    for rule in options.rules:
-        for device in options.devices:
-            way, plan, why = way_of(options, rule, device)
-            if plan is None:
-                refused[rule, device] = why
-                continue
-            cells += [Cell(options, rule, device, seed, way) for seed in options.seeds]
-            seconds += plan.get("device_seconds", 0) * len(options.seeds)
+    for (rule, device), (way, plan, why) in plans(options).items():
+        if plan is None:
+            refused[rule, device] = why
+            continue
+        cells += [options.cell(options, rule, device, seed, way) for seed in options.seeds]
+        seconds += plan.get("device_seconds", 0) * len(options.seeds)
     if not cells:
         raise ValueError(next(iter(refused.values())))
     if options.force:
         for cell in cells:
             for end in (".json", ".h5"):
-                cell.base.with_name(cell.base.name + end).unlink(missing_ok=True)
+                cell.file(end).unlink(missing_ok=True)
     missing = [cell for cell in cells if not cell.take_up()]
     processors = len(os.sched_getaffinity(0))
     jobs = max(1, min(options.jobs or processors, len(missing)))
@@ -270,13 +320,33 @@ def compare(options):
     work_off(missing, jobs, max(1, processors // jobs), options.quiet)
     groups = {}
     for cell in cells:
-        groups.setdefault((cell.rule, cell.device), []).append(cell.result)
+        groups.setdefault((cell.rule, cell.device, cell.way), []).append(cell.result)
     return [summary(*key, results) for key, results in groups.items()], refused
+
+
+def tell_plans(options):
+    """What would be run: one line for each pair, nothing is shown to a device."""
+    found = plans(options)
+    if options.json:
+        print(json.dumps([{"rule": rule, "device": device, "way": way, "reason": why, **(plan or {})}
+                          for (rule, device), (way, plan, why) in found.items()], indent=2))  # fmt: skip
+        return
+    for (rule, device), (way, plan, why) in found.items():
+        if plan is not None:
+            as_layers = " as its layers" if way == "layers" else ""
+            cost = f"at most {plan['device_frames']} frames, {plan['device_seconds']:.4g} s" if plan.get("device_frames") else "no device"
+            print(f"{rule} on {device}{as_layers}: {cost}; {len(options.seeds)} run(s)")
+    refused = {pair: why for pair, (_, plan, why) in found.items() if plan is None}
+    for line in left_out_lines(refused):
+        print(line)
 
 
 def main(arguments):
     try:
         options = read(arguments)
+        if options.dry_run:
+            tell_plans(options)
+            return 0
         rows, refused = compare(options)
     except (Stopped, KeyboardInterrupt):
         print("lightloop: stopped; the same command goes on from here", file=sys.stderr)
@@ -290,15 +360,17 @@ def main(arguments):
     written = {"table": options.out / "compare.md", "picture": options.out / "compare.png"}
     written["table"].write_text(markdown(options.rules, options.devices, rows, refused))
     title = f"{next((options.train[i + 1] for i, w in enumerate(options.train[:-1]) if w == '--dataset'), 'digits')}, {len(options.seeds)} seed(s)"
-    if not draw(options.rules, options.devices, rows, title, written["picture"]):
+    try:
+        picture(options.rules, options.devices, rows, title).savefig(written["picture"], dpi=150)
+    except ImportError:  # no matplotlib
         del written["picture"]
     if options.json:
         left_out = [{"rule": rule, "device": device, "reason": why} for (rule, device), why in refused.items()]
         print(json.dumps({"rows": rows, "left_out": left_out, **{k: str(v) for k, v in written.items()}}, indent=2))
         return 0
     print(plain(options.rules, options.devices, rows))
-    for (rule, device), why in refused.items():
-        print(f"- {rule} on {device}: {why}")
+    for line in way_lines(rows) + left_out_lines(refused):
+        print(line)
     print("; ".join(f"{k} {v}" for k, v in written.items()))
     return 0
 

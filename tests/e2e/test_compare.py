@@ -65,6 +65,18 @@ def test_ctrl_c_stops_politely_and_the_same_command_ends_alike(lightloop, small,
     assert pick == [(row["rule"], row["test_accuracy"]) for row in json.loads(whole.stdout)["rows"]]
 
 
+def test_a_dry_run_tells_the_plan_of_every_pair_and_writes_nothing(lightloop, small, tmp_path):
+    words = ["compare", "--rules", "bp,tdfa,ff", "--devices", "digital,sim:opu,sim:crossbar", *small, "--dry-run"]
+    done = lightloop(*words)
+    assert done.returncode == 0 and not (tmp_path / "compare").exists(), done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("bp on digital: no device") and any("tdfa on sim:opu: at most" in line for line in lines)
+    assert any(line.startswith("bp on sim:crossbar as its layers: at most") for line in lines)
+    assert any(line.startswith("left out: ") and "bp on sim:opu" in line for line in lines)
+    told = json.loads(lightloop(*words, "--json").stdout)
+    assert len(told) == 9 and {pair["way"] for pair in told} == {"device", "layers", None}
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
@@ -72,6 +84,7 @@ def test_ctrl_c_stops_politely_and_the_same_command_ends_alike(lightloop, small,
         (["--rules", "bp", "--seeds", "one"], "--seeds one"),
         (["--rules", "bp", "--jobs", "-1"], "--jobs -1"),
         (["--rules", "bp", "--seed", "3"], "--seed"),
+        (["--rules", "bp", "--device", "sim:opu"], "--devices"),
         (["--rules", "bpp"], "bpp"),
         (["--rules", "bp", "--dataset", "none.csv"], "none.csv"),
         (["--rules", "bp", "--epoch", "3"], "--epoch"),

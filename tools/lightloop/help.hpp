@@ -57,7 +57,8 @@ inline constexpr const char* kCompareHelp =
     "A device that projects carries the error (train --device), a device of layers the network (train --layers).\n"
     "FOLDER gets a run file and its result for each run, compare.md and compare.png. A pair that train refuses is "
     "left\n"
-    "out, with the reason. The same command again keeps what is done, and resumes what was stopped.\n";
+    "out, with the reason; --dry-run tells all pairs and what they may cost a device.\n"
+    "The same command again keeps what is done, and resumes what was stopped.\n";
 
 inline constexpr const char* kReportHelp =
     "Examples:\n"

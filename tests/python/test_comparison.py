@@ -1,0 +1,78 @@
+"""ll.compare is the grid of `lightloop compare`; ll.train takes every rule of the list."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lightloop as ll
+
+SMALL = dict(net="784-16-10", epochs=1, batch=256)
+BUILD = Path(os.environ.get("LIGHTLOOP_BUILD", Path(__file__).parents[2] / "build"))
+
+
+def test_the_rows_are_those_of_the_command(tmp_path):
+    out = tmp_path / "here"
+    found = ll.compare("digits", ["bp", "tdfa"], ["digital", "sim:opu,seed=5"], [2], out=out,
+                       only={"tdfa": {"rule.dead_zone": 0.15}}, **SMALL)  # fmt: skip
+    words = ["compare", "--rules", "bp,tdfa", "--devices", "digital,sim:opu,seed=5", "--seeds", "2", "--json", "--quiet",
+             "--net", "784-16-10", "--epochs", "1", "--batch", "256", "--set", "tdfa:rule.dead_zone=0.15"]  # fmt: skip
+    done = subprocess.run([BUILD / "bin" / "lightloop", *words], cwd=tmp_path, capture_output=True, text=True)
+    told = json.loads(done.stdout)
+    timeless = [[{k: v for k, v in row.items() if k != "train_seconds"} for row in rows] for rows in (found.rows, told["rows"])]
+    assert timeless[0] == timeless[1]
+    for ours, theirs in zip(sorted(out.glob("*.json")), sorted((tmp_path / "compare").glob("*.json"))):
+        assert json.loads(ours.read_text())["weights_sha256"] == json.loads(theirs.read_text())["weights_sha256"]
+    assert [(pair["rule"], pair["device"]) for pair in told["left_out"]] == list(found.left_out)
+    assert found.markdown() == (out / "compare.md").read_text()
+    assert "left out: bp on sim:opu,seed=5" in str(found) and "sim:opu,seed=5 projects the error (tdfa)" in str(found)
+    assert found.run("tdfa", "sim:opu,seed=5", 2).settings["rule.dead_zone"] == 0.15
+    assert found.row("tdfa", "sim:opu,seed=5")["device_frames"] > 0
+    with pytest.raises(ll.InvalidParameter, match="no use for a device"):
+        found.row("bp", "sim:opu,seed=5")
+
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*.h5")}
+    again = ll.compare("digits", "bp", seeds=2, out=out, **SMALL)  # taken up
+    assert again.row("bp")["seeds"] == 1 and {p: p.stat().st_mtime_ns for p in before} == before
+    with pytest.raises(ll.InvalidParameter, match="another command"):
+        ll.compare("digits", "bp", seeds=2, out=out, lr=0.5, **SMALL)
+
+
+def test_arrays_are_compared_too_and_drawn(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 3
+    x = (rng.normal(size=(3, 8))[y] + 0.3 * rng.normal(size=(300, 8))).astype(np.float32)
+    found = ll.compare(((x, y), (x[:90], y[:90])), ["bp", "dfa"], net="8-12-3", epochs=5, batch=10, lr=1e-2)
+    assert all(row["test_accuracy"] > 0.9 for row in found.rows) and found.folder is None
+    pytest.importorskip("matplotlib")
+    found.plot(tmp_path / "bars.png")
+    assert (tmp_path / "bars.png").stat().st_size > 1000
+
+
+def test_mistakes_are_named():
+    for words, said in (
+        (dict(rules=["bp", "bp"]), "bp"),
+        (dict(rules=[]), "at least one"),
+        (dict(rules=["bpp"]), "bpp"),
+        (dict(rules=["bp"], jobs=-1), "jobs"),
+        (dict(rules=["bp"], seed=3), "seed"),
+        (dict(rules=["bp"], only={"dfa": {}}), "only"),
+        (dict(rules=["bp"], epoch=3), "epoch"),
+        (dict(rules=["bp"], dataset="none.csv"), "none.csv"),
+    ):
+        with pytest.raises(ll.InvalidParameter, match=said):
+            ll.compare(**words)
+
+
+@pytest.mark.parametrize("rule", [rule.name for rule in ll.rules()])
+def test_every_rule_of_the_list_trains_from_python_and_its_run_answers(rule, tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    x = rng.random((60, 8), dtype=np.float32)
+    run = ll.train(((x, y), (x, y)), rule=rule, net="8-6-6-3", epochs=1, batch=20, progress=False, out=tmp_path / "run.h5")
+    assert run.rule == rule and np.isfinite(run.curves["train_loss"]).all()
+    assert (run.predict(x) == y).mean() == pytest.approx(run.test_accuracy)
+    assert ll.load_run(run.path).facts["weights_sha256"] == run.facts["weights_sha256"]
