@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "devices/catalogue.hpp"
+#include "training/analog.hpp"
 #include "training/clusters_for_tests.hpp"
 #include "training/evaluate.hpp"
 #include "training/run_file.hpp"
@@ -24,7 +25,47 @@ TrainResult run(const TrainSettings& more, const TrainObserver& observer = {}) {
   return train(s, cluster_task(), registry, observer);
 }
 
+/// A crossbar whose outputs each lose their own part, for good: nothing else is wrong with it.
+constexpr const char* kWorn = "sim:crossbar,preset=ideal,voltage_offset=0.5";
+
+/// Accuracy on that crossbar of a seed, written and calibrated anew, on `data`.
+double on_worn(const Network& net, std::int64_t chip, const Dataset& data) {
+  Registry registry;
+  add_devices(registry);
+  AnalogNetwork layers(registry, {.device = kWorn, .settings = {{"seed", chip}}}, net);
+  layers.program(net);
+  return layers.evaluate(net, data).accuracy;
+}
+
 }  // namespace
+
+TEST_CASE("weights trained on a device learn what is fixed about it: on it they beat digital weights by 5 points") {
+  // What an output loses is fixed per device and, with one gain for all outputs, not taken out by calibration. By
+  // theory physics-aware training learns it, on that device and on no other. Measured, mean of three seeds: digital
+  // weights 71.0 %, aware ones 83.7 %, those elsewhere 59.0 %, digital in memory 90.0 %; margins are under a half of
+  // that.
+  const TrainTest data{clusters(1000, 1, 10, 12), clusters(2000, 2, 10, 12)};
+  double digital = 0, aware = 0, elsewhere = 0, in_memory = 0;
+  constexpr int kSeeds = 3;
+  for (std::int64_t seed = 1; seed <= kSeeds; ++seed) {
+    Registry registry;
+    add_devices(registry);
+    TrainSettings s{{"train.net", "10-16-12"},          {"train.rule", "bp"},
+                    {"train.epochs", std::int64_t{10}}, {"train.lr", 1e-2},
+                    {"train.batch", std::int64_t{100}}, {"train.seed", seed}};
+    const Network plain = train(s, data, registry).net;
+    s["train.layers"] = std::string(kWorn);  // of the run's seed
+    const Network adapted = train(s, data, registry).net;
+    in_memory += evaluate(plain, data.test).accuracy / kSeeds;
+    digital += on_worn(plain, seed, data.test) / kSeeds;
+    aware += on_worn(adapted, seed, data.test) / kSeeds;
+    elsewhere += on_worn(adapted, seed + 100, data.test) / kSeeds;
+  }
+  INFO(digital << " " << aware << " " << elsewhere << " " << in_memory);
+  CHECK(aware > digital + 0.05);
+  CHECK(aware - digital > 0.4 * (in_memory - digital));
+  CHECK(aware > elsewhere + 0.05);
+}
 
 TEST_CASE("a network learns through noisy crossbars, and the device's part is planned and counted") {
   TrainPlan plan;
