@@ -1,7 +1,12 @@
 #include "driver/layer/layer.hpp"
 
+#include <pybind11/complex.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/mesh.hpp"
 #include "python/bindings/bindings.hpp"
 #include "python/bindings/session.hpp"
 
@@ -32,12 +37,35 @@ py::tuple sizes(const py::dict& layer, Index n_in, Index n_out) {
   return py::make_tuple(from_value(sizes.at("input.size")), from_value(sizes.at("output.size")));
 }
 
+py::array_t<double> mesh_phases(const py::array_t<Complex, py::array::c_style | py::array::forcecast>& u,
+                                const std::string& layout) {
+  if (u.ndim() != 2) throw ShapeMismatch("mesh_phases: matrix", std::to_string(u.ndim()) + " axes", "2 are wanted");
+  const View<const Complex> view(u.data(), u.shape(0), u.shape(1));
+  Mesh mesh;
+  {
+    py::gil_scoped_release release;
+    mesh = decompose(parse_mesh_layout(layout), view);
+  }
+  py::array_t<double> phases(static_cast<py::ssize_t>(2 * mesh.elements.size() + mesh.output_phase.size()));
+  double* next = phases.mutable_data();
+  for (const MeshElement& element : mesh.elements) {
+    *next++ = element.theta;
+    *next++ = element.phi;
+  }
+  std::ranges::copy(mesh.output_phase, next);
+  return phases;
+}
+
 }  // namespace
 
 void register_layer(py::module_& m) {
   m.def("layer_params", &layer_params, "The settings of a layer, without the prefix 'layer.'.");
   m.def("layer_sizes", &sizes, py::arg("settings"), py::arg("n_in"), py::arg("n_out"),
         "(inputs, outputs) a device needs for a layer n_in -> n_out.");
+  m.def(
+      "mesh_phases", &mesh_phases, py::arg("unitary"), py::arg("layout") = "clements",
+      "Phases in rad of the mesh of interferometers that is this unitary matrix (n, n): theta and phi of every element "
+      "in the order in which light meets them, then n output phases; a mesh's part of the programme of sim:mzi_mesh.");
   py::class_<LayerReport>(m, "LayerReport", "All that a layer has asked of its device.")
       .def_readonly("vectors", &LayerReport::vectors)
       .def_readonly("frames", &LayerReport::frames)

@@ -66,3 +66,19 @@ def test_the_device_string_alone_changes_the_technology(weights, x):
             wanted = x @ weights.T
             assert np.linalg.norm(layer(x) - wanted) < 0.2 * np.linalg.norm(wanted), device
             assert 0 < layer.report.device_j / layer.report.macs < 1e-6
+
+
+@pytest.mark.parametrize("layout", ["clements", "reck"])
+def test_a_complex_matrix_is_written_into_a_mesh_by_its_phases(layout):
+    rng = np.random.default_rng(3)
+    w = rng.normal(size=(5, 7)) + 1j * rng.normal(size=(5, 7))
+    u, s, v = np.linalg.svd(w)
+    phases = np.concatenate([ll.mesh_phases(v, layout), 2 * np.arcsin(s / s[0]), ll.mesh_phases(u, layout)])
+    with ll.open(f"sim:mzi_mesh,preset=ideal,input.size=7,output.size=5,field.kind=complex,phase.law=linear,dac.bits=16,"
+                 f"adc.bits=16,adc.range=1,mesh.layout={layout}") as chip:  # fmt: skip
+        chip.program(np.rint(np.mod(phases, 2 * np.pi) / (2 * np.pi) * 65535).astype(np.uint16))
+        y = chip.run((32768 + 16384 * np.eye(14)).astype(np.uint16)).astype(float) / 32768 - 1
+    assert np.abs(2 * (y[:7, :5] + 1j * y[:7, 5:]).T - w / s[0]).max() < 2e-3  # phases in steps of 1e-4 rad, seven deep
+    assert np.abs(2 * (y[7:, 5:] - 1j * y[7:, :5]).T - w / s[0]).max() < 2e-3
+    with pytest.raises(ll.InvalidParameter, match="unit"):
+        ll.mesh_phases(w[:, :5])
