@@ -26,7 +26,7 @@ def told(lightloop, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("name", ["measured-optical-network"])
+@pytest.mark.parametrize("name", ["measured-optical-network", "mesh-imprecision"])
 def test_a_paper_without_its_data_says_what_is_missing(lightloop, name):
     for folder in ("", "/nowhere"):
         done = lightloop("reproduce", name, environment={"LIGHTLOOP_DATA": folder})
@@ -41,3 +41,11 @@ def test_the_measured_optical_network_is_reproduced_and_its_twin_predicts_within
     assert said["lost"] == [374, 375]
     assert max(rows["twin from the first product on, 503 measurements"]["residual"]) < 2
     assert min(rows["no intensifier: one linear map"]["residual"]) > 2  # the bend is needed
+
+
+@needs("mnist", "train-images-idx3-ubyte.gz")
+def test_mesh_imprecision_costs_accuracy_on_simulated_chips(told):
+    rows = told("mesh-imprecision")[0]["rows"]
+    means = [sum(row["accuracy"]) / len(row["accuracy"]) for row in rows]
+    assert [row["sigma"] for row in rows] == [0, 0.01, 0.02]
+    assert means[0] > 75 and means[0] > means[1] > means[2]  # a hundred steps of training; chance is 10
