@@ -44,6 +44,7 @@ class Writer {
   void write(const std::string& path, std::span<const std::uint16_t> values, std::vector<Index> shape,
              const std::string& unit);
   void write_text(const std::string& path, const std::string& text);
+  void write_texts(const std::string& path, const std::vector<std::string>& texts);  ///< one-dimensional
   /// Every setting as an attribute of `group`, its unit as "<name>.unit".
   void parameters(const std::string& group, const ParamSet& params);
   /// Makes `scale` (a 1-D dataset) dimension `axis` of `dataset`: netCDF-4 readers then find the coordinate. A file is
@@ -53,6 +54,8 @@ class Writer {
   void bare_dimension(const std::string& scale, Index size);
   /// The file as it stands now appears under its name. May be called again after more was written.
   void commit();
+  /// The bytes that commit() would write.
+  std::string image() const;
 
  private:
   struct Impl;
@@ -88,6 +91,13 @@ class Reader {
   void read_rows(const std::string& path, Index first, Index count, std::span<std::uint8_t> out) const;
   void read_rows(const std::string& path, Index first, Index count, std::span<std::uint16_t> out) const;
   std::string read_text(const std::string& path) const;
+  std::vector<std::string> read_texts(const std::string& path) const;  ///< of a one-dimensional dataset
+  /// Whether a dataset is text rather than numbers.
+  bool holds_text(const std::string& path) const;
+  /// Names of the coordinates along each axis of a dataset, as Writer::dimension attached them; "" where there is none.
+  std::vector<std::string> dimensions(const std::string& path) const;
+  /// Whether a dataset is a coordinate that others may be attached to.
+  bool is_dimension(const std::string& path) const;
   bool has_attribute(const std::string& object, const std::string& name) const;
   /// One switch, number or text; throws FileError for an attribute that is none of these.
   Value attribute(const std::string& object, const std::string& name) const;

@@ -1,3 +1,5 @@
+#include <hdf5_hl.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -9,7 +11,7 @@ namespace lightloop::h5 {
 namespace {
 /// Text held by a scalar or one-dimensional attribute or dataset; `read` fetches it in the type given.
 template <class Read>
-std::vector<std::string> read_texts(hid_t type, hid_t space, const std::string& what, Read read) {
+std::vector<std::string> texts_of(hid_t type, hid_t space, const std::string& what, Read read) {
   const auto count = static_cast<std::size_t>(std::max<hssize_t>(H5Sget_simple_extent_npoints(space), 0));
   std::vector<std::string> texts;
   if (count == 0) return texts;
@@ -221,15 +223,43 @@ void Reader::read_rows(const std::string& path, Index first, Index count, std::s
 }
 
 std::string Reader::read_text(const std::string& path) const {
+  const auto texts = read_texts(path);
+  if (texts.size() != 1) throw FileError(impl_->naming(path), std::to_string(texts.size()) + " texts", "one expected");
+  return texts[0];
+}
+
+std::vector<std::string> Reader::read_texts(const std::string& path) const {
   const Quiet quiet;
   const auto dataset = impl_->open_dataset(path);
   const Handle type(H5Dget_type(dataset)), space(H5Dget_space(dataset));
   if (H5Tget_class(type) != H5T_STRING) throw FileError(impl_->naming(path), "it does not hold text");
-  const auto texts = read_texts(type, space, impl_->naming(path), [&](hid_t memory, void* data) {
+  return texts_of(type, space, impl_->naming(path), [&](hid_t memory, void* data) {
     return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
   });
-  if (texts.size() != 1) throw FileError(impl_->naming(path), std::to_string(texts.size()) + " texts", "one expected");
-  return texts[0];
+}
+
+bool Reader::holds_text(const std::string& path) const {
+  const Quiet quiet;
+  return H5Tget_class(Handle(H5Dget_type(impl_->open_dataset(path)))) == H5T_STRING;
+}
+
+bool Reader::is_dimension(const std::string& path) const {
+  const Quiet quiet;
+  return H5DSis_scale(impl_->open_dataset(path)) > 0;
+}
+
+std::vector<std::string> Reader::dimensions(const std::string& path) const {
+  const Quiet quiet;
+  const auto dataset = impl_->open_dataset(path);
+  std::vector<std::string> names(shape_of(dataset, impl_->naming(path)).size());
+  const auto note = [](hid_t, unsigned, hid_t scale, void* name) {
+    char full[1024] = {};
+    if (H5Iget_name(scale, full, sizeof full) > 0) *static_cast<std::string*>(name) = std::strrchr(full, '/') + 1;
+    return herr_t{1};  // one is enough
+  };
+  for (unsigned axis = 0; axis < names.size(); ++axis)
+    if (H5DSget_num_scales(dataset, axis) > 0) H5DSiterate_scales(dataset, axis, nullptr, note, &names[axis]);
+  return names;
 }
 
 bool Reader::has_attribute(const std::string& object, const std::string& name) const {
@@ -245,7 +275,7 @@ Value Reader::attribute(const std::string& object, const std::string& name) cons
   if (H5Sget_simple_extent_npoints(space) != 1) throw FileError(what, "it is a list", "one value expected");
   if (H5Tget_class(type) == H5T_STRING) {
     const auto read = [&](hid_t memory, void* data) { return H5Aread(found, memory, data); };
-    return read_texts(type, space, what, read)[0];
+    return texts_of(type, space, what, read)[0];
   }
   if (!is_number(type)) throw FileError(what, "neither switch, number nor text");
   if (is_switch(type)) {
@@ -269,7 +299,7 @@ std::vector<std::string> Reader::attribute_texts(const std::string& object, cons
   const Handle type(H5Aget_type(found)), space(H5Aget_space(found));
   const auto what = impl_->naming(object + ":" + name);
   if (H5Tget_class(type) != H5T_STRING) throw FileError(what, "it does not hold text");
-  return read_texts(type, space, what, [&](hid_t memory, void* data) { return H5Aread(found, memory, data); });
+  return texts_of(type, space, what, [&](hid_t memory, void* data) { return H5Aread(found, memory, data); });
 }
 
 std::vector<std::string> Reader::attribute_names(const std::string& object) const {

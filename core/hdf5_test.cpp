@@ -181,9 +181,21 @@ TEST_CASE("hdf5: dimensions make the file valid netCDF-4") {
     file.bare_dimension("/repeat", 2);
     file.dimension("/accuracy", 0, "/bits");
     file.dimension("/accuracy", 1, "/repeat");
+    file.write_texts("/direction", {"up", "", "down \u00b5"});
+    file.write("/slope", std::vector<double>(6), {3, 2}, "1");
+    file.dimension("/slope", 0, "/direction");
     file.commit();
+    CHECK(file.image() == read_file(path));
   }
   const h5::Reader file(path);
+  CHECK(file.dimensions("/accuracy") == std::vector<std::string>{"bits", "repeat"});
+  CHECK(file.dimensions("/slope") == std::vector<std::string>{"direction", ""});
+  CHECK(file.is_dimension("/bits"));
+  CHECK_FALSE(file.is_dimension("/accuracy"));
+  CHECK(file.holds_text("/direction"));
+  CHECK_FALSE(file.holds_text("/bits"));
+  CHECK(file.read_texts("/direction") == std::vector<std::string>{"up", "", "down \u00b5"});
+  CHECK_THROWS_AS(file.read_texts("/bits"), FileError);
   CHECK(file.attribute("/bits", "CLASS") == Value("DIMENSION_SCALE"));
   CHECK(file.attribute("/bits", "NAME") == Value("bits"));
   CHECK(file.has_attribute("/accuracy", "DIMENSION_LIST"));

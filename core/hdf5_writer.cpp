@@ -134,6 +134,16 @@ void Writer::write_text(const std::string& path, const std::string& text) {
   check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &pointer), impl_->naming(path));
 }
 
+void Writer::write_texts(const std::string& path, const std::vector<std::string>& texts) {
+  const Quiet quiet;
+  const auto type = text_type();
+  const auto dataset = impl_->make_dataset(path, type, space_of({static_cast<Index>(texts.size())}));
+  std::vector<const char*> pointers;
+  for (const auto& text : texts) pointers.push_back(text.c_str());
+  if (!texts.empty())
+    check(H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()), impl_->naming(path));
+}
+
 void Writer::parameters(const std::string& group, const ParamSet& params) {
   const Quiet quiet;
   const auto owner = impl_->open_object(group);
@@ -164,15 +174,26 @@ void Writer::bare_dimension(const std::string& scale, Index size) {
   check(H5DSset_scale(dataset, name), impl_->naming(scale));
 }
 
+namespace {
+/// The file as it lies in memory: HDF5's in-memory driver hands out the address of its buffer, which may be longer.
+std::string_view image_of(hid_t file, const std::string& path) {
+  check(H5Fflush(file, H5F_SCOPE_GLOBAL), "cannot write " + path);
+  void* image = nullptr;
+  const auto size = H5Fget_file_image(file, nullptr, 0);
+  if (size <= 0) throw FileError("cannot write " + path, last_message());
+  check(H5Fget_vfd_handle(file, H5P_DEFAULT, &image), "cannot write " + path);
+  return {*static_cast<const char**>(image), static_cast<std::size_t>(size)};
+}
+}  // namespace
+
 void Writer::commit() {
   const Quiet quiet;
-  check(H5Fflush(impl_->file, H5F_SCOPE_GLOBAL), "cannot write " + impl_->path);
-  void* image =
-      nullptr;  // HDF5's in-memory driver hands out the address of its buffer, which may be longer than the file
-  const auto size = H5Fget_file_image(impl_->file, nullptr, 0);
-  if (size <= 0) throw FileError("cannot write " + impl_->path, last_message());
-  check(H5Fget_vfd_handle(impl_->file, H5P_DEFAULT, &image), "cannot write " + impl_->path);
-  write_file(impl_->path, {*static_cast<const char**>(image), static_cast<std::size_t>(size)});
+  write_file(impl_->path, image_of(impl_->file, impl_->path));
+}
+
+std::string Writer::image() const {
+  const Quiet quiet;
+  return std::string(image_of(impl_->file, impl_->path));
 }
 
 }  // namespace lightloop::h5

@@ -1,4 +1,4 @@
-// TOML files as settings. The only file that includes toml++.
+// TOML files, whole or as settings. The only file that includes toml++.
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 // Its tables of Unicode promise the compiler that no letter beyond ASCII stands outside quotes; in a file one may.
@@ -13,11 +13,14 @@
 #include <toml++/toml.h>
 // clang-format on
 
+#include "core/toml.hpp"
+
+#include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
-#include "core/param.hpp"
 
 namespace lightloop {
 namespace {
@@ -25,46 +28,82 @@ std::string place(const std::string& path, const toml::source_region& source) {
   return path + ":" + std::to_string(source.begin.line) + ":" + std::to_string(source.begin.column);
 }
 
-Value scalar(const toml::node& node, const std::string& key, const std::string& path) {
-  if (const auto* text = node.as_string()) return text->get();
-  if (const auto* integer = node.as_integer()) return integer->get();
-  if (const auto* flag = node.as_boolean()) return flag->get();
-  const auto* real = node.as_floating_point();
-  if (real && std::isfinite(real->get())) return real->get();
-  throw FileError(place(path, node.source()),
-                  real ? key + " is not finite" : key + " is neither text, number nor switch", "",
-                  "Settings are text, finite numbers, true or false.");
+Toml tree_of(const toml::node& node, const std::string& key, const std::string& path) {
+  Toml found;
+  found.place = place(path, node.source());
+  if (const auto* table = node.as_table()) {
+    using Entry = std::tuple<toml::source_position, std::string, const toml::node*>;
+    std::vector<Entry> entries;
+    for (const auto& [name, inner] : *table) entries.emplace_back(name.source().begin, std::string(name.str()), &inner);
+    std::stable_sort(entries.begin(), entries.end(),
+                     [](const Entry& a, const Entry& b) { return std::get<0>(a) < std::get<0>(b); });
+    for (const auto& [start, name, inner] : entries)
+      found.entries.emplace_back(name, tree_of(*inner, key.empty() ? name : key + "." + name, path));
+    return found;
+  }
+  if (const auto* array = node.as_array()) {
+    found.kind = Toml::Kind::array;
+    for (const auto& item : *array) found.items.push_back(tree_of(item, key, path));
+    return found;
+  }
+  found.kind = Toml::Kind::value;
+  if (const auto* text = node.as_string())
+    found.value = text->get();
+  else if (const auto* integer = node.as_integer())
+    found.value = integer->get();
+  else if (const auto* flag = node.as_boolean())
+    found.value = flag->get();
+  else if (const auto* real = node.as_floating_point())
+    found.value = real->get();
+  else
+    throw FileError(found.place, key + " is neither text, number nor switch", "",
+                    "Settings are text, finite numbers, true or false.");
+  return found;
 }
 
-void flatten(const toml::table& table, const std::string& prefix, const std::string& path, Settings& settings) {
-  for (const auto& [name, node] : table) {
-    const auto key = prefix + std::string(name.str());
-    if (const auto* inner = node.as_table()) {
-      flatten(*inner, key + ".", path, settings);
+const Value& scalar(const Toml& node, const std::string& key) {
+  const auto* real = std::get_if<double>(&node.value);
+  if (node.kind != Toml::Kind::value || (real && !std::isfinite(*real)))
+    throw FileError(node.place, key + (real ? " is not finite" : " is neither text, number nor switch"), "",
+                    "Settings are text, finite numbers, true or false.");
+  return node.value;
+}
+
+void flatten(const Toml& table, const std::string& prefix, Settings& settings) {
+  for (const auto& [name, node] : table.entries) {
+    const auto key = prefix + name;
+    if (node.kind == Toml::Kind::table) {
+      flatten(node, key + ".", settings);
       continue;
     }
     Value value;
-    if (const auto* array = node.as_array()) {
+    if (node.kind == Toml::Kind::array) {
       std::string joined;
-      for (const auto& item : *array) joined += (joined.empty() ? "" : ",") + to_string(scalar(item, key, path));
+      for (const auto& item : node.items) joined += (joined.empty() ? "" : ",") + to_string(scalar(item, key));
       value = joined;
     } else {
-      value = scalar(node, key, path);
+      value = scalar(node, key);
     }
     if (!settings.emplace(key, std::move(value)).second)
-      throw FileError(place(path, node.source()), key + " is given twice", "", "Keep one of them.");
+      throw FileError(node.place, key + " is given twice", "", "Keep one of them.");
   }
 }
 }  // namespace
 
-Settings read_toml(const std::string& path) {
+Toml read_toml_tree(const std::string& path) {
   const auto result = toml::parse(read_file(path), path);
   if (!result)
     throw FileError(place(path, result.error().source()), std::string(result.error().description()), "",
                     "Correct this line of the TOML file.");
+  return tree_of(result.table(), "", path);
+}
+
+Settings flattened(const Toml& table) {
   Settings settings;
-  flatten(result.table(), "", path, settings);
+  flatten(table, "", settings);
   return settings;
 }
+
+Settings read_toml(const std::string& path) { return flattened(read_toml_tree(path)); }
 
 }  // namespace lightloop

@@ -1,3 +1,5 @@
+#include "core/toml.hpp"
+
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -42,6 +44,24 @@ resume = true
   CHECK(s.at("device-settings.camera.exposure") == Value("400 us"));
   CHECK(s.at("device-settings.laser.bias[mA]") == Value(4.2));
   CHECK(s.at("rule.resume") == Value(true));
+}
+
+TEST_CASE("toml: a tree keeps the order of keys, the kinds in arrays, and places") {
+  const TomlFile file("[over]\nb = [1, 2.0, 'x', inf]\na = { to = 2, from = 1 }\n[over.c]\nd = [[1]]\n");
+  const auto tree = read_toml_tree(file.path);
+  const Toml* over = tree.find("over");
+  REQUIRE(over);
+  REQUIRE(over->entries.size() == 3);
+  CHECK(over->entries[0].first == "b");
+  CHECK(over->entries[0].second.items[0].value == Value(std::int64_t{1}));
+  CHECK(over->entries[0].second.items[1].value == Value(2.0));
+  CHECK(over->entries[0].second.items[2].value == Value("x"));
+  CHECK(std::get<double>(over->entries[0].second.items[3].value) > 1e300);
+  CHECK(over->entries[1].first == "a");
+  CHECK(over->entries[1].second.entries[0].first == "to");
+  CHECK(over->entries[2].second.find("d")->items[0].items[0].value == Value(std::int64_t{1}));
+  CHECK_THAT(over->entries[1].second.find("from")->place, Contains(".toml:3:"));
+  CHECK(tree.find("b") == nullptr);
 }
 
 TEST_CASE("toml: what is wrong is named with file, line and column") {
