@@ -1,0 +1,57 @@
+#include "training/sweep/journal.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "core/file.hpp"
+#include "core/temporary_folder_for_tests.hpp"
+
+using namespace lightloop;
+using namespace lightloop::sweeps;
+using lightloop::test::TemporaryFolder;
+
+namespace {
+Record record_of(double value) {
+  Metric metric;
+  metric.value = value;
+  metric.convention = "a convention";
+  Record record;
+  record.add("power", metric);
+  record.values[0].coordinates["line"] = {Value(std::int64_t{1}), Value(2.5), Value(std::string("x")), Value(true)};
+  return record;
+}
+std::string key(char digit) { return std::string(64, digit); }
+}  // namespace
+
+TEST_CASE("sweep journal: a point that was not written whole does not count, and the next one takes its place") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/s.h5.parts";
+  {
+    Journal journal(path);
+    journal.add(key('a'), record_of(1));
+    journal.add(key('b'), record_of(2));
+  }
+  const std::string whole = read_file(path);
+  for (const std::size_t lost : {1u, 40u, 200u}) {
+    write_file(path, whole.substr(0, whole.size() - lost));
+    Journal journal(path);
+    CHECK(journal.records().size() == 1);
+    journal.add(key('c'), record_of(3));
+    const Journal again(path);
+    REQUIRE(again.records().size() == 2);
+    const Record& kept = again.records().at(key('c'));
+    CHECK(kept.find("power")->at(0) == 3);
+    CHECK(kept.find("power")->long_name == "a convention");
+    CHECK(kept.find("power")->coordinates.at("line").size() == 4);
+  }
+  std::string damaged = whole;
+  damaged[damaged.size() - 3] ^= 1;
+  write_file(path, damaged);
+  CHECK(Journal(path).records().size() == 1);
+}
+
+TEST_CASE("sweep journal: a file that is something else is refused") {
+  const TemporaryFolder folder;
+  write_file(folder.path + "/s.h5.parts", "something else");
+  CHECK_THROWS_AS(Journal(folder.path + "/s.h5.parts"), FileError);
+}

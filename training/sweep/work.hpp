@@ -1,0 +1,38 @@
+#pragma once
+// Private to the sweep: how points get measured.
+#include "training/sweep/sweep.hpp"
+
+namespace lightloop::sweeps {
+
+using Done = std::function<void(const Point&, Record)>;
+
+/// Whether the device can be opened as an ensemble whose members differ in the axes that need no re-open.
+bool offers_members(const Registry& registry, const std::string& device, const std::vector<Axis>& axes);
+
+/// Measures `missing` on simulated devices by the engine of the sweep; `done` is called from this thread only, or by
+/// one thread at a time.
+void work(const Registry& registry, const Sweep& sweep, const std::vector<const Point*>& missing, bool members,
+          const Done& done);
+
+/// One open device taken from point to point, in lines; every visit to the reference goes to `visited`.
+class BenchRun {
+ public:
+  BenchRun(const Sweep& sweep, OpenSession session, std::int64_t visits_before,
+           std::function<void(const Point&, Record)> visited);
+  void walk(const std::vector<std::vector<const Point*>>& lines, const Done& done);
+
+ private:
+  Record measured(const Point& point, const Settings& settings);
+  void visit(const Point& like);
+  void settle() const;
+  void check_monitors(const Point& point);
+  void check_values(const Record& record, const Point& point) const;
+
+  const Sweep& sweep_;
+  OpenSession session_;
+  Settings home_;
+  std::int64_t visits_, since_;
+  std::function<void(const Point&, Record)> visited_;
+};
+
+}  // namespace lightloop::sweeps
