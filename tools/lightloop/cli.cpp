@@ -248,7 +248,7 @@ int parse_and_run(int argc, char** argv) {
   sweep_verb->add_flag("--force", grid.force, "replace a file that holds another sweep");
   sweep_verb->add_flag("--json", grid.json, "print the result as JSON");
   sweep_verb->add_flag("--quiet", grid.quiet, "no progress");
-  sweep_verb->callback([&] { status = sweep(grid); });
+  sweep_verb->callback([&] { status = sweep(grid, registry); });
 
   CompareRequest grids;
   auto* compare_verb = verb("compare", "train with every rule on every device: one table, one picture");

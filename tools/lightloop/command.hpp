@@ -85,10 +85,10 @@ int plot(const std::vector<std::string>& files, const std::string& out, Format f
 int report_sensitivity(const ReportRequest& request, const Registry& registry);
 int report_spec(const ReportRequest& request, const Registry& registry);
 int reproduce(const ReproduceRequest& request);
-/// Hands the process over to Python: does not return unless there is none.
-int sweep(const SweepRequest& request);
+/// With a measure in Python the process is handed over to Python: does not return unless there is none.
+int sweep(const SweepRequest& request, const Registry& registry);
 
-/// Hands the process over to Python, likewise.
+/// Hands the process over to Python: does not return unless there is none.
 int compare(const CompareRequest& request);
 
 /// Parses and runs a command line; throws what went wrong.

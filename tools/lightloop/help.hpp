@@ -38,7 +38,7 @@ inline constexpr const char* kTrainHelp =
 inline constexpr const char* kSweepHelp =
     "Example, sweep.toml:\n"
     "  device  = \"sim:delay_vcsel\"\n"
-    "  measure = [\"consistency\", \"memory_capacity\"]     # of lightloop.metrics, or \"file.py:function\"\n"
+    "  measure = [\"consistency\", \"memory_capacity\"]     # of ll.metrics, or \"file.py:function\"\n"
     "  repeats = 4\n"
     "  [over]\n"
     "  \"device.laser.bias[mA]\" = { from = 4, to = 6, points = 9 }\n"
@@ -47,7 +47,7 @@ inline constexpr const char* kSweepHelp =
     "Points that are done are kept in FILE.h5.parts: after Ctrl-C or a power cut the same line goes on from there.\n"
     "Other keys: seed, engine = \"threads\", order, settle, hysteresis, reference_every, abort, as of ll.sweep in "
     "Python\n"
-    "(docs/sweeps.md). Needs the Python package.\n";
+    "(docs/sweeps.md). Only a measure that is a Python function needs Python.\n";
 
 inline constexpr const char* kCompareHelp =
     "Examples:\n"
