@@ -29,12 +29,13 @@ class ForwardForward : public WholeBatch {
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
   void scores(const Network& net, View<const float> x, View<float> out) override;
   StepTouch declared(const Network& net, Index samples) const override {
-    return {.passes = (3 * net.hidden_layers() + 1) * samples};
+    return {.passes = ((recomputes_ ? 4 : 3) * net.hidden_layers() + 1) * samples};
   }
   std::vector<std::byte> snapshot() const override;
   void restore(const std::vector<std::byte>& state) override;
 
  private:
+  const Matrix<float>& neutral_layer(const Network& net, Index layer);
   void neutral_pass(const Network& net, View<const float> x);
   void teach_head(const Network& net, const RuleBatch& batch, std::span<float> gradient);
   void make_pairs(const RuleBatch& batch);
@@ -42,13 +43,13 @@ class ForwardForward : public WholeBatch {
   void add_peer_term(Index layer, Index samples);
 
   float strength_, temperature_, threshold_, peer_, decay_, head_decay_, head_rate_;
-  bool hard_, by_goodness_;
+  bool hard_, by_goodness_, recomputes_;
   Index classes_, first_;  ///< first_: lowest hidden layer that answers
   Stream negative_;
   OwnLayers heads_;                     ///< of the answering layers below the last hidden one
   std::vector<Matrix<float>> means_;    ///< running mean activity of each hidden layer
-  std::vector<Matrix<float>> neutral_;  ///< normalised activities, [0] the input
-  Matrix<float> raw_, pairs_, normal_, h_, delta_, logits_, part_, error_;
+  std::vector<Matrix<float>> neutral_;  ///< normalised activities without a label; two that alternate if recomputes_
+  Matrix<float> start_, raw_, pairs_, normal_, h_, delta_, logits_, part_, error_;
 };
 
 ForwardForward::ForwardForward(RuleInfo info, const RuleContext& context)
@@ -62,6 +63,7 @@ ForwardForward::ForwardForward(RuleInfo info, const RuleContext& context)
       head_rate_(static_cast<float>(context.params.real("head_rate"))),
       hard_(context.params.text("negatives") == "hard"),
       by_goodness_(context.params.text("answer") == "goodness"),
+      recomputes_(context.params.boolean("recompute")),
       classes_(context.net.widths().back()),
       first_(context.net.hidden_layers() > 1 ? 1 : 0),
       negative_(context.seed, 0, kRuleNegative) {
@@ -76,24 +78,33 @@ ForwardForward::ForwardForward(RuleInfo info, const RuleContext& context)
     means_.emplace_back(1, net.widths()[static_cast<std::size_t>(l) + 1]);
     std::ranges::fill(means_.back().flat(), 0.5f);  // as in the published program
   }
-  neutral_.resize(static_cast<std::size_t>(net.hidden_layers()) + 1);
+  neutral_.resize(static_cast<std::size_t>(recomputes_ ? 2 : net.hidden_layers()));
 }
 
-/// Logits of the head, from activities that have seen no label.
+/// Normalised activities of a hidden layer from those of the layer below.
+const Matrix<float>& ForwardForward::neutral_layer(const Network& net, Index layer) {
+  const auto place = [this](Index l) { return static_cast<std::size_t>(recomputes_ ? l % 2 : l); };
+  layer_forward(net, layer, layer == 0 ? start_ : neutral_[place(layer - 1)], h_);
+  normalise_rows(h_, neutral_[place(layer)]);
+  return neutral_[place(layer)];
+}
+
+/// Logits of the head, from activities that have seen no label: those of the lower layers come first.
 void ForwardForward::neutral_pass(const Network& net, View<const float> x) {
   raw_.resize(x.rows(), x.cols());
   for (Index r = 0; r < x.rows(); ++r) overlay_neutral(x.row(r), classes_, strength_, raw_.row(r));
-  normalise_rows(raw_, neutral_[0]);
+  normalise_rows(raw_, start_);
   const Index hidden = net.hidden_layers();
   for (Index l = 0; l < hidden; ++l) {
-    layer_forward(net, l, neutral_[static_cast<std::size_t>(l)], h_);
-    normalise_rows(h_, neutral_[static_cast<std::size_t>(l) + 1]);
-  }
-  layer_forward(net, hidden, neutral_.back(), logits_);
-  for (Index i = 0; i < heads_.layers(); ++i) {
-    dense(Activation::identity, heads_.weights(i), heads_.bias(i), neutral_[static_cast<std::size_t>(first_ + i) + 1],
-          part_);
-    add_rows(part_, logits_);
+    const Matrix<float>& h = neutral_layer(net, l);
+    const bool last = l + 1 == hidden;
+    if (!last && l < first_) continue;
+    Matrix<float>& to = l <= first_ ? logits_ : part_;
+    if (last)
+      layer_forward(net, hidden, h, to);
+    else
+      dense(Activation::identity, heads_.weights(l - first_), heads_.bias(l - first_), h, to);
+    if (l > first_) add_rows(part_, logits_);
   }
   touched_.passes += (hidden + 1) * x.rows();
 }
@@ -105,13 +116,18 @@ void ForwardForward::teach_head(const Network& net, const RuleBatch& batch, std:
   loss_ += loss;
   layer_loss_.back() = loss / static_cast<double>(samples);
   for (float& e : error_.flat()) e *= head_rate_;
-  layer_gradient(net, hidden, error_, neutral_.back(), samples, gradient);
-  add_decay(net, hidden, head_rate_ * head_decay_, gradient);
-  for (Index i = 0; i < heads_.layers(); ++i) {
-    const View<float> g = heads_.weight_gradient(i), w = heads_.weights(i);
-    dense_gradient(error_, neutral_[static_cast<std::size_t>(first_ + i) + 1], samples, g, heads_.bias_gradient(i));
-    for (Index j = 0; j < g.size(); ++j) g.data()[j] += head_rate_ * head_decay_ * w.data()[j];
+  for (Index l = 0; l < hidden; ++l) {
+    const Matrix<float>& h = recomputes_ ? neutral_layer(net, l) : neutral_[static_cast<std::size_t>(l)];
+    if (l + 1 == hidden) {
+      layer_gradient(net, hidden, error_, h, samples, gradient);
+      add_decay(net, hidden, head_rate_ * head_decay_, gradient);
+    } else if (l >= first_) {
+      const View<float> g = heads_.weight_gradient(l - first_), w = heads_.weights(l - first_);
+      dense_gradient(error_, h, samples, g, heads_.bias_gradient(l - first_));
+      for (Index j = 0; j < g.size(); ++j) g.data()[j] += head_rate_ * head_decay_ * w.data()[j];
+    }
   }
+  if (recomputes_) touched_.passes += hidden * samples;
 }
 
 /// Rows 0 to m - 1 carry the right label, rows m to 2 m - 1 a wrong one.
@@ -263,6 +279,9 @@ RuleModel ff_rule() {
            {"peer", "1", 0.03, 0, 10, "pull of the mean activity of a layer on each of its units"},
            {"weight_decay", "1", 0.002, 0, 1, "of the hidden layers"},
            {"head_decay", "1", 0.003, 0, 1, "weight decay of the softmax output"},
+           {"recompute", "", false, 0, 0,
+            "make the pass without a label twice, so that two layers' activities of it are held instead of all; the "
+            "same bits"},
            {"head_rate", "1", 10.0, 1e-6, 1e6, "learning rate of the softmax output, as a multiple of train.lr"}},
       .own_forward = true,
       .own_answer = true};

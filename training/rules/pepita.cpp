@@ -1,4 +1,5 @@
 // PEPITA: the error, projected onto the input, makes a second forward pass; what changes between the two teaches.
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -18,7 +19,8 @@ class Pepita : public WholeBatch {
         feedback_(context.feedback),
         scale_(static_cast<float>(context.params.real("scale") *
                                   std::sqrt(2.0 / static_cast<double>(context.net.widths().front())))),
-        dropout_(static_cast<float>(context.params.real("dropout"))) {
+        dropout_(static_cast<float>(context.params.real("dropout"))),
+        recomputes_(context.params.boolean("recompute")) {
     const Network& net = context.net;
     if (net.hidden_layers() > 0 &&
         (!feedback_ || feedback_->inputs() != net.widths().back() || feedback_->outputs() < net.widths().front()))
@@ -27,19 +29,14 @@ class Pepita : public WholeBatch {
                                  std::to_string(net.widths().front()) + " outputs",
                              "pass a device_feedback or a digital_feedback of that size");
     for (Index l = 0; l < net.hidden_layers(); ++l) masks_.emplace_back(context.seed, l, kRuleNoise);
-    h_.resize(static_cast<std::size_t>(net.hidden_layers()));
+    h_.resize(static_cast<std::size_t>(recomputes_ ? std::min<Index>(2, net.hidden_layers()) : net.hidden_layers()));
   }
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
     const Index samples = static_cast<Index>(batch.labels.size()), hidden = net.hidden_layers();
     begin(samples, 0);
     View<const float> in = batch.activations.h[0];
-    for (Index l = 0; l < hidden; ++l) {
-      Matrix<float>& h = h_[static_cast<std::size_t>(l)];
-      layer_forward(net, l, in, h);
-      drop(batch, l, h);
-      in = h;
-    }
+    for (Index l = 0; l < hidden; ++l) in = first_pass(net, batch, l, in);
     layer_forward(net, hidden, in, logits_);
     error_.resize(samples, logits_.cols());
     loss_ = output_error(batch.loss, logits_, batch.labels, error_);
@@ -49,13 +46,13 @@ class Pepita : public WholeBatch {
     projected_.resize(samples, feedback_->outputs());
     feedback_->project(error_, projected_);
     View<const float> below = modulate(batch.activations.h[0]);
+    in = batch.activations.h[0];
     for (Index l = 0; l < hidden; ++l) {
+      if (recomputes_) in = first_pass(net, batch, l, in);
       Matrix<float>& second = second_[static_cast<std::size_t>(l % 2)];
-      Matrix<float>& first = h_[static_cast<std::size_t>(l)];
       layer_forward(net, l, below, second);
       drop(batch, l, second);
-      subtract(second, first);
-      layer_gradient(net, l, first, below, samples, gradient);
+      layer_gradient(net, l, difference(of_first_pass(l), second), below, samples, gradient);
       below = second;
     }
     layer_gradient(net, hidden, error_, below, samples, gradient);
@@ -63,10 +60,20 @@ class Pepita : public WholeBatch {
 
   StepTouch declared(const Network& net, Index samples) const override {
     const bool hidden = net.hidden_layers() > 0;
-    return {.passes = (net.layers() + net.hidden_layers()) * samples, .projections = hidden ? samples : 0};
+    const Index again = recomputes_ ? net.hidden_layers() : 0;
+    return {.passes = (net.layers() + net.hidden_layers() + again) * samples, .projections = hidden ? samples : 0};
   }
 
  private:
+  /// Where the first pass through layer l leaves its activities: every second layer takes the same place when they are
+  /// made again for the second pass.
+  Matrix<float>& of_first_pass(Index l) { return h_[static_cast<std::size_t>(recomputes_ ? l % 2 : l)]; }
+  View<const float> first_pass(const Network& net, const RuleBatch& batch, Index l, View<const float> in) {
+    Matrix<float>& h = of_first_pass(l);
+    layer_forward(net, l, in, h);
+    drop(batch, l, h);
+    return h;
+  }
   /// The same units are left out of both passes. A kept one grows, so that no pass without dropout need change.
   void drop(const RuleBatch& batch, Index layer, Matrix<float>& h) {
     if (dropout_ == 0) return;
@@ -92,19 +99,21 @@ class Pepita : public WholeBatch {
     });
     return input_;
   }
-  /// first <- first - second.
-  static void subtract(const Matrix<float>& second, Matrix<float>& first) {
+  View<const float> difference(const Matrix<float>& first, const Matrix<float>& second) {
+    difference_.resize(first.rows(), first.cols());
     for_chunks(first.size(), kChunk, [&](Index begin, Index n) {
-      for (Index i = begin; i < begin + n; ++i) first.data()[i] -= second.data()[i];
+      for (Index i = begin; i < begin + n; ++i) difference_.data()[i] = first.data()[i] - second.data()[i];
     });
+    return difference_;
   }
 
   Feedback* feedback_;  // null without hidden layers
   float scale_, dropout_;
+  bool recomputes_;
   std::vector<Stream> masks_;
   std::vector<Matrix<float>> h_;
   std::array<Matrix<float>, 2> second_;
-  Matrix<float> logits_, error_, projected_, input_, draws_;
+  Matrix<float> logits_, error_, projected_, input_, draws_, difference_;
 };
 
 }  // namespace
@@ -118,11 +127,13 @@ RuleModel pepita_rule() {
       .needs = Needs::fixed_projection,
       .cost = "one projection of the error to the input per sample, and two forward passes",
       .source = "Dellaferrera, Kreiman, ICML 2022, arXiv 2201.11665, algorithm 1",
-      .params = {{"scale", "1", 0.05, 1e-6, 1e3,
-                  "size of F: its entries have the standard deviation scale sqrt(2 / inputs)"},
-                 {"dropout", "1", 0.1, 0, 0.95, "share of the hidden units left out of both passes"},
-                 {"matrix_from", "", std::string(), 0, 0,
-                  "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
+      .params =
+          {{"scale", "1", 0.05, 1e-6, 1e3, "size of F: its entries have the standard deviation scale sqrt(2 / inputs)"},
+           {"dropout", "1", 0.1, 0, 0.95, "share of the hidden units left out of both passes"},
+           {"recompute", "", false, 0, 0,
+            "make the first pass again beside the second: two layers of each are held instead of all; the same bits"},
+           {"matrix_from", "", std::string(), 0, 0,
+            "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
       .encoding = "bitplanes:6",
       .projects_to = ProjectTo::input,
       .own_forward = true};

@@ -1,8 +1,22 @@
 #include "training/rules/trial.hpp"
 
 #include "training/elementwise.hpp"
+#include "training/rules/gradient.hpp"
 
 namespace lightloop {
+
+View<const float> Trial::logits(View<const float> x) {
+  if (net_->model()) {
+    forward(*net_, x, activations_);
+    return activations_.h.back();
+  }
+  for (Index l = 0; l < net_->layers(); ++l) {
+    Matrix<float>& out = h_[static_cast<std::size_t>(l % 2)];
+    layer_forward(*net_, l, x, out);
+    x = out;
+  }
+  return x;
+}
 
 double Trial::mean_loss(const Network& net, const RuleBatch& batch, std::span<const float> direction, float step) {
   if (!net_) net_ = net;
@@ -11,10 +25,9 @@ double Trial::mean_loss(const Network& net, const RuleBatch& batch, std::span<co
   for_chunks(static_cast<Index>(direction.size()), kChunk, [&](Index first, Index n) {
     for (Index i = first; i < first + n; ++i) to[i] = from[i] + step * along[i];
   });
-  forward(*net_, batch.activations.h[0], activations_);
-  const Matrix<float>& logits = activations_.h.back();
-  error_.resize(logits.rows(), logits.cols());
-  return output_error(batch.loss, logits, batch.labels, error_) / static_cast<double>(logits.rows());
+  const View<const float> answers = logits(batch.activations.h[0]);
+  error_.resize(answers.rows(), answers.cols());
+  return output_error(batch.loss, answers, batch.labels, error_) / static_cast<double>(answers.rows());
 }
 
 }  // namespace lightloop
