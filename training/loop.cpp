@@ -92,7 +92,8 @@ void TrainingLoop::open_path(const Registry& registry) {
   const auto& widths = run_.net.widths();
   if (run_.net.model() && !config_.model->info.any_layers)
     throw Unsupported("rule " + config_.model->info.name + " on net " + config_.train.text("net"),
-                      "the rule trains fully connected networks", "", "use bp or dfa, or widths such as 784-1024-10");
+                      "the rule trains fully connected networks", "",
+                      "use bp, dfa or a rule of blocks (local, sff, lls), or widths such as 784-1024-10");
   Index outputs = config_.uses_projection() ? broadcast_width(run_.net, config_.rule) : run_.net.hidden_layers();
   if (outputs > 0 && config_.model->info.projects_to == ProjectTo::input) outputs = widths.front();
   if (outputs > 0) {
@@ -224,7 +225,10 @@ double TrainingLoop::step() {
   measure_alignment(batch);
   const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
   optimizer_step(optimizer_, run_.optimizer, lr, gradient_.flat(), run_.net.parameters());
-  learn_state(run_.net, activations_);
+  if (own_forward)
+    std::ranges::copy(rule_->learned_state(), run_.net.state().begin());
+  else
+    learn_state(run_.net, activations_);
   if (const Trainable own = rule_->own(); !own.values.empty())
     optimizer_step(optimizer_, run_.own_optimizer, lr, own.gradient, own.values);
   add_layer_loss(count);

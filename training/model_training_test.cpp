@@ -68,6 +68,32 @@ TEST_CASE("a model's run stopped anywhere and resumed ends with the weights of o
   CHECK(std::ranges::equal(further.net.parameters(), whole.net.parameters()));
 }
 
+TEST_CASE("rules of blocks train a convolutional net of any layers, and their runs go on to the bit") {
+  const TemporaryFolder folder;
+  const auto settings = [](const std::string& rule) {
+    TrainSettings s{
+        {"train.net", "conv 8 3 stride=2, batch_norm, tanh | conv 8 3 stride=2, tanh | flatten, dense classes"},
+        {"train.epochs", std::int64_t{3}}};
+    if (rule == "noprop") s["rule.blocks"] = std::int64_t{2};
+    return small(rule, s);
+  };
+  for (const char* rule : {"local", "sff", "lls", "ccl", "auglocal", "noprop"}) {
+    INFO(rule);
+    const TrainResult whole = run(settings(rule));
+    CHECK(whole.test_accuracy > 0.4);  // chance is 0.1
+    const std::string path = folder / std::string(rule) + ".h5";
+    int steps = 0;
+    TrainObserver stopping;
+    stopping.stop = [&] { return ++steps == 20; };
+    TrainSettings first = settings(rule);
+    first["train.out"] = path;
+    run(first, stopping);
+    const TrainResult resumed = run({{"train.resume", path}});
+    CHECK(resumed.weights_sha256 == whole.weights_sha256);  // running statistics among them
+    CHECK(std::ranges::equal(resumed.own.flat(), whole.own.flat()));
+  }
+}
+
 TEST_CASE("the image presets learn") {
   for (const char* net : {"vgg8:4", "resnet18-small:2"}) {
     const TrainResult result = run(small("bp", {{"train.net", net}, {"train.alignment_every", std::int64_t{0}}}));

@@ -32,6 +32,10 @@ Model::Model(Shape input, std::vector<std::unique_ptr<const LayerChain>> blocks)
                         "end with: flatten, dense classes");
 }
 
+std::span<float> Model::state_of(Index b, std::span<float> all) const {
+  return part(all, states_, static_cast<std::size_t>(b));
+}
+
 Index Model::values() const {
   Index sum = elements(input_);
   for (Index b = 0; b < blocks(); ++b)

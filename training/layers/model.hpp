@@ -27,6 +27,10 @@ class Model {
   Index parameters() const { return offsets_.back(); }
   Index state() const { return states_.back(); }
   Index offset(Index b) const { return offsets_[static_cast<std::size_t>(b)]; }
+  /// LayerPass::instance of block b's first layer.
+  std::uint64_t instance(Index b) const { return instances_[static_cast<std::size_t>(b)]; }
+  /// Block b's share of the state.
+  std::span<float> state_of(Index b, std::span<float> all) const;
   /// Values that all layers give out for one sample: what a training pass keeps.
   Index values() const;
   /// What one signal teaches: whole blocks, or with `each_layer` every layer that has weights together with those

@@ -1,122 +1,114 @@
-// AugLocal: every hidden layer learns through a head of several layers, shaped like layers above it.
+// AugLocal: every hidden block learns through a head of several layers, shaped like layers above it.
 #include <algorithm>
-#include <array>
 #include <cmath>
 
-#include "training/rules/gradient.hpp"
-#include "training/rules/own_layers.hpp"
-#include "training/rules/whole_batch.hpp"
+#include "training/layers/chain.hpp"
+#include "training/rules/blocks.hpp"
+#include "training/rules/head_rule.hpp"
 
 namespace lightloop {
 namespace {
 
-/// Widths of layer l's head after h_l: some of the widths above it, then the classes.
+/// Hidden blocks (counted from 1) above block l that its head is shaped like; the classes follow them.
 ///
-/// Depth min(round((1 - pyramid (l - 1) / (H - 1)) depth), H + 1 - l) for l = 1..H; its hidden layers are those at
-/// round(l + (H - l) i / (depth - 1)).
-std::vector<Index> head_widths(const std::vector<Index>& widths, Index l, Index hidden, double depth, double pyramid) {
+/// Depth min(round((1 - pyramid (l - 1) / (H - 1)) depth), H + 1 - l) for l = 1..H; the hidden layers of the head are
+/// those at round(l + (H - l) i / (depth - 1)).
+std::vector<Index> chosen_above(Index l, Index hidden, double depth, double pyramid) {
   const double falling = hidden > 1 ? static_cast<double>(l - 1) / static_cast<double>(hidden - 1) : 0.0;
   const auto wanted = static_cast<Index>(std::lround((1 - pyramid * falling) * depth));
   const Index layers = std::clamp<Index>(wanted, 1, hidden + 1 - l);
-  std::vector<Index> head;
-  for (Index i = 1; i < layers; ++i) {
-    const double at = static_cast<double>(l) + static_cast<double>((hidden - l) * i) / static_cast<double>(layers - 1);
-    head.push_back(widths[static_cast<std::size_t>(std::lround(at))]);
-  }
-  head.push_back(widths.back());
-  return head;
+  std::vector<Index> chosen;
+  for (Index i = 1; i < layers; ++i)
+    chosen.push_back(
+        std::lround(static_cast<double>(l) + static_cast<double>((hidden - l) * i) / static_cast<double>(layers - 1)));
+  return chosen;
 }
 
-class AugLocal : public WholeBatch {
+/// One layer of a head that brings `from` to the shape that a block of the net gives out: a dense layer, or a 3 x 3
+/// convolution with the stride that reaches its resolution, batch norm and ReLU (assumed: the block itself takes
+/// another number of channels, so it cannot be copied).
+void add_like(const Network& net, const Shape& to, Shape& from, std::vector<LayerPointer>& layers) {
+  const auto add = [&](LayerPointer layer) {
+    from = layer->output_shape();
+    layers.push_back(std::move(layer));
+  };
+  const bool image = from.size() == 3;
+  if (image && to.size() == 3) {
+    add(convolution(from, to[2], {3, 3, std::max<Index>(1, (from[0] + to[0] / 2) / to[0]), 1}, 1, false));
+    add(batch_norm(from));
+    add(elementwise(from, Activation::relu));
+    return;
+  }
+  if (image && to.size() == 1) add(global_pool(from));
+  add(dense(from, to.back(), net.model() ? Activation::relu : net.hidden_activation()));
+}
+
+std::unique_ptr<const LayerChain> make_head(const Network& net, Index b, const std::vector<Index>& chosen) {
+  const Shape begin = block_shape(net, b);
+  Shape shape = begin;
+  std::vector<LayerPointer> layers;
+  for (const Index above : chosen) add_like(net, block_shape(net, above - 1), shape, layers);
+  if (shape.size() > 1) {
+    layers.push_back(global_pool(shape));
+    shape = layers.back()->output_shape();
+  }
+  layers.push_back(dense(shape, net.widths().back()));
+  return std::make_unique<const LayerChain>(begin, std::move(layers));
+}
+
+class AugLocal : public HeadRule {
  public:
-  AugLocal(RuleInfo info, const RuleContext& context) : WholeBatch(std::move(info)) {
+  AugLocal(RuleInfo info, const RuleContext& context)
+      : HeadRule(std::move(info), context, true), seed_(context.seed), offsets_{0}, states_{0} {
     const Network& net = context.net;
     const auto depth = static_cast<double>(context.params.integer("depth"));
-    for (Index l = 1; l < net.hidden_layers(); ++l) {
-      first_.push_back(heads_.layers());
-      Index below = net.widths()[static_cast<std::size_t>(l)];
-      for (const Index width :
-           head_widths(net.widths(), l, net.hidden_layers(), depth, context.params.real("pyramid"))) {
-        heads_.add(width, below);
-        below = width;
-      }
+    for (Index b = 0; b + 1 < net.hidden_layers(); ++b) {
+      heads_.push_back(
+          make_head(net, b, chosen_above(b + 1, net.hidden_layers(), depth, context.params.real("pyramid"))));
+      offsets_.push_back(offsets_.back() + heads_.back()->parameters());
+      states_.push_back(states_.back() + heads_.back()->state());
     }
-    first_.push_back(heads_.layers());
-    heads_.initialise(context.seed);
-    signal_.resize(static_cast<std::size_t>(net.hidden_layers()));
-    head_h_.resize(static_cast<std::size_t>(context.params.integer("depth")));
+    values_ = Matrix<float>(1, offsets_.back());
+    gradient_ = Matrix<float>(1, offsets_.back());
+    state_ = Matrix<float>(1, states_.back());
+    for (std::size_t i = 0; i < heads_.size(); ++i)
+      heads_[i]->initialise(seed_, instance(i), part(values_.flat(), offsets_, i));
   }
 
-  Trainable own() override { return heads_.trainable(); }
+  Trainable own() override { return {values_.flat(), gradient_.flat()}; }
 
-  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
-    const Index samples = static_cast<Index>(batch.labels.size()), hidden = net.hidden_layers();
-    begin(samples, static_cast<std::size_t>(std::max<Index>(1, hidden)));
-    View<const float> in = batch.activations.h[0];
-    for (Index l = 0; l < hidden; ++l) {
-      Matrix<float>& h = h_[static_cast<std::size_t>(l % 2)];
-      Matrix<float>& delta = batch.keep_signal ? signal_[static_cast<std::size_t>(l)] : delta_;
-      layer_forward(net, l, in, h);
-      if (l + 1 < hidden)
-        learn_head(net.activation(l), l, h, batch, delta);
-      else
-        learn_output(net, h, batch, gradient, &delta);
-      times_derivative(net.activation(l), h, delta);
-      layer_gradient(net, l, delta, in, samples, gradient);
-      in = h;
-    }
-    if (hidden == 0) learn_output(net, in, batch, gradient, nullptr);
-    kept_ = batch.keep_signal;
-    touched_ = declared(net, samples);
+ protected:
+  /// Back-propagation inside the head of hidden block b.
+  double teach(const Network&, Index b, View<const float> h, const RuleBatch& batch, Matrix<float>& delta) override {
+    const auto i = static_cast<std::size_t>(b);
+    const LayerChain& head = *heads_[i];
+    const LayerInput in{part(values_.flat(), offsets_, i), part(state_.flat(), states_, i), h};
+    logits_.resize(h.rows(), head.outputs());
+    head.forward({.training = true, .seed = seed_, .first_sample = batch.first_sample, .instance = instance(i)}, in,
+                 logits_, memory_);
+    const double loss = output_error(batch.loss, logits_, batch.labels, error_of(h.rows(), head.outputs()));
+    delta.resize(h.rows(), h.cols());
+    const std::span<float> gradient = part(gradient_.flat(), offsets_, i);
+    head.vjp(in, logits_, memory_, error_, delta, gradient, work_);
+    divide(gradient, h.rows());
+    return loss;
   }
-  View<const float> teaching_signal(Index layer) const override {
-    return kept_ ? signal_[static_cast<std::size_t>(layer)].view() : View<const float>{};
-  }
-  StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
 
  private:
-  double error_of(const RuleBatch& batch, View<const float> logits) {
-    error_.resize(logits.rows(), logits.cols());
-    return output_error(batch.loss, logits, batch.labels, error_);
+  template <class T>
+  static std::span<T> part(std::span<T> all, const std::vector<Index>& begin, std::size_t i) {
+    return all.subspan(static_cast<std::size_t>(begin[i]), static_cast<std::size_t>(begin[i + 1] - begin[i]));
   }
+  /// Number of a head's first layer among all layers that draw parameters: far above those of the network.
+  static std::uint64_t instance(std::size_t head) { return (head + 1) << 20; }
 
-  /// Back-propagation inside the head of hidden layer `layer` (from 0); `below` gets the signal at h.
-  void learn_head(Activation f, Index layer, View<const float> h, const RuleBatch& batch, Matrix<float>& below) {
-    const Index first = first_[static_cast<std::size_t>(layer)], end = first_[static_cast<std::size_t>(layer) + 1];
-    View<const float> in = h;
-    for (Index i = first; i < end; ++i) {
-      Matrix<float>& out = head_h_[static_cast<std::size_t>(i - first)];
-      dense(i + 1 < end ? f : Activation::identity, heads_.weights(i), heads_.bias(i), in, out);
-      in = out;
-    }
-    layer_loss_[static_cast<std::size_t>(layer)] = error_of(batch, in) / static_cast<double>(h.rows());
-    for (Index i = end - 1; i >= first; --i) {
-      const View<const float> input = i == first ? h : std::as_const(head_h_[static_cast<std::size_t>(i - first) - 1]);
-      dense_gradient(error_, input, h.rows(), heads_.weight_gradient(i), heads_.bias_gradient(i));
-      back_through(error_, heads_.weights(i), below);
-      if (i == first) break;
-      times_derivative(f, input, below);
-      error_.swap(below);
-    }
-  }
-
-  /// The last hidden layer's head is the output layer itself.
-  void learn_output(const Network& net, View<const float> in, const RuleBatch& batch, std::span<float> gradient,
-                    Matrix<float>* below) {
-    const Index output = net.hidden_layers();
-    layer_forward(net, output, in, logits_);
-    loss_ = error_of(batch, logits_);
-    layer_loss_.back() = loss_ / static_cast<double>(in.rows());
-    layer_gradient(net, output, error_, in, in.rows(), gradient);
-    if (below) back_through(error_, net.weights(output), *below);
-  }
-
-  OwnLayers heads_;
-  std::vector<Index> first_;  ///< number of the first layer of each head, and the end of the last
-  std::array<Matrix<float>, 2> h_;
-  std::vector<Matrix<float>> head_h_, signal_;
-  Matrix<float> delta_, logits_, error_;
-  bool kept_ = false;
+  std::uint64_t seed_;
+  std::vector<std::unique_ptr<const LayerChain>> heads_;
+  std::vector<Index> offsets_, states_;
+  Matrix<float> values_, gradient_;
+  Matrix<float> state_;  ///< of batch norms, which only train here and never read it
+  LayerMemory memory_, work_;
+  Matrix<float> logits_;
 };
 
 }  // namespace
@@ -124,15 +116,16 @@ class AugLocal : public WholeBatch {
 RuleModel auglocal_rule() {
   const RuleInfo info{
       .name = "auglocal",
-      .summary = "AugLocal: each hidden layer learns through a head of several layers shaped like some above it",
+      .summary = "AugLocal: each hidden block learns through a head of several layers shaped like some above it",
       .equation =
-          "delta_l = back-propagation of softmax(head_l(h_l)) - y through head_l; the last hidden layer's head is "
+          "delta_l = back-propagation of softmax(head_l(h_l)) - y through head_l; the last hidden block's head is "
           "the output layer",
       .needs = Needs::forward_only,
       .cost = "one forward pass of every layer; heads on the host",
       .source = "Ma, Wu, Si, Tan, ICLR 2024, arXiv 2402.17318, section 3 (uniform choice, pyramidal depth)",
       .params = {{"depth", "1", std::int64_t{2}, 1, 1e3, "layers of the lowest head, its output among them"},
                  {"pyramid", "1", 0.5, 0, 1, "by what share heads are shallower at the top"}},
+      .any_layers = true,
       .own_forward = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<AugLocal>(info, context); }};
 }

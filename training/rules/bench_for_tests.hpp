@@ -37,7 +37,9 @@ class MatrixFeedback : public Feedback {
 
 /// A network, a batch and its forward pass.
 struct Bench {
-  explicit Bench(Activation f = Activation::tanh) : net({9, 24, 17, 5}, f), x(12, 9), error(12, 5) {
+  explicit Bench(Activation f = Activation::tanh) : Bench(Network({9, 24, 17, 5}, f)) {}
+  /// Any network of five outputs.
+  explicit Bench(Network network) : net(std::move(network)), x(12, net.widths().front()), error(12, 5) {
     net.initialise(4);
     const Stream stream(5, 0, Purpose::user);
     for (Index r = 0; r < x.rows(); ++r) {

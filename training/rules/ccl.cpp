@@ -6,8 +6,8 @@
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/head_rule.hpp"
 #include "training/rules/own_layers.hpp"
-#include "training/rules/whole_batch.hpp"
 
 namespace lightloop {
 namespace {
@@ -20,73 +20,84 @@ void clip_norm(std::span<float> values, double limit) {
   for (float& v : values) v *= factor;
 }
 
-class CounterCurrent : public WholeBatch {
+class CounterCurrent : public HeadRule {
  public:
   CounterCurrent(RuleInfo info, const RuleContext& context)
-      : WholeBatch(std::move(info)), strength_(context.params.real("strength")), clip_(context.params.real("clip")) {
+      : HeadRule(std::move(info), context),
+        strength_(context.params.real("strength")),
+        clip_(context.params.real("clip")),
+        gain_(context.params.real("gain")) {
     const Network& net = context.net;
-    const auto& widths = net.widths();
-    const auto hidden = static_cast<std::size_t>(net.hidden_layers());
-    if (hidden == 0)
-      throw Unsupported("rule ccl on net " + to_string(widths), "it teaches hidden layers", "", "add one");
-    for (std::size_t l = 1; l <= hidden; ++l) down_.add(widths[l], widths[l + 1]);
+    const Index hidden = net.hidden_layers(), classes = net.widths().back();
+    if (hidden == 0) throw Unsupported("rule ccl on net " + net.text(), "it teaches hidden layers", "", "add one");
+    for (Index b = 0; b < hidden; ++b) views_.emplace_back(block_shape(net, b), context.params.integer("pool"));
+    for (std::size_t b = 0; b < views_.size(); ++b)
+      down_.add(views_[b].width(), b + 1 < views_.size() ? views_[b + 1].width() : classes);
     down_.initialise(context.seed);
-    targets_.resize(hidden + 1);
-    targets_[hidden] = Matrix<float>(widths.back(), widths.back());
-    for (Index c = 0; c < widths.back(); ++c) targets_[hidden](c, c) = 1;
-    delta_.resize(hidden);
+    targets_.resize(views_.size() + 1);
+    targets_.back() = Matrix<float>(classes, classes);
+    for (Index c = 0; c < classes; ++c) targets_.back()(c, c) = 1;
   }
 
   Trainable own() override { return down_.trainable(); }
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
-    const Index samples = batch.error.rows(), hidden = net.hidden_layers();
-    begin(samples, static_cast<std::size_t>(hidden));
-    layer_gradient(net, hidden, batch.error, batch.activations.h[static_cast<std::size_t>(hidden)], samples, gradient);
-    for (Index l = hidden - 1; l >= 0; --l) {
-      const auto i = static_cast<std::size_t>(l);
-      Matrix<float>& target = targets_[i];
-      dense(net.activation(l), down_.weights(l), down_.bias(l), targets_[i + 1], target);
-      const Matrix<float>& h = batch.activations.h[i + 1];
-      match(l, h, target, batch.labels);
-      back_through(error_, target, delta_[i]);  // (m, C) (C, d)
-      times_derivative(net.activation(l), h, delta_[i]);
-      layer_gradient(net, l, delta_[i], batch.activations.h[i], samples, gradient);
-      target_delta_.resize(target.rows(), target.cols());
-      gemm(Transpose::yes, Transpose::no, 1.0f / static_cast<float>(samples), error_, h, 0.0f, target_delta_);
-      times_derivative(net.activation(l), target, target_delta_);
-      dense_gradient(target_delta_, targets_[i + 1], 1, down_.weight_gradient(l), down_.bias_gradient(l));
+    for (Index b = net.hidden_layers() - 1; b >= 0; --b) {
+      const auto i = static_cast<std::size_t>(b);
+      dense(activation(net, b), down_.weights(b), down_.bias(b), targets_[i + 1], targets_[i]);
     }
+    HeadRule::gradient(net, batch, gradient);
     clip_norm(gradient, clip_);
     clip_norm(down_.gradient(), clip_);
-    touched_ = declared(net, samples);
   }
-  View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
-  StepTouch declared(const Network& net, Index) const override {
-    return {.passes = net.hidden_layers() * net.widths().back(), .writes = net.hidden_layers()};
+  StepTouch declared(const Network& net, Index samples) const override {
+    return {.passes = net.layers() * samples + net.hidden_layers() * net.widths().back(),
+            .writes = net.hidden_layers()};
+  }
+
+ protected:
+  double teach(const Network& net, Index b, View<const float> h, const RuleBatch& batch,
+               Matrix<float>& delta) override {
+    const auto i = static_cast<std::size_t>(b);
+    const View<const float> seen = views_[i].see(h);
+    const double loss = match(seen, targets_[i], batch.labels);
+    back_through(error_, targets_[i], delta);  // (m, C) (C, d)
+    target_delta_.resize(targets_[i].rows(), targets_[i].cols());
+    gemm(Transpose::yes, Transpose::no, 1.0f / static_cast<float>(h.rows()), error_, seen, 0.0f, target_delta_);
+    times_derivative(activation(net, b), targets_[i], target_delta_);
+    dense_gradient(target_delta_, targets_[i + 1], 1, down_.weight_gradient(b), down_.bias_gradient(b));
+    views_[i].back(h, delta);
+    return loss;
   }
 
  private:
-  /// error_ = dLoss/dS per sample for loss = strength / (2 d C) |h t^T - y|^2.
-  void match(Index layer, const Matrix<float>& h, const Matrix<float>& target, std::span<const std::uint8_t> labels) {
+  /// Of the second net: that of the layer it meets; tanh where blocks are of any layers (assumed: targets then stay
+  /// bounded whatever ends a block).
+  static Activation activation(const Network& net, Index b) {
+    return net.model() ? Activation::tanh : net.activation(b);
+  }
+  /// error_ = dLoss/d(h t^T) per sample for loss = strength / (2 d C) |gain h t^T / sqrt(d) - y|^2; returns its sum.
+  double match(View<const float> h, const Matrix<float>& target, std::span<const std::uint8_t> labels) {
     const Index classes = target.rows();
-    error_.resize(h.rows(), classes);
-    gemm(Transpose::no, Transpose::yes, 1.0f, h, target, 0.0f, error_);
+    error_of(h.rows(), classes);
+    const double scale = gain_ > 0 ? gain_ / std::sqrt(static_cast<double>(h.cols())) : 1.0;
+    gemm(Transpose::no, Transpose::yes, static_cast<float>(scale), h, target, 0.0f, error_);
     const double factor = strength_ / static_cast<double>(h.cols() * classes);
     double total = 0;
     for (Index r = 0; r < h.rows(); ++r)
       for (Index c = 0; c < classes; ++c) {
         const float wrong = error_(r, c) - (labels[static_cast<std::size_t>(r)] == c ? 1.0f : 0.0f);
         total += 0.5 * factor * static_cast<double>(wrong) * static_cast<double>(wrong);
-        error_(r, c) = static_cast<float>(factor) * wrong;
+        error_(r, c) = static_cast<float>(scale * factor) * wrong;
       }
-    layer_loss_[static_cast<std::size_t>(layer)] = total / static_cast<double>(h.rows());
+    return total;
   }
 
-  double strength_, clip_;
+  double strength_, clip_, gain_;
   OwnLayers down_;
-  std::vector<Matrix<float>> targets_, delta_;  ///< targets_.back() is the identity
-  Matrix<float> error_, target_delta_;
+  std::vector<HeadView> views_;
+  std::vector<Matrix<float>> targets_;  ///< the last is the identity
+  Matrix<float> target_delta_;
 };
 
 }  // namespace
@@ -97,13 +108,21 @@ RuleModel ccl_rule() {
       .summary =
           "Counter-Current Learning: a second net brings targets from the labels down, and both nets learn to agree",
       .equation =
-          "t_L = I_C, t_l = f(V_l t_{l+1}); loss_l = strength / (2 d_l C) |h_l t_l^T - y|^2 trains W_l and V_l "
-          "alone; delta_L = e",
+          "t_L = I_C, t_l = f(V_l t_{l+1}); loss_l = strength / (2 d_l C) |gain / sqrt(d_l) h_l t_l^T - y|^2 trains "
+          "W_l and V_l alone; delta_L = e",
       .needs = Needs::forward_only,
       .cost = "the forward pass, and C vectors through the second net; two writes per layer",
-      .source = "Kao, Hariharan, NeurIPS 2024, arXiv 2409.19841; loss as in its published program",
+      .source =
+          "Kao, Hariharan, NeurIPS 2024, arXiv 2409.19841; loss as in its published program, whose gain is that of "
+          "rule.gain=0",
       .params = {{"strength", "1", 256.0, 1e-6, 1e9, "weight of the local losses"},
-                 {"clip", "1", 1.0, 0, 1e9, "largest norm of the gradient of either net; 0: any"}}};
+                 {"clip", "1", 1.0, 0, 1e9, "largest norm of the gradient of either net; 0: any"},
+                 {"gain", "1", 0.25, 0, 1e6,
+                  "of the products that are matched, per root of the width (assumed: with products far above 1 at the "
+                  "start both nets spend their steps on making them small); 0: the bare products, as published"},
+                 pool_param()},
+      .any_layers = true,
+      .own_forward = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<CounterCurrent>(info, context); }};
 }
 

@@ -1,14 +1,13 @@
-// LLS, LLS-M and LLS-MxM: every hidden layer is classified by fixed periodic patterns, and learns from that alone.
+// LLS, LLS-M and LLS-MxM: every hidden block is classified by fixed periodic patterns, and learns from that alone.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numbers>
 
 #include "core/linalg.hpp"
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/head_rule.hpp"
 #include "training/rules/streams.hpp"
-#include "training/rules/whole_batch.hpp"
 
 namespace lightloop {
 namespace {
@@ -34,10 +33,10 @@ Matrix<float> patterns(const std::string& basis, Index classes, Index width, std
   return s;
 }
 
-class LocalSynthesis : public WholeBatch {
+class LocalSynthesis : public HeadRule {
  public:
   LocalSynthesis(RuleInfo info, const RuleContext& context)
-      : WholeBatch(std::move(info)),
+      : HeadRule(std::move(info), context),
         mixing_(context.params.text("mixing") == "none"    ? Mixing::none
                 : context.params.text("mixing") == "scale" ? Mixing::scale
                                                            : Mixing::matrix),
@@ -45,49 +44,33 @@ class LocalSynthesis : public WholeBatch {
         smoothing_(static_cast<float>(context.params.real("smoothing"))),
         classes_(context.net.widths().back()) {
     const Index hidden = context.net.hidden_layers();
-    for (Index l = 0; l < hidden; ++l)
-      patterns_.push_back(patterns(context.params.text("basis"), classes_,
-                                   context.net.widths()[static_cast<std::size_t>(l) + 1], context.seed, l));
+    for (Index b = 0; b < hidden; ++b) {
+      views_.emplace_back(block_shape(context.net, b), context.params.integer("pool"));
+      patterns_.push_back(patterns(context.params.text("basis"), classes_, views_.back().width(), context.seed, b));
+    }
     each_ = mixing_ == Mixing::none ? 0 : mixing_ == Mixing::scale ? classes_ : classes_ * classes_;
     mix_ = Matrix<float>(hidden, each_);
     mix_gradient_ = Matrix<float>(hidden, each_);
-    for (Index l = 0; l < hidden; ++l)
-      for (Index c = 0; c < classes_ && each_ > 0; ++c) mix_(l, mixing_ == Mixing::scale ? c : c * (classes_ + 1)) = 1;
-    signal_.resize(static_cast<std::size_t>(hidden));
+    for (Index b = 0; b < hidden; ++b)
+      for (Index c = 0; c < classes_ && each_ > 0; ++c) mix_(b, mixing_ == Mixing::scale ? c : c * (classes_ + 1)) = 1;
   }
 
   Trainable own() override { return {mix_.flat(), mix_gradient_.flat()}; }
 
-  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
-    const Index samples = static_cast<Index>(batch.labels.size()), hidden = net.hidden_layers();
-    begin(samples, static_cast<std::size_t>(net.layers()));
-    View<const float> in = batch.activations.h[0];
-    for (Index l = 0; l < hidden; ++l) {
-      Matrix<float>& h = h_[static_cast<std::size_t>(l % 2)];
-      Matrix<float>& delta = batch.keep_signal ? signal_[static_cast<std::size_t>(l)] : delta_;
-      layer_forward(net, l, in, h);
-      classify(l, h, batch.labels);
-      back_through(error_, patterns_[static_cast<std::size_t>(l)], delta);
-      through_normalisation(net.activation(l), h, delta);
-      layer_gradient(net, l, delta, in, samples, gradient);
-      in = h;
-    }
-    kept_ = batch.keep_signal;
-    layer_forward(net, hidden, in, logits_);
-    error_.resize(samples, classes_);
-    loss_ = output_error(batch.loss, logits_, batch.labels, error_);
-    layer_loss_.back() = loss_ / static_cast<double>(samples);
-    layer_gradient(net, hidden, error_, in, samples, gradient);
-    touched_ = declared(net, samples);
+ protected:
+  double teach(const Network&, Index b, View<const float> h, const RuleBatch& batch, Matrix<float>& delta) override {
+    HeadView& view = views_[static_cast<std::size_t>(b)];
+    const View<const float> seen = view.see(h);
+    const double loss = classify(b, seen, batch.labels);
+    back_through(error_, patterns_[static_cast<std::size_t>(b)], delta);
+    through_normalisation(seen, delta);
+    view.back(h, delta);
+    return loss;
   }
-  View<const float> teaching_signal(Index layer) const override {
-    return kept_ ? signal_[static_cast<std::size_t>(layer)].view() : View<const float>{};
-  }
-  StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
 
  private:
   /// Fills error_ with the derivative of the local loss with respect to <h / |h|, s_c>, and the mixing's gradient.
-  void classify(Index layer, const Matrix<float>& h, std::span<const std::uint8_t> labels) {
+  double classify(Index layer, View<const float> h, std::span<const std::uint8_t> labels) {
     const Index samples = h.rows();
     const float each = 1 / temperature_;
     products_.resize(samples, classes_);
@@ -106,13 +89,13 @@ class LocalSynthesis : public WholeBatch {
         for (Index c = 0; c < classes_; ++c)
           logits_(r, c) = products_(r, c) * (mixing_ == Mixing::scale ? mix(0, c) : 1.0f);
     error_.resize(samples, classes_);
-    layer_loss_[static_cast<std::size_t>(layer)] =
-        output_error(Loss::cross_entropy, logits_, labels, error_) / static_cast<double>(samples);
+    const double loss = output_error(Loss::cross_entropy, logits_, labels, error_);
     for (Index r = 0; r < samples; ++r)
       for (Index c = 0; c < classes_; ++c)
         error_(r, c) +=
             smoothing_ * ((labels[static_cast<std::size_t>(r)] == c ? 1.0f : 0.0f) - 1 / static_cast<float>(classes_));
     unmix(layer, mix, each);
+    return loss;
   }
   void unmix(Index layer, View<const float> mix, float each) {
     const Index samples = error_.rows();
@@ -135,8 +118,8 @@ class LocalSynthesis : public WholeBatch {
   View<const float> mixing_of(Index layer) const {
     return {mix_.row(layer).data(), each_ == 0 ? 0 : each_ / classes_, each_ == 0 ? 0 : classes_};
   }
-  /// From the signal at z = h / |h| to the one at a: (g - z <z, g>) / |h| * f'.
-  void through_normalisation(Activation f, const Matrix<float>& h, Matrix<float>& delta) {
+  /// From the signal at z = h / |h| to the one at h: (g - z <z, g>) / |h|.
+  void through_normalisation(View<const float> h, Matrix<float>& delta) {
     for_rows(h.rows(), h.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
         const auto row = h.row(r);
@@ -144,7 +127,6 @@ class LocalSynthesis : public WholeBatch {
         const float inverse = norms_(0, r);
         const auto along = static_cast<float>(dot(row, g)) * inverse * inverse;
         for (std::size_t j = 0; j < g.size(); ++j) g[j] = (g[j] - along * row[j]) * inverse;
-        lightloop::times_derivative(f, row, g, 1.0f, g);
       }
     });
   }
@@ -152,11 +134,9 @@ class LocalSynthesis : public WholeBatch {
   Mixing mixing_;
   float temperature_, smoothing_;
   Index classes_, each_ = 0;
-  std::vector<Matrix<float>> patterns_, signal_;
-  Matrix<float> mix_, mix_gradient_;
-  std::array<Matrix<float>, 2> h_;
-  Matrix<float> delta_, logits_, products_, error_, unmixed_, norms_;
-  bool kept_ = false;
+  std::vector<HeadView> views_;
+  std::vector<Matrix<float>> patterns_;
+  Matrix<float> mix_, mix_gradient_, logits_, products_, unmixed_, norms_;
 };
 
 }  // namespace
@@ -165,7 +145,7 @@ RuleModel lls_rule() {
   const RuleInfo info{
       .name = "lls",
       .summary =
-          "LLS: each hidden layer is classified by fixed periodic patterns, one per class, and learns from that "
+          "LLS: each hidden block is classified by fixed periodic patterns, one per class, and learns from that "
           "alone; LLS-M and LLS-MxM with rule.mixing",
       .equation =
           "q = M <h_l / |h_l|, s_c> / temperature, s_c = sin(f_c t) or its sign; loss_l = cross-entropy of q; M = "
@@ -178,7 +158,9 @@ RuleModel lls_rule() {
                  {"temperature", "1", 1.0, 1e-6, 1e6, "of the local softmax (assumed)"},
                  {"smoothing", "1", 0.1, 0, 1,
                   "share of every target spread over all classes (assumed); the reported "
-                  "local loss is without it"}},
+                  "local loss is without it"},
+                 pool_param()},
+      .any_layers = true,
       .own_forward = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<LocalSynthesis>(info, context); }};
 }

@@ -1,87 +1,63 @@
-// Local heads: every hidden layer learns from a linear classifier of its own. Layers are taught one after the other, so
-// two layers' activations are held at a time.
-#include <array>
+// Local heads: every hidden block learns from a linear classifier of its own.
+#include <algorithm>
 
 #include "training/rules/gradient.hpp"
+#include "training/rules/head_rule.hpp"
 #include "training/rules/own_layers.hpp"
-#include "training/rules/whole_batch.hpp"
 
 namespace lightloop {
 namespace {
 
-class LocalHeads : public WholeBatch {
+class LocalHeads : public HeadRule {
  public:
   LocalHeads(RuleInfo info, const RuleContext& context)
-      : WholeBatch(std::move(info)), sums_(context.params.text("answer") == "sum") {
-    const auto& widths = context.net.widths();
-    for (Index l = 0; l < context.net.hidden_layers(); ++l)
-      heads_.add(widths.back(), widths[static_cast<std::size_t>(l) + 1]);
+      : HeadRule(std::move(info), context), sums_(context.params.text("answer") == "sum") {
+    for (Index b = 0; b < context.net.hidden_layers(); ++b) {
+      views_.emplace_back(block_shape(context.net, b), context.params.integer("pool"));
+      heads_.add(context.net.widths().back(), views_.back().width());
+    }
     heads_.initialise(context.seed);
-    signal_.resize(static_cast<std::size_t>(context.net.hidden_layers()));
   }
 
   Trainable own() override { return heads_.trainable(); }
 
-  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
-    const Index samples = static_cast<Index>(batch.labels.size()), hidden = net.hidden_layers();
-    begin(samples, static_cast<std::size_t>(net.layers()));
-    View<const float> in = batch.activations.h[0];
-    for (Index l = 0; l < hidden; ++l) {
-      Matrix<float>& h = h_[static_cast<std::size_t>(l % 2)];
-      Matrix<float>& delta = batch.keep_signal ? signal_[static_cast<std::size_t>(l)] : delta_;
-      layer_forward(net, l, in, h);
-      dense(Activation::identity, heads_.weights(l), heads_.bias(l), h, logits_);
-      note(l, output_error(batch.loss, logits_, batch.labels, error_of(samples, logits_.cols())), samples);
-      dense_gradient(error_, h, samples, heads_.weight_gradient(l), heads_.bias_gradient(l));
-      back_through(error_, heads_.weights(l), delta);
-      times_derivative(net.activation(l), h, delta);
-      layer_gradient(net, l, delta, in, samples, gradient);
-      in = h;
-    }
-    kept_ = batch.keep_signal;
-    layer_forward(net, hidden, in, logits_);
-    loss_ = output_error(batch.loss, logits_, batch.labels, error_of(samples, logits_.cols()));
-    note(hidden, loss_, samples);
-    layer_gradient(net, hidden, error_, in, samples, gradient);
-    touched_.passes = declared(net, samples).passes;
-  }
-
-  View<const float> teaching_signal(Index layer) const override {
-    return kept_ ? signal_[static_cast<std::size_t>(layer)].view() : View<const float>{};
-  }
-
   void scores(const Network& net, View<const float> x, View<float> out) override {
+    blocks_.begin_answer();
     View<const float> in = x;
     for (Index r = 0; r < out.rows(); ++r) std::ranges::fill(out.row(r), 0.0f);
-    for (Index l = 0; l <= net.hidden_layers(); ++l) {
-      const bool last = l == net.hidden_layers();
-      Matrix<float>& h = h_[static_cast<std::size_t>(l % 2)];
-      layer_forward(net, l, in, h);
-      if (last || sums_) {
-        if (!last) dense(Activation::identity, heads_.weights(l), heads_.bias(l), h, logits_);
-        add_rows(last ? h : logits_, out);
+    for (Index b = 0; b <= net.hidden_layers(); ++b) {
+      const View<const float> h = blocks_.forward(net, b, in, static_cast<std::size_t>(b % 2));
+      if (b == net.hidden_layers()) {
+        add_rows(h, out);
+      } else if (sums_) {
+        classify(b, h);
+        add_rows(logits_, out);
       }
       in = h;
     }
   }
 
-  StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
+ protected:
+  double teach(const Network&, Index b, View<const float> h, const RuleBatch& batch, Matrix<float>& delta) override {
+    const View<const float> seen = classify(b, h);
+    const double loss = output_error(batch.loss, logits_, batch.labels, error_of(h.rows(), logits_.cols()));
+    dense_gradient(error_, seen, h.rows(), heads_.weight_gradient(b), heads_.bias_gradient(b));
+    back_through(error_, heads_.weights(b), delta);
+    views_[static_cast<std::size_t>(b)].back(h, delta);
+    return loss;
+  }
 
  private:
-  View<float> error_of(Index rows, Index cols) {
-    error_.resize(rows, cols);
-    return error_;
-  }
-  void note(Index layer, double summed, Index samples) {
-    layer_loss_[static_cast<std::size_t>(layer)] = summed / static_cast<double>(samples);
+  View<const float> classify(Index b, View<const float> h) {
+    const View<const float> seen = views_[static_cast<std::size_t>(b)].see(h);
+    dense(Activation::identity, heads_.weights(b), heads_.bias(b), seen, logits_);
+    return seen;
   }
 
   bool sums_;
   OwnLayers heads_;
-  std::array<Matrix<float>, 2> h_;
-  Matrix<float> logits_, error_, delta_;
-  std::vector<Matrix<float>> signal_;
-  bool kept_ = false;
+  std::vector<HeadView> views_;
+  Matrix<float> logits_;
 };
 
 }  // namespace
@@ -89,7 +65,7 @@ class LocalHeads : public WholeBatch {
 RuleModel local_rule() {
   const RuleInfo info{
       .name = "local",
-      .summary = "local heads: a linear classifier on every hidden layer teaches that layer alone",
+      .summary = "local heads: a linear classifier on every hidden block teaches that block alone",
       .equation = "delta_l = A_l^T (softmax(A_l h_l + c_l) - y) * f'(a_l), A_l trained with it; delta_L = e",
       .needs = Needs::forward_only,
       .cost = "one forward pass of every layer; heads on the host",
@@ -100,7 +76,9 @@ RuleModel local_rule() {
                   0,
                   0,
                   "logits of the output layer, or the sum of those of all heads and the output",
-                  {"output", "sum"}}},
+                  {"output", "sum"}},
+                 pool_param()},
+      .any_layers = true,
       .own_forward = true,
       .own_answer = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<LocalHeads>(info, context); }};

@@ -128,7 +128,7 @@ TEST_CASE("AugLocal: the lowest head is as deep as asked, gradients are those of
 
 TEST_CASE("Counter-Current Learning: both nets follow the local loss, and the norm of a gradient is limited") {
   Bench bench;
-  const auto rule = bench.make("ccl", nullptr, {{"clip", 0.0}});
+  const auto rule = bench.make("ccl", nullptr, {{"clip", 0.0}, {"gain", 0.0}});
   const auto found = losses(bench, *rule);
   const std::span<float> down = rule->own().values;
   const std::size_t lower = 24 * (17 + 1), upper = 17 * (5 + 1);
@@ -167,7 +167,7 @@ TEST_CASE("Counter-Current Learning: both nets follow the local loss, and the no
   CHECK(worst(bench, *rule, down.first(lower), rule->own().gradient.first(lower), only(0)) < 3e-3);
   losses(bench, *rule);
   CHECK(worst(bench, *rule, down.subspan(lower), rule->own().gradient.subspan(lower), only(1)) < 3e-3);
-  const auto clipped = bench.make("ccl", nullptr, {{"clip", 0.5}});
+  const auto clipped = bench.make("ccl", nullptr, {{"clip", 0.5}, {"gain", 0.0}});
   g = bench.gradient(*clipped);
   CHECK(std::sqrt(squares(row_of(g))) == Approx(0.5).epsilon(1e-4));
   CHECK(std::sqrt(squares(row_of(clipped->own().gradient))) == Approx(0.5).epsilon(1e-4));

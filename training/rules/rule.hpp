@@ -76,6 +76,9 @@ class Rule {
   virtual double loss() const { return 0; }
   /// Mean local loss of each layer that has one, in the last batch.
   virtual std::span<const double> layer_loss() const { return {}; }
+  /// The network's state (Network::state) after the last batch, from rules with own_forward that ran its blocks in a
+  /// training pass.
+  virtual std::span<const float> learned_state() const { return {}; }
   /// Class scores (m, C) of samples x (m, d_0); the largest is the answer. Asked of rules with own_answer; unless the
   /// rule says otherwise these are the logits of the network.
   virtual void scores(const Network& net, View<const float> x, View<float> out);

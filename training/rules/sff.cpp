@@ -4,8 +4,9 @@
 #include <cmath>
 
 #include "core/error.hpp"
-#include "training/elementwise.hpp"
+#include "training/rules/block_runner.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/head_view.hpp"
 #include "training/rules/own_layers.hpp"
 #include "training/rules/whole_batch.hpp"
 
@@ -20,6 +21,7 @@ class ScalableFf : public WholeBatch {
   Trainable own() override { return goodness_.trainable(); }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
   void scores(const Network& net, View<const float> x, View<float> out) override;
+  std::span<const float> learned_state() const override { return runner_.state(); }
   StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
 
  private:
@@ -29,15 +31,20 @@ class ScalableFf : public WholeBatch {
     return std::min((block + 1) * per_block_, net.hidden_layers());
   }
   View<const float> run_block(const Network& net, Index block, View<const float> in);
-  void find_goodness(Index block, View<const float> h);
+  View<const float> find_goodness(Index block, View<const float> h);
+  void teach_block(const Network& net, Index block, View<const float> in, View<const float> h,
+                   std::span<float> gradient);
   double margin_loss(std::span<const std::uint8_t> labels);
 
   Index per_block_, units_, classes_;
   float margin_;
   Answer answer_;
-  OwnLayers goodness_;            ///< (classes * units, width) per block
-  std::vector<Matrix<float>> h_;  ///< activities inside the block at work
-  Matrix<float> input_, z_, goodness_of_, delta_, below_, logits_, error_;
+  OwnLayers goodness_;           ///< (classes * units, width or channels) per block
+  bool pixels_;                  ///< the map is a 1 x 1 convolution where there are places to apply it
+  std::vector<HeadView> views_;  ///< what the map sees otherwise
+  std::vector<Index> units_at_;  ///< outputs of the map per class, at each of the places where it is applied
+  BlockRunner runner_;           ///< a slot for each of the net's blocks inside the block at work
+  Matrix<float> input_, z_, goodness_of_, delta_, below_, error_;
 };
 
 ScalableFf::ScalableFf(RuleInfo info, const RuleContext& context)
@@ -48,45 +55,57 @@ ScalableFf::ScalableFf(RuleInfo info, const RuleContext& context)
       margin_(static_cast<float>(context.params.real("margin"))),
       answer_(context.params.text("answer") == "mean"   ? Answer::mean
               : context.params.text("answer") == "last" ? Answer::last
-                                                        : Answer::softmax) {
+                                                        : Answer::softmax),
+      pixels_(context.params.text("map") == "pixels"),
+      runner_(context.seed,
+              static_cast<std::size_t>(std::max<Index>(1, std::min(per_block_, context.net.hidden_layers())))) {
   const Network& net = context.net;
   if (net.hidden_layers() == 0)
-    throw Unsupported("rule sff on net " + to_string(net.widths()), "it teaches hidden layers", "", "add one");
-  for (Index first = 0; first < net.hidden_layers(); first += per_block_)
-    goodness_.add(classes_ * units_,
-                  net.widths()[static_cast<std::size_t>(std::min(first + per_block_, net.hidden_layers()))]);
+    throw Unsupported("rule sff on net " + net.text(), "it teaches hidden layers", "", "add one");
+  for (Index first = 0; first < net.hidden_layers(); first += per_block_) {
+    const Shape shape = block_shape(net, std::min(first + per_block_, net.hidden_layers()) - 1);
+    const bool places = pixels_ && shape.size() > 1;  // they are the units of a class
+    views_.emplace_back(places ? Shape{elements(shape)} : shape, context.params.integer("pool"));
+    units_at_.push_back(places ? 1 : units_);
+    goodness_.add(classes_ * units_at_.back(), places ? shape.back() : views_.back().width());
+  }
   goodness_.initialise(context.seed);
-  h_.resize(static_cast<std::size_t>(std::min(per_block_, net.hidden_layers())));
 }
 
-/// Activities of the block's layers into h_; returns those of the last.
+/// Runs the block's layers; returns the activities of the last.
 View<const float> ScalableFf::run_block(const Network& net, Index block, View<const float> in) {
   const Index first = begin_of(block), last = end_of(net, block);
-  for (Index l = first; l < last; ++l) {
-    Matrix<float>& h = h_[static_cast<std::size_t>(l - first)];
-    layer_forward(net, l, in, h);
-    in = h;
-  }
+  for (Index b = first; b < last; ++b) in = runner_.forward(net, b, in, static_cast<std::size_t>(b - first));
   touched_.passes += (last - first) * in.rows();
   return in;
 }
 
-/// g_c = mean over the class's units of z^2, z = A h + b.
-void ScalableFf::find_goodness(Index block, View<const float> h) {
-  dense(Activation::identity, goodness_.weights(block), goodness_.bias(block), h, z_);
+/// g_c = mean over the class's units (and places) of z^2, z = A h + b. Returns what A sees of the block.
+View<const float> ScalableFf::find_goodness(Index block, View<const float> whole) {
+  const View<const float> h = views_[static_cast<std::size_t>(block)].see(whole);
+  const View<const float> map = goodness_.weights(block);
+  const Index places = h.cols() / map.cols(), units = units_at_[static_cast<std::size_t>(block)];
+  dense(Activation::identity, map, goodness_.bias(block), View<const float>(h.data(), h.rows() * places, map.cols()),
+        z_);
   goodness_of_.resize(h.rows(), classes_);
   for (Index r = 0; r < h.rows(); ++r)
     for (Index c = 0; c < classes_; ++c) {
-      const auto z =
-          std::as_const(z_).row(r).subspan(static_cast<std::size_t>(c * units_), static_cast<std::size_t>(units_));
-      goodness_of_(r, c) = static_cast<float>(dot(z, z) / static_cast<double>(units_));
+      double sum = 0;
+      for (Index p = r * places; p < (r + 1) * places; ++p) {
+        const auto z =
+            std::as_const(z_).row(p).subspan(static_cast<std::size_t>(c * units), static_cast<std::size_t>(units));
+        sum += dot(z, z);
+      }
+      goodness_of_(r, c) = static_cast<float>(sum / static_cast<double>(units * places));
     }
+  return h;
 }
 
 /// log(1 + sum over wrong c of exp(g_c - g_y + margin)), summed; z_ becomes its derivative with respect to z.
 double ScalableFf::margin_loss(std::span<const std::uint8_t> labels) {
+  const Index samples = goodness_of_.rows(), places = z_.rows() / samples, units = z_.cols() / classes_;
   double total = 0;
-  for (Index r = 0; r < z_.rows(); ++r) {
+  for (Index r = 0; r < samples; ++r) {
     const auto g = goodness_of_.row(r);
     const auto right = static_cast<std::size_t>(labels[static_cast<std::size_t>(r)]);
     const double base = static_cast<double>(g[right] - margin_);
@@ -99,48 +118,59 @@ double ScalableFf::margin_loss(std::span<const std::uint8_t> labels) {
     total += top + std::log(all);
     for (std::size_t c = 0; c < g.size(); ++c) {
       const double slope = c == right ? -sum / all : std::exp(static_cast<double>(g[c]) - base - top) / all;
-      const auto factor = static_cast<float>(2 * slope / static_cast<double>(units_));
-      for (Index j = 0; j < units_; ++j) z_(r, static_cast<Index>(c) * units_ + j) *= factor;
+      const auto factor = static_cast<float>(2 * slope / static_cast<double>(units * places));
+      for (Index p = r * places; p < (r + 1) * places; ++p)
+        for (Index j = 0; j < units; ++j) z_(p, static_cast<Index>(c) * units + j) *= factor;
     }
   }
   return total;
 }
 
+/// From z_'s derivative down to the block's first layer. `in` is what the block saw, h what it gave out.
+void ScalableFf::teach_block(const Network& net, Index block, View<const float> in, View<const float> h,
+                             std::span<float> gradient) {
+  const Index first = begin_of(block), samples = in.rows(), places = z_.rows() / samples;
+  back_through(z_, goodness_.weights(block), delta_);
+  delta_.resize(samples, places * delta_.cols());
+  views_[static_cast<std::size_t>(block)].back(h, delta_);
+  for (Index b = end_of(net, block) - 1; b >= first; --b) {
+    const auto slot = static_cast<std::size_t>(b - first);
+    runner_.backward(net, b, b == first ? in : runner_.output(slot - 1), slot, delta_, gradient,
+                     b == first ? nullptr : &below_);
+    delta_.swap(below_);
+  }
+}
+
 void ScalableFf::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
   const Index samples = static_cast<Index>(batch.labels.size()), hidden = net.hidden_layers();
   begin(samples, static_cast<std::size_t>(blocks()) + 1);
+  runner_.begin_training(net, batch.first_sample);
   View<const float> in = batch.activations.h[0];
   for (Index b = 0; b < blocks(); ++b) {
     const View<const float> h = run_block(net, b, in);
-    find_goodness(b, h);
+    const View<const float> seen = find_goodness(b, h);
     const double loss = margin_loss(batch.labels);
     layer_loss_[static_cast<std::size_t>(b)] = loss / static_cast<double>(samples);
     loss_ += loss;
-    dense_gradient(z_, h, samples, goodness_.weight_gradient(b), goodness_.bias_gradient(b));
-    back_through(z_, goodness_.weights(b), delta_);
-    const Index first = begin_of(b);
-    for (Index l = end_of(net, b) - 1; l >= first; --l) {
-      const auto i = static_cast<std::size_t>(l - first);
-      times_derivative(net.activation(l), h_[i], delta_);
-      layer_gradient(net, l, delta_, l == first ? in : h_[i - 1].view(), samples, gradient);
-      if (l == first) break;
-      back_through(delta_, net.weights(l), below_);
-      delta_.swap(below_);
-    }
+    const Index width = goodness_.weights(b).cols();
+    dense_gradient(z_, View<const float>(seen.data(), z_.rows(), width), samples, goodness_.weight_gradient(b),
+                   goodness_.bias_gradient(b));
+    teach_block(net, b, in, h, gradient);
     normalise_rows(h, input_);
     in = input_;
   }
-  layer_forward(net, hidden, in, logits_);
+  const View<const float> logits = runner_.forward(net, hidden, in, 0);
   touched_.passes += samples;
   error_.resize(samples, classes_);
-  const double loss = output_error(Loss::cross_entropy, logits_, batch.labels, error_);
+  const double loss = output_error(Loss::cross_entropy, logits, batch.labels, error_);
   loss_ += loss;
   layer_loss_.back() = loss / static_cast<double>(samples);
-  layer_gradient(net, hidden, error_, in, samples, gradient);
+  runner_.backward(net, hidden, in, 0, error_, gradient);
 }
 
 void ScalableFf::scores(const Network& net, View<const float> x, View<float> out) {
   for (Index r = 0; r < out.rows(); ++r) std::ranges::fill(out.row(r), 0.0f);
+  runner_.begin_answer();
   View<const float> in = x;
   for (Index b = 0; b < blocks(); ++b) {
     const View<const float> h = run_block(net, b, in);
@@ -151,9 +181,7 @@ void ScalableFf::scores(const Network& net, View<const float> x, View<float> out
     normalise_rows(h, input_);
     in = input_;
   }
-  if (answer_ != Answer::softmax) return;
-  layer_forward(net, net.hidden_layers(), in, logits_);
-  add_rows(logits_, out);
+  if (answer_ == Answer::softmax) add_rows(runner_.forward(net, net.hidden_layers(), in, 0), out);
 }
 
 }  // namespace
@@ -169,11 +197,9 @@ RuleModel sff_rule() {
       .cost = "one forward pass; goodness on the host",
       .source = "Krutsylo, arXiv 2501.03176; the form of the loss is inferred from its description",
       .params = {{"block", "1", std::int64_t{1}, 1, 1e3,
-                  "hidden layers per block; more is the hybrid with "
+                  "hidden layers (blocks of a net of any layers) per block; more is the hybrid with "
                   "back-propagation"},
-                 {"units", "1", std::int64_t{8}, 1, 1e6,
-                  "outputs of the auxiliary map per class (assumed; in a "
-                  "convolution the pixels of a channel)"},
+                 {"units", "1", std::int64_t{8}, 1, 1e6, "outputs of the auxiliary map per class (assumed)"},
                  {"margin", "1", 1.0, -1e3, 1e3, "by how much the right class must win (assumed)"},
                  {"answer",
                   "",
@@ -181,7 +207,18 @@ RuleModel sff_rule() {
                   0,
                   0,
                   "goodness averaged over the blocks, that of the last block, or the softmax output",
-                  {"mean", "last", "softmax"}}},
+                  {"mean", "last", "softmax"}},
+                 {"map",
+                  "",
+                  std::string("dense"),
+                  0,
+                  0,
+                  "where a block gives out images: a dense map of the pooled block, or, as published, a 1 x 1 "
+                  "convolution with "
+                  "one output per class, whose pixels are the units (weak on shallow nets)",
+                  {"dense", "pixels"}},
+                 pool_param()},
+      .any_layers = true,
       .own_forward = true,
       .own_answer = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<ScalableFf>(info, context); }};

@@ -1,0 +1,49 @@
+#pragma once
+// A network block by block, as local rules run and teach it: a fully connected layer, or a block of a model.
+#include <vector>
+
+#include "training/network.hpp"
+
+namespace lightloop {
+
+/// Shape of one sample behind block b (0-based).
+Shape block_shape(const Network& net, Index b);
+
+/// Runs blocks and goes back through one of them. Holds the activities of as many blocks as it has slots: a block run
+/// into a slot takes the place of the one before it. One object serves one network shape.
+class BlockRunner {
+ public:
+  BlockRunner(std::uint64_t seed, std::size_t slots) : seed_(seed), slots_(slots) {}
+
+  /// What follows is a training pass (dropout drops, batch norm takes the statistics of the batch) over samples
+  /// numbered from `first_sample`, or one that answers.
+  void begin_training(const Network& net, std::uint64_t first_sample);
+  void begin_answer() { training_ = false; }
+
+  /// Output of block b for `in` (m, inputs); stays until the slot is used again.
+  View<const float> forward(const Network& net, Index b, View<const float> in, std::size_t slot);
+  /// What forward() left in a slot.
+  View<const float> output(std::size_t slot) const { return slots_[slot].h; }
+  /// From delta = dLoss/dh (m, outputs), L summed over rows, of block b, which saw `in` and lies in `slot`: its part of
+  /// the mean gradient, and dLoss/d(in) into `below` unless that is null. `delta` becomes dLoss/da where the block is a
+  /// fully connected layer.
+  void backward(const Network& net, Index b, View<const float> in, std::size_t slot, Matrix<float>& delta,
+                std::span<float> gradient, Matrix<float>* below = nullptr);
+
+  /// The network's state after the blocks of the training pass so far (running statistics).
+  std::span<const float> state() const { return state_.flat(); }
+
+ private:
+  struct Slot {
+    Matrix<float> h;
+    LayerMemory memory;
+  };
+  std::uint64_t seed_;
+  std::vector<Slot> slots_;
+  LayerMemory work_;
+  Matrix<float> state_;
+  bool training_ = false;
+  std::uint64_t first_sample_ = 0;
+};
+
+}  // namespace lightloop

@@ -1,0 +1,44 @@
+#include "training/rules/head_rule.hpp"
+
+#include "training/loss.hpp"
+
+namespace lightloop {
+
+HeadRule::HeadRule(RuleInfo info, const RuleContext& context, bool joined)
+    : WholeBatch(std::move(info)),
+      blocks_(context.seed, 3),
+      joined_(joined && context.net.hidden_layers() > 0),
+      signal_(static_cast<std::size_t>(context.net.hidden_layers())) {}
+
+void HeadRule::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
+  const Index samples = static_cast<Index>(batch.labels.size()), hidden = net.hidden_layers();
+  begin(samples, static_cast<std::size_t>(joined_ ? hidden : net.layers()));
+  blocks_.begin_training(net, batch.first_sample);
+  View<const float> in = batch.activations.h[0];
+  const auto learn_output = [&](View<const float> h, Matrix<float>* below) {
+    const View<const float> logits = blocks_.forward(net, hidden, h, 2);
+    loss_ = output_error(batch.loss, logits, batch.labels, error_of(samples, logits.cols()));
+    layer_loss_.back() = loss_ / static_cast<double>(samples);
+    blocks_.backward(net, hidden, h, 2, error_, gradient, below);
+  };
+  for (Index b = 0; b < hidden; ++b) {
+    const auto slot = static_cast<std::size_t>(b % 2);
+    Matrix<float>& delta = batch.keep_signal ? signal_[static_cast<std::size_t>(b)] : delta_;
+    const View<const float> h = blocks_.forward(net, b, in, slot);
+    if (joined_ && b + 1 == hidden)
+      learn_output(h, &delta);
+    else
+      layer_loss_[static_cast<std::size_t>(b)] = teach(net, b, h, batch, delta) / static_cast<double>(samples);
+    blocks_.backward(net, b, in, slot, delta, gradient);
+    in = h;
+  }
+  if (!joined_) learn_output(in, nullptr);
+  kept_ = batch.keep_signal;
+  touched_ = declared(net, samples);
+}
+
+View<const float> HeadRule::teaching_signal(Index hidden_block) const {
+  return kept_ ? signal_[static_cast<std::size_t>(hidden_block)].view() : View<const float>{};
+}
+
+}  // namespace lightloop

@@ -1,0 +1,44 @@
+#include "training/rules/head_view.hpp"
+
+#include "training/layers/layers.hpp"
+
+namespace lightloop {
+
+ParamInfo pool_param() {
+  return {"pool",
+          "1",
+          std::int64_t{4},
+          0,
+          1e4,
+          "of a block that gives out images: averaged to at most this many positions a side for its local loss "
+          "(assumed); 0: as they are"};
+}
+
+HeadView::HeadView(const Shape& block, Index side) : shape_(block) {
+  if (block.size() == 2) {
+    pool_ = global_pool(block);
+  } else if (block.size() == 3 && side > 0) {
+    // side positions an axis, windows that cover all pixels and overlap where the size is no multiple of side
+    const Index stride = std::max<Index>(1, std::min(block[0], block[1]) / side);
+    const auto size = [side, stride](Index n) { return n - (std::min(side, n) - 1) * stride; };
+    const Window window{size(block[0]), size(block[1]), stride, 0};
+    if (std::max(window.height, window.width) > 1) pool_ = average_pool(block, window);
+  }
+  if (pool_) shape_ = pool_->output_shape();
+}
+
+View<const float> HeadView::see(View<const float> h) {
+  if (!pool_) return h;
+  seen_.resize(h.rows(), width());
+  pool_->forward({}, {{}, {}, h}, seen_, memory_);
+  return seen_;
+}
+
+void HeadView::back(View<const float> h, Matrix<float>& delta) {
+  if (!pool_) return;
+  wide_.resize(h.rows(), h.cols());
+  pool_->vjp({{}, {}, h}, seen_, memory_, delta, wide_, {}, work_);
+  delta.swap(wide_);
+}
+
+}  // namespace lightloop

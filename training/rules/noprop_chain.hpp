@@ -1,0 +1,53 @@
+#pragma once
+// NoProp: a chain of blocks, each taught alone to tell the clean label from a noisy one and the sample; together they
+// denoise.
+#include <memory>
+
+#include "core/random.hpp"
+#include "training/rules/whole_batch.hpp"
+
+namespace lightloop {
+
+/// What the blocks have in common whatever a block is: noisy labels, losses, the chain that answers. The net is the
+/// last of the blocks; the rule owns the others and what brings z into each.
+class NoProp : public WholeBatch {
+ public:
+  NoProp(RuleInfo info, const RuleContext& context);
+
+  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
+  /// Denoises along the mean path, from z = 0; the logits of the last block answer.
+  void scores(const Network& net, View<const float> x, View<float> out) override;
+
+  StepTouch declared(const Network& net, Index samples) const override {
+    return {.passes = blocks_ * net.layers() * samples, .writes = (blocks_ - 1) * net.layers()};
+  }
+
+ protected:
+  /// Logits of block t for x and z_.
+  virtual View<const float> run(const Network& net, Index t, View<const float> x) = 0;
+  /// Back-propagation of error_ inside block t, which ran last.
+  virtual void teach(const Network& net, Index t, View<const float> x, std::span<float> gradient) = 0;
+  virtual void begin_training(const Network&, std::uint64_t /*first_sample*/) {}
+  virtual void begin_answer() {}
+  bool last(Index t) const { return t + 1 == blocks_; }
+
+  Index blocks_, classes_;
+  Matrix<float> z_, error_;
+
+ private:
+  /// Share of signal in z_t, from 0 at t = 0 to 1 at t = blocks: cosine schedule.
+  double signal(Index t) const;
+  /// z_{t-1} ~ N(sqrt(signal) one-hot(y), (1 - signal) I); block t counts from 0 here.
+  void draw_noisy_labels(const RuleBatch& batch, Index t);
+  /// error_ = derivative of the block's loss with respect to its logits; returns the summed loss.
+  double block_error(View<const float> logits, std::span<const std::uint8_t> labels);
+
+  bool square_;
+  Stream noise_;
+  Matrix<float> u_;
+};
+
+/// For a network with a model.
+std::unique_ptr<Rule> model_noprop(RuleInfo info, const RuleContext& context);
+
+}  // namespace lightloop

@@ -1,0 +1,116 @@
+// NoProp on networks of any layers.
+#include <algorithm>
+#include <cmath>
+
+#include "core/linalg.hpp"
+#include "training/layers/model.hpp"
+#include "training/rules/block_runner.hpp"
+#include "training/rules/noprop_chain.hpp"
+#include "training/rules/streams.hpp"
+
+namespace lightloop {
+namespace {
+
+/// Of any layers: U_t z is added to what enters the last block but one of the net's (its only one: to x), so that a
+/// non-linearity sees both. Copies of the net keep running statistics of their own, among the parameters, where their
+/// gradient is 0.
+class ModelNoProp : public NoProp {
+ public:
+  ModelNoProp(RuleInfo info, const RuleContext& context)
+      : NoProp(std::move(info), context),
+        runner_(context.seed, static_cast<std::size_t>(context.net.layers())),
+        copy_(context.net),
+        joins_(std::max<Index>(0, context.net.layers() - 2)),
+        brings_(context.net.widths()[static_cast<std::size_t>(joins_)] * classes_),
+        parameters_(static_cast<Index>(context.net.parameters().size())),
+        state_(static_cast<Index>(context.net.state().size())),
+        values_(1, blocks_ * brings_ + (blocks_ - 1) * (parameters_ + state_)),
+        gradient_(1, values_.size()),
+        learned_(1, state_) {
+    std::ranges::fill(gradient_.flat(), 0.0f);
+    for (Index t = 0; t < blocks_; ++t) {
+      const Stream stream(context.seed, static_cast<std::uint64_t>(t), kRuleParameters);
+      const View<float> u = brings(values_, t);
+      for (Index r = 0; r < u.rows(); ++r) {
+        stream.normal(static_cast<std::uint64_t>(r), 0, u.row(r));
+        for (float& v : u.row(r)) v /= std::sqrt(static_cast<float>(classes_));
+      }
+      if (last(t)) break;
+      copy_.model()->initialise(context.seed + static_cast<std::uint64_t>(t) + 1, own(values_, t), own_state(t));
+    }
+  }
+  Trainable own() override { return {values_.flat(), gradient_.flat()}; }
+  std::span<const float> learned_state() const override { return learned_.flat(); }
+
+ protected:
+  void begin_training(const Network&, std::uint64_t first_sample) override {
+    training_ = true;
+    first_sample_ = first_sample;
+  }
+  void begin_answer() override { training_ = false; }
+
+  View<const float> run(const Network& net, Index t, View<const float> x) override {
+    const Network& block = take(net, t);
+    training_ ? runner_.begin_training(block, first_sample_) : runner_.begin_answer();
+    View<const float> in = x;
+    for (Index b = 0; b < block.layers(); ++b) {
+      if (b == joins_) {
+        joined_.resize(in.rows(), in.cols());
+        for (Index r = 0; r < in.rows(); ++r) std::ranges::copy(in.row(r), joined_.row(r).begin());
+        gemm(Transpose::no, Transpose::yes, 1.0f, z_, brings(values_, t), 1.0f, joined_);
+        in = joined_;
+      }
+      in = runner_.forward(block, b, in, static_cast<std::size_t>(b));
+    }
+    if (training_) std::ranges::copy(runner_.state(), (last(t) ? learned_.flat() : own_state(t)).begin());
+    return in;
+  }
+
+  void teach(const Network& net, Index t, View<const float> x, std::span<float> gradient) override {
+    const Network& block = last(t) ? net : copy_;
+    const std::span<float> to = last(t) ? gradient : own(gradient_, t);
+    for (Index b = block.layers() - 1; b >= 0; --b) {
+      const auto slot = static_cast<std::size_t>(b);
+      const View<const float> in = b == joins_ ? joined_.view() : b == 0 ? x : runner_.output(slot - 1);
+      const bool on = b > 0 || b == joins_;
+      runner_.backward(block, b, in, slot, error_, to, on ? &below_ : nullptr);
+      if (b == joins_)
+        gemm(Transpose::yes, Transpose::no, 1.0f / static_cast<float>(x.rows()), below_, z_, 0.0f,
+             brings(gradient_, t));
+      error_.swap(below_);
+    }
+  }
+
+ private:
+  View<float> brings(Matrix<float>& all, Index t) const {
+    return {all.data() + t * brings_, brings_ / classes_, classes_};
+  }
+  std::span<float> own(Matrix<float>& all, Index t) const {
+    return {all.data() + blocks_ * brings_ + t * (parameters_ + state_), static_cast<std::size_t>(parameters_)};
+  }
+  std::span<float> own_state(Index t) {
+    return {own(values_, t).data() + parameters_, static_cast<std::size_t>(state_)};
+  }
+  /// The network that is block t: the net itself, or a copy that holds its numbers until the next call.
+  const Network& take(const Network& net, Index t) {
+    if (last(t)) return net;
+    std::ranges::copy(own(values_, t), copy_.parameters().begin());
+    std::ranges::copy(own_state(t), copy_.state().begin());
+    return copy_;
+  }
+
+  BlockRunner runner_;
+  Network copy_;
+  Index joins_, brings_, parameters_, state_;
+  Matrix<float> values_, gradient_, learned_, joined_, below_;
+  bool training_ = false;
+  std::uint64_t first_sample_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Rule> model_noprop(RuleInfo info, const RuleContext& context) {
+  return std::make_unique<ModelNoProp>(std::move(info), context);
+}
+
+}  // namespace lightloop
