@@ -20,6 +20,7 @@ ROWS = {  # name: (title, options)
     "lls": ("LLS", "--rule lls --lr 3e-3"),
     "lls-mxm": ("LLS-MxM", "--rule lls --set rule.mixing=matrix --lr 3e-3"),
     "ccl": ("Counter-Current Learning", "--rule ccl --lr 3e-3"),
+    "ccl-bare": ("Counter-Current Learning, bare products", "--rule ccl --set rule.gain=0 --lr 3e-3"),
     "sff": ("Scalable Forward-Forward", "--rule sff --lr 3e-3"),
     "ff": ("Forward-Forward", "--rule ff --lr 1e-3 --activation relu --optimizer momentum --batch 100 --schedule late"),
     "phyll": ("PhyLL behind a random mixture", "--rule phyll --lr 3e-3 --activation relu"),
