@@ -1,0 +1,77 @@
+#include "devices/pendula/params.hpp"
+
+#include <cmath>
+
+namespace lightloop::pendula {
+namespace {
+Value whole(std::int64_t value) { return value; }
+double middle(const ParamSet& params, const char* bits) {
+  return std::ldexp(1.0, static_cast<int>(params.integer(bits)) - 1);
+}
+}  // namespace
+
+std::vector<ParamInfo> params() {
+  return {
+      {"input.size", "1", whole(12), 4, 1024, "pendula", {}, true},
+      {"dac.bits", "1", whole(12), 2, 16, "bits of an input code", {}, true, whole(16)},
+      {"program.bits", "1", whole(12), 2, 16, "bits of a programme code", {}, true, whole(16)},
+      {"adc.bits", "1", whole(12), 2, 16, "bits of an output code", {}, true, whole(16)},
+      {"encoding_rad", "rad", 1.0, 0.01, 3.1, "angle of a pendulum at full input", {}, true},
+      {"range_rad", "rad", 3.0, 0.01, 100, "angle at the ends of the ADC's range", {}, true},
+      {"time_s", "s", 2.0, 0.01, 100, "from letting go to reading", {}, true},
+      {"step_s",
+       "s",
+       1.0 / 30,
+       1e-4,
+       0.1,
+       "of the integration; rounded so that a whole number of them is time_s",
+       {},
+       true},
+      {"frequency_rad_s", "rad/s", 5.0, 0.1, 100, "of small swings, at middle programme code", {}, true},
+      {"frequency_span", "1", 0.5, 0, 0.99, "relative change of a frequency at full programme code", {}, true},
+      {"coupling_s2", "1/s^2", 10.0, 0, 1e4, "of neighbours, at middle programme code; from 0 to twice this", {}, true},
+      {"drive_rad_s2", "rad/s^2", 5.0, 0, 1e4, "amplitude of the drive at full programme code", {}, true},
+      {"drive_rad_s", "rad/s", 5.0, 0, 1e3, "angular frequency of the drive", {}, true},
+      {"damping_s", "1/s", 0.1, 0, 100, "of every pendulum", {}, true},
+      {"frequency_error", "1", 0.02, 0, 0.5, "relative sd of frequencies, drawn once per device", {}, true, 0.0},
+      {"coupling_error", "1", 0.05, 0, 0.5, "relative sd of couplings, drawn once per device", {}, true, 0.0},
+      {"drive_error", "1", 0.05, 0, 0.5, "relative sd of drives, drawn once per device", {}, true, 0.0},
+      {"read_noise_rad", "rad", 0.005, 0, 10, "sd of an angle as it is read", {}, false, 0.0},
+      {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
+  };
+}
+
+Scales::Scales(const ParamSet& p)
+    : size(p.integer("input.size")),
+      steps(std::max<Index>(1, std::llround(p.real("time_s") / p.real("step_s")))),
+      step_s(p.real("time_s") / static_cast<double>(steps)),
+      encoding_rad(p.real("encoding_rad")),
+      range_rad(p.real("range_rad")),
+      middle_in(middle(p, "dac.bits")),
+      middle_program(middle(p, "program.bits")),
+      middle_out(middle(p, "adc.bits")),
+      frequency(p.real("frequency_rad_s")),
+      span(p.real("frequency_span")),
+      coupling(p.real("coupling_s2")),
+      drive(p.real("drive_rad_s2")),
+      damping(p.real("damping_s")),
+      drive_rad_s(p.real("drive_rad_s")) {}
+
+Chain Scales::chain(std::span<const double> s) const {
+  Chain made;
+  const auto n = static_cast<std::size_t>(size);
+  for (std::size_t i = 0; i < n; ++i) {
+    made.frequency.push_back(frequency * (1 + span * s[i]));
+    made.coupling.push_back(coupling * (1 + s[n + i]));
+    made.drive.push_back(drive * s[2 * n + i]);
+  }
+  made.damping = damping;
+  made.drive_rad_s = drive_rad_s;
+  return made;
+}
+
+double Scales::slope(Index place) const {
+  return place < size ? frequency * span : place < 2 * size ? coupling : drive;
+}
+
+}  // namespace lightloop::pendula

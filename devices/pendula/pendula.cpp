@@ -1,0 +1,143 @@
+#include "devices/pendula/pendula.hpp"
+
+#include <cmath>
+
+#include "core/random.hpp"
+#include "core/threads.hpp"
+#include "devices/frame_rows.hpp"
+#include "devices/pendula/params.hpp"
+#include "devices/pendula/twin.hpp"
+#include "sim/detection/component_energy.hpp"
+
+namespace lightloop::pendula {
+namespace {
+
+constexpr auto kFabrication = static_cast<Purpose>(60), kRead = static_cast<Purpose>(61);
+constexpr double kDriveW = 1e-3;  // assumed: a small coil per pendulum
+
+class Pendula : public Device {
+ public:
+  explicit Pendula(const ParamSet& given);
+
+  const DeviceInfo& describe() const override { return info_; }
+  const ParamSet& settings() const override { return params_; }
+  void configure(const Settings& changes) override;
+  RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) override;
+  void program(ConstFrames codes) override;
+  SelfTest self_test() override;
+  void close() override { open_ = false; }
+
+ private:
+  void build(const std::vector<float>& settings);
+
+  ParamSet params_;
+  DeviceInfo info_;
+  Scales scales_;
+  std::uint64_t seed_;
+  double noise_rad_;
+  Chain chain_;  // as it is built
+  bool open_ = true;
+};
+
+Pendula::Pendula(const ParamSet& given)
+    : params_(given),
+      scales_(given),
+      seed_(static_cast<std::uint64_t>(given.integer("seed"))),
+      noise_rad_(given.real("read_noise_rad")) {
+  const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
+  info_.kind = "layer";
+  info_.model = "sim:pendula";
+  info_.serial = "seed " + std::to_string(seed_);
+  info_.version = "1";
+  info_.input = {{scales_.size}, bits("dac.bits"), "DAC code of the angle a pendulum is let go from"};
+  info_.output = {{scales_.size}, bits("adc.bits"), "ADC code of an angle, signed around the middle"};
+  info_.program = FrameFormat{{3, scales_.size}, bits("program.bits"), "frequencies, couplings, drives"};
+  info_.deterministic = noise_rad_ == 0;
+  const auto n = static_cast<double>(scales_.size);
+  const double time = params_.real("time_s");
+  info_.cost.frame_s = time;
+  info_.cost.parts = {{"drive", n, n * kDriveW * time, 0, 0},
+                      {"dac", n, n * dac_energy_j(info_.input.bits), 0, 0},
+                      {"adc", n, n * adc_energy_j(info_.output.bits), 0, 0},
+                      {"programming", 0, 0, 3 * n, 3 * n * dac_energy_j(info_.program->bits)}};
+  for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / time;
+  info_.cost.program_j = 3 * n * dac_energy_j(info_.program->bits);
+  build(std::vector<float>(static_cast<std::size_t>(scales_.parameters())));
+}
+
+void Pendula::build(const std::vector<float>& settings) {
+  Chain built = scales_.chain(std::vector<double>(settings.begin(), settings.end()));
+  const Stream stream(seed_, 0, kFabrication);
+  const auto spoil = [&](std::vector<double>& values, std::uint64_t row, const char* error) {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] *= 1 + params_.real(error) * stream.normal(row, i);
+  };
+  spoil(built.frequency, 0, "frequency_error");
+  spoil(built.coupling, 1, "coupling_error");
+  spoil(built.drive, 2, "drive_error");
+  chain_ = std::move(built);
+}
+
+void Pendula::configure(const Settings& changes) {
+  params_ = changed(changes);
+  noise_rad_ = params_.real("read_noise_rad");
+  info_.deterministic = noise_rad_ == 0;
+}
+
+void Pendula::program(ConstFrames codes) {
+  check_open(open_);
+  check_program(codes);
+  std::vector<float> settings(static_cast<std::size_t>(scales_.parameters()));
+  read_row(codes, 0, info_.program->bits, settings);
+  build(settings);
+}
+
+RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {
+  check_open(open_);
+  check_frames(in, out, options);
+  RunReport report;
+  if (in.count == 0) return report;
+  const Stream noise(seed_, 0, kRead);
+  const auto n = static_cast<std::size_t>(scales_.size);
+  std::vector<Index> clipped(static_cast<std::size_t>(in.count));
+  parallel_for(in.count, [&](Index r) {
+    std::vector<float> row(n), draws(n);
+    read_row(in, r, info_.input.bits, row);
+    std::vector<double> state(2 * n);
+    for (std::size_t i = 0; i < n; ++i) state[i] = scales_.encoding_rad * static_cast<double>(row[i]);
+    swing(chain_, scales_.step_s, scales_.steps, state);
+    if (noise_rad_ > 0) noise.normal(options.first_frame_id + static_cast<std::uint64_t>(r), 0, draws);
+    for (std::size_t i = 0; i < n; ++i)
+      row[i] = static_cast<float>(state[i] + noise_rad_ * static_cast<double>(draws[i]));
+    clipped[static_cast<std::size_t>(r)] = write_row(row, info_.output.bits, scales_.range_rad, out, r);
+  });
+  for (const Index count : clipped) report.saturated += count;
+  report.frames = in.count;
+  report.codes = in.count * out.size;
+  report.device_s = info_.cost.seconds(in.count, 1);
+  report.device_j = info_.cost.joules(in.count, 1);
+  return report;
+}
+
+SelfTest Pendula::self_test() {
+  const double fastest = std::sqrt(std::pow(scales_.frequency * (1 + scales_.span), 2) + 8 * scales_.coupling);
+  const double turned = fastest * scales_.step_s;
+  return {turned < 1.5, "the fastest swing turns by " + std::to_string(turned) + " rad in a step (1.5 allowed)"};
+}
+
+}  // namespace
+
+DeviceModel model() {
+  DeviceModel record;
+  record.name = "pendula";
+  record.kind = "layer";
+  record.summary = "A ring of driven, coupled pendula: angles in, angles later out, frequencies and springs to train";
+  record.source = "Thakur et al., arXiv 0710.3373 (2007); Wright et al., Nature 601, 549 (2022)";
+  record.params = params();
+  record.presets["ideal"] = {
+      {"frequency_error", 0.0}, {"coupling_error", 0.0}, {"drive_error", 0.0}, {"read_noise_rad", 0.0}};
+  record.open = [](const ParamSet& given) { return std::make_unique<Pendula>(given); };
+  record.twin = make_twin;
+  return record;
+}
+
+}  // namespace lightloop::pendula

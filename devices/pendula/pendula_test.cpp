@@ -1,0 +1,98 @@
+#include "devices/pendula/pendula.hpp"
+
+#include <boost/numeric/odeint/integrate/integrate_adaptive.hpp>
+#include <boost/numeric/odeint/stepper/controlled_runge_kutta.hpp>
+#include <boost/numeric/odeint/stepper/generation.hpp>
+#include <boost/numeric/odeint/stepper/runge_kutta_dopri5.hpp>
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "devices/pendula/chain.hpp"
+
+namespace lightloop::pendula {
+namespace {
+
+Chain example() {
+  return {.frequency = {5, 4, 6, 5.5},
+          .coupling = {10, 12, 3, 7},
+          .drive = {3, -2, 0, 5},
+          .damping = 0.1,
+          .drive_rad_s = 5};
+}
+
+std::vector<double> start() { return {1.0, -0.5, 0.7, 0.2, 0.1, 0.0, -0.3, 0.4}; }
+
+double energy(const Chain& c, const std::vector<double>& x) {
+  const std::size_t n = c.frequency.size();
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double apart = x[(i + 1) % n] - x[i];
+    sum += x[n + i] * x[n + i] / 2 + c.frequency[i] * c.frequency[i] * (1 - std::cos(x[i])) +
+           c.coupling[i] * apart * apart / 2;
+  }
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("without drive and friction the pendula keep their energy") {
+  Chain chain = example();
+  chain.damping = 0;
+  chain.drive.assign(4, 0.0);
+  std::vector<double> x = start();
+  const double before = energy(chain, x);
+  swing(chain, 1e-3, 5000, x);
+  CHECK(energy(chain, x) == Approx(before).epsilon(1e-9));  // the error of the step is of order 5 in it
+}
+
+TEST_CASE("small swings of equal pendula in step are a cosine, in opposition a faster one") {
+  const double w = 5, k = 10;
+  const Chain chain{.frequency = {w, w}, .coupling = {k, 0}, .drive = {0, 0}, .damping = 0, .drive_rad_s = 0};
+  std::vector<double> together = {1e-4, 1e-4, 0, 0}, against = {1e-4, -1e-4, 0, 0};
+  swing(chain, 1e-3, 1000, together);
+  swing(chain, 1e-3, 1000, against);
+  CHECK(together[0] == Approx(1e-4 * std::cos(w)).epsilon(1e-6));
+  CHECK(against[1] == Approx(-1e-4 * std::cos(std::sqrt(w * w + 2 * k))).epsilon(1e-6));
+}
+
+TEST_CASE("the classical steps agree with an adaptive method") {
+  const Chain chain = example();
+  std::vector<double> x = start(), y = start();
+  swing(chain, 2.0 / 60, 60, x);
+  namespace odeint = boost::numeric::odeint;
+  odeint::integrate_adaptive(
+      odeint::make_controlled<odeint::runge_kutta_dopri5<std::vector<double>>>(1e-11, 1e-11),
+      [&](const std::vector<double>& s, std::vector<double>& d, double t) { chain.slope(s, d, t); }, y, 0.0, 2.0, 1e-3);
+  for (std::size_t i = 0; i < x.size(); ++i) CHECK(std::abs(x[i] - y[i]) < (i < 4 ? 1e-3 : 1e-2));
+}
+
+TEST_CASE("the gradient of the steps is that of finite differences") {
+  const Chain chain = example();
+  const auto end = [](const Chain& c, std::vector<double> x) {  // an arbitrary function of the end
+    swing(c, 0.03, 40, x);
+    double sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) sum += (1.0 + 0.3 * double(i)) * x[i];
+    return sum;
+  };
+  std::vector<double> g(8);
+  for (std::size_t i = 0; i < 8; ++i) g[i] = 1.0 + 0.3 * double(i);
+  ChainGradient found{std::vector<double>(12)};
+  swing_back(chain, 0.03, 40, start(), g, &found);
+  constexpr double h = 1e-6;
+  for (std::size_t i = 0; i < 8; ++i) {
+    std::vector<double> up = start(), down = start();
+    up[i] += h;
+    down[i] -= h;
+    CHECK(g[i] == Approx((end(chain, up) - end(chain, down)) / (2 * h)).epsilon(1e-6));
+  }
+  for (std::size_t k = 0; k < 12; ++k) {
+    Chain up = chain, down = chain;
+    for (const auto& [one, sign] : {std::pair{&up, 1.0}, std::pair{&down, -1.0}}) {
+      std::vector<double>& part = k < 4 ? one->frequency : k < 8 ? one->coupling : one->drive;
+      part[k % 4] += sign * h;
+    }
+    CHECK(found.values[k] == Approx((end(up, start()) - end(down, start())) / (2 * h)).epsilon(1e-6).margin(1e-7));
+  }
+}
+
+}  // namespace lightloop::pendula
