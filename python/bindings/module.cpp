@@ -17,4 +17,5 @@ PYBIND11_MODULE(_core, m) {
   register_train(m);
   register_runs(m);
   register_analog(m);
+  register_twin(m);
 }

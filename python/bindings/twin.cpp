@@ -1,0 +1,61 @@
+#include "driver/api/twin.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "python/bindings/bindings.hpp"
+
+namespace lightloop::python {
+
+void register_twin(py::module_& m) {
+  py::class_<Twin>(m, "Twin", "A differentiable model of a device, in code units, without noise.")
+      .def(py::init([](const std::string& address, const py::dict& settings) {
+             return registry().twin(address, to_settings(settings));
+           }),
+           py::arg("address"), py::arg("settings") = py::dict())
+      .def_property_readonly("inputs", &Twin::inputs)
+      .def_property_readonly("outputs", &Twin::outputs)
+      .def_property_readonly("parameters", &Twin::parameters)
+      .def(
+          "program",
+          [](Twin& twin, const py::object& theta) {
+            const View<const float> codes = float_rows(theta, twin.parameters(), "theta");
+            py::gil_scoped_release release;
+            twin.program(codes);
+          },
+          py::arg("theta"), "Programme of float32 (1, parameters), in the order of Session.program.")
+      .def(
+          "forward",
+          [](const Twin& twin, const py::object& x) {
+            const View<const float> in = float_rows(x, twin.inputs(), "x");
+            py::array_t<float> y({in.rows(), twin.outputs()});
+            const View<float> out(y.mutable_data(), in.rows(), twin.outputs());
+            {
+              py::gil_scoped_release release;
+              twin.forward(in, out);
+            }
+            return y;
+          },
+          py::arg("x"), "float32 (rows, inputs) -> (rows, outputs).")
+      .def(
+          "vjp",
+          [](const Twin& twin, const py::object& x, const py::object& grad_y) {
+            const View<const float> in = float_rows(x, twin.inputs(), "x");
+            const View<const float> g = float_rows(grad_y, twin.outputs(), "grad_y");
+            if (g.rows() != in.rows())
+              throw ShapeMismatch("grad_y", std::to_string(g.rows()) + " rows", "x has " + std::to_string(in.rows()));
+            py::array_t<float> grad_x({in.rows(), twin.inputs()}), grad_theta({Index{1}, twin.parameters()});
+            std::fill_n(grad_theta.mutable_data(), grad_theta.size(), 0.0f);
+            const View<float> gx(grad_x.mutable_data(), in.rows(), twin.inputs());
+            const View<float> gt(grad_theta.mutable_data(), twin.parameters() > 0 ? 1 : 0, twin.parameters());
+            {
+              py::gil_scoped_release release;
+              twin.vjp(in, g, gx, gt);
+            }
+            return py::make_tuple(grad_x, grad_theta);
+          },
+          py::arg("x"), py::arg("grad_y"),
+          "(dy/dx^T grad_y, dy/dtheta^T grad_y) at x: float32 (rows, inputs) and (1, parameters).");
+}
+
+}  // namespace lightloop::python
