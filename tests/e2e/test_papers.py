@@ -26,7 +26,7 @@ def told(lightloop, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("name", ["measured-optical-network", "mesh-imprecision"])
+@pytest.mark.parametrize("name", ["measured-optical-network", "mesh-imprecision", "analogvnn", "coupled-oscillators"])
 def test_a_paper_without_its_data_says_what_is_missing(lightloop, name):
     for folder in ("", "/nowhere"):
         done = lightloop("reproduce", name, environment={"LIGHTLOOP_DATA": folder})
@@ -49,3 +49,19 @@ def test_mesh_imprecision_costs_accuracy_on_simulated_chips(told):
     means = [sum(row["accuracy"]) / len(row["accuracy"]) for row in rows]
     assert [row["sigma"] for row in rows] == [0, 0.01, 0.02]
     assert means[0] > 75 and means[0] > means[1] > means[2]  # a hundred steps of training; chance is 10
+
+
+@needs("mnist", "train-images-idx3-ubyte.gz")
+def test_analogvnn_learns_through_rounding_and_noise(told):
+    pytest.importorskip("torch")
+    rows = told("analogvnn")[1]
+    assert 80 < rows["digital"]["accuracy"][0] < 95
+    assert 50 < rows["p 16, leakage 0.5"]["accuracy"][0] < rows["digital"]["accuracy"][0]  # chance is 10
+    assert sum(name.startswith("9 layers") for name in rows) == 2
+
+
+@needs("vowels", "pat_vowels.h5")
+def test_pendula_learn_vowels_better_when_training_sees_the_apparatus(told):
+    rows = {row["kind"]: row["accuracy"][0] for row in told("coupled-oscillators")[0]["rows"]}
+    assert rows["in the twin"] > 80  # chance is 14
+    assert rows["aware"] > rows["in the apparatus"] + 5  # 14 measured; 2 is one of the test vowels
