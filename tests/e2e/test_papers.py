@@ -65,3 +65,13 @@ def test_pendula_learn_vowels_better_when_training_sees_the_apparatus(told):
     rows = {row["kind"]: row["accuracy"][0] for row in told("coupled-oscillators")[0]["rows"]}
     assert rows["in the twin"] > 80  # chance is 14
     assert rows["aware"] > rows["in the apparatus"] + 5  # 14 measured; 2 is one of the test vowels
+
+
+def test_tensor_trains_need_a_tenth_of_the_interferometers_and_keep_their_accuracy(told):
+    rows = told("tt-rfnn")[0]["rows"]
+    assert (rows[0]["train"], rows[0]["dense"]) == (4084, 1048576)
+    assert rows[1]["dense"] > 9 * rows[1]["train"]
+    mean = {(row["kind"], row["error"]): sum(row["accuracy"]) / len(row["accuracy"]) for row in rows[2:]}
+    assert mean["dense", None] > 80  # chance is 10
+    assert mean["train", None] > mean["dense", None] - 5  # 1.7 points measured
+    assert mean["train", 0.03] > mean["dense", 0.03] - 5
