@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
-usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [doors]
+usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [aware] [doors]
            [banks] [photons] [trains] [rules] [rules_digits] [session]
            [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER]
 
@@ -9,7 +9,7 @@ mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept),
 that holds mnist/. kernels takes a minute and needs --benchmarks, where bench_core and bench_devices are; readouts takes seconds
 and needs the package (PYTHONPATH=BUILD/python); vcsel takes two minutes and needs --benchmarks with test_sim and bench_sim in it;
 remote takes minutes and needs --build and --data; analog takes a minute and needs --benchmarks with bench_core and
-bench_together in it; banks and trains take seconds and need the package, photons two minutes, the package and --data;
+bench_together in it; banks, trains and aware take seconds and need the package, photons two minutes, the package and --data;
 rules takes hours on one core (it says how many) and keeps finished runs in WORK; rules_digits takes minutes.
 session takes a minute and needs --benchmarks with bench_driver and bench_together in it.
 """
@@ -32,6 +32,7 @@ SECTIONS = {  # script and what it is told
     "vcsel": ("vcsel.py", ["benchmarks"]),
     "analog": ("analog.py", ["benchmarks"]),
     "networks": ("analog_networks.py", ["lightloop", "data"]),
+    "aware": ("aware.py", []),
     "doors": ("doors.py", ["build", "data"]),
     "banks": ("banks.py", []),
     "photons": ("photons.py", ["data"]),

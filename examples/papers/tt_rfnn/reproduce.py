@@ -28,7 +28,7 @@ except ImportError as error:
 
 INPUTS, OUTPUTS, CLASSES = (14, 14), (8, 8), 10  # factors of the two cores
 RANK = 4
-MIXED = 0.1  # relative error of a core that robust training expects: what phases 0.03 rad off amount to, about (assumed)
+MIXED = 0.03 * 56**0.5  # relative error of a core that robust training expects: sqrt(N) sigma, phases 0.03 rad off, 56 channels
 
 
 def interferometers(n, m):
