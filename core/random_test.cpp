@@ -114,3 +114,24 @@ TEST_CASE("normal draws are Box-Muller of their words to float accuracy") {
     REQUIRE(static_cast<double>(z[i + 1]) == Approx(r * std::sin(angle)).margin(2e-6));
   }
 }
+
+TEST_CASE("four million normal draws have mean 0, variance 1, kurtosis 3 and the largest that so many have") {
+  constexpr std::size_t kDraws = 1 << 22;
+  std::vector<float> z(kDraws);
+  Stream(11, 0, Purpose::user).normal(0, 0, z);
+  double mean = 0, square = 0, fourth = 0, largest = 0;
+  for (const float v : z) {
+    const double d = static_cast<double>(v);
+    mean += d / kDraws;
+    square += d * d / kDraws;
+    fourth += d * d * d * d / kDraws;
+    largest = std::max(largest, std::abs(d));
+  }
+  // null: N(0, 1); two-sided, 3.3 standard errors (alpha 1e-3 each), seed 11
+  CHECK(std::abs(mean) < 3.3 / std::sqrt(kDraws));
+  CHECK(square == Approx(1).margin(3.3 * std::sqrt(2.0 / kDraws)));
+  CHECK(fourth == Approx(3).margin(3.3 * std::sqrt(96.0 / kDraws)));
+  // P(max <= t) = erf(t / sqrt 2)^n: 5e-4 below 4.77, 5e-4 above 6.44; a table of 32768 numbers ends near 4.2
+  CHECK(largest > 4.77);
+  CHECK(largest < 6.44);
+}
