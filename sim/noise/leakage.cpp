@@ -75,6 +75,18 @@ void poisson_noise(double s, double precision, const Stream& stream, std::uint64
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::copysign(drawn[i] / per_unit, x[i]);
 }
 
+void binomial_noise(std::int64_t carriers, const Stream& stream, std::uint64_t row, std::span<float> x) {
+  if (carriers < 1) throw OutOfRange("binomial noise: carriers", std::to_string(carriers), "at least 1");
+  for (const float value : x)
+    if (!(std::abs(value) <= 1)) throw OutOfRange("binomial noise: value", std::to_string(value), "-1 to 1");
+  const auto n = static_cast<float>(carriers);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::uint64_t arrived =
+        stream.binomial(row, i, static_cast<std::uint64_t>(carriers), static_cast<double>(std::abs(x[i])));
+    x[i] = std::copysign(static_cast<float>(arrived) / n, x[i]);
+  }
+}
+
 void reduce_precision(double precision, std::span<float> x) {
   const auto p = static_cast<float>(precision);
   for (float& value : x) value = std::copysign(std::ceil(std::abs(value) * p - 0.5f) / p, value);

@@ -24,6 +24,9 @@ double standard_deviation(NoiseLaw law, double scale);
 void add_noise(NoiseLaw law, double scale, const Stream& stream, std::uint64_t row, std::span<float> x);
 /// x becomes sign(x) Poisson(|x| s p) / (s p): variance |x| / (s p). s p >= 1, |x| finite.
 void poisson_noise(double s, double precision, const Stream& stream, std::uint64_t row, std::span<float> x);
+/// x becomes sign(x) Binomial(n, |x|) / n: n carriers that each arrive with probability |x|; variance |x| (1 - |x|) /
+/// n. n >= 1. Throws OutOfRange for |x| > 1.
+void binomial_noise(std::int64_t carriers, const Stream& stream, std::uint64_t row, std::span<float> x);
 
 /// x becomes sign(x) ceil(|x| p - 1/2) / p: the nearest of the levels k / p, halves towards 0; 2 p + 1 levels on [-1,
 /// 1].

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/random.hpp"
 
 namespace lightloop {
 namespace {
@@ -79,6 +80,26 @@ TEST_CASE("the leakage asked for is the leakage drawn; clipping at the ends lowe
   const double scale = scale_for_leakage(NoiseLaw::gaussian, .5, 16);
   const double clamped = flips(true, [&](auto& y) { add_noise(NoiseLaw::gaussian, scale, stream, 0, y); });
   CHECK(clamped == Approx(.5 * (1 - 1.0 / 33)).margin(limit));
+}
+
+TEST_CASE("binomial noise has the variance |x| (1 - |x|) / n, keeps the sign, and knows no more than all carriers") {
+  constexpr std::size_t kDraws = 40000;
+  for (const float at : {-0.8f, 0.3f}) {
+    std::vector<float> x(kDraws, at);
+    binomial_noise(20, Stream(3, 0, Purpose::user), 0, x);
+    double mean = 0, square = 0;
+    for (const float v : x) mean += double(v) / kDraws;
+    for (const float v : x) square += std::pow(double(v) - mean, 2) / kDraws;
+    const double p = std::abs(double(at)), variance = p * (1 - p) / 20;
+    // two-sided, 3.3 standard errors (alpha 1e-3 each), n = 40000, seed 3
+    CHECK(mean == Approx(double(at)).margin(3.3 * std::sqrt(variance / kDraws)));
+    CHECK(square == Approx(variance).epsilon(3.3 * std::sqrt(2.0 / kDraws)));
+  }
+  std::vector<float> ends{0, 1, -1};
+  binomial_noise(7, Stream(3, 0, Purpose::user), 0, ends);
+  CHECK(ends == std::vector<float>{0, 1, -1});
+  std::vector<float> beyond{1.5f};
+  CHECK_THROWS_AS(binomial_noise(7, Stream(3, 0, Purpose::user), 0, beyond), OutOfRange);
 }
 
 TEST_CASE("Poisson noise has the variance |x| / (s p) and keeps the sign") {
