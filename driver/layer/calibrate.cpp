@@ -45,8 +45,7 @@ void Layer::calibrate() {
   Matrix<float> promised(vectors, s.device_rows);
   const Stream signs(static_cast<std::uint64_t>(s.params.integer("seed")), 1, Purpose::calibration);
   // Signs times the range in use: every level of the drive is then exactly known.
-  const auto level =
-      static_cast<float>(s.params.text("noise_management") == "running" ? s.running : s.params.real("input_range"));
+  const auto level = static_cast<float>(s.row_range(s.params.real("input_range")));
   for (Index r = 0; r < vectors; ++r) {
     signs.uniform(static_cast<std::uint64_t>(r), 0, x.row(r));
     for (float& value : x.row(r)) value = value < 0.5f ? -level : level;

@@ -9,7 +9,7 @@
 namespace lightloop {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 1;
+constexpr std::uint8_t kSnapshotVersion = 2;  // 1 had no updates
 
 void check_batch(const char* what, View<const float> x, Index in, View<float> y, Index out) {
   if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
@@ -68,12 +68,16 @@ void Layer::program(View<const float> w) {
   FrameBuffer codes(*info.program, 1);
   encode_weights(s, w, codes);
   s.programmed = false;
+  const ParamSet& device = s.session.settings();
+  if (device.has("program.mode") && device.text("program.mode") != "weights")
+    s.session.configure({{"program.mode", std::string("weights")}});
   s.session.program(std::as_const(codes).frames());
-  s.report.device_s += info.cost.program_s;
-  s.report.device_j += info.cost.program_j;
-  ++s.report.programs;
-  s.report.program_s += info.cost.program_s;
-  s.report.energy.add_program(info.cost);
+  s.count_program();
+  if (s.params.text("backward") == "twin") {
+    s.theta.resize(1, info.program->size());
+    for (Index i = 0; i < s.theta.size(); ++i) s.theta.data()[i] = static_cast<float>(codes.frames().at(0, i));
+    if (s.twin) s.twin->program(s.theta);
+  }
   s.forget_calibration();
   s.programmed = true;
 }
@@ -83,24 +87,14 @@ void Layer::forward(View<const float> x, View<float> y) {
   check_batch("forward()", x, s.n_in, y, s.n_out);
   s.check_programmed();
   if (!s.range_known && !s.calibration.done) calibrate();
-  const auto rows = static_cast<std::size_t>(s.device_rows);
-  std::vector<float> zero(rows), gain(rows);
-  for (std::size_t i = 0; i < rows; ++i) {
-    zero[i] = static_cast<float>(s.mid_out + s.offset[i] / s.range * s.mid_out);
-    gain[i] = static_cast<float>(s.range / s.mid_out / s.gain[i]);
-  }
-  for (std::size_t i = 0; i < s.scale.size(); ++i) {
-    const RowPair pair = rows_of(s.weights, s.n_out, static_cast<Index>(i));
-    gain[static_cast<std::size_t>(pair.plus)] *= static_cast<float>(s.scale[i]);
-    if (s.weights == Weights::differential)
-      gain[static_cast<std::size_t>(pair.minus)] *= static_cast<float>(s.scale[i]);
-  }
+  std::vector<float> zero, gain;
+  s.decoding(zero, gain);
   if (s.weights == Weights::one) {
     s.pass(x, Pass::forward, [&](const Answer& answer) { decode(answer, zero, gain, y.row(answer.row)); });
     return;
   }
   s.pass(x, Pass::forward, [&](const Answer& answer) {
-    std::vector<float> z(rows);
+    std::vector<float> z(zero.size());
     decode(answer, zero, gain, z);
     for (Index i = 0; i < s.n_out; ++i) {
       const RowPair pair = rows_of(s.weights, s.n_out, i);
@@ -154,13 +148,15 @@ std::vector<std::byte> Layer::snapshot() const {
   bytes.put(s.calibration.residual);
   bytes.put_all(std::span<const double>(s.gain));
   bytes.put_all(std::span<const double>(s.offset));
+  bytes.put(s.updates);
   return bytes.take();
 }
 
 void Layer::restore(const std::vector<std::byte>& state) {
   LayerState& s = *state_;
   ByteReader bytes(state, "layer snapshot");
-  if (bytes.get<std::uint8_t>() != kSnapshotVersion) bytes.refuse("another version");
+  const auto version = bytes.get<std::uint8_t>();
+  if (version != kSnapshotVersion && version != 1) bytes.refuse("another version");
   const auto running = bytes.get<double>();
   LayerCalibration calibration;
   calibration.done = bytes.get<bool>();
@@ -169,7 +165,9 @@ void Layer::restore(const std::vector<std::byte>& state) {
   std::vector<double> gain(s.gain.size()), offset(s.offset.size());
   bytes.get_all(std::span<double>(gain));
   bytes.get_all(std::span<double>(offset));
+  const auto updates = version == 1 ? std::uint64_t{0} : bytes.get<std::uint64_t>();
   bytes.done();
+  s.updates = updates;
   s.running = running;
   s.calibration = calibration;
   s.gain = std::move(gain);

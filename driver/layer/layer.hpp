@@ -14,6 +14,7 @@
 #include "core/param.hpp"
 #include "driver/api/energy.hpp"
 #include "driver/api/session.hpp"
+#include "driver/api/twin.hpp"
 
 namespace lightloop {
 
@@ -88,10 +89,29 @@ class Layer {
   /// x (rows, n_in) -> y (rows, n_out). Throws ShapeMismatch; InvalidParameter for a value that is not finite; Error
   /// before the first program(). Nothing has been shown when it throws one of these.
   void forward(View<const float> x, View<float> y);
-  /// x (rows, n_out) -> y = x W (rows, n_in), where the device can be used backwards. Throws as forward(), and
-  /// Unsupported.
+  /// x (rows, n_out) -> y = x W (rows, n_in), where the device can be used backwards. Every row takes the full drive,
+  /// whatever the input range. Throws as forward(), and Unsupported.
   void transposed(View<const float> x, View<float> y);
   const LayerReport& report() const;
+
+  /// grad_x = (dy/dx)^T grad_y at x, rounding passed straight through, by the way that layer.backward names: the
+  /// programmed weights in memory, the device's twin at the drive that x makes, or the device itself (transposed()).
+  /// Inputs beyond a fixed, running or learned range get 0; the range counts as constant. Throws ShapeMismatch,
+  /// Unsupported where the way is not there.
+  void backward(View<const float> x, View<const float> grad_y, View<float> grad_x);
+  /// The twin of the layer's device, for layer.backward = twin; every program() reaches it. Throws ShapeMismatch.
+  void set_twin(std::unique_ptr<Twin> twin);
+  /// d/d(input range) of sum(y grad_y), summed over rows: sign(x) for clipped inputs, the rounding error in units of
+  /// the range for others (Esser et al., ICLR 2020), through the programmed weights. Throws Unsupported for abs_max.
+  double range_gradient(View<const float> x, View<const float> grad_y) const;
+  /// The input at full drive where noise_management is learned. Throws OutOfRange, Unsupported.
+  void set_input_range(double range);
+  double input_range() const;
+  /// Adds dw (n_out, n_in) to the weights in the device by pulses of its "pulse.step", whole numbers of them that are
+  /// right on average; programmed() goes on as if all cells were nominal. Calibration and scale stay.
+  /// Randomness: Stream(layer.seed, 2, calibration), row = update * n_out + output, column = input. Throws
+  /// ShapeMismatch, Unsupported for a device without pulses, OutOfRange for more than the whole range.
+  void update(View<const float> dw);
 
   /// Calibration and running range, to be restored after the same weights were programmed. Throws InvalidParameter for
   /// bytes of another layer.

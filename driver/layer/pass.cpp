@@ -15,7 +15,7 @@ constexpr int kRepeatShift = 48;       // frame ids of repeats: the number of th
 
 }  // namespace
 
-void LayerState::find_ranges(View<const float> x) {
+void LayerState::find_ranges(View<const float> x, Pass direction) {
   const auto rows = static_cast<std::size_t>(x.rows());
   largest.resize(rows);
   alpha.resize(rows);
@@ -23,13 +23,17 @@ void LayerState::find_ranges(View<const float> x) {
   for (std::size_t r = 0; r < rows; ++r)
     if (!std::isfinite(largest[r]))
       throw InvalidParameter("layer: input row " + std::to_string(r), "not finite", "finite numbers");
+  if (direction == Pass::transposed) {
+    std::ranges::copy(largest, alpha.begin());
+    return;
+  }
   const std::string& kind = params.text("noise_management");
   const double memory = params.real("memory");
   double mean = running;
   for (std::size_t r = 0; r < rows; ++r) {
     const auto size = static_cast<double>(largest[r]);
     if (kind == "running") mean = memory * mean + (1 - memory) * size;
-    alpha[r] = kind == "abs_max" ? size : kind == "fixed" ? params.real("input_range") : mean;
+    alpha[r] = kind == "running" ? mean : row_range(size);
   }
   running = mean;
 }
@@ -49,7 +53,7 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
   const Index width_in = (forward ? info.input : info.output).size();
   const Index width_out = (forward ? info.output : info.input).size();
   const double running_before = running;
-  find_ranges(x);
+  find_ranges(x, direction);
   in.resize(info.input.bytes(), width_in, x.rows());
   out.resize(info.output.bytes(), width_out, x.rows());
   const Frames codes = in.frames();

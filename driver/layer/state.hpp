@@ -52,7 +52,10 @@ struct LayerState {
 
   std::vector<double> gain, offset;  ///< per device row: z = gain * promised + offset
   LayerCalibration calibration;
-  double running = 0;
+  double running = 0;         ///< input range: running or learned
+  std::uint64_t updates = 0;  ///< in pulses
+  std::unique_ptr<Twin> twin;
+  Matrix<float> theta;  ///< (1, codes) of the programme
   LayerReport report;
 
   FrameBuffer in, out, again_in, again_out;
@@ -65,9 +68,16 @@ struct LayerState {
   double device_unit(double code) const { return range * (code - mid_out) / mid_out; }
   void forget_calibration();
   void check_programmed() const;
+  /// Input at full drive of a row whose largest size is given.
+  double row_range(double largest_x) const;
+  /// y = factor unit_i (code_i - zero_i) for every device row, the scale of the output in `unit` (not that of the
+  /// offset scheme's reference).
+  void decoding(std::vector<float>& zero, std::vector<float>& unit) const;
+  void count_program();
+  void through_twin(View<const float> x, View<const float> grad_y, View<float> grad_x) const;
 
  private:
-  void find_ranges(View<const float> x);
+  void find_ranges(View<const float> x, Pass direction);
   void run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index count, Pass direction);
   void repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink, std::uint64_t base);
 };

@@ -109,6 +109,12 @@ std::shared_ptr<TileDevice> TileDevices::open(Index n_in, Index n_out, const Set
   return opened_.back();
 }
 
+std::unique_ptr<Twin> TileDevices::twin(const TileDevice& device) const {
+  DeviceAddress address = parse_address(device.session->address());
+  std::erase_if(address.settings, [](const auto& one) { return one.first.starts_with("session."); });
+  return registry_.twin(to_string(address), device.session->settings().all());
+}
+
 std::vector<std::byte> TileDevices::snapshot() const {
   ByteWriter bytes;
   bytes.put(static_cast<std::uint64_t>(opened_.size()));

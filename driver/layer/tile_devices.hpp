@@ -37,6 +37,8 @@ class TileDevices {
   Index most_outputs() const { return most_out_; }
   /// A device for a part (n_in -> n_out) that fits; `extra` is laid over its settings.
   std::shared_ptr<TileDevice> open(Index n_in, Index n_out, const Settings& extra = {});
+  /// The twin of an opened device. Throws Unsupported where it has none.
+  std::unique_ptr<Twin> twin(const TileDevice& device) const;
   const std::vector<std::shared_ptr<TileDevice>>& opened() const { return opened_; }
 
   /// All opened devices' sessions; restore() after as many were opened again in the same way. Throws InvalidParameter.

@@ -55,6 +55,7 @@ TiledLayer::TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Sett
       tile->n_out = std::min(high, n_out - out);
       tile->device = devices.open(tile->n_in, tile->n_out, extra);
       tile->layer = std::make_unique<Layer>(*tile->device->session, tile->n_in, tile->n_out, layer);
+      if (tile->layer->settings().text("backward") == "twin") tile->layer->set_twin(devices.twin(*tile->device));
       tiles_.push_back(std::move(tile));
     }
 }
@@ -149,6 +150,60 @@ void TiledLayer::transposed(View<const float> x, View<float> y) {
     for (Index r = 0; r < x.rows(); ++r)
       for (Index j = 0; j < tile->n_in; ++j) to(r, j) += part_(r, j);
   }
+}
+
+void TiledLayer::backward(View<const float> x, View<const float> grad_y, View<float> grad_x) {
+  check("backward()", grad_y, n_out_, grad_x, n_in_);
+  check("backward()", x, n_in_, grad_x, n_in_);
+  check_programmed();
+  const bool shown = settings().text("backward") == "device";
+  for (const auto& tile : tiles_) {
+    const View<float> to = grad_x.cols(tile->first_in, tile->n_in);
+    const View<const float> from = grad_y.cols(tile->first_out, tile->n_out);
+    const View<const float> at = x.cols(tile->first_in, tile->n_in);
+    Layer& layer = shown || tile->stale ? ready(*tile) : *tile->layer;
+    if (tile->first_out == 0) {
+      layer.backward(at, from, to);
+      continue;
+    }
+    part_.resize(x.rows(), tile->n_in);
+    layer.backward(at, from, part_);
+    for (Index r = 0; r < x.rows(); ++r)
+      for (Index j = 0; j < tile->n_in; ++j) to(r, j) += part_(r, j);
+  }
+}
+
+double TiledLayer::range_gradient(View<const float> x, View<const float> grad_y) {
+  if (x.cols() != n_in_ || grad_y.cols() != n_out_ || x.rows() != grad_y.rows())
+    throw ShapeMismatch("layer: range_gradient()",
+                        std::to_string(x.rows()) + " x " + std::to_string(x.cols()) + " and " +
+                            std::to_string(grad_y.rows()) + " x " + std::to_string(grad_y.cols()),
+                        "rows x " + std::to_string(n_in_) + " and rows x " + std::to_string(n_out_));
+  check_programmed();
+  double sum = 0;
+  for (const auto& tile : tiles_) {
+    Layer& layer = tile->stale ? ready(*tile) : *tile->layer;
+    sum += layer.range_gradient(x.cols(tile->first_in, tile->n_in), grad_y.cols(tile->first_out, tile->n_out));
+  }
+  return sum;
+}
+
+void TiledLayer::set_input_range(double range) {
+  for (const auto& tile : tiles_) tile->layer->set_input_range(range);
+}
+
+const Layer& TiledLayer::front() const { return *tiles_.front()->layer; }
+
+void TiledLayer::update(View<const float> dw) {
+  if (shared_)
+    throw Unsupported("layer: update in pulses", "one device that is written anew for every tile",
+                      "devices that keep their weights", "Give layer.devices=each, and a layer for each device.");
+  if (dw.rows() != n_out_ || dw.cols() != n_in_)
+    throw ShapeMismatch("layer: update", std::to_string(dw.rows()) + " x " + std::to_string(dw.cols()),
+                        std::to_string(n_out_) + " x " + std::to_string(n_in_) + " (outputs x inputs)");
+  check_programmed();
+  for (const auto& tile : tiles_)
+    tile->layer->update(dw.rows(tile->first_out, tile->n_out).cols(tile->first_in, tile->n_in));
 }
 
 LayerReport TiledLayer::report() const {

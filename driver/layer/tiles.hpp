@@ -34,6 +34,14 @@ class TiledLayer {
   void calibrate();
   void forward(View<const float> x, View<float> y);
   void transposed(View<const float> x, View<float> y);
+  /// As those of Layer; twins of layer.backward = twin are opened with the devices. update() throws Unsupported where
+  /// tiles share a device, because it is written anew for each.
+  void backward(View<const float> x, View<const float> grad_y, View<float> grad_x);
+  double range_gradient(View<const float> x, View<const float> grad_y);
+  void set_input_range(double range);
+  double input_range() const { return front().input_range(); }
+  void update(View<const float> dw);
+  const ParamSet& settings() const { return front().settings(); }
   LayerReport report() const;  ///< of all tiles
   /// Frames, seconds and joules of writing the weights once and showing so many rows, without repeats.
   LayerReport expected(Index rows) const;
@@ -47,6 +55,7 @@ class TiledLayer {
   /// The tile's layer, its weights in the device.
   Layer& ready(Tile& tile);
   void check_programmed() const;
+  const Layer& front() const;
 
   Index n_in_, n_out_;
   bool shared_ = false;

@@ -1,0 +1,177 @@
+// The way back through layers on simulated devices, and weights that live in pulsed cells.
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "core/linalg.hpp"
+#include "core/random.hpp"
+#include "devices/catalogue.hpp"
+#include "driver/layer/tiles.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+const Registry& registry() {
+  static const Registry all = [] {
+    Registry r;
+    add_devices(r);
+    return r;
+  }();
+  return all;
+}
+
+Matrix<float> normal(Index rows, Index cols, std::uint64_t seed, float scale = 1) {
+  Matrix<float> m(rows, cols);
+  const Stream stream(seed, 0, Purpose::user);
+  for (Index r = 0; r < rows; ++r) stream.normal(static_cast<std::uint64_t>(r), 0, m.row(r));
+  for (float& v : m.flat()) v *= scale;
+  return m;
+}
+
+double distance(const Matrix<float>& a, const Matrix<float>& b) {
+  double off = 0, size = 0;
+  for (std::size_t i = 0; i < a.flat().size(); ++i) {
+    off += std::pow(double(a.flat()[i]) - double(b.flat()[i]), 2);
+    size += std::pow(double(b.flat()[i]), 2);
+  }
+  return std::sqrt(off / size);
+}
+
+struct Opened {
+  TileDevices devices;
+  TiledLayer layer;
+  Opened(const std::string& device, const Matrix<float>& w, const Settings& settings)
+      : devices(registry(), device, {}, settings, w.cols(), w.rows()), layer(devices, w.cols(), w.rows(), settings) {
+    layer.program(w);
+    layer.calibrate();
+  }
+  Matrix<float> backward(const Matrix<float>& x, const Matrix<float>& g) {
+    Matrix<float> out(x.rows(), x.cols());
+    layer.backward(x, g, out);
+    return out;
+  }
+};
+
+Settings way(const char* name) { return {{"backward", std::string(name)}}; }
+
+/// (dy/dx)^T g by differences of the device's own answers; steps far above the converters' rounding.
+Matrix<float> measured(TiledLayer& layer, const Matrix<float>& x, const Matrix<float>& g) {
+  Matrix<float> slopes(x.rows(), x.cols()), up(x.rows(), layer.outputs()), down(up);
+  const float h = 0.25f;
+  for (Index j = 0; j < x.cols(); ++j) {
+    Matrix<float> moved = x;
+    for (Index r = 0; r < x.rows(); ++r) moved(r, j) = x(r, j) + h;
+    layer.forward(moved, up);
+    for (Index r = 0; r < x.rows(); ++r) moved(r, j) = x(r, j) - h;
+    layer.forward(moved, down);
+    for (Index r = 0; r < x.rows(); ++r) {
+      double sum = 0;
+      for (Index i = 0; i < layer.outputs(); ++i) sum += double(g(r, i)) * (double(up(r, i)) - double(down(r, i)));
+      slopes(r, j) = float(sum / (2 * double(h)));
+    }
+  }
+  return slopes;
+}
+
+}  // namespace
+
+TEST_CASE("gradients through twin, device and memory are those of the product on every ideal technology") {
+  const Matrix<float> w = normal(10, 14, 1, 0.3f), x = normal(6, 14, 2), g = normal(6, 10, 3);
+  Matrix<float> expected(6, 14);
+  gemm(Transpose::no, Transpose::no, 1.0f, g, w, 0.0f, expected);
+  for (const std::string device :
+       {"sim:crossbar,preset=ideal,adc.bits=14,dac.bits=12,weight.bits=12",
+        "sim:mzi_mesh,splitter_error=0,phase_error=0,crosstalk=0,loss=0,vacuum_noise=false,output_noise=0,adc.bits=14,"
+        "dac.bits=12,phase.bits=16",
+        "sim:tt_rfnn,preset=ideal,adc.bits=14,dac.bits=12,tt.cores=2,tt.rank=16"})
+    for (const char* name : {"weights", "twin", "device"}) {
+      Opened one(device, w, way(name));
+      INFO(device << ", " << name);
+      CHECK(distance(one.backward(x, g), expected) < 6e-3);
+    }
+  for (const char* cells : {"differential", "offset"}) {
+    Settings settings = way("twin");
+    settings["cells"] = std::string(cells);
+    Opened pairs("sim:crossbar,preset=ideal,adc.bits=14,weight.bits=12", w, settings);
+    INFO(cells);
+    CHECK(distance(pairs.backward(x, g), expected) < 6e-3);
+  }
+  Opened tiles("sim:crossbar,preset=ideal,adc.bits=14,weight.bits=12,input.size=5,output.size=4", w, way("twin"));
+  CHECK(tiles.layer.tiles() == 9);
+  CHECK(distance(tiles.backward(x, g), expected) < 6e-3);
+}
+
+TEST_CASE("where the device is not the matrix that was asked for, its twin knows the slopes and the weights do not") {
+  // A triangle of lossy interferometers: paths of different lengths, so what arrives is not W times a number.
+  const std::string device =
+      "sim:mzi_mesh,mesh.layout=reck,splitter_error=0,phase_error=0,crosstalk=0,loss=0.2,vacuum_noise=false,"
+      "output_noise=0,adc.bits=16,adc.range=1,dac.bits=14,phase.bits=16,correction=none";
+  const Matrix<float> w = normal(8, 8, 4), x = normal(4, 8, 5), g = normal(4, 8, 6);
+  Settings fixed = way("twin");
+  fixed["noise_management"] = std::string("fixed");
+  fixed["input_range"] = 4.0;
+  Opened twin(device, w, fixed);
+  const Matrix<float> slopes = measured(twin.layer, x, g);
+  fixed["backward"] = std::string("weights");
+  Opened memory(device, w, fixed);
+  fixed["backward"] = std::string("device");
+  Opened light(device, w, fixed);
+  CHECK(distance(twin.backward(x, g), slopes) < 0.01);
+  CHECK(distance(light.backward(x, g), slopes) < 0.01);
+  CHECK(distance(memory.backward(x, g), slopes) > 0.2);
+}
+
+TEST_CASE("the gradient of a learned range is that of clipping and rounding, by differences") {
+  const Matrix<float> w = normal(7, 9, 1, 0.3f), x = normal(50, 9, 2), g = normal(50, 7, 3);
+  Opened one("sim:crossbar,preset=ideal,adc.bits=16,dac.bits=4,weight.bits=16", w,
+             {{"noise_management", std::string("learned")}, {"input_range", 1.2}});
+  CHECK(one.layer.input_range() == 1.2);
+  Matrix<float> below(50, 9);
+  gemm(Transpose::no, Transpose::no, 1.0f, g, w, 0.0f, below);
+  double expected = 0;
+  for (std::size_t i = 0; i < below.flat().size(); ++i) {
+    const double v = double(x.flat()[i]), c = std::clamp(v / 1.2, -1.0, 1.0), rounding = std::rint(c * 7) / 7 - c;
+    const auto y = [&](double r) { return r * (std::clamp(v / r, -1.0, 1.0) + rounding); };
+    expected += double(below.flat()[i]) * (y(1.2 + 1e-6) - y(1.2 - 1e-6)) / 2e-6;
+  }
+  CHECK(one.layer.range_gradient(x, g) == Approx(expected).epsilon(2e-3));
+  const Matrix<float> back = one.backward(x, g);
+  for (std::size_t i = 0; i < back.flat().size(); ++i)
+    CHECK((std::abs(x.flat()[i]) > 1.2f) == (back.flat()[i] == 0.0f));
+  one.layer.set_input_range(2);
+  CHECK(one.layer.input_range() == 2);
+  CHECK_THROWS_AS(one.layer.set_input_range(0), OutOfRange);
+  Opened plain("sim:crossbar", w, {});
+  CHECK_THROWS_AS(plain.layer.set_input_range(1), Unsupported);
+  CHECK_THROWS_AS(plain.layer.range_gradient(x, g), Unsupported);
+}
+
+TEST_CASE("updates move pulsed cells from where they are, by whole pulses that are right on average") {
+  const Settings limit{{"weight_limit", 1.0}};
+  const Matrix<float> w(20, 30);
+  Matrix<float> dw(20, 30);
+  for (float& v : dw.flat()) v = 0.0123f;
+  const std::string cells =
+      "sim:crossbar,cell.kind=constant_step,pulse.step=0.002,pulse.step_spread=0,pulse.asymmetry_spread=0,"
+      "pulse.bound_spread=0,pulse.cycle_noise=0,read_noise=0,output_noise=0,adc.bits=16,adc.range=2,dac.bits=12";
+  TileDevices devices(registry(), cells, {}, limit, 30, 20);
+  TiledLayer layer(devices, 30, 20, limit);
+  layer.program(w);
+  for (int i = 0; i < 10; ++i) layer.update(dw);
+  Matrix<float> x(30, 30), y(30, 20);
+  for (Index i = 0; i < 30; ++i) x(i, i) = 1;
+  layer.forward(x, y);
+  double mean = 0;
+  for (const float v : y.flat()) mean += double(v) / 600;
+  // 6.15 pulses of 0.002: 10 x 600 roundings with variance 0.15 x 0.85 of a pulse, 3.3 standard errors, seed 0
+  CHECK(mean == Approx(0.123).margin(3.3 * 0.002 * std::sqrt(10 * 0.1275 / 600) + 1e-4));
+  CHECK(layer.report().programs == 11);
+  layer.update(normal(20, 30, 8, 0.1f));  // up to 170 pulses: two programmes of 127
+  CHECK(layer.report().programs == 13);
+  for (float& v : dw.flat()) v = 2.5f;
+  CHECK_THROWS_AS(layer.update(dw), OutOfRange);
+  TileDevices written(registry(), "sim:mzi_mesh", {}, {}, 8, 8);
+  TiledLayer mesh(written, 8, 8);
+  mesh.program(normal(8, 8, 1));
+  CHECK_THROWS_AS(mesh.update(Matrix<float>(8, 8)), Unsupported);
+}
