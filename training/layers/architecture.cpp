@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/param.hpp"
 #include "training/layers/architecture_words.hpp"
+#include "training/layers/quantised.hpp"
 
 namespace lightloop {
 namespace {
@@ -14,6 +15,29 @@ Window sliding(LayerWords& words, Window window, Index stride, bool padded) {
   window.stride = words.named("stride", stride);
   if (padded) window.padding = words.named("pad", window.height / 2);
   return window;
+}
+
+constexpr Index kPeriods = 20;  // BiPer's angular frequency (Vargas et al., CVPR 2024)
+
+LayerPointer binary_dense(const Shape& in, LayerWords& w, BinaryWeights law) {
+  const Index outputs = w.integer("the number of outputs");
+  const bool periodic = law == BinaryWeights::periodic;
+  const Index frequency = periodic ? w.named("frequency", kPeriods) : 0;
+  const std::string text = (periodic ? "biper_dense " : "binary_dense ") + std::to_string(outputs) +
+                           (periodic ? " frequency=" + std::to_string(frequency) : "");
+  return binary_weights(dense(in, outputs), outputs, in.back(), text, law, static_cast<double>(frequency));
+}
+
+LayerPointer binary_conv(const Shape& in, LayerWords& w, BinaryWeights law) {
+  const Index outputs = w.integer("the number of output channels");
+  const Window window = sliding(w, w.window(), 1, true);
+  const bool periodic = law == BinaryWeights::periodic;
+  const Index frequency = periodic ? w.named("frequency", kPeriods) : 0;
+  LayerPointer inner = convolution(in, outputs, window, 1, false);
+  const std::string text = (periodic ? "biper_" : "binary_") + inner->text().substr(0, inner->text().rfind(" bias=")) +
+                           (periodic ? " frequency=" + std::to_string(frequency) : "");
+  const Index fan_in = inner->parameters() / outputs;
+  return binary_weights(std::move(inner), outputs, fan_in, text, law, static_cast<double>(frequency));
 }
 
 struct Named {
@@ -51,6 +75,17 @@ constexpr Named kLayers[] = {
     {"flatten", [](const Shape& in, LayerWords&) { return flatten(in); }},
     {"last_token", [](const Shape& in, LayerWords&) { return last_token(in); }},
     {"gelu", [](const Shape& in, LayerWords& w) { return gelu(in, w.word("exact")); }},
+    {"sign", [](const Shape& in, LayerWords&) { return sign_layer(in); }},
+    {"binarise", [](const Shape& in, LayerWords&) { return binarise(in); }},
+    {"biper", [](const Shape& in,
+                 LayerWords& w) { return periodic_sign(in, static_cast<double>(w.named("frequency", kPeriods))); }},
+    {"quantise", [](const Shape& in, LayerWords& w) { return quantise(in, w.integer("the number of bits")); }},
+    {"stochastic", [](const Shape& in,
+                      LayerWords& w) { return stochastic(in, w.word("smooth") ? Neuron::smooth : Neuron::straight); }},
+    {"binary_dense", [](const Shape& in, LayerWords& w) { return binary_dense(in, w, BinaryWeights::scaled_sign); }},
+    {"binary_conv", [](const Shape& in, LayerWords& w) { return binary_conv(in, w, BinaryWeights::scaled_sign); }},
+    {"biper_dense", [](const Shape& in, LayerWords& w) { return binary_dense(in, w, BinaryWeights::periodic); }},
+    {"biper_conv", [](const Shape& in, LayerWords& w) { return binary_conv(in, w, BinaryWeights::periodic); }},
     {"embedding",
      [](const Shape& in, LayerWords& w) {
        const Index vocabulary = w.integer("the size of the vocabulary");

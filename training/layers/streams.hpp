@@ -6,5 +6,6 @@
 namespace lightloop {
 
 inline constexpr auto kDropout = static_cast<Purpose>(220);  ///< read: what is dropped; row = number of the sample
+inline constexpr auto kFiring = static_cast<Purpose>(221);   ///< read: which neurons fire; row = number of the sample
 
 }  // namespace lightloop
