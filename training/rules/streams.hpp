@@ -11,5 +11,6 @@ inline constexpr auto kRulePerturbation = static_cast<Purpose>(201);  ///< read:
 inline constexpr auto kRuleNegative = static_cast<Purpose>(202);      ///< read: wrong labels of negative data
 inline constexpr auto kRuleNoise = static_cast<Purpose>(203);         ///< read: dropout masks, noise of denoising
 inline constexpr auto kRuleFixed = static_cast<Purpose>(204);         ///< fabrication: fixed maps, bases and targets
+inline constexpr auto kRuleFiring = static_cast<Purpose>(205);        ///< read: which neurons fire; row = sample
 
 }  // namespace lightloop

@@ -1,0 +1,118 @@
+// REINFORCE: hidden neurons fire at random and learn from the loss alone.
+#include <algorithm>
+#include <cmath>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "training/elementwise.hpp"
+#include "training/rules/gradient.hpp"
+#include "training/rules/streams.hpp"
+#include "training/rules/whole_batch.hpp"
+
+namespace lightloop {
+namespace {
+
+/// The loss of one sample from its error: softmax - y, or a - y of the squared loss.
+double loss_of(Loss loss, std::span<const float> error, std::uint8_t label) {
+  if (loss == Loss::cross_entropy) return -std::log(std::max(1.0 + static_cast<double>(error[label]), 1e-12));
+  double sum = 0;
+  for (const float e : error) sum += 0.5 * static_cast<double>(e) * static_cast<double>(e);
+  return sum;
+}
+
+class Reinforce : public WholeBatch {
+ public:
+  Reinforce(RuleInfo info, const RuleContext& context)
+      : WholeBatch(std::move(info)), memory_(context.params.real("memory")), seed_(context.seed) {
+    const Activation f = context.net.hidden_activation();
+    if (context.net.hidden_layers() > 0 && f != Activation::tanh && f != Activation::sigmoid)
+      throw Unsupported("rule reinforce", "train.activation = " + to_string(f),
+                        "tanh (neurons of -1 and 1) or sigmoid (0 and 1): the mean of a neuron that fires");
+  }
+
+  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
+    const Matrix<float>& x = batch.activations.h[0];
+    const auto hidden = static_cast<std::size_t>(net.hidden_layers());
+    begin(x.rows(), 0);
+    mean_.resize(hidden);
+    fired_.resize(hidden);
+    const auto below = [&](std::size_t l) -> const Matrix<float>& { return l == 0 ? x : fired_[l - 1]; };
+    for (std::size_t l = 0; l < hidden; ++l) {
+      layer_forward(net, static_cast<Index>(l), below(l), mean_[l]);
+      fire(net.hidden_activation(), l, batch.first_sample);
+    }
+    layer_forward(net, net.hidden_layers(), below(hidden), logits_);
+    error_.resize(logits_.rows(), logits_.cols());
+    loss_ = output_error(batch.loss, logits_, batch.labels, error_);
+    const double mean = loss_ / static_cast<double>(x.rows()), baseline = known_ ? baseline_ : mean;
+    baseline_ = known_ ? memory_ * baseline_ + (1 - memory_) * mean : mean;
+    known_ = true;
+    for (std::size_t l = 0; l < hidden; ++l) {  // delta = (L - b) (h - mean), in place of the mean
+      Matrix<float>& delta = mean_[l];
+      for (Index r = 0; r < delta.rows(); ++r) {
+        const auto told = static_cast<float>(
+            loss_of(batch.loss, error_.row(r), batch.labels[static_cast<std::size_t>(r)]) - baseline);
+        for (Index i = 0; i < delta.cols(); ++i) delta(r, i) = told * (fired_[l](r, i) - delta(r, i));
+      }
+      layer_gradient(net, static_cast<Index>(l), delta, below(l), x.rows(), gradient);
+    }
+    layer_gradient(net, net.hidden_layers(), error_, below(hidden), x.rows(), gradient);
+    touched_ = declared(net, x.rows());
+  }
+  View<const float> teaching_signal(Index layer) const override { return mean_[static_cast<std::size_t>(layer)]; }
+  StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
+
+  std::vector<std::byte> snapshot() const override {
+    ByteWriter bytes;
+    bytes.put(known_);
+    bytes.put(baseline_);
+    return bytes.take();
+  }
+  void restore(const std::vector<std::byte>& state) override {
+    ByteReader bytes(state, "reinforce snapshot");
+    known_ = bytes.get<bool>();
+    baseline_ = bytes.get<double>();
+    bytes.done();
+  }
+
+ private:
+  void fire(Activation f, std::size_t layer, std::uint64_t first_sample) {
+    const Matrix<float>& mean = mean_[layer];
+    Matrix<float>& out = fired_[layer];
+    out.resize(mean.rows(), mean.cols());
+    const Stream stream(seed_, layer, kRuleFiring);
+    const bool two_sided = f == Activation::tanh;
+    for_rows(out.rows(), out.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        stream.uniform(first_sample + static_cast<std::uint64_t>(r), 0, out.row(r));
+        for (Index i = 0; i < out.cols(); ++i)
+          out(r, i) =
+              two_sided ? (2 * out(r, i) - 1 < mean(r, i) ? 1.0f : -1.0f) : (out(r, i) < mean(r, i) ? 1.0f : 0.0f);
+      }
+    });
+  }
+
+  double memory_, baseline_ = 0;
+  bool known_ = false;
+  std::uint64_t seed_;
+  std::vector<Matrix<float>> mean_, fired_;
+  Matrix<float> logits_, error_;
+};
+
+}  // namespace
+
+RuleModel reinforce_rule() {
+  const RuleInfo info{
+      .name = "reinforce",
+      .summary = "hidden neurons fire at random, are told the loss, and become likelier where it was lower than usual",
+      .equation =
+          "h_l = two values with mean f(a_l); delta_l = (L - b) (h_l - f(a_l)); delta_L = e; dW_l = delta_l h_{l-1}^T",
+      .needs = Needs::forward_only,
+      .cost = "one forward pass",
+      .source = "Williams, Mach. Learn. 8, 229 (1992)",
+      .params = {{"memory", "1", 0.9, 0, 0.999999, "of the baseline b, a running mean of the loss"}},
+      .own_forward = true};
+  return {info, [info](const RuleContext& context) { return std::make_unique<Reinforce>(info, context); }};
+}
+
+}  // namespace lightloop
