@@ -134,6 +134,95 @@ TEST_CASE("frames of a measured feedback matrix and those of the layers are coun
   CHECK(run(whole).device_frames == resumed.device_frames);
 }
 
+TEST_CASE("signals go back through twins and through the devices themselves, where the rule sends any") {
+  const TrainSettings fixed{{"layer.noise_management", std::string("learned")}};
+  const auto with = [&](const char* way, const char* device) {
+    TrainSettings s = fixed;
+    s["layer.backward"] = std::string(way);
+    s["train.layers"] = std::string(device);
+    return run(s);
+  };
+  const char* lossy = "sim:mzi_mesh,mesh.layout=reck,loss=0.05,correction=none";
+  const TrainResult weights = with("weights", lossy), twin = with("twin", lossy), device = with("device", lossy);
+  for (const TrainResult* one : {&weights, &twin, &device}) CHECK(one->test_accuracy > 0.9);
+  CHECK(twin.weights_sha256 != weights.weights_sha256);
+  CHECK(device.weights_sha256 != twin.weights_sha256);
+  CHECK(device.device_frames > twin.device_frames);  // the way back is shown too
+  CHECK(twin.device_frames == weights.device_frames);
+  CHECK_THROWS_AS(run({{"train.rule", std::string("fa")}, {"layer.backward", std::string("twin")}}), Unsupported);
+}
+
+TEST_CASE("weights that live in pulsed cells learn there, backwards through the cells too, and resume to the bit") {
+  const TemporaryFolder folder;
+  const TrainSettings pulses{{"train.layers", std::string("sim:crossbar,cell.kind=soft_bounds,pulse.step=0.002")},
+                             {"layer.update", std::string("pulses")},
+                             {"layer.backward", std::string("device")},
+                             {"layer.weight_limit", 1.5}};
+  const auto with = [&](const TrainSettings& more) {
+    TrainSettings s = pulses;
+    for (const auto& [key, value] : more) s[key] = value;
+    return run(s);
+  };
+  const TrainResult whole = with({{"train.out", folder / "whole.h5"}});
+  CHECK(whole.test_accuracy > 0.9);  // chance is 0.2
+  TrainObserver observer;
+  int steps = 0;
+  observer.stop = [&] { return ++steps == 9; };
+  TrainSettings first = pulses;
+  first["train.out"] = folder / "part.h5";
+  run(first, observer);
+  const TrainResult resumed = run({{"train.resume", folder / "part.h5"}, {"train.layers", pulses.at("train.layers")}});
+  CHECK(resumed.weights_sha256 == whole.weights_sha256);
+  CHECK(resumed.test_accuracy == whole.test_accuracy);
+  CHECK(resumed.device_frames == whole.device_frames);
+  CHECK_THROWS_AS(with({{"layer.weight_limit", 0.0}}), InvalidParameter);
+  CHECK_THROWS_AS(with({{"train.layers", std::string("sim:mzi_mesh")}, {"layer.weight_limit", 5.0}}), Unsupported);
+}
+
+TEST_CASE(
+    "a rule that knows the loss only learns on the devices: every trial is a network that was written and shown") {
+  TrainPlan plan;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& p) {
+    plan = p;
+    return true;
+  };
+  TrainSettings spsa{{"train.rule", std::string("spsa")},  {"train.net", std::string("20-5")},
+                     {"train.epochs", std::int64_t{8}},    {"train.layers", std::string()},
+                     {"rule.directions", std::int64_t{4}}, {"rule.c", 0.05}};
+  const double digital = run(spsa).test_accuracy;
+  spsa["train.layers"] = std::string("sim:crossbar,preset=ideal,weight.bits=12,adc.bits=12");
+  const TrainResult first = run(spsa, observer);
+  CHECK(digital > 0.4);  // chance is 0.2
+  CHECK(first.test_accuracy > digital - 0.1);
+  CHECK(first.device_frames >= plan.device_frames);
+  CHECK(plan.device_frames >= 8 * plan.steps * 100 * 9 / 10);  // 2 x 4 passes of each batch, the last one shorter
+  CHECK_THROWS_AS(run({{"train.rule", std::string("ff")}}), Unsupported);
+}
+
+TEST_CASE("learned input ranges move with training, whatever the rule, and resume to the bit") {
+  const TemporaryFolder folder;
+  for (const char* rule : {"bp", "dfa"}) {
+    const TrainSettings learned{{"layer.noise_management", std::string("learned")},
+                                {"train.layers", std::string("sim:crossbar")},
+                                {"train.rule", std::string(rule)}};
+    const auto with = [&](const TrainSettings& more, const TrainObserver& observer = {}) {
+      TrainSettings s = learned;
+      for (const auto& [key, value] : more) s[key] = value;
+      return run(s, observer);
+    };
+    const TrainResult whole = with({});
+    CHECK(whole.test_accuracy > with({{"layer.noise_management", std::string("abs_max")}}).test_accuracy - 0.05);
+    CHECK(whole.weights_sha256 != with({{"layer.noise_management", std::string("fixed")}}).weights_sha256);
+    TrainObserver observer;
+    int steps = 0;
+    observer.stop = [&] { return ++steps == 9; };
+    const std::string path = folder / (std::string(rule) + ".h5");
+    with({{"train.out", path}}, observer);
+    CHECK(with({{"train.resume", path}}).weights_sha256 == whole.weights_sha256);
+  }
+}
+
 TEST_CASE("settings of layers without layers, and layers of a device that is none, are refused") {
   CHECK_THROWS_AS(run({{"train.layers", std::string()}, {"layer.cells", std::string("offset")}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.layers", std::string("sim:opu")}}), Unsupported);

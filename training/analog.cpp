@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
@@ -44,6 +45,11 @@ std::vector<Settings> take_own_settings(Settings& settings, Index layers) {
   return own;
 }
 
+void copy(View<const float> from, Matrix<float>& to) {
+  to.resize(from.rows(), from.cols());
+  for (Index r = 0; r < from.rows(); ++r) std::ranges::copy(from.row(r), to.row(r).begin());
+}
+
 }  // namespace
 
 AnalogPlace analog_place(const std::string& device, const Settings& all, Index layers) {
@@ -65,9 +71,17 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
   ParamSet layer("layer", layer_params());
   layer.set(place.layer);
   calibrates_ = layer.boolean("calibrate");
+  goes_back_ = layer.text("backward") != "weights";
+  learns_ranges_ = layer.text("noise_management") == "learned";
+  pulses_ = layer.text("update") == "pulses";
+  if (pulses_ && layer.real("weight_limit") == 0)
+    throw InvalidParameter("layer.weight_limit", "0 with layer.update = pulses",
+                           "the weight at full range, which cannot change while pulses add up",
+                           "Give layer.weight_limit=0.5, for example.");
   devices_ = std::make_unique<TileDevices>(registry, place.device, place.settings, place.layer, largest(widths, 0),
                                            largest(widths, 1));
   layers_.reserve(widths.size() - 1);
+  ranges_.resize(widths.size() - 1);
   for (std::size_t l = 0; l + 1 < widths.size(); ++l)
     layers_.emplace_back(*devices_, widths[l], widths[l + 1], place.layer,
                          l < place.own.size() ? place.own[l] : Settings{});
@@ -77,11 +91,56 @@ void AnalogNetwork::program(const Network& net, bool keep_calibration) {
   if (net.widths() != widths_)
     throw ShapeMismatch("analog network", to_string(net.widths()), "its devices were opened for " + to_string(widths_));
   const bool keep = keep_calibration && programmed_;
+  if (pulses_ && keep) return pulse(net);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     layers_[l].program(net.weights(static_cast<Index>(l)), keep);
     if (!keep && calibrates_) layers_[l].calibrate();
   }
   programmed_ = true;
+  if (pulses_) {
+    sent_.resize(layers_.size());
+    for (std::size_t l = 0; l < layers_.size(); ++l) copy(net.weights(static_cast<Index>(l)), sent_[l]);
+  }
+}
+
+void AnalogNetwork::pulse(const Network& net) {
+  if (!to_restore_.empty()) {
+    // A restored run: the layers learn their scale from weights, then the cells get back what they held.
+    const std::vector<std::byte> state = std::move(to_restore_);
+    to_restore_.clear();
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      const double limit = layers_[l].settings().real("weight_limit");
+      copy(sent_[l], change_);
+      for (float& w : change_.flat()) w = std::clamp(w, static_cast<float>(-limit), static_cast<float>(limit));
+      layers_[l].program(change_, true);
+    }
+    restore(state);
+    to_restore_.clear();
+  }
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const View<const float> now = net.weights(static_cast<Index>(l));
+    change_.resize(now.rows(), now.cols());
+    for (Index i = 0; i < now.size(); ++i) change_.data()[i] = now.data()[i] - sent_[l].data()[i];
+    layers_[l].update(change_);
+    copy(now, sent_[l]);
+  }
+}
+
+void AnalogNetwork::backward(Index layer, View<const float> h, View<const float> delta, View<float> below) {
+  layers_[static_cast<std::size_t>(layer)].backward(h, delta, below);
+}
+
+void AnalogNetwork::learn_range(Index layer, View<const float> h, View<const float> delta, double lr) {
+  constexpr double kMemory = 0.9, kLeast = 1e-30;
+  const auto l = static_cast<std::size_t>(layer);
+  if (h.rows() == 0) return;
+  const double range = layers_[l].input_range();
+  const double slope = range * layers_[l].range_gradient(h, delta) / static_cast<double>(h.rows());
+  Range& memory = ranges_[l];
+  ++memory.steps;
+  memory.mean_square = kMemory * memory.mean_square + (1 - kMemory) * slope * slope;
+  const double rms = std::sqrt(memory.mean_square / (1 - std::pow(kMemory, static_cast<double>(memory.steps))));
+  layers_[l].set_input_range(range * std::exp(-lr * slope / (rms + kLeast)));
 }
 
 void AnalogNetwork::forward(const Network& net, View<const float> x, Activations& out) {
@@ -94,6 +153,12 @@ void AnalogNetwork::forward(const Network& net, View<const float> x, Activations
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Matrix<float>& output = out.h[l + 1];
     output.resize(x.rows(), widths_[l + 1]);
+    if (learns_ranges_ && !ranges_[l].known) {
+      float most = 0;
+      for (const float v : out.h[l].flat()) most = std::max(most, std::abs(v));
+      if (most > 0) layers_[l].set_input_range(static_cast<double>(most));
+      ranges_[l].known = most > 0;
+    }
     layers_[l].forward(out.h[l], output);
     const auto layer = static_cast<Index>(l);
     for_rows(output.rows(), output.cols(), [&](Index first, Index count) {
@@ -148,6 +213,8 @@ std::vector<std::byte> AnalogNetwork::snapshot() const {
   bytes.put(programmed_);
   put(devices_->snapshot());
   for (const TiledLayer& layer : layers_) put(layer.snapshot());
+  for (const Range& range : ranges_) bytes.put(range);
+  for (const Matrix<float>& sent : sent_) bytes.put_all(sent.flat());
   return bytes.take();
 }
 
@@ -159,10 +226,22 @@ void AnalogNetwork::restore(const std::vector<std::byte>& state) {
     const auto part = bytes.take(static_cast<std::size_t>(bytes.get<std::uint64_t>()));
     parts.emplace_back(part.begin(), part.end());
   }
+  std::vector<Range> ranges(ranges_.size());
+  if (bytes.left() > 0)  // older runs end here
+    for (Range& range : ranges) range = bytes.get<Range>();
+  std::vector<Matrix<float>> sent;
+  if (pulses_ && programmed)
+    for (std::size_t l = 0; l < layers_.size(); ++l) {
+      sent.emplace_back(layers_[l].outputs(), layers_[l].inputs());
+      bytes.get_all(sent.back().flat());
+    }
   bytes.done();
   devices_->restore(parts[0]);
   for (std::size_t l = 0; l < layers_.size(); ++l) layers_[l].restore(parts[l + 1]);
+  ranges_ = std::move(ranges);
+  sent_ = std::move(sent);
   programmed_ = programmed;
+  if (pulses_ && programmed) to_restore_ = state;
 }
 
 }  // namespace lightloop

@@ -32,11 +32,21 @@ class AnalogNetwork {
   /// net of other layers than dense ones.
   AnalogNetwork(const Registry& registry, const AnalogPlace& place, const Network& net);
 
-  /// Writes the weights into the devices. Without `keep_calibration` (or the first time) the layers are calibrated,
-  /// unless layer.calibrate is off. Throws ShapeMismatch for another net.
+  /// Writes the weights into the devices; with layer.update = pulses, from the second time on, what they have changed
+  /// by since the last call goes into the devices as pulses, and what the devices hold is their own. Without
+  /// `keep_calibration` (or the first time) the layers are calibrated, unless layer.calibrate is off. Throws
+  /// ShapeMismatch for another net.
   void program(const Network& net, bool keep_calibration = false);
   /// As forward() of network.hpp. Throws Error before program().
   void forward(const Network& net, View<const float> x, Activations& out);
+  /// Whether signals go back through a twin or the devices (layer.backward), and the way: as TiledLayer::backward().
+  bool goes_back() const { return goes_back_; }
+  void backward(Index layer, View<const float> h, View<const float> delta, View<float> below);
+  /// Moves the input range of `layer` (layer.noise_management = learned) against its gradient: log r changes by lr
+  /// times the mean gradient over its running rms. `h` (m, d_l) came in, delta (m, d_{l+1}) is the signal at the
+  /// output.
+  bool learns_ranges() const { return learns_ranges_; }
+  void learn_range(Index layer, View<const float> h, View<const float> delta, double lr);
   /// The programmed network on labelled data, as many samples at a time as its devices like.
   Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy);
 
@@ -55,9 +65,21 @@ class AnalogNetwork {
   void restore(const std::vector<std::byte>& state);
 
  private:
+  void pulse(const Network& net);
+
   std::vector<Index> widths_;
   bool calibrates_ = true;
+  bool goes_back_ = false, learns_ranges_ = false, pulses_ = false;
   bool programmed_ = false;  ///< and calibrated
+  struct Range {
+    bool known = false;
+    std::int64_t steps = 0;
+    double mean_square = 0;
+  };
+  std::vector<Range> ranges_;          ///< of learned ranges
+  std::vector<Matrix<float>> sent_;    ///< pulses: weights at the last update
+  std::vector<std::byte> to_restore_;  ///< pulses: devices, once the layers know their scale
+  Matrix<float> change_;
   std::unique_ptr<TileDevices> devices_;
   std::vector<TiledLayer> layers_;
 };

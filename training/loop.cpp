@@ -107,14 +107,18 @@ void TrainingLoop::open_path(const Registry& registry) {
 void TrainingLoop::open_layers(const Registry& registry) {
   const std::string& device = config_.train.text("layers");
   if (device.empty()) return;
-  if (config_.model->info.own_forward || config_.model->info.own_answer)
-    throw Unsupported("rule " + config_.model->info.name + " on layers " + device, "the rule makes passes of its own",
-                      "", "use a rule that works with the network's answers: bp, fa, dfa, ...");
+  const RuleInfo& ruled = config_.model->info;
+  if ((ruled.own_forward && !ruled.trials) || ruled.own_answer)
+    throw Unsupported("rule " + ruled.name + " on layers " + device, "the rule makes passes of its own", "",
+                      "use a rule that works with the network's answers: bp, fa, dfa, spsa, ...");
   AnalogPlace place{.device = device, .settings = {}, .layer = config_.layer};
   const std::vector<ParamInfo> choice = registry.open_params(device);
   if (std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; }))
     place.settings["seed"] = config_.train.integer("seed");
   layers_ = std::make_unique<AnalogNetwork>(registry, place, run_.net);
+  if (layers_->goes_back() && !config_.model->info.goes_back)
+    throw Unsupported("layer.backward with rule " + config_.model->info.name,
+                      "the rule sends nothing back through the layers", "bp does", "Leave layer.backward at weights.");
   if (!run_.layers_state.empty()) layers_->restore(run_.layers_state);
 }
 
@@ -150,7 +154,11 @@ TrainPlan TrainingLoop::plan() const {
   plan.steps = epochs_ * steps_per_epoch_ - (run_.position.epoch * steps_per_epoch_ + run_.position.step);
   plan.samples_per_step = static_cast<double>(plan.samples) / static_cast<double>(steps_per_epoch_);
   if (rule_) plan.touch_per_step = step_touch(rule_->declared(run_.net, batch_), batch_);
-  if (layers_) layers_->add_expected(plan.steps, batch_, plan.device_frames, plan.device_seconds, plan.device_joules);
+  if (layers_) {
+    const Index trials =
+        rule_ && config_.model->info.trials ? plan.touch_per_step.passes / (run_.net.layers() * batch_) : 1;
+    layers_->add_expected(trials * plan.steps, batch_, plan.device_frames, plan.device_seconds, plan.device_joules);
+  }
   if (!path_.projection) return plan;
   plan.encoding = path_.projection->settings().text("encoding");
   plan.readout = path_.projection->settings().text("readout");
@@ -216,14 +224,28 @@ double TrainingLoop::step() {
   const Index done = at.epoch * steps_per_epoch_ + at.step;
   const double output_loss = own_forward ? 0 : run_forward();
   check_loss(output_loss);
-  const RuleBatch batch{
-      activations_,   error_, labels_, loss_, static_cast<std::uint64_t>(done), static_cast<std::uint64_t>(at.trained),
-      alignment_due()};
+  const BackPass back = [this](Index layer, View<const float> delta, View<float> below) {
+    layers_->backward(layer, activations_.h[static_cast<std::size_t>(layer)], delta, below);
+  };
+  const NetworkPass pass = [this](const Network& net, View<const float> x, Activations& out) {
+    layers_->program(net, true);
+    layers_->forward(net, x, out);
+  };
+  const RuleBatch batch{.activations = activations_,
+                        .error = error_,
+                        .labels = labels_,
+                        .loss = loss_,
+                        .step = static_cast<std::uint64_t>(done),
+                        .first_sample = static_cast<std::uint64_t>(at.trained),
+                        .keep_signal = alignment_due() || (layers_ && layers_->learns_ranges()),
+                        .pass = layers_ ? &pass : nullptr,
+                        .back = layers_ && layers_->goes_back() ? &back : nullptr};
   rule_->gradient(run_.net, batch, gradient_.flat());
   const double loss = own_forward ? rule_->loss() : output_loss;
   check_loss(loss);
   measure_alignment(batch);
   const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
+  if (layers_ && layers_->learns_ranges()) learn_ranges(lr);
   optimizer_step(optimizer_, run_.optimizer, lr, gradient_.flat(), run_.net.parameters());
   if (own_forward)
     std::ranges::copy(rule_->learned_state(), run_.net.state().begin());
@@ -255,6 +277,23 @@ double TrainingLoop::run_forward() {
   }
   error_.resize(activations_.h[0].rows(), run_.net.widths().back());
   return output_error(loss_, activations_.h.back(), labels_, error_);
+}
+
+void TrainingLoop::learn_ranges(double lr) {
+  const std::span<const Index> rows = rule_->active_rows();
+  Matrix<float> seen;
+  for (Index l = 0; l < run_.net.layers(); ++l) {
+    const Matrix<float>& h = activations_.h[static_cast<std::size_t>(l)];
+    const View<const float> delta = l < run_.net.hidden_layers() ? rule_->teaching_signal(l) : error_.view();
+    if (delta.rows() == h.rows()) {
+      layers_->learn_range(l, h, delta, lr);
+    } else if (delta.rows() == static_cast<Index>(rows.size())) {
+      seen.resize(delta.rows(), h.cols());
+      for (Index r = 0; r < seen.rows(); ++r)
+        std::ranges::copy(h.row(rows[static_cast<std::size_t>(r)]), seen.row(r).begin());
+      layers_->learn_range(l, seen, delta, lr);
+    }
+  }
 }
 
 void TrainingLoop::check_loss(double loss) const {

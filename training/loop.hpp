@@ -58,6 +58,7 @@ class TrainingLoop {
   void check_weights() const;
   void note_device();
   double run_forward();
+  void learn_ranges(double lr);
   void check_loss(double loss) const;
   bool alignment_due() const;
   void measure_alignment(const RuleBatch& batch);

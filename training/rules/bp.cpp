@@ -11,7 +11,8 @@ RuleModel bp_rule() {
                       .cost = "none: runs on the host",
                       .source = "Rumelhart, Hinton, Williams, Nature 323, 533 (1986)",
                       .params = {},
-                      .any_layers = true};
+                      .any_layers = true,
+                      .goes_back = true};
   return {info, [info](const RuleContext&) { return chain_rule(info, own_weights); }};
 }
 

@@ -23,7 +23,7 @@ class Chain : public Rule {
       back_through_blocks(net, batch.activations, batch.error, delta_, gradient, work_);
       return divide(gradient, samples);
     }
-    walk_back(net, batch.activations, batch.error, path_, delta_);
+    walk_back(net, batch.activations, batch.error, path_, delta_, info_.goes_back ? batch.back : nullptr);
     for (Index l = 0; l < net.layers(); ++l)
       layer_gradient(net, l, l < net.hidden_layers() ? teaching_signal(l) : batch.error,
                      batch.activations.h[static_cast<std::size_t>(l)], samples, gradient);
@@ -44,14 +44,17 @@ class Chain : public Rule {
 View<const float> own_weights(const Network& net, Index layer) { return net.weights(layer); }
 
 void walk_back(const Network& net, const Activations& activations, View<const float> error, const ReturnPath& path,
-               std::vector<Matrix<float>>& delta) {
+               std::vector<Matrix<float>>& delta, const BackPass* back) {
   delta.resize(static_cast<std::size_t>(net.hidden_layers()));
   View<const float> above = error;
   for (Index l = net.hidden_layers() - 1; l >= 0; --l) {
     const Matrix<float>& h = activations.h[static_cast<std::size_t>(l) + 1];
     Matrix<float>& here = delta[static_cast<std::size_t>(l)];
     here.resize(error.rows(), h.cols());
-    gemm(Transpose::no, Transpose::no, 1.0f, above, path(net, l + 1), 0.0f, here);
+    if (back)
+      (*back)(l + 1, above, here);
+    else
+      gemm(Transpose::no, Transpose::no, 1.0f, above, path(net, l + 1), 0.0f, here);
     for_rows(here.rows(), here.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
         times_derivative(net.activation(l), h.row(r), here.row(r), 1.0f, here.row(r));

@@ -37,18 +37,29 @@ struct RuleInfo {
   bool any_layers = false;    ///< trains models of any layers too, not only fully connected networks
   ProjectTo projects_to = ProjectTo::widest_hidden;
   bool own_forward = false;  ///< makes its forward passes itself; a batch then brings its input and labels only
+  bool trials = false;       ///< ... and these are of the network at other weights, which devices can make too
+  bool goes_back = false;    ///< sends signals back through the forward weights, or the way that stands for them
   bool own_answer = false;   ///< may answer in its own way: see Rule::scores
 };
+
+/// The way back through layer `layer`: below (m, d_l) = (da_{l+1}/dh_l)^T delta for delta (m, d_{l+1}), a without bias
+/// and non-linearity.
+using BackPass = std::function<void(Index layer, View<const float> delta, View<float> below)>;
+
+/// A forward pass of a network by other means than memory's: as forward() of network.hpp.
+using NetworkPass = std::function<void(const Network& net, View<const float> x, Activations& out)>;
 
 /// One batch, forward pass already done unless the rule makes its own: then only activations.h[0] and the labels hold.
 struct RuleBatch {
   const Activations& activations;
   View<const float> error;  ///< e (m, C), per sample, not divided by m
   std::span<const std::uint8_t> labels;
-  Loss loss = Loss::cross_entropy;  ///< what the run minimises
-  std::uint64_t step = 0;           ///< steps since the start of training
-  std::uint64_t first_sample = 0;   ///< samples since the start of training; row r of the batch is first_sample + r
-  bool keep_signal = true;          ///< teaching_signal() will be asked for
+  Loss loss = Loss::cross_entropy;    ///< what the run minimises
+  std::uint64_t step = 0;             ///< steps since the start of training
+  std::uint64_t first_sample = 0;     ///< samples since the start of training; row r of the batch is first_sample + r
+  bool keep_signal = true;            ///< teaching_signal() will be asked for
+  const NetworkPass* pass = nullptr;  ///< of rules with trials: where these run
+  const BackPass* back = nullptr;     ///< instead of the weights in memory, for rules that go back through them
 };
 
 /// Parameters that belong to a rule (local heads, feedback nets) and their mean gradient of the last batch.

@@ -25,7 +25,9 @@ double Trial::mean_loss(const Network& net, const RuleBatch& batch, std::span<co
   for_chunks(static_cast<Index>(direction.size()), kChunk, [&](Index first, Index n) {
     for (Index i = first; i < first + n; ++i) to[i] = from[i] + step * along[i];
   });
-  const View<const float> answers = logits(batch.activations.h[0]);
+  if (batch.pass) (*batch.pass)(*net_, batch.activations.h[0], activations_);
+  const View<const float> answers =
+      batch.pass ? View<const float>(activations_.h.back()) : logits(batch.activations.h[0]);
   error_.resize(answers.rows(), answers.cols());
   return output_error(batch.loss, answers, batch.labels, error_) / static_cast<double>(answers.rows());
 }

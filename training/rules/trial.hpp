@@ -17,7 +17,7 @@ class Trial {
   View<const float> logits(View<const float> x);
 
   std::optional<Network> net_;
-  Activations activations_;  // of a model
+  Activations activations_;  // of a model, or a pass of another kind
   std::array<Matrix<float>, 2> h_;
   Matrix<float> error_;
 };
