@@ -43,6 +43,15 @@ py::array_t<float> apply(BoundTiles& bound, const py::object& x, bool transposed
   return y;
 }
 
+py::array_t<float> backward(BoundTiles& bound, const py::object& x, const py::object& grad_y) {
+  TiledLayer& layer = bound.layer;
+  const View<const float> at = float_rows(x, layer.inputs(), "x"), from = float_rows(grad_y, layer.outputs(), "grad_y");
+  py::array_t<float> grad({at.rows(), layer.inputs()});
+  const View<float> out(grad.mutable_data(), at.rows(), layer.inputs());
+  alone(*bound.shared, [&] { layer.backward(at, from, out); });
+  return grad;
+}
+
 /// [(W, b), ...] as a network. Throws ShapeMismatch.
 Network make_network(const py::list& layers, const std::string& activation) {
   using Array = py::array_t<float, py::array::c_style | py::array::forcecast>;
@@ -192,6 +201,24 @@ void register_analog(py::module_& m) {
           "forward", [](BoundTiles& b, const py::object& x) { return apply(b, x, false); }, py::arg("x"))
       .def(
           "transposed", [](BoundTiles& b, const py::object& x) { return apply(b, x, true); }, py::arg("x"))
+      .def("backward", &backward, py::arg("x"), py::arg("grad_y"))
+      .def(
+          "range_gradient",
+          [](BoundTiles& b, const py::object& x, const py::object& grad_y) {
+            return b.layer.range_gradient(float_rows(x, b.layer.inputs(), "x"),
+                                          float_rows(grad_y, b.layer.outputs(), "grad_y"));
+          },
+          py::arg("x"), py::arg("grad_y"))
+      .def_property(
+          "input_range", [](const BoundTiles& b) { return b.layer.input_range(); },
+          [](BoundTiles& b, double range) { b.layer.set_input_range(range); })
+      .def(
+          "update",
+          [](BoundTiles& b, const py::object& dw) {
+            const View<const float> change = float_rows(dw, b.layer.inputs(), "dw");
+            alone(*b.shared, [&] { b.layer.update(change); });
+          },
+          py::arg("dw"))
       .def_property_readonly("report", [](const BoundTiles& b) { return b.layer.report(); });
   m.def("make_network", &make_network, py::arg("layers"), py::arg("activation"), "A Network of [(W, b), ...].");
   m.def("sensitivity", &run_sensitivity, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"),

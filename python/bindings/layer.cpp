@@ -17,6 +17,7 @@ namespace {
 struct BoundLayer {
   SharedSession& shared;
   Layer layer;
+  bool twin = false;  ///< it has one
   BoundLayer(SharedSession& s, Index n_in, Index n_out, const Settings& settings)
       : shared(s), layer(*s.session, n_in, n_out, settings) {}
 };
@@ -28,6 +29,23 @@ py::array_t<float> apply(BoundLayer& bound, const py::object& x, bool transposed
   const View<float> out(y.mutable_data(), in.rows(), y.shape(1));
   without_interpreter(bound.shared, [&](Session&) { transposed ? layer.transposed(in, out) : layer.forward(in, out); });
   return y;
+}
+
+py::array_t<float> backward(BoundLayer& bound, const py::object& x, const py::object& grad_y) {
+  Layer& layer = bound.layer;
+  const View<const float> at = float_rows(x, layer.inputs(), "x"), from = float_rows(grad_y, layer.outputs(), "grad_y");
+  py::array_t<float> grad({at.rows(), layer.inputs()});
+  const View<float> out(grad.mutable_data(), at.rows(), layer.inputs());
+  without_interpreter(bound.shared, [&](Session& session) {
+    if (layer.settings().text("backward") == "twin" && !bound.twin) {
+      DeviceAddress address = parse_address(session.address());
+      std::erase_if(address.settings, [](const auto& one) { return one.first.starts_with("session."); });
+      layer.set_twin(registry().twin(to_string(address), session.settings().all()));
+      bound.twin = true;
+    }
+    layer.backward(at, from, out);
+  });
+  return grad;
 }
 
 py::tuple sizes(const py::dict& layer, Index n_in, Index n_out) {
@@ -122,6 +140,26 @@ void register_layer(py::module_& m) {
       .def(
           "transposed", [](BoundLayer& b, const py::object& x) { return apply(b, x, true); }, py::arg("x"),
           "y = x W: float32 (rows, n_out) -> (rows, n_in), where the device works backwards.")
+      .def("backward", &backward, py::arg("x"), py::arg("grad_y"),
+           "Gradient of the inputs x for grad_y (rows, n_out), by the way that the setting backward names.")
+      .def(
+          "range_gradient",
+          [](const BoundLayer& b, const py::object& x, const py::object& grad_y) {
+            return b.layer.range_gradient(float_rows(x, b.layer.inputs(), "x"),
+                                          float_rows(grad_y, b.layer.outputs(), "grad_y"));
+          },
+          py::arg("x"), py::arg("grad_y"), "Gradient of the input range, summed over rows.")
+      .def_property(
+          "input_range", [](const BoundLayer& b) { return b.layer.input_range(); },
+          [](BoundLayer& b, double range) { b.layer.set_input_range(range); },
+          "The input at full drive; can be set with noise_management='learned'.")
+      .def(
+          "update",
+          [](BoundLayer& b, const py::object& dw) {
+            const View<const float> change = float_rows(dw, b.layer.inputs(), "dw");
+            without_interpreter(b.shared, [&](Session&) { b.layer.update(change); });
+          },
+          py::arg("dw"), "Adds float32 (n_out, n_in) to the weights in the device, in pulses.")
       .def_property_readonly("report", [](const BoundLayer& b) { return b.layer.report(); })
       .def_property_readonly("calibration", [](const BoundLayer& b) { return b.layer.calibration(); })
       .def(

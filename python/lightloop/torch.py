@@ -1,10 +1,13 @@
-"""PyTorch modules on devices: `dfa` (direct feedback alignment), `OPU` (random features), and matrix products on analog
+"""PyTorch modules: signals and weights of few values (`Sign`, `Binarise`, `Quantise`, `Stochastic`, `BinaryLinear`,
+`BinaryConv2d`), and on devices: `dfa` (direct feedback alignment), `OPU` (random features), and matrix products on analog
 devices: `AnalogLinear`, `AnalogConv2d`, `convert`. For these:
 
-Forward passes go through the device, noise and converters included. Backward passes are the digital product's, at the
-inputs the device saw (straight-through): gradients of input, weight and bias are those of `torch.nn.Linear`. Weights are
-written into the device whenever they have changed since the last forward pass; gains found by the calibration of the first
-stay in use while a module trains. `state_dict` is that of the digital module.
+Forward passes go through the device, noise and converters included. Backward passes take the way of `layer.backward`: the
+digital weights (straight-through: gradients of input, weight and bias are those of `torch.nn.Linear`), the device's twin at
+what the device was shown, or the device itself in its transposed pass. Weights are written into the device whenever they have
+changed since the last forward pass, or with `layer.update=pulses` changed in pulses from where they are; gains found by the
+calibration of the first stay in use while a module trains. `state_dict` is that of the digital module; with
+`layer.noise_management=learned` it has an `input_range` beside.
 """
 
 from __future__ import annotations
@@ -18,29 +21,71 @@ import torch
 
 from . import _core
 from ._torch_dfa import DFA, dfa
+from ._torch_neurons import (
+    Binarise,
+    BinaryConv2d,
+    BinaryLinear,
+    Quantise,
+    Sign,
+    Stochastic,
+    biper,
+    reinforce,
+    sign,
+)
 from ._torch_opu import OPU
 from .analog import below, open_devices, split
 
-__all__ = ["DFA", "OPU", "AnalogConv2d", "AnalogLinear", "convert", "convert_to_analog", "dfa", "report"]
+__all__ = [
+    "DFA",
+    "OPU",
+    "AnalogConv2d",
+    "AnalogLinear",
+    "Binarise",
+    "BinaryConv2d",
+    "BinaryLinear",
+    "Quantise",
+    "Sign",
+    "Stochastic",
+    "biper",
+    "convert",
+    "convert_to_analog",
+    "dfa",
+    "reinforce",
+    "report",
+    "sign",
+]
 
 
 class _Product(torch.autograd.Function):
-    """x W^T by the device; gradients of the digital product."""
+    """x W^T by the device; gradients by the way that layer.backward names."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any, weight: Any, layer: Any) -> Any:
+    def forward(ctx: Any, x: Any, weight: Any, input_range: Any, layer: Any, way: str) -> Any:
         ctx.save_for_backward(x, weight)
-        rows = np.ascontiguousarray(x.detach().cpu().numpy().reshape(-1, x.shape[-1]), dtype=np.float32)
-        y = torch.from_numpy(layer.forward(rows))
+        ctx.layer, ctx.way, ctx.learned = layer, way, input_range is not None
+        y = torch.from_numpy(layer.forward(_rows(x)))
         return y.reshape(*x.shape[:-1], y.shape[-1]).to(x)
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
         x, weight = ctx.saved_tensors
         rows, columns = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
-        grad_x = (rows @ weight).reshape(x.shape) if ctx.needs_input_grad[0] else None
-        grad_w = rows.t() @ columns if ctx.needs_input_grad[1] else None
-        return grad_x, grad_w, None
+        grad_x = grad_w = grad_r = None
+        if ctx.needs_input_grad[0] and ctx.way != "weights":
+            grad_x = torch.from_numpy(ctx.layer.backward(_rows(x), _rows(grad))).reshape(x.shape).to(x)
+        elif ctx.needs_input_grad[0]:
+            grad_x = (rows @ weight).reshape(x.shape)
+            if ctx.learned:
+                grad_x = grad_x * (x.abs() <= ctx.layer.input_range)
+        if ctx.needs_input_grad[1]:
+            grad_w = rows.t() @ columns
+        if ctx.needs_input_grad[2]:
+            grad_r = x.new_tensor(ctx.layer.range_gradient(_rows(x), _rows(grad)))
+        return grad_x, grad_w, grad_r, None, None
+
+
+def _rows(x: Any) -> np.ndarray:
+    return np.ascontiguousarray(x.detach().cpu().numpy().reshape(-1, x.shape[-1]), dtype=np.float32)
 
 
 class _OnDevice:
@@ -52,7 +97,11 @@ class _OnDevice:
     def _place(self, device: str, settings: Mapping[str, Any], devices: Any = None) -> None:
         self.analog_device = device
         self.analog_settings = dict(settings)
-        self._devices, self._layer, self._written = devices, None, None
+        self._devices, self._layer, self._written, self._sent = devices, None, None, None
+        if self.analog_settings.get("layer.noise_management") == "learned" and "input_range" not in self._parameters:
+            # 0: not known yet; the first batch brings it
+            start = self.analog_settings.get("layer.input_range", 0.0)
+            self.register_parameter("input_range", torch.nn.Parameter(torch.tensor(float(start))))
 
     def _matrix(self) -> Any:
         return self.weight.detach().reshape(self.weight.shape[0], -1)
@@ -64,15 +113,31 @@ class _OnDevice:
             if self._devices is None:
                 self._devices = open_devices(self.analog_device, self.analog_settings, n_in, n_out)
             self._layer = _core.TiledLayer(self._devices, n_in, n_out, below(self.analog_settings, "layer"), {})
+        learned = self._parameters.get("input_range")
+        if learned is not None:
+            if learned.item() <= 0:
+                with torch.no_grad():
+                    learned.copy_(x.detach().abs().max().clamp(min=1e-6))
+            self._layer.input_range = learned.item()
         state = (self.weight.data_ptr(), self.weight._version)
         if self._written != state:
-            weights = np.ascontiguousarray(matrix.cpu().numpy(), dtype=np.float32)
+            self._write(np.array(matrix.cpu().numpy(), dtype=np.float32, order="C"))
+            self._written = state
+        way = self.analog_settings.get("layer.backward", "weights")
+        return _Product.apply(x, self.weight.reshape(n_out, n_in), learned, self._layer, way)
+
+    def _write(self, weights: np.ndarray) -> None:
+        pulses = self.analog_settings.get("layer.update") == "pulses"
+        if pulses and self._sent is not None:
+            self._layer.update(weights - self._sent)
+        else:
+            if pulses and not self.analog_settings.get("layer.weight_limit"):
+                raise ValueError("layer.update=pulses needs layer.weight_limit: the weight at full range")
             keep = self._written is not None and self.training
             self._layer.program(weights, keep)
             if not keep and self.analog_settings.get("layer.calibrate", True):
                 self._layer.calibrate()
-            self._written = state
-        return _Product.apply(x, self.weight.reshape(n_out, n_in), self._layer)
+        self._sent = weights
 
     @property
     def report(self) -> Any:
@@ -83,11 +148,11 @@ class _OnDevice:
         made = self.__class__.__new__(self.__class__)
         memo[id(self)] = made
         for key, value in self.__dict__.items():  # a copy opens devices of its own
-            made.__dict__[key] = None if key in ("_devices", "_layer", "_written") else copy.deepcopy(value, memo)
+            made.__dict__[key] = None if key in ("_devices", "_layer", "_written", "_sent") else copy.deepcopy(value, memo)
         return made
 
     def __getstate__(self) -> Any:
-        return {**self.__dict__, "_devices": None, "_layer": None, "_written": None}
+        return {**self.__dict__, "_devices": None, "_layer": None, "_written": None, "_sent": None}
 
 
 class AnalogLinear(_OnDevice, torch.nn.Linear):

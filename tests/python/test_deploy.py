@@ -89,3 +89,55 @@ def test_convolutions_are_matrices_of_patches():
     assert torch.allclose(torch.relu(fresh(x)), model(x), atol=0.02)
     with pytest.raises(ll.Unsupported, match="group"):
         ll.torch.convert(torch.nn.Conv2d(4, 4, 3, groups=2), FINE)
+
+
+def test_modules_go_back_through_twins_and_devices_learn_ranges_and_pulse(problem):
+    _, x, y = problem
+    inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
+    lossy = "sim:mzi_mesh,mesh.layout=reck,loss=0.1,correction=none,splitter_error=0,phase_error=0,crosstalk=0"
+    lossy += ",phase.bits=16,adc.bits=14,output_noise=0"
+    grads = {}
+    for way in ("weights", "twin", "device"):
+        torch.manual_seed(2)
+        layer = ll.torch.AnalogLinear(24, 10, device=lossy, **{"layer.backward": way})
+        at = inputs[:16].clone().requires_grad_()
+        torch.nn.functional.cross_entropy(layer(at), labels[:16]).backward()
+        grads[way] = at.grad
+    size = grads["twin"].norm()
+    assert (grads["twin"] - grads["device"]).norm() < 0.05 * size  # photons and converters
+    assert (grads["twin"] - grads["weights"]).norm() > 0.1 * size
+
+    def trained(device, **options):
+        torch.manual_seed(4)
+        model = ll.torch.convert(torch.nn.Sequential(torch.nn.Linear(24, 10)), device, **options)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for _ in range(40):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+        return model, float((model(inputs).argmax(1) == labels).float().mean())
+
+    model, accuracy = trained("sim:crossbar", **{"layer.noise_management": "learned"})
+    ranges = [p for name, p in model.named_parameters() if name.endswith("input_range")]
+    assert accuracy > 0.9 and len(ranges) == 1 and 0 < ranges[0].item() != inputs.abs().max().item()
+    pulsed = "sim:crossbar,cell.kind=soft_bounds,pulse.step=0.002"
+    model, accuracy = trained(pulsed, **{"layer.update": "pulses", "layer.weight_limit": 1.5, "layer.backward": "device"})
+    assert accuracy > 0.9 and model[0].report.programs > 40  # written once, then moved
+    with pytest.raises(ValueError, match="weight_limit"):
+        trained(pulsed, **{"layer.update": "pulses"})
+
+
+def test_a_layer_gives_gradients_and_takes_updates():
+    rng = np.random.default_rng(3)
+    w = rng.normal(size=(5, 7)).astype(np.float32)
+    x, g = rng.normal(size=(4, 7)).astype(np.float32), rng.normal(size=(4, 5)).astype(np.float32)
+    with ll.Layer(FINE, w, backward="twin") as layer:
+        assert np.allclose(layer.backward(x, g), g @ w, atol=2e-2)
+        with pytest.raises(ll.Unsupported):
+            layer.update(w)
+    with ll.Layer("sim:crossbar,cell.kind=constant_step", np.zeros_like(w), weight_limit=1.0,
+                  noise_management="learned") as layer:  # fmt: skip
+        layer.update(0.01 * w)
+        assert np.abs(layer.programmed - 0.01 * w).max() <= 1.01e-3  # whole pulses of 0.001
+        layer.input_range = 2.5
+        assert layer.input_range == 2.5 and isinstance(layer.range_gradient(x, g), float)

@@ -1,0 +1,173 @@
+"""Signals and weights of few values for PyTorch: the layers of the same names in docs/networks.md."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+
+def _sign(x: Any) -> Any:
+    return torch.where(x < 0, -torch.ones_like(x), torch.ones_like(x))
+
+
+class _Surrogate(torch.autograd.Function):
+    """`value` forwards, slope * grad backwards."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, value: Any, slope: Any) -> Any:
+        ctx.save_for_backward(slope)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        (slope,) = ctx.saved_tensors
+        return grad * slope, None, None
+
+
+def sign(x: Any) -> Any:
+    """-1 below 0, else 1; the gradient passes where |x| <= 1 (Hubara et al., NeurIPS 2016)."""
+    return _Surrogate.apply(x, _sign(x.detach()), (x.detach().abs() <= 1).to(x))
+
+
+def biper(x: Any, frequency: float = 20.0) -> Any:
+    """sign(sin(frequency x)) with the slope of the sine (Vargas et al., CVPR 2024)."""
+    held = x.detach()
+    return _Surrogate.apply(x, _sign(torch.sin(frequency * held)), frequency * torch.cos(frequency * held))
+
+
+class Sign(torch.nn.Module):
+    """`sign` as a module."""
+
+    def forward(self, input: Any) -> Any:
+        return sign(input)
+
+
+class Binarise(torch.nn.Module):
+    """mean |x| of the sample times sign(x): the inputs of an XNOR layer (Rastegari et al., ECCV 2016)."""
+
+    def forward(self, input: Any) -> Any:
+        axes = tuple(range(1, input.dim()))
+        return input.abs().mean(axes, keepdim=True) * sign(input)
+
+
+class Quantise(torch.nn.Module):
+    """2^(bits - 1) - 1 levels to either side of 0, in a range that is learned (Esser et al., ICLR 2020).
+
+    The range starts at the largest size in the first batch unless it is given.
+    """
+
+    def __init__(self, bits: int, range: float = 0.0) -> None:
+        super().__init__()
+        if not 2 <= bits <= 16:
+            raise ValueError(f"Quantise: 2 to 16 bits, not {bits}")
+        self.bits, self.levels = bits, 2 ** (bits - 1) - 1
+        self.range = torch.nn.Parameter(torch.tensor(float(range)))
+
+    def forward(self, input: Any) -> Any:
+        if self.range.item() <= 0:
+            with torch.no_grad():
+                self.range.copy_(input.detach().abs().max().clamp(min=1e-6))
+        inside = torch.clamp(input / self.range, -1, 1)
+        rounding = (torch.round(inside * self.levels) / self.levels - inside).detach()
+        return self.range * (inside + rounding)
+
+    def extra_repr(self) -> str:
+        return f"bits={self.bits}"
+
+
+class Stochastic(torch.nn.Module):
+    """Neurons that fire with probability p = sigmoid(x) while training, and give p otherwise.
+
+    estimator "straight": 1 or 0, the gradient that of p; "smooth": b sqrt(p) with b = 1 by chance sqrt(p), the gradient that
+    of sqrt(p) where b = 1; "reinforce": 1 or 0, no gradient but through `reinforce` (all: Bengio, Leonard, Courville, arXiv
+    1308.3432). Chances come from PyTorch's generator.
+    """
+
+    def __init__(self, estimator: str = "straight") -> None:
+        super().__init__()
+        if estimator not in ("straight", "smooth", "reinforce"):
+            raise ValueError(f"Stochastic: straight, smooth or reinforce, not {estimator!r}")
+        self.estimator = estimator
+        self._log_chance: Any = None
+
+    def forward(self, input: Any) -> Any:
+        p = torch.sigmoid(input)
+        self._log_chance = None
+        if not self.training:
+            return p
+        if self.estimator == "smooth":
+            root = torch.sqrt(p)
+            return torch.bernoulli(root.detach()) * root
+        fired = torch.bernoulli(p.detach())
+        if self.estimator == "straight":
+            return p + (fired - p).detach()
+        log = torch.nn.functional.logsigmoid
+        self._log_chance = (fired * log(input) + (1 - fired) * log(-input)).flatten(1).sum(1)
+        return fired
+
+    def extra_repr(self) -> str:
+        return f"estimator={self.estimator!r}"
+
+
+def reinforce(model: Any, losses: Any, baseline: Any = None) -> Any:
+    """The mean of `losses` (one per sample), with gradients that also teach the neurons of estimator "reinforce".
+
+    Its gradient is that of the mean loss plus (loss - baseline) d log P(what fired), unbiased for any baseline that does not
+    depend on the sample (Williams, 1992); without one the mean of the other samples' losses is taken.
+    """
+    told = losses.detach()
+    if baseline is None:
+        n = told.shape[0]
+        baseline = (told.sum() - told) / max(n - 1, 1) if n > 1 else torch.zeros_like(told)
+    total = losses.mean()
+    for module in model.modules():
+        chance = getattr(module, "_log_chance", None)
+        if chance is not None:
+            score = ((told - baseline) * chance).mean()
+            total = total + score - score.detach()
+    return total
+
+
+class _TwoValued:
+    law: str
+    frequency: float
+    weight: Any
+
+    def _two_valued(self) -> Any:
+        w = self.weight
+        if self.law == "biper":
+            return biper(w, self.frequency) / math.sqrt(w[0].numel())
+        scale = w.abs().flatten(1).mean(1).reshape(-1, *[1] * (w.dim() - 1))
+        return scale * sign(w)
+
+    def _choose(self, law: str, frequency: float) -> None:
+        if law not in ("sign", "biper"):
+            raise ValueError(f"binary weights: law sign or biper, not {law!r}")
+        self.law, self.frequency = law, float(frequency)
+        if law == "biper":
+            with torch.no_grad():  # a quarter period at one standard deviation
+                self.weight.mul_(math.pi / 2 / (self.frequency * self.weight.std().clamp(min=1e-12)))
+
+
+class BinaryLinear(_TwoValued, torch.nn.Linear):
+    """`torch.nn.Linear` with weights of two values: law "sign" (mean |w| of the row times the sign) or "biper"."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, law: str = "sign", frequency: float = 20.0) -> None:  # fmt: skip
+        torch.nn.Linear.__init__(self, in_features, out_features, bias)
+        self._choose(law, frequency)
+
+    def forward(self, input: Any) -> Any:
+        return torch.nn.functional.linear(input, self._two_valued(), self.bias)
+
+
+class BinaryConv2d(_TwoValued, torch.nn.Conv2d):
+    """`torch.nn.Conv2d` with weights of two values, laws as in `BinaryLinear`."""
+
+    def __init__(self, *arguments: Any, law: str = "sign", frequency: float = 20.0, **options: Any) -> None:
+        torch.nn.Conv2d.__init__(self, *arguments, **options)
+        self._choose(law, frequency)
+
+    def forward(self, input: Any) -> Any:
+        return self._conv_forward(input, self._two_valued(), self.bias)

@@ -1,0 +1,99 @@
+"""Signals and weights of few values in PyTorch: values and gradients, by differences in double precision."""
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+lt = pytest.importorskip("lightloop.torch")
+
+
+def slope(curve, x, h=1e-6):
+    return (curve(x + h) - curve(x - h)) / (2 * h)
+
+
+def gradient(f, x):
+    x = x.clone().requires_grad_()
+    g = torch.linspace(-1, 2, x.numel(), dtype=x.dtype).reshape(x.shape)
+    y = f(x)
+    (y * g).sum().backward()
+    return y.detach(), x.grad, g
+
+
+@pytest.fixture
+def x():
+    torch.manual_seed(1)
+    return torch.randn(6, 8, dtype=torch.float64)
+
+
+def test_signs_have_the_slope_of_what_stands_for_them(x):
+    y, dx, g = gradient(lt.sign, x)
+    assert torch.equal(y, torch.where(x < 0, -1.0, 1.0).double())
+    assert torch.allclose(dx, g * slope(lambda v: v.clamp(-1, 1), x), atol=1e-6)
+    y, dx, g = gradient(lambda v: lt.biper(v, 5), x)
+    assert torch.equal(y, torch.where(torch.sin(5 * x) < 0, -1.0, 1.0).double())
+    assert torch.allclose(dx, g * slope(lambda v: torch.sin(5 * v), x), atol=1e-6)
+    assert torch.equal(lt.Sign()(x), lt.sign(x))
+
+
+def test_binarised_signals_and_weights_are_scaled_signs(x):
+    y, dx, g = gradient(lt.Binarise(), x)
+    s, k = torch.where(x < 0, -1.0, 1.0).double(), x.abs().mean(1, keepdim=True)
+    assert torch.allclose(y, k * s)
+    assert torch.allclose(dx, k * g * (x.abs() <= 1) + s * (g * s).mean(1, keepdim=True))
+    layer = lt.BinaryLinear(8, 5).double()
+    layer(x).sum().backward()
+    w = layer.weight.detach()
+    signs, a, gw = torch.where(w < 0, -1.0, 1.0).double(), w.abs().mean(1, keepdim=True), x.sum(0).expand(5, 8)
+    assert torch.allclose(layer(x).detach(), x @ (a * signs).t() + layer.bias)
+    assert torch.allclose(layer.weight.grad, a * gw + signs * (gw * signs).mean(1, keepdim=True))
+    wave = lt.BinaryLinear(8, 5, law="biper", frequency=7).double()
+    wave(x).sum().backward()
+    expected = gw * slope(lambda v: torch.sin(7 * v), wave.weight.detach()) / math.sqrt(8)
+    assert torch.allclose(wave.weight.grad, expected, atol=1e-6)
+    assert lt.BinaryConv2d(3, 4, 3, padding=1)(torch.randn(2, 3, 6, 6)).shape == (2, 4, 6, 6)
+    with pytest.raises(ValueError, match="law"):
+        lt.BinaryLinear(8, 5, law="ternary")
+
+
+def test_a_quantiser_learns_its_range(x):
+    layer = lt.Quantise(4, range=0.8).double()
+    y, dx, g = gradient(layer, x)
+    assert torch.allclose(torch.round(y / 0.8 * 7), y / 0.8 * 7, atol=1e-6)
+    assert torch.allclose(dx, g * (x.abs() <= layer.range.item()))
+    c = (x / layer.range.item()).clamp(-1, 1)
+    rounding = torch.round(c * 7) / 7 - c  # held fixed: straight through
+    by_range = slope(lambda r: r * ((x / r).clamp(-1, 1) + rounding), layer.range.detach())
+    assert torch.allclose(layer.range.grad, (g * by_range).sum(), rtol=1e-5)
+    fresh = lt.Quantise(8).double()
+    fresh(x)
+    assert fresh.range.item() == pytest.approx(x.abs().max().item())
+    with pytest.raises(ValueError, match="bits"):
+        lt.Quantise(1)
+
+
+def test_neurons_fire_with_their_chance_and_teach_as_they_say():
+    """Two-sided, four standard errors, n = 40000, torch seed 3."""
+    torch.manual_seed(3)
+    n, x0, t = 40000, 0.4, 0.3
+    p = 1 / (1 + math.exp(-x0))
+    for estimator in ("straight", "smooth", "reinforce"):
+        layer = lt.Stochastic(estimator)
+        x = torch.full((n, 1), x0, dtype=torch.float64, requires_grad=True)
+        y = layer(x)
+        assert y.mean().item() == pytest.approx(p, abs=4 * 0.5 / math.sqrt(n))
+        losses = ((y - t) ** 2).sum(1)
+        (lt.reinforce(layer, losses) if estimator == "reinforce" else losses.mean()).backward()
+        per_sample = x.grad * n
+        error = 4 * per_sample.std().item() / math.sqrt(n)
+        root, d_root = math.sqrt(p), 0.5 * math.sqrt(p) * (1 - p)
+        expected = {
+            "straight": 2 * (p - t) * p * (1 - p),
+            "smooth": root * 2 * (root - t) * d_root,
+            "reinforce": ((1 - t) ** 2 - t**2) * p * (1 - p),  # the slope of the mean loss
+        }[estimator]
+        assert per_sample.mean().item() == pytest.approx(expected, abs=error)
+        layer.eval()
+        assert layer(x)[0].item() == pytest.approx(p)
+    with pytest.raises(ValueError, match="straight"):
+        lt.Stochastic("gumbel")
