@@ -75,6 +75,8 @@ constexpr Named kLayers[] = {
     {"flatten", [](const Shape& in, LayerWords&) { return flatten(in); }},
     {"last_token", [](const Shape& in, LayerWords&) { return last_token(in); }},
     {"gelu", [](const Shape& in, LayerWords& w) { return gelu(in, w.word("exact")); }},
+    {"clamp", [](const Shape& in, LayerWords&) { return clamp_layer(in); }},
+    {"norm", [](const Shape& in, LayerWords& w) { return row_norm(in, w.real("the p of the norm")); }},
     {"sign", [](const Shape& in, LayerWords&) { return sign_layer(in); }},
     {"binarise", [](const Shape& in, LayerWords&) { return binarise(in); }},
     {"biper", [](const Shape& in,

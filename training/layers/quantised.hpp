@@ -18,6 +18,12 @@ LayerPointer periodic_sign(Shape input, double frequency);
 /// ICLR 2020). Word "quantise BITS". Throws OutOfRange for less than 2 or more than 16 bits.
 LayerPointer quantise(Shape input, Index bits);
 
+/// y = clip(x, -1, 1), its exact slope. Word "clamp".
+LayerPointer clamp_layer(Shape input);
+/// y = x / |x|_p per sample, |x|_p = (sum |x|^p)^(1/p) at least 1e-4 (AnalogVNN's floor), with its exact derivative.
+/// Word "norm P". Throws OutOfRange for p below 1 or above 64.
+LayerPointer row_norm(Shape input, double p);
+
 enum class BinaryWeights {
   scaled_sign,  ///< a_o sign(w), a_o = mean |w_o| over the weights of output o; dw = a_o g 1[|w| <= 1] + sign(w) mean(g
                 ///< sign(w)), g the gradient of the binary weight (Rastegari et al.)

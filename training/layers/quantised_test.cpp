@@ -183,10 +183,33 @@ TEST_CASE("neurons fire with the probability of their sigmoid, and each estimato
   test::check_bits(firing);
 }
 
+TEST_CASE("rows come out with a norm of 1, values between -1 and 1; slopes by finite differences") {
+  for (const double p : {1.0, 2.0, 3.0}) {
+    Bench bench(row_norm({5, 4}, p), 3);
+    for (float& v : bench.x.flat()) v += v > 0 ? 0.1f : -0.1f;  // away from the kink of |x|
+    test::check_derivative(bench);
+    test::check_bits(bench);
+    for (Index r = 0; r < 3; ++r) {
+      double sum = 0;
+      for (const float v : bench.y.row(r)) sum += std::pow(std::fabs(double(v)), p);
+      CHECK(sum == Approx(1).epsilon(1e-5));
+    }
+    for (float& v : bench.x.flat()) v *= 1e-7f;  // below the floor
+    bench.forward();
+    for (const float v : bench.y.flat()) CHECK(std::fabs(v) < 0.1f);
+  }
+  CHECK_THROWS_AS(row_norm({4}, 0.5), OutOfRange);
+  Bench clamp(clamp_layer({30}), 3);
+  for (float& v : clamp.x.flat())
+    if (std::fabs(std::fabs(v) - 1) < 0.02f) v = 0.5f;  // away from the kinks
+  test::check_derivative(clamp);
+  test::check_bits(clamp);
+}
+
 TEST_CASE("architectures name these layers, and read back their own text") {
   const char* text =
       "6x6x2 | binary_conv 4 3x3, sign, max_pool 2 | flatten, biper_dense 8 frequency=7, biper frequency=3 "
-      "| binarise, binary_dense 6, quantise 5, stochastic smooth | stochastic, dense 3";
+      "| binarise, binary_dense 6, norm 2, clamp, quantise 5, stochastic smooth | stochastic, dense 3";
   const auto model = parse_model(text, {.input = {6, 6, 2}, .classes = 3});
   CHECK(parse_model(model->text(), {.input = {6, 6, 2}, .classes = 3})->text() == model->text());
   CHECK(model->text().find("biper_dense 8 frequency=7, biper frequency=3") != std::string::npos);
