@@ -1,6 +1,6 @@
 """PyTorch modules: signals and weights of few values (`Sign`, `Binarise`, `Quantise`, `Stochastic`, `BinaryLinear`,
-`BinaryConv2d`), and on devices: `dfa` (direct feedback alignment), `OPU` (random features), and matrix products on analog
-devices: `AnalogLinear`, `AnalogConv2d`, `convert`. For these:
+`BinaryConv2d`), and modules on devices: `dfa` (direct feedback alignment), `OPU` (random features), `Physical` (devices trained
+by their own programme), and matrix products on analog devices: `AnalogLinear`, `AnalogConv2d`, `convert`. For these:
 
 Forward passes go through the device, noise and converters included. Backward passes take the way of `layer.backward`: the
 digital weights (straight-through: gradients of input, weight and bias are those of `torch.nn.Linear`), the device's twin at
@@ -33,11 +33,13 @@ from ._torch_neurons import (
     sign,
 )
 from ._torch_opu import OPU
+from ._torch_physical import Physical
 from .analog import below, open_devices, split
 
 __all__ = [
     "DFA",
     "OPU",
+    "Physical",
     "AnalogConv2d",
     "AnalogLinear",
     "Binarise",

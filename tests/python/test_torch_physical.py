@@ -1,0 +1,53 @@
+"""Devices trained by their own programme."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+lt = pytest.importorskip("lightloop.torch")
+
+CHIP = "sim:mzi_mesh,input.size=4,output.size=4,phase.law=linear,phase.bits=16,dac.bits=14,adc.bits=16,adc.range=1"
+QUIET = CHIP + ",splitter_error=0,phase_error=0,crosstalk=0,vacuum_noise=false,output_noise=0"
+
+
+def test_gradients_of_phases_and_inputs_are_those_of_the_device():
+    torch.manual_seed(1)
+    chip = lt.Physical(QUIET)
+    x = (2 * torch.rand(5, 4) - 1).requires_grad_()
+    weight = torch.randn(5, 4)
+    (chip(x) * weight).sum().backward()
+    for value, grad, h in ((chip.programme.data, chip.programme.grad, 0.01), (x.data, x.grad, 0.05)):
+        by_difference = torch.zeros_like(grad)
+        for i in range(value.numel()):
+            flat, before = value.view(-1), value.view(-1)[i].item()
+            if not h < abs(before) < 1 - h:
+                by_difference.view(-1)[i] = grad.view(-1)[i]  # the end of the range
+                continue
+            sums = []
+            for to in (before + h, before - h):
+                flat[i] = to
+                with torch.no_grad():
+                    sums.append((chip(x) * weight).sum().item())
+            flat[i] = before
+            by_difference.view(-1)[i] = (sums[0] - sums[1]) / (2 * h)
+        assert (grad - by_difference).norm() < 0.01 * grad.norm()
+
+
+def test_a_chip_with_errors_nobody_knows_learns_a_matrix_by_its_phases():
+    torch.manual_seed(2)
+    chip = lt.Physical(CHIP + ",splitter_error=0.05,correction=none,seed=3")
+    target = torch.linalg.qr(torch.randn(4, 4))[0] * 0.6
+    optimizer = torch.optim.Adam(chip.parameters(), 0.01)
+    losses = []
+    for _ in range(200):
+        x = 2 * torch.rand(32, 4) - 1
+        loss = ((chip(x) - x @ target.t()) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-10:]) < 0.05 * sum(losses[:10])
+
+
+def test_what_cannot_be_trained_so_is_refused():
+    with pytest.raises(ValueError, match="layer"):
+        lt.Physical("sim:opu")
