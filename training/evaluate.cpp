@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "training/layers/graph.hpp"
 #include "training/layers/model.hpp"
 
 namespace lightloop {
 namespace {
 /// Samples at a time. Assumed: 512 are enough for the products and small beside the weights; what a model keeps inside
 /// stays below 128 MiB.
-Index batch_for(const Network& net) {
+Index batch_for(const Network& net, const Dataset& data) {
+  if (data.graph) return data.size();  // every node hears others
   constexpr Index kBatch = 512, kValues = Index{1} << 25;
   return net.model() ? std::clamp<Index>(kValues / net.model()->values(), 1, kBatch) : kBatch;
 }
@@ -35,6 +37,11 @@ void check_data(const Dataset& data) {
 
 void check_fit(const Network& net, const Dataset& data) {
   if (data.size() == 0) throw InvalidParameter("data set " + data.name, "no samples", "at least one");
+  const Model* model = net.model();
+  if (model && model->graph() && (!data.graph || model->graph()->nodes != data.size()))
+    throw ShapeMismatch("net on a graph of " + std::to_string(model->graph()->nodes) + " nodes",
+                        data.name + " with " + std::to_string(data.size()) + " samples",
+                        "a network on a graph answers for the nodes of that graph");
   if (data.features() != net.widths().front())
     throw ShapeMismatch("net " + net.text(), std::to_string(net.widths().front()) + " inputs",
                         data.name + " has " + std::to_string(data.features()) + " features",
@@ -69,11 +76,12 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, Rule* ru
         out.h.back().resize(x.rows(), net.widths().back());
         rule->scores(net, x, out.h.back());
       },
-      batch_for(net));
+      batch_for(net, data));
 }
 
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const ForwardPass& pass, Index batch) {
   check_fit(net, data);
+  if (data.graph) batch = data.size();
   Activations activations;
   activations.h.resize(1);
   Matrix<float> error;
@@ -90,14 +98,18 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const Fo
     const Matrix<float>& logits = activations.h.back();
     error.resize(count, logits.cols());
     const std::span<const std::uint8_t> labels(data.labels.data() + first, static_cast<std::size_t>(count));
-    total += output_error(loss, logits, labels, error);
+    const std::span<const std::uint8_t> counts =
+        data.counts.empty() ? std::span<const std::uint8_t>{}
+                            : std::span(data.counts).subspan(static_cast<std::size_t>(first), labels.size());
+    total += output_error(loss, logits, labels, error, counts);
     for (Index r = 0; r < count; ++r) {
+      if (!counts.empty() && !counts[static_cast<std::size_t>(r)]) continue;
       const auto row = logits.row(r);
       right += std::ranges::max_element(row) - row.begin() == labels[static_cast<std::size_t>(r)];
     }
   }
-  const auto n = static_cast<double>(data.size());
-  return {static_cast<double>(right) / n, total / n, data.size()};
+  const auto n = static_cast<double>(data.counted());
+  return {static_cast<double>(right) / n, total / n, data.counted()};
 }
 
 }  // namespace lightloop

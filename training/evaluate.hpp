@@ -14,7 +14,7 @@
 namespace lightloop {
 
 struct Evaluation {
-  double accuracy = 0;  ///< fraction of samples whose largest logit is that of the label
+  double accuracy = 0;  ///< fraction of the samples that count whose largest logit is that of the label
   double loss = 0;      ///< mean per sample
   Index samples = 0;
 };

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/random.hpp"
+#include "training/elementwise.hpp"
 #include "training/evaluate.hpp"
 #include "training/network_for.hpp"
 #include "training/rules/broadcast.hpp"
@@ -26,10 +28,12 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   const ParamSet& train = config_.train;
   optimizer_ = optimizer_settings(train);
   loss_ = loss_from(train.text("loss"));
-  batch_ = std::min<Index>(train.integer("batch"), data_.train.size());
+  batch_ = data_.train.graph ? data_.train.size() : std::min<Index>(train.integer("batch"), data_.train.size());
+  weight_decay_ = static_cast<float>(train.real("weight_decay"));
   epochs_ = train.integer("epochs");
   alignment_every_ = train.integer("alignment_every");
-  const std::string data_sha256 = sha256(data_.train.content_sha256() + data_.test.content_sha256());
+  const std::string validation = data_.validation.size() > 0 ? data_.validation.content_sha256() : "";
+  const std::string data_sha256 = sha256(data_.train.content_sha256() + data_.test.content_sha256() + validation);
   resumed_ = resumed.has_value();
   if (resumed) {
     run_ = std::move(*resumed);
@@ -45,6 +49,7 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   }
   check_fit(run_.net, data_.train);
   check_fit(run_.net, data_.test);
+  if (data_.validation.size() > 0) check_fit(run_.net, data_.validation);
   steps_per_epoch_ = (data_.train.size() + batch_ - 1) / batch_;
   const auto done = static_cast<Index>(run_.step_loss.size());
   if (done != run_.position.epoch * steps_per_epoch_ + run_.position.step || run_.position.step >= steps_per_epoch_)
@@ -89,6 +94,10 @@ void TrainingLoop::make_network() {
 }
 
 void TrainingLoop::open_path(const Registry& registry) {
+  if (!data_.train.counts.empty() && !config_.model->info.masks)
+    throw Unsupported("rule " + config_.model->info.name + " on " + data_.train.name,
+                      "only some of its samples have labels to learn from, and the rule looks at all", "",
+                      "use bp, dfa, tdfa, sdfa, drtp or forwardgnn");
   const auto& widths = run_.net.widths();
   if (run_.net.model() && !config_.model->info.any_layers)
     throw Unsupported("rule " + config_.model->info.name + " on net " + config_.train.text("net"),
@@ -173,7 +182,7 @@ TrainPlan TrainingLoop::plan() const {
     add(path_.projection->cost(1), path_.projection->inputs());
     return plan;
   }
-  add(path_.projection->cost(batch_), plan.steps);
+  add(path_.projection->cost(data_.train.counts.empty() ? batch_ : data_.train.counted()), plan.steps);
   if (config_.train.boolean("probe")) add(path_.projection->probe_cost(), resumed_ ? 1 : 2);
   return plan;
 }
@@ -205,7 +214,11 @@ void TrainingLoop::measure() {
 void TrainingLoop::begin_epoch() {
   if (order_epoch_ == run_.position.epoch) return;
   order_.resize(static_cast<std::size_t>(data_.train.size()));
-  Stream(config_.seed(), 0, Purpose::batch_order).permutation(static_cast<std::uint64_t>(run_.position.epoch), order_);
+  if (data_.train.graph)  // nodes stay where they are
+    std::iota(order_.begin(), order_.end(), 0u);
+  else
+    Stream(config_.seed(), 0, Purpose::batch_order)
+        .permutation(static_cast<std::uint64_t>(run_.position.epoch), order_);
   order_epoch_ = run_.position.epoch;
 }
 
@@ -220,6 +233,7 @@ double TrainingLoop::step() {
   data_.train.gather(which, activations_.h[0]);
   labels_.resize(which.size());
   std::ranges::transform(which, labels_.begin(), [&](std::uint32_t i) { return data_.train.labels[i]; });
+  const Index counted = data_.train.counts.empty() ? count : data_.train.counted();  // a graph is one batch
   const bool own_forward = config_.model->info.own_forward;
   const Index done = at.epoch * steps_per_epoch_ + at.step;
   const double output_loss = own_forward ? 0 : run_forward();
@@ -239,8 +253,10 @@ double TrainingLoop::step() {
                         .first_sample = static_cast<std::uint64_t>(at.trained),
                         .keep_signal = alignment_due() || (layers_ && layers_->learns_ranges()),
                         .pass = layers_ ? &pass : nullptr,
-                        .back = layers_ && layers_->goes_back() ? &back : nullptr};
+                        .back = layers_ && layers_->goes_back() ? &back : nullptr,
+                        .counts = data_.train.counts};
   rule_->gradient(run_.net, batch, gradient_.flat());
+  finish_gradient(count, counted);
   const double loss = own_forward ? rule_->loss() : output_loss;
   check_loss(loss);
   measure_alignment(batch);
@@ -256,11 +272,11 @@ double TrainingLoop::step() {
   add_layer_loss(count);
   run_.touch += step_touch(rule_->touched(), count);
   at.loss_sum += loss;
-  at.samples += static_cast<double>(count);
+  at.samples += static_cast<double>(counted);
   at.active += static_cast<double>(rule_->active_rows().size());
   at.trained += count;
   ++at.step;
-  run_.step_loss.push_back(loss / static_cast<double>(count));
+  run_.step_loss.push_back(loss / static_cast<double>(counted));
   at.train_s += seconds_since(start);
   if (at.step == steps_per_epoch_) end_epoch(lr);
   return run_.step_loss.back();
@@ -276,7 +292,20 @@ double TrainingLoop::run_forward() {
         {.training = true, .seed = config_.seed(), .first_sample = static_cast<std::uint64_t>(run_.position.trained)});
   }
   error_.resize(activations_.h[0].rows(), run_.net.widths().back());
-  return output_error(loss_, activations_.h.back(), labels_, error_);
+  return output_error(loss_, activations_.h.back(), labels_, error_, data_.train.counts);
+}
+
+/// Rules divide by all rows of the batch: from there to the mean over those that count; then the decay.
+void TrainingLoop::finish_gradient(Index rows, Index counted) {
+  const bool rescale = counted != rows && !config_.model->info.own_forward;
+  if (!rescale && weight_decay_ == 0) return;
+  const float scale = rescale ? static_cast<float>(rows) / static_cast<float>(counted) : 1.0f;
+  const std::span<float> g = gradient_.flat();
+  const std::span<const float> w = run_.net.parameters();
+  for_chunks(static_cast<Index>(g.size()), kChunk, [&](Index first, Index n) {
+    for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(first + n); ++i)
+      g[i] = scale * g[i] + weight_decay_ * w[i];
+  });
 }
 
 void TrainingLoop::learn_ranges(double lr) {
@@ -345,6 +374,9 @@ void TrainingLoop::end_epoch(double learning_rate) {
   note_device();
   RunPosition& at = run_.position;
   EpochResult epoch;
+  if (data_.validation.size() > 0)
+    epoch.validation_accuracy =
+        evaluate(run_.net, data_.validation, loss_, config_.model->info.own_answer ? rule_.get() : nullptr).accuracy;
   epoch.epoch = at.epoch + 1;
   epoch.train_loss = at.loss_sum / at.samples;
   epoch.test_accuracy = score.accuracy;

@@ -59,6 +59,7 @@ class TrainingLoop {
   void note_device();
   double run_forward();
   void learn_ranges(double lr);
+  void finish_gradient(Index rows, Index counted);
   void check_loss(double loss) const;
   bool alignment_due() const;
   void measure_alignment(const RuleBatch& batch);
@@ -76,6 +77,7 @@ class TrainingLoop {
   OptimizerSettings optimizer_;
   Schedule schedule_;
   Loss loss_ = Loss::cross_entropy;
+  float weight_decay_ = 0;
   Index batch_ = 0, epochs_ = 0, steps_per_epoch_ = 0, alignment_every_ = 0;
   Index order_epoch_ = -1;
   std::vector<std::uint32_t> order_;

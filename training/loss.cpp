@@ -38,15 +38,20 @@ Loss loss_from(const std::string& name) {
   throw UnknownName("loss", name, "cross_entropy or mse");
 }
 
-double output_error(Loss loss, View<const float> logits, std::span<const std::uint8_t> labels, View<float> error) {
+double output_error(Loss loss, View<const float> logits, std::span<const std::uint8_t> labels, View<float> error,
+                    std::span<const std::uint8_t> counts) {
   if (static_cast<Index>(labels.size()) != logits.rows() || error.rows() != logits.rows() ||
-      error.cols() != logits.cols())
+      error.cols() != logits.cols() || (!counts.empty() && counts.size() != labels.size()))
     throw ShapeMismatch("output_error",
                         std::to_string(labels.size()) + " labels, error (" + std::to_string(error.rows()) + ", " +
                             std::to_string(error.cols()) + ")",
                         "logits (" + std::to_string(logits.rows()) + ", " + std::to_string(logits.cols()) + ")");
   double total = 0;
   for (Index r = 0; r < logits.rows(); ++r) {
+    if (!counts.empty() && counts[static_cast<std::size_t>(r)] == 0) {
+      std::ranges::fill(error.row(r), 0.0f);
+      continue;
+    }
     const std::size_t label = labels[static_cast<std::size_t>(r)];
     if (label >= static_cast<std::size_t>(logits.cols()))
       throw OutOfRange("label", std::to_string(label), "below the " + std::to_string(logits.cols()) + " outputs");

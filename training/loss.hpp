@@ -13,6 +13,8 @@ Loss loss_from(const std::string& name);
 
 /// Per-sample error e = dLoss/da_L (m, C), before any division by m: softmax(a) - y, or a - y for MSE (1/2 |a - y|^2).
 /// Returns the summed loss of the batch. Throws ShapeMismatch, OutOfRange for a label without an output.
-double output_error(Loss loss, View<const float> logits, std::span<const std::uint8_t> labels, View<float> error);
+/// Rows whose `counts` is 0 are left out: no error, no loss; an empty `counts` leaves none out.
+double output_error(Loss loss, View<const float> logits, std::span<const std::uint8_t> labels, View<float> error,
+                    std::span<const std::uint8_t> counts = {});
 
 }  // namespace lightloop

@@ -123,7 +123,7 @@ void forward(const Network& net, View<const float> x, Activations& out, const La
 }
 
 void learn_state(Network& net, const Activations& seen) {
-  if (net.model()) net.model()->learn_state(seen.memory, net.state());
+  if (net.model() && !seen.memory.empty()) net.model()->learn_state(seen.memory, net.state());
 }
 
 }  // namespace lightloop

@@ -71,7 +71,7 @@ struct Activations {
 /// Forward pass of a batch x (m, d_0), copied to out.h[0] unless it lies there already. Throws ShapeMismatch.
 /// `pass` is for models: training or not, and what random layers draw from.
 void forward(const Network& net, View<const float> x, Activations& out, const LayerPass& pass = {});
-/// Takes what a training pass saw into the state of the net.
+/// Takes what a training pass saw into the state of the net; nothing where a rule made its passes itself.
 void learn_state(Network& net, const Activations& seen);
 
 }  // namespace lightloop

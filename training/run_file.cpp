@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/hdf5.hpp"
+#include "training/layers/graph.hpp"
 #include "training/run_layout.hpp"
 
 namespace lightloop {
@@ -28,12 +29,23 @@ void write_settings(Writer& file, const RunFile& run) {
   for (const auto& [key, value] : run.asked) file.attribute("/settings/asked", key, value);
 }
 
+void write_graph(Writer& file, const Graph& graph) {
+  const auto integers = [&file](const std::string& path, const auto& all) {
+    const std::vector<std::int64_t> values(all.begin(), all.end());
+    file.write(path, std::span<const std::int64_t>(values), {static_cast<Index>(values.size())}, "1");
+  };
+  integers("/network/graph/begin", graph.begin);
+  integers("/network/graph/neighbour", graph.neighbour);
+  file.write("/network/graph/weight", std::span<const float>(graph.weight), {graph.edges()}, "1");
+}
+
 void write_network(Writer& file, const Network& net) {
   file.attribute("/network", "net", net.text());
   if (net.model()) {
     const auto count = [](std::span<const float> all) { return static_cast<Index>(all.size()); };
     file.write("/network/parameters", net.parameters(), {count(net.parameters())}, "1");
     if (!net.state().empty()) file.write("/network/state", net.state(), {count(net.state())}, "1");
+    if (net.model()->graph()) write_graph(file, *net.model()->graph());
     return;
   }
   file.attribute("/network", "activation", to_string(net.hidden_activation()));
@@ -123,6 +135,7 @@ void write_curves(Writer& file, const RunFile& run) {
   file.write("/curves/epoch", std::span<const double>(values), {epochs}, "1");
   for (const auto& column : kColumns) {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = column.get(run.epochs[i]);
+    if (column.optional && std::isnan(values.front())) continue;
     const std::string path = std::string("/curves/") + column.name;
     file.write(path, std::span<const double>(values), {epochs}, column.unit);
     file.dimension(path, 0, "/curves/epoch");
@@ -208,7 +221,7 @@ TrainResult result_of(const RunFile& run, const std::string& path) {
 void save_run(const RunFile& run, const std::string& path) {
   Writer file(path);
   file.attribute("/", "kind", Value(std::string("run")));
-  file.attribute("/", "format_version", Value(run.net.model() ? run_layout::kFormatVersion : 1));
+  file.attribute("/", "format_version", Value(run_layout::version_of(run.net)));
   file.attribute("/", "creator", Value(std::string("lightloop ") + LIGHTLOOP_VERSION));
   file.attribute("/", "complete", Value(run.complete));
   file.attribute("/", "seed", Value(run.train.integer("seed")));

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <filesystem>
 
 #include "core/error.hpp"
@@ -45,9 +46,38 @@ ParamSet stored_parameters(const Reader& file, const std::string& group) {
   return {group, std::move(infos)};
 }
 
+/// The graph that the layers of a network were made of; null without one.
+std::shared_ptr<const Graph> stored_graph(const Reader& file, const std::string& path) {
+  if (!file.exists("/network/graph")) return nullptr;
+  const auto damaged = [&](const std::string& what) -> FileError {
+    return {path, "/network/graph " + what, "", "the file is damaged"};
+  };
+  const std::vector<double> begin = file.read("/network/graph/begin").values;
+  const std::vector<double> neighbour = file.read("/network/graph/neighbour").values;
+  const std::vector<double> weight = file.read("/network/graph/weight").values;
+  const auto edges = static_cast<double>(neighbour.size());
+  if (begin.size() < 2 || begin.front() != 0 || begin.back() != edges || weight.size() != neighbour.size())
+    throw damaged("has parts that do not fit");
+  Graph graph;
+  graph.nodes = static_cast<Index>(begin.size()) - 1;
+  for (std::size_t i = 0; i < begin.size(); ++i) {
+    if (!(begin[i] >= 0 && begin[i] <= edges) || (i > 0 && begin[i] < begin[i - 1]))
+      throw damaged("has rows that do not follow each other");
+    graph.begin.push_back(static_cast<Index>(begin[i]));
+  }
+  for (std::size_t k = 0; k < neighbour.size(); ++k) {
+    if (!(neighbour[k] >= 0 && neighbour[k] < static_cast<double>(graph.nodes)) || !std::isfinite(weight[k]))
+      throw damaged("names a node that is not there");
+    graph.neighbour.push_back(static_cast<std::int32_t>(neighbour[k]));
+    graph.weight.push_back(static_cast<float>(weight[k]));
+  }
+  return std::make_shared<const Graph>(std::move(graph));
+}
+
 /// A network of any layers: its text makes the layers, two vectors fill them.
 Network stored_model(const Reader& file, const std::string& path, const std::string& text) {
-  const std::shared_ptr<const Model> model = parse_model(text, {});
+  const std::shared_ptr<const Model> model =
+      parse_model(text, {.input = {}, .classes = 0, .graph = stored_graph(file, path)});
   const auto check = [&](const std::string& name, Index count) {
     if (count > 0 && file.shape(name) != std::vector<Index>{count})
       throw FileError(path, name + " has another length than the net needs", std::to_string(count) + " expected",

@@ -4,12 +4,14 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "training/layers/model.hpp"
 #include "training/trainer.hpp"
 
 namespace lightloop::run_layout {
 
-/// 2: networks of any layers; a file of a fully connected one is still written as 1.
-constexpr std::int64_t kFormatVersion = 2;
+/// 3: networks on graphs; 2: of any layers. A file is written as the lowest version that holds it.
+constexpr std::int64_t kFormatVersion = 3;
+inline std::int64_t version_of(const Network& net) { return !net.model() ? 1 : net.model()->graph() ? 3 : 2; }
 
 /// One number per epoch in /curves.
 struct Column {
@@ -17,6 +19,7 @@ struct Column {
   const char* unit;
   double (*get)(const EpochResult&);
   void (*set)(EpochResult&, double);
+  bool optional = false;  ///< left out where it begins with NaN
 };
 
 /// A whole number, stored as a real one.
@@ -37,6 +40,8 @@ inline constexpr Column kColumns[] = {
      [](EpochResult& e, double v) { e.train_loss = v; }},
     {"test_accuracy", "1", [](const EpochResult& e) { return e.test_accuracy; },
      [](EpochResult& e, double v) { e.test_accuracy = v; }},
+    {"validation_accuracy", "1", [](const EpochResult& e) { return e.validation_accuracy; },
+     [](EpochResult& e, double v) { e.validation_accuracy = v; }, true},
     {"learning_rate", "1", [](const EpochResult& e) { return e.learning_rate; },
      [](EpochResult& e, double v) { e.learning_rate = v; }},
     {"active_fraction", "1", [](const EpochResult& e) { return e.active_fraction; },

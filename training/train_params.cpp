@@ -16,10 +16,11 @@ std::vector<ParamInfo> train_params() {
   constexpr double kMany = 1e12;
   return {
       {"dataset", "", std::string("digits"), 0, 0,
-       "digits (generated), mnist, fashion, or the path of a .csv or .h5 file"},
+       "digits (generated), mnist, fashion, cora, citeseer, or the path of a .csv or .h5 file"},
       {"data_dir", "", std::string(), 0, 0, "where data sets are looked for first"},
       {"net", "", std::string(), 0, 0,
-       "layer widths such as 784-1024-10, a preset (mlp:1024x2, vgg8, resnet18-small, char-transformer), layers such "
+       "layer widths such as 784-1024-10, a preset (mlp:1024x2, vgg8, resnet18-small, gcn:128, char-transformer), "
+       "layers such "
        "as "
        "\"conv 32 3, relu, max_pool 2 | flatten, dense classes\", or a .toml file with net and activation; empty: two "
        "hidden "
@@ -45,6 +46,7 @@ std::vector<ParamInfo> train_params() {
       {"beta2", "1", 0.999, 0, 0.999999, "decay of the second moment (adam)"},
       {"epsilon", "1", 1e-8, 1e-12, 1, "added to the root of the second moment (adam)"},
       {"lr", "1", 1e-3, 0, 1e3, "learning rate of the first step"},
+      {"weight_decay", "1", 0.0, 0, 1, "times the parameters, added to the gradient"},
       {"schedule",
        "",
        std::string("cosine"),
@@ -54,7 +56,7 @@ std::vector<ParamInfo> train_params() {
        {"constant", "cosine", "step", "late"}},
       {"step_epochs", "1", std::int64_t{10}, 1, kMany, "epochs between two drops (schedule step)"},
       {"step_factor", "1", 0.1, 0, 1, "factor of a drop (schedule step)"},
-      {"batch", "1", std::int64_t{128}, 1, 1e6, "samples per step"},
+      {"batch", "1", std::int64_t{128}, 1, 1e6, "samples per step; of a graph always all nodes"},
       {"epochs", "1", std::int64_t{10}, 1, 1e6, "passes over the training set"},
       {"seed", "1", std::int64_t{1}, 0, 0x1p62, "of weights, batches, feedback and, unless it has its own, the device"},
       {"threads", "1", std::int64_t{0}, 0, 4096, "processors to use; 0: all. Results do not depend on it"},

@@ -10,6 +10,7 @@
 #include "tools/lightloop/json.hpp"
 #include "tools/lightloop/text.hpp"
 #include "training/datasets/download.hpp"
+#include "training/layers/graph.hpp"
 
 namespace lightloop::command {
 namespace {
@@ -30,7 +31,9 @@ int data_list(Format format, const std::string& data_dir) {
     std::int64_t bytes = 0;
     for (const auto& file : set.files) bytes += file.bytes;
     rows.push_back({set.name, set.summary, set.licence,
-                    set.files.empty() ? "made by the program" : grouped(bytes / 1000) + " kB to download"});
+                    !set.by_hand.empty() ? "converted by hand"
+                    : set.files.empty()  ? "made by the program"
+                                         : grouped(bytes / 1000) + " kB to download"});
   }
   std::fputs(table(rows).c_str(), stdout);
   const auto folders = data_folders(data_dir);
@@ -46,16 +49,25 @@ int data_show(const std::string& name, Format format, const std::string& data_di
     std::fputs(dataset_json(name, data).c_str(), stdout);
     return kDone;
   }
-  for (const auto& [part, set] : {std::pair<const char*, const Dataset&>{"train", data.train}, {"test", data.test}})
+  for (const auto& [part, set] :
+       {std::pair<const char*, const Dataset&>{"train", data.train}, {"valid", data.validation}, {"test", data.test}}) {
+    if (set.size() == 0) continue;
+    if (set.graph) {
+      std::printf("%-6s %s of %s nodes of %s, %s edges, %td classes, from %s\n", part, grouped(set.counted()).c_str(),
+                  grouped(set.size()).c_str(), shape_text(set.sample_shape).c_str(),
+                  grouped(set.graph->edges() / 2).c_str(), set.classes, set.source.c_str());
+      continue;
+    }
     std::printf("%-6s %s samples of %s, %td classes, from %s\n", part, grouped(set.size()).c_str(),
                 shape_text(set.sample_shape).c_str(), set.classes, set.source.c_str());
+  }
   return kDone;
 }
 
 int data_download(const std::string& name, Format format, const std::string& data_dir) {
   const auto& known = known_datasets();
   const auto set = std::find_if(known.begin(), known.end(), [&](const KnownDataset& one) { return one.name == name; });
-  if (set != known.end() && set->files.empty()) {
+  if (set != known.end() && set->files.empty() && set->by_hand.empty()) {
     if (format == Format::json)
       std::fputs(settings_json({{"name", name}, {"folder", ""}}).c_str(), stdout);
     else

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "training/layers/graph.hpp"
+
 namespace lightloop::command {
 namespace {
 using Json = nlohmann::ordered_json;
@@ -57,7 +59,7 @@ Json json(const Health& health) {
 
 Json json(const TrainResult& run) {
   Json curve = Json::array();
-  for (const auto& epoch : run.epochs)
+  for (const auto& epoch : run.epochs) {
     curve.push_back({{"epoch", epoch.epoch},
                      {"train_loss", number(epoch.train_loss)},
                      {"test_accuracy", number(epoch.test_accuracy)},
@@ -68,6 +70,8 @@ Json json(const TrainResult& run) {
                      {"layer_writes", epoch.touch.writes},
                      {"device_frames", epoch.device_frames},
                      {"train_seconds", number(epoch.train_s)}});
+    if (std::isfinite(epoch.validation_accuracy)) curve.back()["validation_accuracy"] = epoch.validation_accuracy;
+  }
   Json object = {{"rule", run.rule},
                  {"device", run.device},
                  {"layers", run.layers},
@@ -170,9 +174,14 @@ std::string datasets_json(const std::vector<KnownDataset>& sets) {
 
 std::string dataset_json(const std::string& name, const TrainTest& data) {
   Json object = {{"name", name}};
-  for (const auto& [part, set] : {std::pair<const char*, const Dataset&>{"train", data.train}, {"test", data.test}})
+  for (const auto& [part, set] : {std::pair<const char*, const Dataset&>{"train", data.train},
+                                  {"validation", data.validation},
+                                  {"test", data.test}}) {
+    if (set.size() == 0) continue;
     object[part] = {
         {"samples", set.size()}, {"shape", set.sample_shape}, {"classes", set.classes}, {"source", set.source}};
+    if (set.graph) object[part].update({{"counted", set.counted()}, {"edges", set.graph->edges() / 2}});
+  }
   return text(object);
 }
 

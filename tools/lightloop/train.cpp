@@ -1,5 +1,6 @@
 // `lightloop train`: the plan, the run, its baselines, one table.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <optional>
 #include <span>
@@ -115,6 +116,12 @@ void print_result(const TrainResult& run, const std::vector<TrainResult>& baseli
   add(run);
   for (const auto& baseline : baselines) add(baseline);
   std::fputs(table(rows).c_str(), stdout);
+  const auto best = std::ranges::max_element(run.epochs, {}, [](const EpochResult& e) {
+    return std::isnan(e.validation_accuracy) ? -1.0 : e.validation_accuracy;
+  });
+  if (best != run.epochs.end() && std::isfinite(best->validation_accuracy))
+    std::printf("best on the validation samples after epoch %td: %s there, %s on the test samples\n", best->epoch,
+                percent(best->validation_accuracy).c_str(), percent(best->test_accuracy).c_str());
   if (run.device_retries + run.device_losses > 0)
     std::printf("faults: batches shown again %s, link lost %s, opened again %s\n", grouped(run.device_retries).c_str(),
                 grouped(run.device_losses).c_str(), grouped(run.device_reopened).c_str());

@@ -9,6 +9,7 @@
 #include "core/param.hpp"
 #include "training/datasets/digits.hpp"
 #include "training/datasets/readers.hpp"
+#include "training/layers/graph.hpp"
 
 namespace lightloop {
 namespace {
@@ -62,7 +63,28 @@ void check_labels(const Dataset& set, const std::string& images, Index classes) 
                   "0 to " + std::to_string(classes - 1), "Download the file again.");
 }
 
+[[noreturn]] void not_found(const KnownDataset& known, std::string places) {
+  if (places.empty()) places = "no folder: --data-dir is not given, and $LIGHTLOOP_DATA and $HOME are not set";
+  throw FileError("data set " + known.name, "not found", "looked in " + places,
+                  known.by_hand.empty() ? "Get it with: lightloop data download " + known.name : known.by_hand);
+}
+
+/// The first file `names` that is in one of the data folders.
+std::string find_known(const KnownDataset& known, const std::string& data_dir, const std::vector<std::string>& names) {
+  std::string places;
+  for (const auto& folder : data_folders(data_dir)) {
+    for (const auto& name : names)
+      if (const auto path = fs::path(folder) / name; fs::is_regular_file(path)) return path.string();
+    places += (places.empty() ? "" : ", ") + folder;
+  }
+  not_found(known, places);
+}
+
 TrainTest load_known(const KnownDataset& known, const std::string& data_dir) {
+  const std::string& name = known.name;
+  if (name == "cora" || name == "citeseer")
+    return read_planetoid(
+        find_known(known, data_dir, {"planetoid/" + name + ".h5", name + "/" + name + ".h5", name + ".h5"}));
   constexpr Index kClasses = 10;  // of both sets
   const auto hint = "Get it with: lightloop data download " + known.name;
   std::string places;
@@ -82,8 +104,7 @@ TrainTest load_known(const KnownDataset& known, const std::string& data_dir) {
     }
     places += (places.empty() ? "" : ", ") + folder;
   }
-  if (places.empty()) places = "no folder: --data-dir is not given, and $LIGHTLOOP_DATA and $HOME are not set";
-  throw FileError("data set " + known.name, "not found", "looked in " + places, hint);
+  not_found(known, places);
 }
 
 Dataset part_of(const Dataset& all, Index first, Index count) {
@@ -134,7 +155,7 @@ TrainTest load_any(const std::string& name, const std::string& data_dir, std::ui
   for (const auto& known : known_datasets()) names.push_back(known.name);
   const auto near = nearest(name, names);
   throw UnknownName("data set", "\"" + name + "\"",
-                    "known: digits, mnist, fashion, FILE.csv, FILE.h5, a folder of IDX files",
+                    "known: digits, mnist, fashion, cora, citeseer, FILE.csv, FILE.h5, a folder of IDX files",
                     near ? "Did you mean \"" + *near + "\"?" : "");
 }
 }  // namespace
@@ -149,11 +170,16 @@ void Dataset::gather(std::span<const std::uint32_t> which, View<float> x) const 
     float* out = x.row(i).data();
     if (bytes.size()) {
       const std::uint8_t* in = bytes.data() + row * width;
-      for (Index c = 0; c < width; ++c) out[c] = static_cast<float>(in[c]) * (1.0f / 255.0f);
+      const float scale = row_scale.empty() ? 1.0f / 255.0f : row_scale[static_cast<std::size_t>(row)];
+      for (Index c = 0; c < width; ++c) out[c] = static_cast<float>(in[c]) * scale;
     } else {
       std::copy_n(floats.data() + row * width, width, out);
     }
   }
+}
+
+Index Dataset::counted() const {
+  return counts.empty() ? size() : static_cast<Index>(std::count(counts.begin(), counts.end(), std::uint8_t{1}));
 }
 
 std::string Dataset::content_sha256() const {
@@ -161,12 +187,19 @@ std::string Dataset::content_sha256() const {
   hash.add(std::as_bytes(bytes.flat()));
   hash.add(std::as_bytes(floats.flat()));
   hash.add(std::as_bytes(std::span(labels)));
+  hash.add(std::as_bytes(std::span(counts)));
+  hash.add(std::as_bytes(std::span(row_scale)));
+  if (graph) {
+    hash.add(std::as_bytes(std::span(graph->begin)));
+    hash.add(std::as_bytes(std::span(graph->neighbour)));
+    hash.add(std::as_bytes(std::span(graph->weight)));
+  }
   return hash.hex();
 }
 
 TrainTest load_dataset(const std::string& name, const std::string& data_dir, std::uint64_t seed) {
   auto both = load_any(name, data_dir, seed);
-  both.train.name = both.test.name = name;
+  both.train.name = both.test.name = both.validation.name = name;
   if (both.train.sample_shape != both.test.sample_shape)
     throw FileError(both.test.source, "samples of " + shown(both.test.sample_shape),
                     "training samples have " + shown(both.train.sample_shape), "Use files that belong together.");

@@ -82,11 +82,14 @@ std::string download_dataset(const std::string& name, const std::string& data_di
       throw FileError("no folder for data", "neither $LIGHTLOOP_DATA nor $HOME is set", "",
                       "Name one with --data-dir.");
     const auto folder = (fs::path(folders.front()) / name).string();
+    if (!set.by_hand.empty())
+      throw Unsupported("download of " + name, "its files are pickles, which the program does not read", "",
+                        set.by_hand);
     if (!set.files.empty()) download_files(set, folder, options);
     return folder;
   }
   const auto near = nearest(name, names);
-  throw UnknownName("data set", "\"" + name + "\"", "known: digits, mnist, fashion",
+  throw UnknownName("data set", "\"" + name + "\"", "known: digits, mnist, fashion, cora, citeseer",
                     near ? "Did you mean \"" + *near + "\"?" : "");
 }
 

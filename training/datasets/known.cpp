@@ -15,6 +15,16 @@ KnownDataset::File file(const char* name, const char* from, const char* mirror, 
                         std::int64_t bytes) {
   return {name, std::string(from) + name, sha256, bytes, std::string(mirror) + name};
 }
+/// The graphs are published as pickles of Python objects, which the program does not read.
+KnownDataset planetoid(const std::string& name, const std::string& summary) {
+  return {name,
+          summary + " (Sen et al. 2008; split of Yang, Cohen, Salakhutdinov)",
+          "MIT, research use",
+          {},
+          "Take the eight files ind." + name +
+              ".* from the folder data of https://github.com/kimiyoung/planetoid, then: " +
+              "/usr/bin/python3 tools/planetoid.py FOLDER " + name + " -o DATA/planetoid/" + name + ".h5"};
+}
 }  // namespace
 
 const std::vector<KnownDataset>& known_datasets() {
@@ -41,7 +51,9 @@ const std::vector<KnownDataset>& known_datasets() {
         file("t10k-images-idx3-ubyte.gz", kFashion, kFashionMirror,
              "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073", 4422102),
         file("t10k-labels-idx1-ubyte.gz", kFashion, kFashionMirror,
-             "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5", 5148)}}};
+             "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5", 5148)}},
+      planetoid("cora", "graph of 2708 papers in 7 classes, 1433 words, 140 + 500 + 1000 labels"),
+      planetoid("citeseer", "graph of 3327 papers in 6 classes, 3703 words, 120 + 500 + 1000 labels")};
   return sets;
 }
 

@@ -18,4 +18,9 @@ Dataset read_hdf5(const std::string& path, const std::string& group);
 /// Whether that group holds samples.
 bool hdf5_has_samples(const std::string& path, const std::string& group);
 
+/// A citation graph with its public split (Yang, Cohen, Salakhutdinov, ICML 2016), as tools/planetoid.py stores it:
+/// features (n, F) 0 or 1, labels (n) with -1 for none, edges (E, 2), self_loops and the masks train_mask, val_mask and
+/// test_mask (n). Rows of the features are divided by their sum. The three parts differ in `counts` only.
+TrainTest read_planetoid(const std::string& path);
+
 }  // namespace lightloop

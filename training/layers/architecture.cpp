@@ -98,13 +98,17 @@ constexpr Named kLayers[] = {
        const bool causal = w.word("causal");
        return attention(in, w.integer("the number of heads"), causal);
      }},
-    {"gcn", [](const Shape& in,
-               LayerWords& w) { return graph_convolution(w.graph(), in, w.integer("the number of outputs")); }},
+    {"gcn",
+     [](const Shape& in, LayerWords& w) {
+       const auto smooth = std::make_shared<const Graph>(normalised(*w.graph()));
+       return graph_convolution(smooth, in, w.integer("the number of outputs"));
+     }},
     {"sage",
      [](const Shape& in, LayerWords& w) { return graph_sage(w.graph(), in, w.integer("the number of outputs")); }},
     {"gat", [](const Shape& in, LayerWords& w) {
        const Index outputs = w.integer("the number of outputs");
-       return graph_attention(w.graph(), in, outputs, w.integer("the number of heads"));
+       const auto looped = std::make_shared<const Graph>(with_self_loops(*w.graph()));
+       return graph_attention(looped, in, outputs, w.integer("the number of heads"));
      }}};
 constexpr const char* kActivations[] = {"identity", "tanh", "relu", "sigmoid"};
 
@@ -153,7 +157,7 @@ class Parser {
       if (peek() == '\0') break;
       expect('|');
     }
-    return std::make_shared<const Model>(whole, std::move(blocks));
+    return std::make_shared<const Model>(whole, std::move(blocks), uses_graph_ ? context_.graph : nullptr);
   }
 
  private:
@@ -236,6 +240,8 @@ class Parser {
       at_ = here;
       return dense(input, outputs);
     }
+    constexpr const char* kGraphLayers[] = {"gcn", "sage", "gat"};
+    uses_graph_ = uses_graph_ || std::ranges::find(kGraphLayers, now.name()) != std::end(kGraphLayers);
     return make_layer(input, now);
   }
 
@@ -243,6 +249,7 @@ class Parser {
   const ModelContext& context_;
   std::size_t at_ = 0;
   int depth_ = 0;
+  bool uses_graph_ = false;
 };
 
 }  // namespace

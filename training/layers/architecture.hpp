@@ -10,9 +10,9 @@ namespace lightloop {
 
 /// What the words of an architecture refer to.
 struct ModelContext {
-  Shape input;        ///< of a sample, where the text does not begin with one
-  Index classes = 0;  ///< what the word `classes` stands for
-  std::shared_ptr<const Graph> graph = nullptr;
+  Shape input;                                   ///< of a sample, where the text does not begin with one
+  Index classes = 0;                             ///< what the word `classes` stands for
+  std::shared_ptr<const Graph> graph = nullptr;  ///< as it is: gcn normalises it, gat adds self-loops
 };
 
 /// A model from text:

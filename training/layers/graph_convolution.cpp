@@ -3,6 +3,7 @@
 #include "training/layers/initial.hpp"
 #include "training/layers/layers.hpp"
 #include "training/layers/rows.hpp"
+#include "training/layers/sparse.hpp"
 
 namespace lightloop {
 namespace {
@@ -27,21 +28,29 @@ class GraphConvolution : public NetLayer {
     normal_weights(seed, instance, 1.0, {parameters.data(), outputs(), inputs()});
   }
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
-    memory.kept.resize(1);
+    memory.kept.resize(3);
     memory.kept[0].resize(y.rows(), y.cols());
-    gemm(Transpose::no, Transpose::yes, 1.0f, in.x, weights(in), 0.0f, memory.kept[0]);
+    if (list_nonzeros(in.x, memory.places, memory.kept[1])) {
+      sparse_times(memory.places, memory.kept[1], weights(in), memory.kept[2], memory.kept[0]);
+    } else {
+      memory.places.resize(0, 0);
+      gemm(Transpose::no, Transpose::yes, 1.0f, in.x, weights(in), 0.0f, memory.kept[0]);
+    }
     multiply(*graph_, memory.kept[0], y);
     add_bias(in.parameters.subspan(static_cast<std::size_t>(outputs() * inputs())), y);
   }
-  void vjp(const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dy, View<float> dx,
+  void vjp(const LayerInput& in, View<const float>, const LayerMemory& memory, View<const float> dy, View<float> dx,
            std::span<float> dparameters, LayerMemory& work) const override {
-    work.kept.resize(1);
+    work.kept.resize(2);
     Matrix<float>& delta = work.kept[0];  // A^T dy
     delta.resize(dy.rows(), dy.cols());
     multiply(back_, dy, delta);
     if (!dparameters.empty()) {
-      gemm(Transpose::yes, Transpose::no, 1.0f, delta, in.x, 0.0f,
-           View<float>(dparameters.data(), outputs(), inputs()));
+      const View<float> dw(dparameters.data(), outputs(), inputs());
+      if (memory.places.size() > 0)
+        sparse_gradient(memory.places, memory.kept[1], delta, work.kept[1], dw);
+      else
+        gemm(Transpose::yes, Transpose::no, 1.0f, delta, in.x, 0.0f, dw);
       sum_of_rows(dy, work, dparameters.subspan(static_cast<std::size_t>(outputs() * inputs())));
     }
     if (!dx.empty()) gemm(Transpose::no, Transpose::no, 1.0f, delta, weights(in), 0.0f, dx);

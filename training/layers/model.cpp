@@ -12,8 +12,8 @@ std::span<T> part(std::span<T> all, const std::vector<Index>& begin, std::size_t
 
 }  // namespace
 
-Model::Model(Shape input, std::vector<std::unique_ptr<const LayerChain>> blocks)
-    : input_(std::move(input)), blocks_(std::move(blocks)), offsets_{0}, states_{0} {
+Model::Model(Shape input, std::vector<std::unique_ptr<const LayerChain>> blocks, std::shared_ptr<const Graph> graph)
+    : input_(std::move(input)), blocks_(std::move(blocks)), offsets_{0}, states_{0}, graph_(std::move(graph)) {
   if (blocks_.empty()) throw InvalidParameter("net", "no block", "at least one");
   const Shape* shape = &input_;
   std::uint64_t instance = 0;

@@ -19,9 +19,12 @@ struct Unit {
 class Model {
  public:
   /// Throws InvalidParameter without a block, ShapeMismatch where one does not fit the next or the output is not flat.
-  Model(Shape input, std::vector<std::unique_ptr<const LayerChain>> blocks);
+  Model(Shape input, std::vector<std::unique_ptr<const LayerChain>> blocks,
+        std::shared_ptr<const Graph> graph = nullptr);
 
   const Shape& input() const { return input_; }
+  /// What graph layers were made of: rows of a batch are its nodes then, all of them. Null without one.
+  const std::shared_ptr<const Graph>& graph() const { return graph_; }
   Index blocks() const { return static_cast<Index>(blocks_.size()); }
   const LayerChain& block(Index b) const { return *blocks_[static_cast<std::size_t>(b)]; }
   Index parameters() const { return offsets_.back(); }
@@ -54,6 +57,7 @@ class Model {
   std::vector<std::unique_ptr<const LayerChain>> blocks_;
   std::vector<Index> offsets_, states_;
   std::vector<std::uint64_t> instances_;
+  std::shared_ptr<const Graph> graph_;
 };
 
 }  // namespace lightloop

@@ -12,6 +12,7 @@ RuleModel bp_rule() {
                       .source = "Rumelhart, Hinton, Williams, Nature 323, 533 (1986)",
                       .params = {},
                       .any_layers = true,
+                      .masks = true,
                       .goes_back = true};
   return {info, [info](const RuleContext&) { return chain_rule(info, own_weights); }};
 }

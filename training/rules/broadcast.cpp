@@ -4,10 +4,13 @@
 #include <cmath>
 #include <cstring>
 #include <numbers>
+#include <numeric>
+#include <optional>
 
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "training/elementwise.hpp"
+#include "training/layers/graph.hpp"
 #include "training/layers/model.hpp"
 #include "training/rules/blocks.hpp"
 #include "training/rules/gradient.hpp"
@@ -20,6 +23,13 @@ std::vector<Unit> units_of(const Network& net, const ParamSet& params) {
   return net.model()->units(params.text("feedback") == "layers");
 }
 
+/// What takes a signal from the nodes that have one to those that they heard.
+std::optional<Graph> way_back(const RuleContext& context) {
+  const Model* model = context.net.model();
+  if (!model || !model->graph() || !context.params.boolean("along_graph")) return std::nullopt;
+  return transposed(normalised(*model->graph()));
+}
+
 class Broadcast : public Rule {
  public:
   Broadcast(RuleInfo info, const RuleContext& context, Signal signal)
@@ -28,14 +38,15 @@ class Broadcast : public Rule {
         feedback_(context.feedback),
         scale_(static_cast<float>(context.params.real("scale"))),
         noise_std_(static_cast<float>(context.params.real("noise") * std::numbers::sqrt2)),
-        skip_empty_(context.params.boolean("skip_empty") && !context.net.model()),
+        skip_empty_(context.params.boolean("skip_empty")),
+        back_(way_back(context)),
         units_(units_of(context.net, context.params)),
         noise_(context.seed, 0, Purpose::projection_noise) {}
 
   const RuleInfo& info() const override { return info_; }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
   View<const float> teaching_signal(Index layer) const override;
-  std::span<const Index> active_rows() const override { return rows_; }
+  std::span<const Index> active_rows() const override { return units_.empty() ? rows_ : all_rows_; }
   StepTouch declared(const Network& net, Index samples) const override {
     return {.projections = net.hidden_layers() > 0 ? samples : 0};
   }
@@ -49,6 +60,7 @@ class Broadcast : public Rule {
   void teach_unit(const Network& net, const RuleBatch& batch, const Unit& unit, View<const float> dy,
                   std::span<float> gradient);
   void add_noise();
+  void scatter(Index samples, bool any);
   View<const float> active(const Matrix<float>& all, Matrix<float>& gathered) const;
 
   RuleInfo info_;
@@ -56,13 +68,14 @@ class Broadcast : public Rule {
   Feedback* feedback_;  // null without hidden layers
   float scale_, noise_std_;
   bool skip_empty_;
+  std::optional<Graph> back_;
   std::vector<Unit> units_;  // of a model
   std::vector<LayerMemory> work_;
   Stream noise_;
   std::uint64_t samples_seen_ = 0;
   StepTouch touched_;
-  std::vector<Index> rows_;
-  Matrix<float> signal_, projected_, draws_;
+  std::vector<Index> rows_, all_rows_;
+  Matrix<float> signal_, projected_, draws_, scattered_, spread_;
   std::vector<Matrix<float>> delta_, gathered_;
 };
 
@@ -71,7 +84,10 @@ void Broadcast::choose_rows(const RuleBatch& batch) {
   rows_.clear();
   for (Index r = 0; r < batch.error.rows(); ++r) {
     const auto row = signal_.row(static_cast<Index>(rows_.size()));
-    const bool any = signal_of_(batch.error.row(r), batch.labels[static_cast<std::size_t>(r)], row);
+    const auto index = static_cast<std::size_t>(r);
+    const bool counts = batch.counts.empty() || batch.counts[index] != 0;
+    const bool any = counts && signal_of_(batch.error.row(r), batch.labels[index], row);
+    if (!counts) std::ranges::fill(row, 0.0f);
     if (any || !skip_empty_) rows_.push_back(r);
   }
   signal_.resize(static_cast<Index>(rows_.size()), batch.error.cols());
@@ -145,13 +161,15 @@ void Broadcast::teach_unit(const Network& net, const RuleBatch& batch, const Uni
 }
 
 void Broadcast::teach_blocks(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
-  const Index samples = batch.error.rows();
-  const bool projects = units_.size() > 1;
-  touched_ = {.projections = projects ? samples : 0};
+  const Index samples = batch.error.rows(), shown = static_cast<Index>(rows_.size());
+  const bool projects = units_.size() > 1 && shown > 0;
+  touched_ = {.projections = projects ? shown : 0};
+  all_rows_.resize(static_cast<std::size_t>(samples));
+  std::iota(all_rows_.begin(), all_rows_.end(), Index{0});
   delta_.resize(units_.size() - 1);
   work_.resize(static_cast<std::size_t>(net.layers()));
   if (projects) {
-    projected_.resize(samples, feedback_->outputs());
+    projected_.resize(shown, feedback_->outputs());
     feedback_->begin(signal_, projected_);
   }
   teach_unit(net, batch, units_.back(), batch.error, gradient);  // while a device shows the others' signal
@@ -159,18 +177,32 @@ void Broadcast::teach_blocks(const Network& net, const RuleBatch& batch, std::sp
     feedback_->finish();
     if (noise_std_ > 0) add_noise();
   }
+  if (!delta_.empty()) scatter(samples, projects);
+  const Matrix<float>& signal = back_ ? spread_ : scattered_;
   for (std::size_t u = 0; u < delta_.size(); ++u) {
     const float scale = scale_ / std::sqrt(static_cast<float>(units_[u].outputs));
     Matrix<float>& delta = delta_[u];
     delta.resize(samples, units_[u].outputs);
     for_rows(samples, delta.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
-        for (Index c = 0; c < delta.cols(); ++c) delta(r, c) = scale * projected_(r, c);
+        for (Index c = 0; c < delta.cols(); ++c) delta(r, c) = scale * signal(r, c);
     });
     teach_unit(net, batch, units_[u], delta, gradient);
   }
   divide(gradient, samples);
   samples_seen_ += static_cast<std::uint64_t>(samples);
+}
+
+/// From the rows that were shown to all of them; those left out have none, unless the graph brings it.
+void Broadcast::scatter(Index samples, bool any) {
+  const Index width = feedback_->outputs();
+  scattered_.resize(samples, width);
+  std::ranges::fill(scattered_.flat(), 0.0f);
+  for (std::size_t i = 0; any && i < rows_.size(); ++i)
+    std::ranges::copy(projected_.row(static_cast<Index>(i)), scattered_.row(rows_[i]).begin());
+  if (!back_) return;
+  spread_.resize(samples, width);
+  multiply(*back_, scattered_, spread_);
 }
 
 /// Of a block whose layers are taught one by one: what arrives at its output.
@@ -210,7 +242,9 @@ std::vector<ParamInfo> broadcast_params() {
        0,
        0,
        "where the signal arrives in a net of any layers: at the end of every block, or at every layer with weights",
-       {"blocks", "layers"}}};
+       {"blocks", "layers"}},
+      {"along_graph", "", true, 0, 0,
+       "in a net on a graph: nodes pass the projected error on to those that they heard, once"}};
 }
 
 Index broadcast_width(const Network& net, const ParamSet& params) {

@@ -32,7 +32,9 @@ Index broadcast_width(const Network& net, const ParamSet& params);
 /// Randomness: with noise > 0, Purpose::projection_noise, row = number of the sample since the start of training.
 /// Models of any layers: B_l s / sqrt(d_l) arrives as dL/dh at the output of every hidden block, which passes it on
 /// inside by its own derivatives (Launay et al., NeurIPS 2020, "macro"), or with feedback = layers at every layer that
-/// has weights ("micro"); f' is part of what it arrives at. All rows take part then: layers may mix them.
+/// has weights ("micro"); f' is part of what it arrives at. Layers may mix rows: those without a signal then have one
+/// of 0. On a graph, with along_graph, A^T B s takes its place, A = normalised(graph): what back-propagation does with
+/// the layer above (after the projection, so that a device shows labelled nodes only; the two commute).
 /// Throws InvalidParameter when the net has hidden layers and the context no feedback of the right size.
 std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal);
 

@@ -15,7 +15,8 @@ RuleModel dfa_rule() {
       .source = "Nokland, arXiv 1609.01596, equation 7",
       .params = broadcast_params(),
       .encoding = "bitplanes:6",
-      .any_layers = true};
+      .any_layers = true,
+      .masks = true};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float> e, std::uint8_t, std::span<float> s) {
               std::ranges::copy(e, s.begin());

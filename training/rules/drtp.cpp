@@ -16,7 +16,8 @@ RuleModel drtp_rule() {
       .params = broadcast_params(),
       .encoding = "threshold",
       .signed_signal = false,
-      .any_layers = true};
+      .any_layers = true,
+      .masks = true};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float>, std::uint8_t label, std::span<float> s) {
               std::ranges::fill(s, 0.0f);

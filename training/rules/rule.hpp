@@ -36,6 +36,8 @@ struct RuleInfo {
   bool signed_signal = true;  ///< what is projected has both signs, so no encoding may drop one
   bool any_layers = false;    ///< trains models of any layers too, not only fully connected networks
   ProjectTo projects_to = ProjectTo::widest_hidden;
+  bool masks = false;        ///< heeds RuleBatch::counts: learns nothing from labels that do not count
+  bool graph_only = false;   ///< trains networks on graphs alone
   bool own_forward = false;  ///< makes its forward passes itself; a batch then brings its input and labels only
   bool trials = false;       ///< ... and these are of the network at other weights, which devices can make too
   bool goes_back = false;    ///< sends signals back through the forward weights, or the way that stands for them
@@ -60,6 +62,9 @@ struct RuleBatch {
   bool keep_signal = true;            ///< teaching_signal() will be asked for
   const NetworkPass* pass = nullptr;  ///< of rules with trials: where these run
   const BackPass* back = nullptr;     ///< instead of the weights in memory, for rules that go back through them
+  /// 1 for rows that count, empty: all. Rows of `error` that do not are zero. Rules divide by all rows nevertheless,
+  /// and the trainer makes up for it; one with own_forward reads this itself, and its loss() is the sum over those.
+  std::span<const std::uint8_t> counts = {};
 };
 
 /// Parameters that belong to a rule (local heads, feedback nets) and their mean gradient of the last batch.

@@ -12,7 +12,8 @@ RuleModel sdfa_rule() {
                       .source = "Frenkel, Lefebvre, Bol, arXiv 1909.01311, section 2.1",
                       .params = broadcast_params(),
                       .encoding = "ternary",
-                      .any_layers = true};
+                      .any_layers = true,
+                      .masks = true};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float> e, std::uint8_t, std::span<float> s) {
               bool any = false;

@@ -13,7 +13,8 @@ RuleModel tdfa_rule() {
       .source = "Launay et al., arXiv 2006.01475, section 2",
       .params = broadcast_params(),
       .encoding = "ternary",
-      .any_layers = true};
+      .any_layers = true,
+      .masks = true};
   info.params.push_back({"dead_zone", "1", 0.1, 0, 1, "errors up to this size count as zero"});
   return {info, [info](const RuleContext& context) {
             const auto dead_zone = static_cast<float>(context.params.real("dead_zone"));

@@ -1,0 +1,83 @@
+// Citation graphs from files, whole and damaged; networks that train on a part of their nodes.
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "core/hdf5.hpp"
+#include "training/datasets/readers.hpp"
+#include "training/datasets/test_files.hpp"
+#include "training/layers/graph.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+struct Citations {
+  std::vector<std::uint8_t> features = {1, 1, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1};
+  std::vector<std::int64_t> labels = {0, 1, -1, 1}, edges = {0, 1, 1, 2}, self_loops = {3};
+  std::vector<std::uint8_t> train = {1, 0, 0, 0}, val = {0, 1, 0, 0}, test = {0, 0, 0, 1};
+
+  std::string write(const test::Folder& folder) const {
+    const std::string path = folder / "small.h5";
+    h5::Writer file(path);
+    file.write("/features", std::span<const std::uint8_t>(features), {4, 3}, "1");
+    file.write("/labels", std::span<const std::int64_t>(labels), {Index(labels.size())}, "1");
+    file.write("/edges", std::span<const std::int64_t>(edges), {Index(edges.size()) / 2, 2}, "1");
+    file.write("/self_loops", std::span<const std::int64_t>(self_loops), {Index(self_loops.size())}, "1");
+    file.write("/train_mask", std::span<const std::uint8_t>(train), {Index(train.size())}, "1");
+    file.write("/val_mask", std::span<const std::uint8_t>(val), {Index(val.size())}, "1");
+    file.write("/test_mask", std::span<const std::uint8_t>(test), {Index(test.size())}, "1");
+    file.commit();
+    return path;
+  }
+};
+
+std::string refusal(const Citations& citations) {
+  const test::Folder folder;
+  const std::string path = citations.write(folder);
+  try {
+    read_planetoid(path);
+  } catch (const FileError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a citation graph is read with its split, rows of words divided by their sum") {
+  const test::Folder folder;
+  const TrainTest both = read_planetoid(Citations{}.write(folder));
+  CHECK(both.train.size() == 4);
+  CHECK(both.train.counted() == 1);
+  CHECK(both.validation.counted() == 1);
+  CHECK(both.test.counts == std::vector<std::uint8_t>{0, 0, 0, 1});
+  CHECK(both.train.classes == 2);
+  CHECK(both.train.graph->edges() == 5);
+  CHECK(both.train.graph == both.test.graph);
+  Matrix<float> x(2, 3);
+  const std::uint32_t which[] = {0, 2};
+  both.train.gather(which, x);
+  CHECK(x(0, 0) == 0.5f);
+  CHECK(x(0, 2) == 0.0f);
+  CHECK(x(1, 1) == 0.0f);
+  CHECK(both.train.content_sha256() != both.test.content_sha256());
+}
+
+TEST_CASE("a damaged citation graph is refused with what is wrong") {
+  Citations bad;
+  CHECK(refusal(bad) == "");
+  bad.edges[1] = 4;
+  CHECK_THAT(refusal(bad), Catch::Contains("/edges") && Catch::Contains("0 to 3"));
+  bad = {};
+  bad.test[2] = 1;
+  CHECK_THAT(refusal(bad), Catch::Contains("node 2") && Catch::Contains("has no label"));
+  bad = {};
+  bad.test[0] = 1;
+  CHECK_THAT(refusal(bad), Catch::Contains("more than one of train"));
+  bad = {};
+  bad.labels.pop_back();
+  CHECK_THAT(refusal(bad), Catch::Contains("3 numbers"));
+  bad = {};
+  bad.train = {0, 0, 0, 0};
+  CHECK_THAT(refusal(bad), Catch::Contains("names no node"));
+}

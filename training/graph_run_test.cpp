@@ -1,0 +1,181 @@
+// Networks on graphs as runs: rules, masks, run files, resume.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+#include "core/temporary_folder_for_tests.hpp"
+#include "training/evaluate.hpp"
+#include "training/layers/architecture.hpp"
+#include "training/layers/graph.hpp"
+#include "training/rules/bench_for_tests.hpp"
+#include "training/run_file.hpp"
+#include "training/trainer.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+constexpr Index kNodes = 60, kGroups = 3, kWords = 40;
+
+/// Papers that mostly cite their own group; a few words each, hardly telling.
+TrainTest citations() {
+  const Stream draws(8, 0, Purpose::user);
+  Dataset all;
+  all.name = all.source = "citations";
+  all.sample_shape = {kWords};
+  all.classes = kGroups;
+  all.bytes = Matrix<std::uint8_t>(kNodes, kWords);
+  std::vector<std::pair<std::int32_t, std::int32_t>> pairs;
+  for (std::int32_t i = 0; i < kNodes; ++i) {
+    all.labels.push_back(std::uint8_t(i % kGroups));
+    all.row_scale.push_back(0.5f);
+    all.bytes(i, Index(draws.uniform(std::uint64_t(i), 1000) * kWords)) = 1;
+    if (i % 4 != 0) all.bytes(i, i % kGroups) = 1;
+    for (std::int32_t j = 0; j < i; ++j)
+      if (draws.uniform(std::uint64_t(i), std::uint64_t(j)) < (i % kGroups == j % kGroups ? 0.25 : 0.01))
+        pairs.emplace_back(i, j);
+  }
+  all.graph = std::make_shared<const Graph>(undirected_graph(kNodes, pairs));
+  const auto part = [&all](Index first, Index last) {
+    Dataset set = all;
+    for (Index i = 0; i < kNodes; ++i) set.counts.push_back(i >= first && i < last);
+    return set;
+  };
+  return {part(0, 12), part(24, kNodes), part(12, 24)};
+}
+
+TrainSettings settings(const std::string& rule) {
+  return {{"train.rule", rule},
+          {"train.net", std::string("gcn 16, relu, dropout 0.2 | gcn classes")},
+          {"train.lr", 0.03},
+          {"train.epochs", std::int64_t{30}},
+          {"train.weight_decay", 1e-4}};
+}
+
+const Registry kNone;
+
+}  // namespace
+
+TEST_CASE("a few labels teach a graph network the others, by every rule that heeds the mask") {
+  for (const char* rule : {"bp", "dfa", "tdfa", "forwardgnn"}) {
+    INFO(rule);
+    const TrainResult run = train(settings(rule), citations(), kNone);
+    CHECK(run.test_accuracy > 0.8);  // chance: 1/3
+    CHECK(run.epochs.back().validation_accuracy > 0.6);
+    const std::int64_t shown = run.epochs.back().touch.projections;
+    CHECK((rule[0] == 'd' ? shown == 30 * 12 : shown <= 30 * 12));  // nobody else has an error
+  }
+  CHECK_THROWS_WITH(train(settings("local"), citations(), kNone), Catch::Contains("local"));
+}
+
+TEST_CASE("labels outside the mask have no influence on what is learned") {
+  for (const char* rule : {"bp", "drtp", "forwardgnn"}) {
+    TrainTest data = citations(), other = data;
+    for (std::size_t i = 12; i < std::size_t(kNodes); ++i)
+      other.train.labels[i] = std::uint8_t(2 - other.train.labels[i]);
+    INFO(rule);
+    CHECK(train(settings(rule), data, kNone).weights_sha256 == train(settings(rule), other, kNone).weights_sha256);
+  }
+}
+
+TEST_CASE("a run on a graph that is stopped goes on to the same bits, and its file knows the graph") {
+  for (const char* rule : {"dfa", "forwardgnn"}) {
+    const test::TemporaryFolder folder;
+    TrainSettings asked = settings(rule);
+    const std::string whole = train(asked, citations(), kNone).weights_sha256;
+    asked["train.out"] = folder / "run.h5";
+    TrainObserver observer;
+    int steps = 0;
+    observer.stop = [&steps] { return ++steps == 7; };
+    CHECK(train(asked, citations(), kNone, observer).interrupted);
+    const TrainResult rest = train({{"train.resume", folder / "run.h5"}}, citations(), kNone);
+    INFO(rule);
+    CHECK(rest.weights_sha256 == whole);
+    const RunFile file = load_run(folder / "run.h5");
+    REQUIRE(file.net.model());
+    CHECK(file.net.model()->graph()->neighbour == citations().train.graph->neighbour);
+    const auto answers = answering_rule(file.net, rule, file.rule.all(), 1, file.own.flat());
+    CHECK(evaluate(file.net, citations().test, Loss::cross_entropy, answers.get()).accuracy == rest.test_accuracy);
+    TrainTest fewer = citations();
+    fewer.test.graph = nullptr;
+    CHECK_THROWS_AS(evaluate(file.net, fewer.test), ShapeMismatch);
+  }
+}
+
+TEST_CASE("DFA on a graph sends A^T B e to the hidden layer, as a slow sum in double precision says") {
+  const TrainTest data = citations();
+  const ModelContext context{{kWords}, kGroups, data.train.graph};
+  Network net(parse_model("gcn 8, relu | gcn classes", context));
+  net.initialise(3);
+  MatrixFeedback feedback(kGroups, 8);
+  Matrix<float> x(kNodes, kWords), error(kNodes, kGroups), gradient(1, Index(net.parameters().size()));
+  std::vector<std::uint32_t> which(static_cast<std::size_t>(kNodes));
+  for (std::size_t i = 0; i < which.size(); ++i) which[i] = std::uint32_t(i);
+  data.train.gather(which, x);
+  Activations activations;
+  forward(net, x, activations, {.training = true});
+  output_error(Loss::cross_entropy, activations.h.back(), data.train.labels, error, data.train.counts);
+  for (const bool along : {true, false}) {
+    const RuleModel& model = rule("dfa");
+    ParamSet params("rule", model.info.params);
+    params.set({{"along_graph", along}});
+    const auto made = model.make({net, 1, params, &feedback});
+    made->gradient(
+        net, {.activations = activations, .error = error, .labels = data.train.labels, .counts = data.train.counts},
+        gradient.flat());
+    const Graph smooth = normalised(*data.train.graph);
+    double worst = 0, largest = 0;
+    for (Index i = 0; i < kNodes; ++i)
+      for (Index j = 0; j < 8; ++j) {
+        double wanted = 0;
+        for (Index k = 0; k < kNodes; ++k) {
+          double a = !along && k == i ? 1 : 0;  // A(k, i): what node k hears of node i
+          for (Index p = smooth.begin[std::size_t(k)]; along && p < smooth.begin[std::size_t(k) + 1]; ++p)
+            if (smooth.neighbour[std::size_t(p)] == i) a = double(smooth.weight[std::size_t(p)]);
+          for (Index c = 0; c < kGroups; ++c)
+            wanted += a * double(feedback.matrix()(j, c)) * double(error(k, c)) / std::sqrt(8.0);
+        }
+        worst = std::max(worst, std::fabs(wanted - double(made->teaching_signal(0)(i, j))));
+        largest = std::max(largest, std::fabs(wanted));
+      }
+    CHECK(largest > 0.1);
+    CHECK(worst < 1e-6);
+  }
+  CHECK(feedback.rows_projected == 24);
+}
+
+TEST_CASE("ForwardGNN's gradient is that of its local losses, by differences") {
+  const TrainTest data = citations();
+  const ModelContext context{{kWords}, kGroups, data.train.graph};
+  Network net(parse_model("gcn 6, tanh | gcn classes", context));
+  net.initialise(3);
+  const RuleModel& model = rule("forwardgnn");
+  ParamSet params("rule", model.info.params);
+  params.set({{"temperature", 0.2}});
+  const auto made = model.make({net, 1, params, nullptr});
+  Activations activations;
+  activations.h.resize(1);
+  activations.h[0].resize(kNodes, kWords);
+  std::vector<std::uint32_t> which(static_cast<std::size_t>(kNodes));
+  for (std::size_t i = 0; i < which.size(); ++i) which[i] = std::uint32_t(i);
+  data.train.gather(which, activations.h[0]);
+  const RuleBatch batch{
+      .activations = activations, .error = {}, .labels = data.train.labels, .counts = data.train.counts};
+  std::vector<float> gradient(net.parameters().size()), other(gradient.size());
+  made->gradient(net, batch, gradient);
+  for (const Index b : {Index{0}, Index{1}})
+    for (const Index k : {Index{0}, Index{3}, Index{7}}) {
+      const auto at = static_cast<std::size_t>(net.offset(b) + k);
+      constexpr float kStep = 1e-2f;
+      const float here = net.parameters()[at];
+      double loss[2];
+      for (const int side : {0, 1}) {
+        net.parameters()[at] = here + (side ? kStep : -kStep);
+        made->gradient(net, batch, other);
+        loss[side] = made->layer_loss()[std::size_t(b)];
+      }
+      net.parameters()[at] = here;
+      CHECK(double(gradient[at]) == Approx((loss[1] - loss[0]) / (2 * double(kStep))).margin(2e-4).epsilon(0.02));
+    }
+}

@@ -1,0 +1,262 @@
+// ForwardGNN, single forward: a node for every class joins the graph, and each layer draws nodes to that of their own.
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/linalg.hpp"
+#include "training/elementwise.hpp"
+#include "training/layers/architecture.hpp"
+#include "training/layers/graph.hpp"
+#include "training/rules/streams.hpp"
+#include "training/rules/whole_batch.hpp"
+
+namespace lightloop {
+namespace {
+
+/// The graph with one node more per class: it hears the nodes labelled so, and with `both` they hear it.
+Graph with_classes(const Graph& graph, std::span<const float> labels, Index classes, bool both) {
+  Graph more;
+  more.nodes = graph.nodes + classes;
+  more.begin.push_back(0);
+  const auto end_row = [&more] { more.begin.push_back(more.edges()); };
+  const auto hears = [&more](Index node, float weight) {
+    more.neighbour.push_back(static_cast<std::int32_t>(node));
+    more.weight.push_back(weight);
+  };
+  for (Index i = 0; i < graph.nodes; ++i) {
+    const auto row = static_cast<std::size_t>(i);
+    for (auto k = static_cast<std::size_t>(graph.begin[row]); k < static_cast<std::size_t>(graph.begin[row + 1]); ++k)
+      hears(graph.neighbour[k], graph.weight[k]);
+    if (both && labels[row] >= 0) hears(graph.nodes + static_cast<Index>(labels[row]), 1.0f);
+    end_row();
+  }
+  for (Index c = 0; c < classes; ++c) {
+    for (Index i = 0; i < graph.nodes; ++i)
+      if (static_cast<Index>(labels[static_cast<std::size_t>(i)]) == c && labels[static_cast<std::size_t>(i)] >= 0)
+        hears(i, 1.0f);
+    end_row();
+  }
+  return more;
+}
+
+void normalise_length(View<const float> in, View<float> out) {
+  for_rows(in.rows(), in.cols(), [&](Index first, Index count) {
+    for (Index r = first; r < first + count; ++r) {
+      double sum = 0;
+      for (const float v : in.row(r)) sum += static_cast<double>(v) * static_cast<double>(v);
+      const auto scale = static_cast<float>(1 / (std::sqrt(sum) + 1e-8));
+      const float* from = in.row(r).data();
+      float* to = out.row(r).data();
+      for (Index c = 0; c < in.cols(); ++c) to[c] = scale * from[c];
+    }
+  });
+}
+
+class ForwardGnn : public WholeBatch {
+ public:
+  ForwardGnn(RuleInfo info, const RuleContext& context);
+  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
+  void scores(const Network& net, View<const float> x, View<float> out) override;
+  /// Whose labels wire the graph: they stay as they are, and the run file has them for those who evaluate.
+  Trainable own() override { return {labels_, still_}; }
+  StepTouch declared(const Network& net, Index samples) const override {
+    return {.passes = net.layers() * (samples + classes_)};
+  }
+
+ private:
+  void wire(const Network& net);
+  void take_input(View<const float> x);
+  /// Normalises what block b hears and passes it through.
+  void pass_block(const Network& net, Index b, const LayerPass& pass);
+  void class_logits(Index b);
+  double teach(const Network& net, Index b, const RuleBatch& batch, std::span<float> gradient);
+
+  std::uint64_t seed_;
+  Index nodes_, classes_;
+  float temperature_;
+  bool both_, all_layers_;
+  std::vector<float> labels_, still_;
+  std::shared_ptr<const Model> model_;  // the net on the larger graph, once the labels are known
+  std::vector<Matrix<float>> x_, h_;    // of each block
+  std::vector<LayerMemory> memory_, work_;
+  Matrix<float> logits_, error_, delta_;
+};
+
+ForwardGnn::ForwardGnn(RuleInfo info, const RuleContext& context)
+    : WholeBatch(std::move(info)),
+      seed_(context.seed),
+      temperature_(static_cast<float>(context.params.real("temperature"))),
+      both_(context.params.text("edges") == "both"),
+      all_layers_(context.params.text("answer") == "sum") {
+  const Model* model = context.net.model();
+  if (!model || !model->graph())
+    throw Unsupported("rule forwardgnn on net " + context.net.text(), "the net is not on a graph", "",
+                      "use it with a graph: --dataset cora --net gcn:128");
+  nodes_ = model->graph()->nodes;
+  classes_ = context.net.widths().back();
+  labels_.assign(static_cast<std::size_t>(nodes_), -1.0f);
+  still_.assign(labels_.size(), 0.0f);
+}
+
+void ForwardGnn::wire(const Network& net) {
+  const Model& model = *net.model();
+  for (const float label : labels_)
+    if (!(label >= -1 && label < static_cast<float>(classes_)) || label != std::floor(label))
+      throw OutOfRange("label of rule forwardgnn", std::to_string(label), "-1 or below the number of classes",
+                       "the run file is damaged");
+  model_ = parse_model(
+      model.text(), {.input = {},
+                     .classes = classes_,
+                     .graph = std::make_shared<const Graph>(with_classes(*model.graph(), labels_, classes_, both_))});
+  const auto blocks = static_cast<std::size_t>(net.layers());
+  x_.resize(blocks);
+  h_.resize(blocks);
+  memory_.resize(blocks);
+  work_.resize(blocks);
+}
+
+void ForwardGnn::take_input(View<const float> x) {
+  if (x.rows() != nodes_)
+    throw ShapeMismatch("batch of rule forwardgnn", std::to_string(x.rows()) + " rows",
+                        "all " + std::to_string(nodes_) + " nodes of the graph");
+  x_[0].resize(nodes_ + classes_, x.cols());
+  for_rows(nodes_, x.cols(), [&](Index first, Index count) {
+    for (Index r = first; r < first + count; ++r) std::ranges::copy(x.row(r), x_[0].row(r).begin());
+  });
+  const Stream features(seed_, 0, kRuleFixed);
+  for (Index c = 0; c < classes_; ++c) features.normal(static_cast<std::uint64_t>(c), 0, x_[0].row(nodes_ + c));
+  normalise_length(x_[0], x_[0]);
+}
+
+void ForwardGnn::pass_block(const Network& net, Index b, const LayerPass& pass) {
+  const auto index = static_cast<std::size_t>(b);
+  if (b > 0) {
+    x_[index].resize(nodes_ + classes_, h_[index - 1].cols());
+    normalise_length(h_[index - 1], x_[index]);
+  }
+  h_[index].resize(nodes_ + classes_, model_->block(b).outputs());
+  LayerPass mine = pass;
+  mine.instance = static_cast<std::uint64_t>(b) << 32;
+  model_->block(b).forward(mine, model_->block_input(b, net.parameters(), net.state(), x_[index]), h_[index],
+                           memory_[index]);
+}
+
+/// What the nodes have in common with those of the classes; the last block gives its own answer.
+void ForwardGnn::class_logits(Index b) {
+  const Matrix<float>& h = h_[static_cast<std::size_t>(b)];
+  logits_.resize(nodes_, classes_);
+  if (b + 1 == model_->blocks()) {
+    std::copy_n(h.data(), logits_.size(), logits_.data());
+    return;
+  }
+  const View<const float> all = h;
+  gemm(Transpose::no, Transpose::yes, 1 / temperature_, all.rows(0, nodes_), all.rows(nodes_, classes_), 0.0f, logits_);
+}
+
+double ForwardGnn::teach(const Network& net, Index b, const RuleBatch& batch, std::span<float> gradient) {
+  const auto index = static_cast<std::size_t>(b);
+  class_logits(b);
+  error_.resize(nodes_, classes_);
+  const double loss = output_error(Loss::cross_entropy, logits_, batch.labels, error_, batch.counts);
+  delta_.resize(nodes_ + classes_, h_[index].cols());
+  const View<float> delta = delta_;
+  const View<const float> h = h_[index];
+  if (b + 1 == model_->blocks()) {
+    std::ranges::fill(delta_.flat(), 0.0f);
+    std::copy_n(error_.data(), error_.size(), delta_.data());
+  } else {
+    const float scale = 1 / temperature_;
+    gemm(Transpose::no, Transpose::no, scale, error_, h.rows(nodes_, classes_), 0.0f, delta.rows(0, nodes_));
+    gemm(Transpose::yes, Transpose::no, scale, error_, h.rows(0, nodes_), 0.0f, delta.rows(nodes_, classes_));
+  }
+  const LayerInput in = model_->block_input(b, net.parameters(), net.state(), x_[index]);
+  model_->block(b).vjp(in, h_[index], memory_[index], delta_, {},
+                       gradient.subspan(static_cast<std::size_t>(model_->offset(b)), in.parameters.size()),
+                       work_[index]);
+  return loss;
+}
+
+void ForwardGnn::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
+  Index counted = 0;
+  bool same = model_ != nullptr;
+  for (std::size_t i = 0; i < labels_.size(); ++i) {
+    const bool counts = batch.counts.empty() || batch.counts[i] != 0;
+    const float label = counts ? static_cast<float>(batch.labels[i]) : -1.0f;
+    counted += counts;
+    same = same && labels_[i] == label;
+    labels_[i] = label;
+  }
+  if (!same) wire(net);
+  begin(nodes_, static_cast<std::size_t>(net.layers()));
+  take_input(batch.activations.h[0]);
+  const LayerPass pass{.training = true, .seed = seed_, .first_sample = batch.first_sample};
+  for (Index b = 0; b < net.layers(); ++b) {
+    pass_block(net, b, pass);
+    loss_ = teach(net, b, batch, gradient);  // of the last block at the end
+    layer_loss_[static_cast<std::size_t>(b)] = loss_ / static_cast<double>(counted);
+  }
+  const float mean = 1 / static_cast<float>(counted);
+  for (float& g : gradient) g *= mean;
+  touched_ = declared(net, nodes_);
+}
+
+void ForwardGnn::scores(const Network& net, View<const float> x, View<float> out) {
+  if (!model_) wire(net);
+  take_input(x);
+  for (Index r = 0; r < out.rows(); ++r) std::ranges::fill(out.row(r), 0.0f);
+  error_.resize(nodes_, classes_);
+  const std::vector<std::uint8_t> labels(static_cast<std::size_t>(nodes_), 0);
+  for (Index b = 0; b < net.layers(); ++b) {
+    pass_block(net, b, {});
+    if (!all_layers_ && b + 1 < net.layers()) continue;
+    class_logits(b);
+    output_error(Loss::cross_entropy, logits_, labels, error_);  // softmax, 1 less at class 0
+    for (Index r = 0; r < nodes_; ++r) {
+      for (Index c = 0; c < classes_; ++c) out(r, c) += error_(r, c);
+      out(r, 0) += 1.0f;
+    }
+  }
+}
+
+}  // namespace
+
+RuleModel forwardgnn_rule() {
+  RuleInfo info{
+      .name = "forwardgnn",
+      .summary =
+          "ForwardGNN, single forward: in a graph with a node for every class each layer learns alone to tell "
+          "whose class node a node is like",
+      .equation =
+          "loss_l = cross-entropy of softmax(h_i . h_{class node c} / temperature) over labelled nodes i; "
+          "input of every layer divided by its length; delta_L = e",
+      .needs = Needs::forward_only,
+      .cost = "one forward pass of every layer over nodes and class nodes",
+      .source =
+          "Park et al., ICLR 2024, arXiv 2403.11004, section 3.3; class nodes with random features and edges both "
+          "ways as in its published program",
+      .params = {{"temperature", "1", 1.0, 1e-6, 1e6, "of the local softmax"},
+                 {"edges",
+                  "",
+                  std::string("both"),
+                  0,
+                  0,
+                  "labelled nodes and the node of their class hear each other (both), or only it hears them (in)",
+                  {"both", "in"}},
+                 {"answer",
+                  "",
+                  std::string("sum"),
+                  0,
+                  0,
+                  "class probabilities summed over all layers, or those of the last",
+                  {"sum", "output"}}},
+      .any_layers = true,
+      .masks = true,
+      .graph_only = true,
+      .own_forward = true,
+      .own_answer = true};
+  return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
+            return std::make_unique<ForwardGnn>(info, context);
+          }};
+}
+
+}  // namespace lightloop
