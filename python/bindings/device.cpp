@@ -307,7 +307,7 @@ void register_device(py::module_& m) {
           "close", [](SharedSession& s) { without_interpreter(s, [](Session& session) { session.close(); }); },
           "Ends the use of the device; calling it twice is harmless.");
   register_tickets(m, bound);
-  register_members(m, bound);
+  register_sweeps(m, bound);
 }
 
 }  // namespace lightloop::python

@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, m) {
   register_reservoir(m);
   register_metrics(m);
   register_tasks(m);
+  register_measures(m);
   register_train(m);
   register_runs(m);
   register_analog(m);

@@ -11,7 +11,7 @@ namespace lightloop::python {
 /// A Session that several Python threads may hold: the interpreter is let go while the device works, so calls queue
 /// here.
 struct SharedSession {
-  std::unique_ptr<Session> session;
+  std::shared_ptr<Session> session;
   std::mutex busy;
 
   ~SharedSession() {
@@ -26,8 +26,8 @@ struct SharedSession {
 /// Adds what does not wait: tickets, states, events, recording.
 void register_tickets(pybind11::module_& m, pybind11::class_<SharedSession>& session);
 
-/// Adds the members of ensembles, and sessions made of them.
-void register_members(pybind11::module_& m, pybind11::class_<SharedSession>& session);
+/// Adds sweeps, and sessions that were opened by one.
+void register_sweeps(pybind11::module_& m, pybind11::class_<SharedSession>& session);
 
 /// Calls body(session) without the interpreter lock, one caller at a time.
 template <class Body>

@@ -66,6 +66,11 @@ def _wrap(found: _core.Metric) -> Metric:
     return Metric(found.value, found.name, found.convention, found.detail)
 
 
+def draw_from(rng: np.random.Generator) -> Callable[[int], np.ndarray]:
+    """What the measures of an open device take their mask and their input from."""
+    return lambda count: rng.uniform(-1, 1, count)
+
+
 def responses(
     session: _core.Session, rng: np.random.Generator, *, repeats: int = 4, length: int = 1000, washout: int = 100
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -74,46 +79,25 @@ def responses(
     Input uniform on [-1, 1], random mask over the whole frame, one node per drive sample; the device is reset before each
     repeat and its noise is fresh. Mask and input are drawn from `rng`.
     """
-    nodes = session.info.input.size
-    mask = rng.uniform(-1, 1, (nodes, 1)).astype(np.float32)
-    u = rng.uniform(-1, 1, washout + length)
-    reservoir = _core.DelayReservoir(session, mask)
-    states = np.empty((repeats, length, reservoir.nodes), np.float64)
-    for r in range(repeats):
-        reservoir.reset()
-        states[r] = reservoir.run(u)[washout:]
-    return u[washout:], states
+    return _core.responses(session, draw_from(rng), repeats, length, washout)
 
 
-def _streams(session: _core.Session, rng: np.random.Generator, count: int, length: int, common: int) -> np.ndarray:
-    """Last states of `count` random streams whose last `common` inputs are the same."""
-    mask = rng.uniform(-1, 1, (session.info.input.size, 1)).astype(np.float32)
-    reservoir = _core.DelayReservoir(session, mask)
-    end = rng.uniform(-1, 1, common)
-    states = np.empty((count, reservoir.nodes))
-    for i in range(count):
-        reservoir.reset()
-        states[i] = reservoir.run(np.concatenate([rng.uniform(-1, 1, length - common), end]))[-1]
-    return states
+def _on_device(name: str, session: _core.Session, rng: np.random.Generator, settings: dict[str, Any]) -> Metric:
+    """The measure of that name as sweep files know it: it drives the device itself."""
+    plain = {k: ",".join(map(str, v)) if isinstance(v, (list, tuple)) else v for k, v in settings.items()}
+    return _wrap(_core.measure(name, session, draw_from(rng), plain))
 
 
-def _repeated(states: Any, rng: Any, drive: dict[str, Any]) -> np.ndarray:
-    if isinstance(states, _core.Session):
-        return responses(states, rng, **drive)[1]
+def _repeated(states: Any, drive: dict[str, Any]) -> np.ndarray:
     if drive:
         raise TypeError(f"{', '.join(drive)}: only with a Session")
     return np.asarray(states, np.float64)
 
 
 def _driven(states: Any, u: Any, drive: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(states, _core.Session):
-        u, states = responses(states, u, **{"repeats": 1, "length": 4000, **drive})
-        return states[0], u
-    if drive:
-        raise TypeError(f"{', '.join(drive)}: only with a Session")
     if u is None:
         raise ShapeMismatch("u", "None", "the input of the states, (time,)")
-    return np.asarray(states, np.float64), np.asarray(u, np.float64)
+    return _repeated(states, drive), np.asarray(u, np.float64)
 
 
 def consistency(states: Any, rng: Any = None, **drive: Any) -> Metric:
@@ -122,17 +106,23 @@ def consistency(states: Any, rng: Any = None, **drive: Any) -> Metric:
 
     states : (repeats, time, nodes), or a Session (then `rng`, and `repeats`, `length`, `washout` of `responses`).
     """
-    return _wrap(_core.consistency(_repeated(states, rng, drive)))
+    if isinstance(states, _core.Session):
+        return _on_device("consistency", states, rng, drive)
+    return _wrap(_core.consistency(_repeated(states, drive)))
 
 
 def consistency_capacity(states: Any, rng: Any = None, *, noise_variance: float = 0.0, **drive: Any) -> Metric:
     """Theta, the number of consistent directions: 0 to nodes. Arguments as `consistency`."""
-    return _wrap(_core.consistency_capacity(_repeated(states, rng, drive), noise_variance))
+    if isinstance(states, _core.Session):
+        return _on_device("consistency_capacity", states, rng, {"noise_variance": noise_variance, **drive})
+    return _wrap(_core.consistency_capacity(_repeated(states, drive), noise_variance))
 
 
 def dimensionality(states: Any, rng: Any = None, *, ratio: float = 2.0, **drive: Any) -> Metric:
     """Directions of the mean response that stand above its noise. Arguments as `consistency`."""
-    return _wrap(_core.dimensionality(_repeated(states, rng, drive), ratio))
+    if isinstance(states, _core.Session):
+        return _on_device("dimensionality", states, rng, {"ratio": ratio, **drive})
+    return _wrap(_core.dimensionality(_repeated(states, drive), ratio))
 
 
 def separability(states: Any, labels: Any) -> Metric:
@@ -149,9 +139,11 @@ def memory_capacity(states: Any, u: Any = None, *, first_delay: int = 1, last_de
 
     states (time, nodes) and the input u (time,) of the same rows; or a Session and a numpy Generator.
     """
+    settings = {"first_delay": first_delay, "last_delay": last_delay, "train_fraction": train_fraction, "ridge": ridge}
+    if isinstance(states, _core.Session):
+        return _on_device("memory_capacity", states, u, {**settings, **drive})
     states, u = _driven(states, u, drive)
-    return _wrap(_core.memory_capacity(states, u, first_delay=first_delay, last_delay=last_delay,
-                                       train_fraction=train_fraction, ridge=ridge))  # fmt: skip
+    return _wrap(_core.memory_capacity(states, u, **settings))
 
 
 def information_processing_capacity(states: Any, u: Any = None, *, delays: Sequence[int] = (100, 50, 15, 8, 6),
@@ -160,9 +152,11 @@ def information_processing_capacity(states: Any, u: Any = None, *, delays: Seque
     and delay, rank, threshold, the unthresholded sum and its bias. Arguments as `memory_capacity`; `delays[d - 1]` is the
     window of products of degree d.
     """
+    settings = {"delays": list(delays), "significance": significance, "tolerance": tolerance}
+    if isinstance(states, _core.Session):
+        return _on_device("information_processing_capacity", states, u, {**settings, **drive})
     states, u = _driven(states, u, drive)
-    return _wrap(_core.information_processing_capacity(states, u, delays=list(delays), significance=significance,
-                                                       tolerance=tolerance))  # fmt: skip
+    return _wrap(_core.information_processing_capacity(states, u, **settings))
 
 
 def kernel_rank(states: Any, rng: Any = None, *, threshold: float = 1e-3, streams: int = 0, length: int = 50) -> Metric:
@@ -170,7 +164,7 @@ def kernel_rank(states: Any, rng: Any = None, *, threshold: float = 1e-3, stream
     then `streams` (0: as many as nodes) of `length` inputs are shown.
     """
     if isinstance(states, _core.Session):
-        states = _streams(states, rng, streams or states.info.input.size, length, 0)
+        return _on_device("kernel_rank", states, rng, {"threshold": threshold, "streams": streams, "length": length})
     return _wrap(_core.kernel_rank(np.asarray(states, np.float64), threshold))
 
 
@@ -178,7 +172,8 @@ def generalisation_rank(states: Any, rng: Any = None, *, threshold: float = 1e-3
                         common: int = 10) -> Metric:  # fmt: skip
     """The same for streams whose last `common` inputs are equal: what a reservoir should not tell apart."""
     if isinstance(states, _core.Session):
-        states = _streams(states, rng, streams or states.info.input.size, length, common)
+        settings = {"threshold": threshold, "streams": streams, "length": length, "common": common}
+        return _on_device("generalisation_rank", states, rng, settings)
     return _wrap(_core.generalisation_rank(np.asarray(states, np.float64), threshold))
 
 

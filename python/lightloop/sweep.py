@@ -1,37 +1,24 @@
 """Sweeps: measure anything at every point of a grid of device settings; the answer is an xarray Dataset.
 
-Every finished point is kept in a folder beside `out` until the sweep is complete, so a killed sweep goes on where it
-was. Points are known by what was asked (device, settings, measures, seed, repeat), not by where or when they are done.
+The engine is `training/sweep` in C++, that of the command; here measures are Python functions.
 """
 
 from __future__ import annotations
 
+import functools
+import io
 import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import _core
+from . import _core, _sweep_work
 from ._progress import bar
-from ._sweep_bench import Bench, Run, add_times_and_drift, check_abort, lines, with_directions
-from ._sweep_grid import (
-    Axis,
-    Point,
-    bind_axes,
-    device_seed,
-    digest,
-    fixed_settings,
-    identity_of,
-    make_points,
-    name_of,
-    offers_members,
-)
-from ._sweep_store import FORMAT_VERSION, Alike, Record, dataset, open_existing, provenance, write_whole
-from ._sweep_work import results
-from .errors import FileError, InvalidParameter
+from ._settings import flatten, without_prefix
+from ._sweep_work import by_dask, identity_of, measure_at, name_of
+from .errors import InvalidParameter
 from .session import Session
 
 Measure = Callable[[Session, np.random.Generator], Any]
@@ -70,8 +57,8 @@ def sweep(
         each time, with a `seed` made from (seed, r): the same device at every point, another one in every repeat. A
         `seed` in the device string or in `over` is left alone. Where the device offers ensembles each point is another
         `instance`, with noise of its own.
-    out : file to write: valid netCDF-4, whole or not at all. Finished points wait in the folder `out`.parts until then,
-        and asking again after an interruption goes on from them. A complete file of the same sweep is returned as it is;
+    out : file to write: valid netCDF-4, whole or not at all. Finished points wait in `out`.parts until then, and
+        asking again after an interruption goes on from them. A complete file of the same sweep is returned as it is;
         one of another sweep is refused unless `overwrite`.
     engine : None: up to 64 points at once as one vectorised ensemble where the device offers that and the measures do
         alike things (any other point is measured alone); "alone"; "threads"; or a dask.distributed Client. The bits are
@@ -93,116 +80,75 @@ def sweep(
     Returns an xarray.Dataset with dimensions (*over, "repeat") and units on variables and coordinates.
     """
     try:
-        import xarray  # noqa: F401  (only to see whether it is there)
+        import h5netcdf  # noqa: F401  (only to see whether it is there)
+        import xarray
     except ImportError as error:
         raise ImportError("ll.sweep needs xarray: apt-get install python3-xarray python3-h5netcdf") from error
     measures = [measure] if callable(measure) else list(measure)
-    axes = [Axis(key, values) for key, values in over.items()]
-    names = [name_of(m) for m in measures]
-    if not measures or len(set(names)) != len(names):
-        raise InvalidParameter("measure", str(names), "at least one callable, each with its own __name__")
-    if not axes:
-        raise InvalidParameter("over", "empty", "at least one axis")
-    if len({a.name for a in axes}) != len(axes):
-        raise InvalidParameter("over", str([a.key for a in axes]), "axes that differ")
-    if repeats < 1:
-        raise InvalidParameter("repeats", str(repeats), "at least 1")
     if errors not in ("raise", "nan"):
         raise InvalidParameter("errors", repr(errors), "raise or nan")
-    bench = Bench(order, settle, hysteresis, reference_every, reference, abort)
-    check_abort(bench)
-    bind_axes(device, axes)
-    if attached is None:
-        attached = bench.asked() or _core.parse_address(device)[0] != "sim"
-    if attached and (engine is not None or any(a.needs_reopen for a in axes)):
-        moved = [a.name for a in axes if a.needs_reopen]
-        raise InvalidParameter("a device that stays open", f"engine={engine!r}, {moved}", "one at a time, nothing that needs a re-open")
-
-    identity = [FORMAT_VERSION, device, seed, [identity_of(m) for m in measures], [settle, hysteresis, reference_every,
-                str(reference)] if attached else []]  # fmt: skip
-    spec = digest(*identity, [(a.name, a.unit, a.values) for a in axes], repeats, order)
-    path = Path(out) if out is not None else None
-    if path is not None and path.exists() and not overwrite:
-        found = open_existing(path)
-        if found.attrs.get("sweep") != spec:
-            raise FileError(str(path), "holds another sweep", "", "Choose another `out`, or pass overwrite=True.")
-        return found
-    parts = path.with_name(path.name + ".parts") if path is not None else None
-    if parts is not None:
-        if overwrite:
-            shutil.rmtree(parts, ignore_errors=True)
-        parts.mkdir(parents=True, exist_ok=True)
-
-    members = not attached and offers_members(device, axes)
-    points = make_points(device, axes, repeats, seed, identity, members)
-    extra: dict[str, list[Any]] = {"repeat": list(range(repeats))}
-    if attached and bench.directions():
-        points = with_directions(points, bench.directions(), identity)
-        extra["direction"] = bench.directions()
-    records: dict[str, Record] = {}
-    for point in points if parts is not None else []:
-        found = Record.read(parts / f"{point.key[:32]}.npz")
-        if found is not None:
-            records[point.key] = found
-
-    visits: list[Record] = []
-    if attached:
-        plan = lines(points, axes, bench, seed)
-        open_lines = [line for line in plan if any(p.key not in records for p in line)]
-        missing = [p for line in open_lines for p in line]
-        with _opened(device, seed) as session:
-            run = Run(session, bench, measures, seed, parts)
-            about = _about(session, axes)
-            _take(run.walk(open_lines), points, missing, records, parts, progress)
-            visits = run.visits
-    else:
-        missing = [p for p in points if p.key not in records]
-        with Session(device, points[0].settings) as session:
-            about = _about(session, axes)
-        _take(results(engine, device, missing, axes, measures, seed, errors, members), points, missing, records, parts, progress)
-
-    ordered = [records[p.key] for p in points]
-    data = dataset(axes, extra, points, ordered, provenance(device, seed, names, spec, about))
-    if attached:
-        data.attrs["sweep_dims"] = [*(a.name for a in axes), *extra]
-        data = add_times_and_drift(data, points, ordered, visits)
-    if path is not None:
-        write_whole(path, lambda temporary: data.to_netcdf(temporary, engine="h5netcdf"))
-        shutil.rmtree(parts, ignore_errors=True)
-    return data
-
-
-def _opened(device: str, seed: int) -> Session:
-    backend, _, given = _core.parse_address(device)
-    takes_seed = backend == "sim" and "seed" not in given
-    return Session(device, {"seed": device_seed(seed, 0)} if takes_seed else {})
-
-
-def _about(session: Session, axes: Sequence[Axis]) -> dict[str, Any]:
-    info = session.info
-    return {"device_model": info.model, "device_serial": info.serial, "device_version": info.version,
-            "calibration_id": info.calibration_id, "settings": dict(fixed_settings(session, axes))}  # fmt: skip
-
-
-def _take(done: Iterator[tuple[Point, Record]], points: Sequence[Point], missing: Sequence[Point],
-          records: dict[str, Record], parts: Path | None, progress: bool | None) -> None:  # fmt: skip
-    """Keeps each record as it comes, and shows how much is left."""
-    alike = Alike()
-    to_do = {p.key for p in missing}
-    for point in points:
-        if point.key in records and point.key not in to_do:
-            alike.check(records[point.key], point.where)
-    shown = bar(len(points), "sweep", progress, initial=len(points) - len(missing))
+    if not 0 <= seed < 2**63:
+        raise InvalidParameter("seed", str(seed), "0 to 2^63 - 1")
+    shown = _Shown(progress)
+    options = {
+        "repeats": repeats,
+        "seed": seed,
+        "out": os.fspath(out) if out is not None else "",
+        "overwrite": overwrite,
+        "engine": _engine(engine, device, measures, seed, errors == "nan"),
+        "errors": errors,
+        "order": order,
+        "settle": float(settle),
+        "hysteresis": hysteresis or "",
+        "reference_every": reference_every,
+        "reference": without_prefix(flatten(reference), "device"),
+        "abort": {name: _limits(name, limits) for name, limits in (abort or {}).items()},
+        "attached": attached,
+        "creator": f"numpy {np.__version__}, Python {platform.python_version()}",
+        "clock": lambda: _sweep_work.now(),
+        "progress": shown,
+    }
+    names = [(name_of(m), identity_of(m)) for m in measures]
     try:
-        for point, record in done:
-            alike.check(record, point.where)
-            if parts is not None:
-                record.save(parts / f"{point.key[:32]}.npz")
-            records[point.key] = record
-            if shown is not None:
-                shown.set_postfix_str(point.where, refresh=False)
-                shown.update()
+        file = _core.sweep(device, {k: list(v) for k, v in over.items()}, names,
+                           functools.partial(measure_at, measures, seed), options)  # fmt: skip
     finally:
-        if shown is not None:
-            shown.close()
-        getattr(done, "close", lambda: None)()
+        shown.close()
+    with xarray.open_dataset(io.BytesIO(file), engine="h5netcdf") as data:
+        return data.load()
+
+
+def _engine(engine: Any, device: str, measures: Sequence[Measure], seed: int, nan: bool) -> Any:
+    if engine is None or engine == "ensemble":
+        return None
+    if engine in ("alone", "threads"):
+        return engine
+    if hasattr(engine, "submit") and hasattr(engine, "scheduler"):
+        return by_dask(engine, device, measures, seed, nan)
+    raise InvalidParameter("engine", repr(engine), "None, 'alone', 'threads' or a dask.distributed Client")
+
+
+def _limits(name: str, limits: Any) -> tuple[float, float]:
+    if not isinstance(limits, Sequence) or len(limits) != 2:
+        raise InvalidParameter(f"abort[{name!r}]", repr(limits), "(lowest, highest); None where there is no limit")
+    low, high = limits
+    return (-np.inf if low is None else float(low), np.inf if high is None else float(high))
+
+
+class _Shown:
+    """The progress bar; called first with what was done before."""
+
+    def __init__(self, show: bool | None) -> None:
+        self._show: bool | None = show
+        self._bar: Any = None
+
+    def __call__(self, done: int, total: int, where: str) -> None:
+        if not where:
+            self._bar = bar(total, "sweep", self._show, initial=done)
+        elif self._bar is not None:
+            self._bar.set_postfix_str(where, refresh=False)
+            self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()

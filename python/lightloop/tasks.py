@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import _core
-from .metrics import Metric, _wrap
+from .metrics import Metric, _wrap, draw_from
 from .session import Catalogue
 
 
@@ -95,14 +95,8 @@ def _made(name: str, params: tuple[tuple[str, Any], ...]) -> _core.Task:
     return make(name, **dict(params))
 
 
-def _score_on(session: Any, rng: np.random.Generator, *, task: str, **params: Any) -> float:
-    series = _made(task, tuple(sorted(params.items())))
-    mask = rng.uniform(-1, 1, (session.info.input.size, series.inputs.shape[1])).astype(np.float32)
-    learnt = series.inputs[: series.washout + series.train]
-    low, high = float(learnt.min()), float(learnt.max())
-    scale = 2 / (high - low)
-    x = _core.task_states(_core.DelayReservoir(session, mask), series, scale, -1 - low * scale)
-    return float(_core.evaluate(series, x).value)
+def _score_on(session: Any, rng: np.random.Generator, *, task: str, **params: Any) -> Metric:
+    return _wrap(_core.score_task(session, draw_from(rng), _made(task, tuple(sorted(params.items())))))
 
 
 def _machine(reservoir: Any, series: Any) -> Any:

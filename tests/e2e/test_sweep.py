@@ -101,7 +101,10 @@ ll.sweep(device, over, measures, seed=3, out="map.h5")  # accepted as complete: 
         xarray.testing.assert_equal(ours[name], theirs[name])
 
 
-def test_a_killed_sweep_goes_on_where_it_was(lightloop, tmp_path):
+@pytest.mark.parametrize("in_python", [False, True])
+def test_a_killed_sweep_goes_on_where_it_was(lightloop, tmp_path, in_python):
+    if in_python:
+        pytest.importorskip("h5netcdf")
     write_sweep(tmp_path, {"name": "consistency", "length": 100}, 'repeats = 8\nengine = "alone"\n')
     child = subprocess.Popen([COMMAND, "sweep", "map.toml"], cwd=tmp_path, stderr=subprocess.DEVNULL)
     parts, deadline = tmp_path / "map.h5.parts", time.monotonic() + 30
@@ -110,6 +113,20 @@ def test_a_killed_sweep_goes_on_where_it_was(lightloop, tmp_path):
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert not (tmp_path / "map.h5").exists() and parts.stat().st_size > 2000
+    if in_python:
+        script = f"""
+import functools, lightloop as ll
+over = {{"device.laser.pump": [0.9, 1.05, 1.2], "device.injection.detuning[GHz]": [-10, 0.5]}}
+device = 'sim:delay_vcsel,input.size=10,feedback.delay_s="0.22 ns"'
+fresh = []
+def consistency(session, rng, length):
+    fresh.append(1)
+    return ll.metrics.consistency(session, rng, length=length)
+ll.sweep(device, over, functools.partial(consistency, length=100), repeats=8, seed=3, out="map.h5", engine="alone")
+assert 0 < len(fresh) < 48, fresh
+"""
+        environment = {**os.environ, "PYTHONPATH": str(BUILD / "python")}
+        subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
     rest = lightloop("sweep", "map.toml", "--json")
     assert rest.returncode == 0 and not parts.exists()
     whole = lightloop("sweep", "map.toml", "-o", "whole.h5", "--json")

@@ -20,7 +20,7 @@ LASER = "sim:delay_vcsel,input.size=10,feedback.delay_s=0.22 ns"
 MAP = {"device.laser.bias[mA]": [4.5, 5.0, 5.5], "device.injection.detuning[GHz]": [-10.0, 0.0, 10.0]}
 
 
-def response(session, rng):
+def answer(session, rng):
     drive = rng.integers(0, 256, (6, session.info.input.size), dtype=np.uint8)
     first = session.run(drive)
     session.reset()
@@ -28,19 +28,26 @@ def response(session, rng):
     return {"first": first, "second": second, "power": first.mean(), "bits": session.info.output.bits}
 
 
+def response(session, rng):
+    return answer(session, rng)
+
+
 def same(a, b):
     xarray.testing.assert_identical(a.assign_attrs(created=""), b.assign_attrs(created=""))
 
 
-def test_an_ensemble_and_threads_give_the_bits_of_one_device_after_the_other(monkeypatch):
-    import lightloop._sweep_work as work
+def test_an_ensemble_and_threads_give_the_bits_of_one_device_after_the_other():
+    opened = []
+
+    def response(session, rng):
+        opened.append(session.address)
+        return answer(session, rng)
 
     alone = ll.sweep(LASER, MAP, response, repeats=2, seed=3, engine="alone")
-    opened = []
-    monkeypatch.setattr(work, "work", lambda *a: opened.append(a))
+    assert set(opened) == {LASER}
+    opened.clear()
     together = ll.sweep(LASER, MAP, response, repeats=2, seed=3)
-    assert not opened  # every point was a member
-    monkeypatch.undo()
+    assert sorted(opened) == sorted(2 * [f"member {m}" for m in range(9)])
     same(alone, together)
     same(alone, ll.sweep(LASER, MAP, response, repeats=2, seed=3, engine="threads"))
     assert len(np.unique(alone["response.power"])) == 18
@@ -209,7 +216,7 @@ def test_a_toml_file_asks_for_the_same(tmp_path, capsys):
         (("power.py:power", "nothing"), "nothing"),
         (("points = 3", "points = 3, steps = 2"), "from = 1"),
         (('device = "sim:delay_vcsel,input.size=10"', ""), "no device"),
-        (("[over]", "[over"), "not a sweep file"),
+        (("[over]", "[over"), "map.toml:"),
     ],
 )
 def test_mistakes_in_the_file_are_one_line(tmp_path, capsys, change, match):

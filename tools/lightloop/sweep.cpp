@@ -27,14 +27,14 @@ class Line {
     if (moving_) std::fputs("\r\033[K", stderr);
   }
   void operator()(Index done, Index total, const std::string& where) {
-    if (first_ == 0) {
+    if (where.empty()) {
       first_ = done;
+      start_ = Clock::now();
       return;
     }
     if (quiet_ || seconds_since(shown_) < (terminal_ ? 0.1 : 10)) return;
     shown_ = Clock::now();
-    const double left =
-        seconds_since(start_) / static_cast<double>(done - first_ + 1) * static_cast<double>(total - done);
+    const double left = seconds_since(start_) / static_cast<double>(done - first_) * static_cast<double>(total - done);
     std::fprintf(stderr, "%ssweep %td/%td  %s left  %s%s", terminal_ ? "\r\033[K" : "", done, total,
                  duration(left).c_str(), where.c_str(), terminal_ ? "" : "\n");
     moving_ = terminal_;

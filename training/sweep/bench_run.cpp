@@ -39,7 +39,7 @@ void BenchRun::walk(const std::vector<std::vector<const Point*>>& lines, const D
   for (const auto& line : lines)
     for (const Point* point : line) {
       if (every > 0 && since_ >= every) visit(*point);
-      done(*point, measured(*point, point->settings));
+      done(*point, measured(*point, point->settings), false);
       ++since_;
     }
   if (every > 0 && !lines.empty() && since_ > 0) visit(*lines.back().back());

@@ -132,7 +132,7 @@ class Run {
       if (!records_.contains(point.key)) missing.push_back(&point);
     describe(*open_session(registry_, sweep.device, points_[0].settings), sweep.axes, answers);
     expect(missing);
-    work(registry_, sweep, missing, members, [&](const Point& p, Record r) { take(p, std::move(r)); });
+    work(registry_, sweep, missing, members, [&](const Point& p, Record r, bool more) { take(p, std::move(r), more); });
   }
 
   void on_the_bench(const Sweep& sweep, Answers& answers) {
@@ -160,7 +160,7 @@ class Run {
       if (journal_) journal_->add(p.key, r);
       answers.visits.push_back(std::move(r));
     });
-    walk.walk(open_lines, [&](const Point& p, Record r) { take(p, std::move(r)); });
+    walk.walk(open_lines, [&](const Point& p, Record r, bool more) { take(p, std::move(r), more); });
     session->close();
   }
 
@@ -172,13 +172,15 @@ class Run {
       if (const auto found = records_.find(point.key); found != records_.end())
         alike_.check(found->second, point.where());
     done_ = static_cast<Index>(points_.size() - missing.size());
+    if (sweep_.progress) sweep_.progress(done_, static_cast<Index>(points_.size()), "");
   }
 
-  void take(const Point& point, Record record) {
+  void take(const Point& point, Record record, bool more) {
     alike_.check(record, point.where());
     if (journal_) journal_->add(point.key, record);
     records_.insert_or_assign(point.key, std::move(record));
-    if (sweep_.progress) sweep_.progress(++done_, static_cast<Index>(points_.size()), point.where());
+    ++done_;
+    if (sweep_.progress && !more) sweep_.progress(done_, static_cast<Index>(points_.size()), point.where());
   }
 
   const Registry& registry_;

@@ -52,7 +52,7 @@ struct Sweep {
 
   /// Called now and then from the thread that called; what it throws ends the sweep, which can go on later.
   std::function<void()> poll = [] {};
-  /// Finished points, all points, the one just finished.
+  /// Finished points, all points, the one just finished; at first what was finished before ("").
   std::function<void(Index done, Index total, const std::string& where)> progress = {};
   /// Engine::elsewhere: answers every point by calling `done(i, record)`, in any order, from this thread.
   std::function<void(const std::vector<const Point*>& points, const std::function<void(Index, Record)>& done)>

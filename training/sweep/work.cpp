@@ -110,7 +110,8 @@ void together(const Registry& registry, const Sweep& sweep, const std::vector<co
     }
     for (std::size_t m = 0; m < batch.size(); ++m) {
       sweep.poll();
-      done(*batch[m], records[m] ? std::move(*records[m]) : measure_alone(registry, sweep, *batch[m]));
+      const bool more = m + 1 < batch.size() && records[m + 1].has_value();
+      done(*batch[m], records[m] ? std::move(*records[m]) : measure_alone(registry, sweep, *batch[m]), more);
     }
   }
 }
@@ -153,13 +154,14 @@ bool offers_members(const Registry& registry, const std::string& device, const s
 void work(const Registry& registry, const Sweep& sweep, const std::vector<const Point*>& missing, bool members,
           const Done& done) {
   if (sweep.engine == Engine::elsewhere)
-    return sweep.elsewhere(
-        missing, [&](Index i, Record record) { done(*missing[static_cast<std::size_t>(i)], std::move(record)); });
+    return sweep.elsewhere(missing, [&](Index i, Record record) {
+      done(*missing[static_cast<std::size_t>(i)], std::move(record), false);
+    });
   if (sweep.engine == Engine::together && members) return together(registry, sweep, missing, done);
   if (sweep.engine != Engine::threads) {
     for (const Point* point : missing) {
       sweep.poll();
-      done(*point, measure_alone(registry, sweep, *point));
+      done(*point, measure_alone(registry, sweep, *point), false);
     }
     return;
   }
@@ -170,7 +172,7 @@ void work(const Registry& registry, const Sweep& sweep, const std::vector<const 
     const Point& point = *missing[static_cast<std::size_t>(i)];
     Record record = measure_alone(registry, sweep, point);
     const std::lock_guard lock(one_at_a_time);
-    done(point, std::move(record));
+    done(point, std::move(record), false);
   });
 }
 

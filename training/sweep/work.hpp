@@ -4,7 +4,8 @@
 
 namespace lightloop::sweeps {
 
-using Done = std::function<void(const Point&, Record)>;
+/// A point is done; `more`: others that were measured beside it follow at once.
+using Done = std::function<void(const Point&, Record, bool more)>;
 
 /// Whether the device can be opened as an ensemble whose members differ in the axes that need no re-open.
 bool offers_members(const Registry& registry, const std::string& device, const std::vector<Axis>& axes);
