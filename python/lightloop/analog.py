@@ -60,6 +60,8 @@ class Deployed:
         self.network = _core.make_network(self.weights, activation)
         self.activation = activation
         self._open: list[Any] | None = None
+        self._shared = False
+        self._past: list[list[Any]] = []  # reports of devices that were given back
 
     @property
     def layers(self) -> list[Any]:
@@ -77,7 +79,7 @@ class Deployed:
                 if of_layer.get("calibrate", True):
                     layer.calibrate()
                 opened.append(layer)
-            self._open = opened
+            self._open, self._shared = opened, devices.shared
         return self._open
 
     def scores(self, x: Any) -> np.ndarray:
@@ -102,32 +104,45 @@ class Deployed:
 
     @property
     def reports(self) -> list[Any]:
-        """Per layer: vectors, frames, device_s, device_j, energy, ..."""
+        """Per layer: vectors, frames, device_s, device_j, energy, ..., since the devices were opened."""
+        if self._open is None and self._past:
+            return self._past[-1]
         return [layer.report for layer in self.layers]
+
+    def _all_reports(self) -> list[Any]:
+        now = [] if self._open is None and self._past else [self.reports]
+        return [report for reports in [*self._past, *now] for report in reports]
+
+    def _give_back(self) -> None:
+        """An instrument has one user at a time: it is closed for whoever deploys next, and opened again when it is needed."""
+        if self._open is not None and self._shared:
+            self._past.append(self.reports)
+            self._open = None
 
     @property
     def energy(self) -> dict[str, float]:
         """Joules by component, all layers together."""
         parts: dict[str, float] = {}
-        for report in self.reports:
+        for report in self._all_reports():
             for name, joules in report.energy.items():
                 parts[name] = parts.get(name, 0.0) + joules
         return parts
 
     @property
     def device_joules(self) -> float:
-        return sum(report.device_j for report in self.reports)
+        return sum(report.device_j for report in self._all_reports())
 
     @property
     def device_seconds(self) -> float:
         """Layers follow each other."""
-        return sum(report.device_s for report in self.reports)
+        return sum(report.device_s for report in self._all_reports())
 
     def sensitivity(self, x: Any, y: Any, *, repeats: int = 5, samples: int = 1000, out: str = "") -> Ranking:
         """Every source of error of the devices alone, and all but it, deployed `repeats` times each.
 
-        Deploys on devices of its own. `out` names a file for `lightloop plot`.
+        Deploys on devices of its own; an instrument is taken for it and given back. `out` names a file for `lightloop plot`.
         """
+        self._give_back()
         data = dataset(x, y, self.network.widths[-1])
         found = _core.sensitivity(self.network, data, self.device, self.settings, repeats, samples, out)
         return Ranking(found)
@@ -145,6 +160,7 @@ class Deployed:
         samples: int = 1000,
     ) -> dict[str, Any]:
         """The cheapest components that lose less than `drop` (a fraction) of the accuracy: see `lightloop report spec`."""
+        self._give_back()
         names = over.split(",") if isinstance(over, str) else list(over)
         names = [name[len("device.") :] if name.startswith("device.") else name for name in names]
         data = dataset(x, y, self.network.widths[-1])

@@ -141,3 +141,17 @@ def test_a_layer_gives_gradients_and_takes_updates():
         assert np.abs(layer.programmed - 0.01 * w).max() <= 1.01e-3  # whole pulses of 0.001
         layer.input_range = 2.5
         assert layer.input_range == 2.5 and isinstance(layer.range_gradient(x, g), float)
+
+
+def test_an_instrument_is_given_back_for_a_ranking_and_taken_again(problem, monkeypatch):
+    model, x, y = problem
+    net = ll.deploy(model, "sim:crossbar", **{"layer.devices": "one"})
+    accuracy, cost = net.accuracy(x, y), net.device_joules
+    frames = [report.frames for report in net.reports]
+    seen = []
+    monkeypatch.setattr(ll.analog._core, "sensitivity", lambda *_: seen.append(net._open) or {"sources": [], "device": ""})
+    net.sensitivity(x, y)
+    assert seen == [None]  # nobody holds the device while others deploy on it
+    assert net.device_joules == cost and [report.frames for report in net.reports] == frames
+    assert net.accuracy(x, y) == accuracy  # opened again, with the same seed
+    assert net.device_joules == pytest.approx(2 * cost) and sum(net.energy.values()) == pytest.approx(2 * cost)
