@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
-usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [aware] [doors]
+usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [aware] [ways] [doors]
            [banks] [photons] [trains] [rules] [rules_digits] [rule_speed] [rule_memory] [session]
            [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER]
 
@@ -35,6 +35,7 @@ SECTIONS = {  # script and what it is told
     "analog": ("analog.py", ["benchmarks"]),
     "networks": ("analog_networks.py", ["lightloop", "data"]),
     "aware": ("aware.py", []),
+    "ways": ("ways_back.py", ["lightloop"]),
     "doors": ("doors.py", ["build", "data"]),
     "banks": ("banks.py", []),
     "photons": ("photons.py", ["data"]),
