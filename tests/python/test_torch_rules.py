@@ -32,7 +32,9 @@ def test_both_are_at_the_same_weights_after_some_steps(rule, monkeypatch):
                    seed=1, progress=False, alignment_every=0)  # fmt: skip
 
     def linear(net, outputs, inputs):
-        net.extra += [drawn(RULE_PARAMETERS, len(net.extra) // 2, outputs, inputs) / inputs**0.5, torch.zeros(outputs)]
+        layer = len(net.extra) // 2
+        place = (WEIGHTS_INIT, (1 << 20) + layer) if rule == "auglocal" else (RULE_PARAMETERS, layer)  # a head is a net there
+        net.extra += [drawn(*place, outputs, inputs) / inputs**0.5, torch.zeros(outputs)]
         return net.extra[-2:]
 
     monkeypatch.setattr(torch_rules.Net, "linear", linear)

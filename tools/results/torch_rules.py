@@ -311,7 +311,7 @@ def sff(net, units=8):
     return lambda x, y: loss(x, y, between=rms)
 
 
-def ccl(net, strength=256):
+def ccl(net, strength=256, gain=0.25):
     down = [net.linear(a, b) for a, b in zip(net.widths[1:-1], net.widths[2:])]
 
     def loss(x, y):
@@ -320,7 +320,7 @@ def ccl(net, strength=256):
             targets.insert(0, net.f(F.linear(targets[0].detach(), w, b)))
 
         def head(l, h, y):
-            apart = h @ targets[l].t() - one_hot(y, net.classes)
+            apart = gain / math.sqrt(h.shape[1]) * (h @ targets[l].t()) - one_hot(y, net.classes)
             return strength / (2 * h.shape[1] * net.classes) * apart.square().sum(1).mean()
 
         return layer_by_layer(net, head)(x, y)
