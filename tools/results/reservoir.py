@@ -66,8 +66,8 @@ def channel():
 
 
 def capacity():
-    print("| operating point | rank | total | total / rank | degrees 1 to 7 | unthresholded minus rank | bias expected |")
-    print("|---|---|---|---|---|---|---|")
+    print("| operating point | rank | total | total / rank | degrees 1 to 7 | unthresholded minus rank | bias expected | directions above the converter: number, total, ratio |")
+    print("|---|---|---|---|---|---|---|---|")
     u = np.random.default_rng(2).uniform(-1, 1, (40200, 1))
     for name, change in (("pump 1.0, feedback 15 /ns", {}), ("pump 0.9, feedback 30 /ns", {"laser.pump": 0.9, "feedback.rate_per_s": 30e9}),
                          ("pump 1.0, feedback 5 /ns", {"feedback.rate_per_s": 5e9}),
@@ -77,9 +77,18 @@ def capacity():
         x = laser(50, **settings).bound_to(u).run(u)[200:]
         found = ll.metrics.information_processing_capacity(x, u[200:, 0], delays=DELAYS, tolerance=1e-5)
         d = found.detail
+        clear = ll.metrics.information_processing_capacity(x, u[200:, 0], delays=DELAYS, tolerance=above_converter(x))
+        n = clear.detail["rank"][0]
         print(f"| {name} | {d['rank'][0]:.0f} | {found:.2f} | {found / d['rank'][0]:.3f} | "
-              f"{', '.join(f'{c:.1f}' for c in d['degree'])} | {d['unthresholded'][0] - d['rank'][0]:.1f} | {d['bias'][0]:.1f} |", flush=True)
+              f"{', '.join(f'{c:.1f}' for c in d['degree'])} | {d['unthresholded'][0] - d['rank'][0]:.1f} | {d['bias'][0]:.1f} | "
+              f"{n:.0f}, {clear:.2f}, {clear / n:.3f} |", flush=True)
     print()
+
+
+def above_converter(states, bits=16, times=3):
+    """Tolerance of the rank that leaves out directions with less than `times` the standard deviation of rounding to codes."""
+    largest = np.linalg.norm(states - states.mean(0), 2) / math.sqrt(len(states))
+    return times / (2**bits - 1) / math.sqrt(12) / float(largest)
 
 
 def tasks():
