@@ -5,29 +5,10 @@
 #include <cstring>
 #include <numeric>
 
-#include "core/random.hpp"
 #include "driver/api/conformance_checks.hpp"
 
 namespace lightloop {
 namespace conformance {
-
-FrameBuffer probe(const FrameFormat& format, Index count, std::uint64_t set) {
-  const Stream stream(2024, set, Purpose::user);  // the seed is arbitrary: any codes will do
-  FrameBuffer buffer(format, count);
-  std::vector<std::uint32_t> words(static_cast<std::size_t>(format.size()));
-  for (Index frame = 0; frame < count; ++frame) {
-    stream.words(static_cast<std::uint64_t>(frame), 0, words);
-    for (Index i = 0; i < format.size(); ++i)
-      buffer.frames().set(frame, i, words[static_cast<std::size_t>(i)] >> (32 - format.bits));
-  }
-  return buffer;
-}
-
-FrameBuffer probe_input(const DeviceInfo& info, Index count, std::uint64_t set, Pass pass) {
-  FrameFormat format = info.input;
-  if (pass == Pass::transposed) format.shape = info.output.shape;
-  return probe(format, count, set);
-}
 
 FrameBuffer output_memory(const DeviceInfo& info, Index count, Pass pass) {
   FrameFormat format = info.output;
@@ -38,7 +19,7 @@ FrameBuffer output_memory(const DeviceInfo& info, Index count, Pass pass) {
 std::unique_ptr<Device> fresh(const Open& open, const Settings& settings) {
   std::unique_ptr<Device> device = open(settings);
   require(device != nullptr, "opening gave no device");
-  if (const auto& format = device->describe().program) device->program(probe(*format, 1, 99).frames());
+  if (const auto& format = device->describe().program) device->program(open.programme(*format).frames());
   return device;
 }
 
@@ -122,7 +103,7 @@ Codes run_fresh(const Open& open, const ConstFrames& in, const RunOptions& optio
 }
 
 void require_like_fresh(std::unique_ptr<Device> device, const Open& open, const std::string& what) {
-  const FrameBuffer in = probe_input(device->describe(), kFrames);
+  const FrameBuffer in = open.frames(device->describe(), kFrames);
   const Codes codes = run(*device, in.frames());
   device.reset();
   require_equal(codes, run_fresh(open, in.frames()), what + " changed later codes");
@@ -137,19 +118,28 @@ std::vector<CheckResult> check_device(const std::function<std::unique_ptr<Device
   }));
 }
 
-std::vector<CheckResult> check_device(const OpenWith& open_with) {
+std::vector<CheckResult> check_device(const OpenWith& open) { return check_device(*candidate_of(open)); }
+
+std::vector<CheckResult> check_device(Candidate& candidate) {
   namespace suite = conformance;
-  const suite::Open open(open_with);
+  const suite::Open open(candidate);
   std::vector<CheckResult> results;
   for (const auto& checks : {suite::description_checks(), suite::setting_checks(), suite::run_checks(),
                              suite::state_checks(), suite::session_checks()}) {
     for (const suite::Check& check : checks) {
       CheckResult result{check.name, CheckResult::Outcome::passed, {}};
       try {
-        check.run(open);
-      } catch (const suite::Skipped& skipped) {
+        candidate.begin(check.name);
+        try {
+          check.run(open);
+        } catch (const suite::Skipped& skipped) {
+          result.outcome = CheckResult::Outcome::skipped;
+          result.detail = skipped.why;
+        }
+        candidate.end();
+      } catch (const NotAsked& reason) {
         result.outcome = CheckResult::Outcome::skipped;
-        result.detail = skipped.why;
+        result.detail = reason.what();
       } catch (const suite::Failed& failed) {
         result.outcome = CheckResult::Outcome::failed;
         result.detail = failed.why;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "driver/api/device.hpp"
+#include "driver/api/candidate.hpp"
 
 namespace lightloop {
 
@@ -18,12 +18,14 @@ struct CheckResult {
 /// Opens the device to check, with these settings laid over those it is checked with.
 using OpenWith = std::function<std::unique_ptr<Device>(const Settings&)>;
 
-/// Runs every check of the contract against fresh devices made by `open`. Never throws for a device's fault: a throw is
+/// Runs every check of the contract against fresh devices of `candidate`. Never throws for a device's fault: a throw is
 /// a failure.
 ///
 /// A device that does not repeat its noise (DeviceInfo::repeatable) cannot be asked for equal codes: answers are then
 /// held to be the same where each frame is most like the same frame of the other answer, which an answer out of order
 /// or one frame late is not.
+std::vector<CheckResult> check_device(Candidate& candidate);
+/// The same for whatever `open` gives.
 std::vector<CheckResult> check_device(const OpenWith& open);
 /// The same for an `open` that takes no settings; what needs other settings is skipped.
 std::vector<CheckResult> check_device(const std::function<std::unique_ptr<Device>()>& open);

@@ -24,14 +24,21 @@ inline void require(bool holds, const std::string& why) {
   if (!holds) throw Failed{why};
 }
 
-/// Opens fresh devices.
+/// Opens fresh devices, and tells what to ask them with.
 class Open {
  public:
-  explicit Open(OpenWith with) : with_(std::move(with)) {}
-  std::unique_ptr<Device> operator()(const Settings& settings = {}) const { return with_(settings); }
+  explicit Open(Candidate& candidate) : candidate_(&candidate) {}
+  std::unique_ptr<Device> operator()(const Settings& settings = {}) const { return candidate_->open(settings); }
+  /// Repeatable codes; `set` chooses among independent ones.
+  FrameBuffer frames(const DeviceInfo& info, Index count, std::uint64_t set = 0, Pass pass = Pass::forward) const {
+    return candidate_->frames(info, count, set, pass);
+  }
+  FrameBuffer programme(const FrameFormat& format, std::uint64_t set = Candidate::kFreshProgramme) const {
+    return candidate_->programme(format, set);
+  }
 
  private:
-  OpenWith with_;
+  Candidate* candidate_;
 };
 
 struct Check {
@@ -49,10 +56,7 @@ inline constexpr Index kFrames = 5;  ///< in most checks: a few, and not a power
 /// The same, where all must go into one batch.
 inline Index few(const DeviceInfo& info) { return std::min(kFrames, info.max_batch); }
 
-/// Repeatable uniform codes of a format; `set` chooses among independent sets.
-FrameBuffer probe(const FrameFormat& format, Index count, std::uint64_t set = 0);
-/// Input frames and (output) memory of a pass; for the transposed pass with the sizes swapped.
-FrameBuffer probe_input(const DeviceInfo& info, Index count, std::uint64_t set = 0, Pass pass = Pass::forward);
+/// Memory for the answers of a pass; for the transposed pass with the sizes swapped.
 FrameBuffer output_memory(const DeviceInfo& info, Index count, Pass pass = Pass::forward);
 
 /// A newly opened device; a programmable one already holds a random programme.
@@ -88,6 +92,8 @@ void require_throws(const std::string& name, const std::string& what, const std:
     action();
   } catch (const E&) {
     return;
+  } catch (const NotAsked&) {
+    throw;
   } catch (const std::exception& e) {
     throw Failed{what + " threw \"" + e.what() + "\", which is not of the kind " + name};
   }

@@ -27,7 +27,7 @@ void description_stays(const Open& open) {
   const auto device = fresh(open);
   const DeviceInfo before = device->describe();
   const Settings settings = device->settings().all();
-  run(*device, probe_input(before, kFrames).frames());
+  run(*device, open.frames(before, kFrames).frames());
   const DeviceInfo& after = device->describe();
   require(before.input.shape == after.input.shape && before.output.shape == after.output.shape &&
               before.input.bits == after.input.bits && before.output.bits == after.output.bits &&
@@ -52,7 +52,7 @@ void cost(const Open& open) {
 void report(const Open& open) {
   const auto device = fresh(open);
   const DeviceInfo& info = device->describe();
-  const Codes codes = run(*device, probe_input(info, kFrames).frames());
+  const Codes codes = run(*device, open.frames(info, kFrames).frames());
   const RunReport& said = codes.report;
   require(said.frames == kFrames, "reported " + std::to_string(said.frames) + " frames of " + std::to_string(kFrames));
   require(said.codes == static_cast<std::int64_t>(codes.values.size()),
@@ -74,11 +74,13 @@ void report(const Open& open) {
 
 void only_grow(const Open& open) {
   Session session(fresh(open));
-  const FrameBuffer in = probe_input(session.info(), kFrames);
-  FrameBuffer out = output_memory(session.info(), kFrames);
+  constexpr Index kAll = kFrames + 3;
+  const FrameBuffer in = open.frames(session.info(), kAll);
+  FrameBuffer out = output_memory(session.info(), kAll);
   Meter before = session.meter();
   for (const Index n : {Index{1}, kFrames, Index{0}, Index{2}}) {
-    session.run(in.frames().slice(0, n), out.frames().slice(0, n));
+    const Index shown = before.frames;
+    session.run(in.frames().slice(shown, n), out.frames().slice(shown, n));
     const Meter& now = session.meter();
     require(now.frames == before.frames + n,
             "a run of " + std::to_string(n) + " frames was counted as " + std::to_string(now.frames - before.frames));

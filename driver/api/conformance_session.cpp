@@ -53,7 +53,7 @@ void queue(const Open& open) {
   Codes codes;
   {
     Session session(fresh(open), "the device", {{"queue", std::int64_t{2}}});
-    in = probe_input(session.info(), 4);
+    in = open.frames(session.info(), 4);
     Held held(session);
     const Ticket first = session.submit(in.frames().slice(0, 2)), second = session.submit(in.frames().slice(2, 2));
     LIGHTLOOP_REQUIRE_THROWS(Busy, "a third job in a queue of two", session.submit(in.frames()));
@@ -69,7 +69,7 @@ void cancel(const Open& open) {
   Codes codes;
   {
     Session session(fresh(open), "the device");
-    in = probe_input(session.info(), 3);
+    in = open.frames(session.info(), 3);
     Held held(session);
     const Ticket first = session.submit(in.frames().slice(0, 1));
     Ticket called_off = session.submit(in.frames().slice(1, 1));
@@ -89,7 +89,7 @@ void close_during_run(const Open& open) {
   Codes codes;
   {
     Session session(fresh(open), "the device");
-    in = probe_input(session.info(), few(session.info()));  // a job of several batches would end between two of them
+    in = open.frames(session.info(), few(session.info()));  // a job of several batches would end between two of them
     Held held(session);
     const Ticket under_way = session.submit(in.frames()), waiting = session.submit(in.frames());
     for (int i = 0; i < 5000 && session.state() != SessionState::running; ++i)
@@ -111,8 +111,8 @@ void close_during_run(const Open& open) {
 void reopen(const Open& open) {
   Session session(Session::Opener(open), "the device");
   const DeviceInfo info = session.info();
-  if (info.program) session.program(probe(*info.program, 1, 99).frames());
-  const FrameBuffer in = probe_input(info, kFrames);
+  if (info.program) session.program(open.programme(*info.program).frames());
+  const FrameBuffer in = open.frames(info, kFrames);
   const Settings before = session.settings().all();
   const Codes first = run(session, in.frames());
   session.reopen();
@@ -127,7 +127,7 @@ void session_deadline(const Open& open) {
   FrameBuffer in;
   {
     Session session(fresh(open), "the device");
-    in = probe_input(session.info(), kFrames);
+    in = open.frames(session.info(), kFrames);
     const auto now = std::chrono::steady_clock::now();
     LIGHTLOOP_REQUIRE_THROWS(Timeout, "a deadline that has passed",
                              run(session, in.frames(), {.deadline = now - std::chrono::seconds(1)}));
@@ -139,7 +139,7 @@ void session_deadline(const Open& open) {
 void exposures(const Open& open) {
   const auto device = fresh(open);
   if (device->describe().pairing != Pairing::counted) throw Skipped{"the device does not number its exposures"};
-  const FrameBuffer in = probe_input(device->describe(), kFrames);
+  const FrameBuffer in = open.frames(device->describe(), kFrames);
   for (std::uint64_t before = 0; before < 2 * kFrames; before += kFrames) {
     std::uint64_t numbers[kFrames] = {};
     conformance::run(*device, in.frames(), {.numbers = numbers});

@@ -82,6 +82,8 @@ void limits(const Open& open) {
       const Value value = number(info, inside);
       try {
         device->configure({{info.name, value}});
+      } catch (const NotAsked&) {
+        throw;
       } catch (const Error& e) {
         if (!names_another(e.what(), info.name, device->settings()))
           throw Failed{info.name + " = " + to_string(value) + " lies in its range but was refused: " + e.what()};
@@ -144,6 +146,8 @@ Value take_another(Device& device, const ParamInfo& info, Value other, const Val
     try {
       device.configure({{info.name, other}});
       return other;
+    } catch (const NotAsked&) {
+      throw;
     } catch (const Error& e) {
       const double* far = std::get_if<double>(&other);
       if (!far || attempts == 0 || !names_another(e.what(), info.name, device.settings())) throw;
@@ -195,7 +199,7 @@ void seeds(const Open& open) {
   }
   const auto answer = [&](const Value& value) {
     const auto device = fresh(open, {{"seed", value}});
-    return run(*device, probe_input(device->describe(), kFrames).frames());
+    return run(*device, open.frames(device->describe(), kFrames).frames());
   };
   const Codes first = answer(seed);
   require_equal(first, answer(seed), "two devices of one seed");

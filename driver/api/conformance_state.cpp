@@ -1,4 +1,6 @@
 // Conformance: memory, programme, optional passes and the end of a device's use.
+#include <cstring>
+
 #include "driver/api/conformance_checks.hpp"
 
 namespace lightloop::conformance {
@@ -12,15 +14,15 @@ const FrameFormat& programme_format(const Device& device) {
 void remembers_nothing(const Open& open) {
   auto device = fresh(open);
   if (device->describe().stateful) throw Skipped{"the device says it is stateful"};
-  run(*device, probe_input(device->describe(), kFrames, 1).frames(), {.first_frame_id = 100});
+  run(*device, open.frames(device->describe(), kFrames, 1).frames(), {.first_frame_id = 100});
   require_like_fresh(std::move(device), open, "earlier frames of a device that says it is stateless");
 }
 
 void snapshot(const Open& open) {
   auto device = fresh(open);
   const DeviceInfo info = device->describe();
-  if (info.program) device->program(probe(*info.program, 1, 5).frames());
-  const FrameBuffer past = probe_input(info, kFrames, 1), future = probe_input(info, kFrames, 2);
+  if (info.program) device->program(open.programme(*info.program, 5).frames());
+  const FrameBuffer past = open.frames(info, kFrames, 1), future = open.frames(info, kFrames, 2);
   run(*device, past.frames());
   const auto state = device->snapshot();
   const RunOptions next{.first_frame_id = kFrames};
@@ -29,7 +31,7 @@ void snapshot(const Open& open) {
   require_equal(expected, run(*device, future.frames(), next), "before and after restore()");
   device.reset();
   device = open();
-  if (info.program) device->program(probe(*info.program, 1, 5).frames());
+  if (info.program) device->program(open.programme(*info.program, 5).frames());
   device->restore(state);
   require_equal(expected, run(*device, future.frames(), next), "restored into a fresh device");
 }
@@ -44,7 +46,7 @@ void foreign_snapshot(const Open& open) {
 
 void reset(const Open& open) {
   auto device = fresh(open);
-  run(*device, probe_input(device->describe(), kFrames, 1).frames(), {.first_frame_id = 100});
+  run(*device, open.frames(device->describe(), kFrames, 1).frames(), {.first_frame_id = 100});
   device->reset();
   require_like_fresh(std::move(device), open, "frames before a reset()");
 }
@@ -53,8 +55,8 @@ void programme(const Open& open) {
   const FrameFormat format = programme_format(*open());
   const auto after = [&](std::initializer_list<std::uint64_t> programmes) {
     const auto device = open();
-    for (const std::uint64_t set : programmes) device->program(probe(format, 1, set).frames());
-    return run(*device, probe_input(device->describe(), kFrames).frames());
+    for (const std::uint64_t set : programmes) device->program(open.programme(format, set).frames());
+    return run(*device, open.frames(device->describe(), kFrames).frames());
   };
   const Codes first = after({1});
   require(first.values != after({2}).values, "two programmes gave the same codes");
@@ -68,6 +70,8 @@ void wrong_programme(const Open& open) {
   const auto refuse = [&](const std::string& what, int bytes, Index size, Index count) {
     FrameBuffer codes(format, 1);
     codes.resize(bytes, size, count);
+    if (const Index all = bytes * size * count; all > 0)
+      std::memset(codes.frames().data, 0, static_cast<std::size_t>(all));
     LIGHTLOOP_REQUIRE_THROWS(ShapeMismatch, what, device->program(codes.frames()));
   };
   refuse("a programme with one code more", format.bytes(), format.size() + 1, 1);
@@ -76,7 +80,7 @@ void wrong_programme(const Open& open) {
   refuse("two programmes at once", format.bytes(), format.size(), 2);
   refuse("no programme", format.bytes(), format.size(), 0);
   if (format.bits < 8 * format.bytes()) {
-    FrameBuffer codes = probe(format, 1, 3);
+    FrameBuffer codes = open.programme(format);
     codes.frames().set(0, format.size() - 1, format.highest() + 1);
     LIGHTLOOP_REQUIRE_THROWS(OutOfRange, "a programme code above the highest", device->program(codes.frames()));
   }
@@ -94,7 +98,7 @@ void transposed(const Open& open) {
   auto device = fresh(open);
   const DeviceInfo info = device->describe();
   const RunOptions options{.pass = Pass::transposed};
-  const FrameBuffer in = probe_input(info, kFrames, 0, Pass::transposed);
+  const FrameBuffer in = open.frames(info, kFrames, 0, Pass::transposed);
   if (!info.transposed) {
     LIGHTLOOP_REQUIRE_THROWS(Unsupported, "a transposed pass", run(*device, in.frames(), options));
     require_like_fresh(std::move(device), open, "a refused transposed pass");
@@ -103,7 +107,7 @@ void transposed(const Open& open) {
   if (info.input.size() != info.output.size())
     LIGHTLOOP_REQUIRE_THROWS(ShapeMismatch, "a transposed pass with frames of the forward one",
                              FrameBuffer out = output_memory(info, kFrames);
-                             device->run(probe_input(info, kFrames).frames(), out.frames(), options));
+                             device->run(open.frames(info, kFrames).frames(), out.frames(), options));
   const Codes codes = run(*device, in.frames(), options, 0xFF);
   for (const std::uint32_t code : codes.values)
     require(code <= info.output.highest(), "a transposed code of " + std::to_string(code));
@@ -116,7 +120,7 @@ void auxiliary(const Open& open) {
   const DeviceInfo info = device->describe();
   if (info.aux_inputs.empty()) throw Skipped{"the device has no auxiliary inputs"};
   const Index n = static_cast<Index>(info.aux_inputs.size()), count = few(info);
-  const FrameBuffer frames = probe_input(info, count);
+  const FrameBuffer frames = open.frames(info, count);
   const auto with = [&](const Matrix<std::uint16_t>& aux) {
     ConstFrames in = frames.frames();
     in.aux = aux.view();
@@ -145,7 +149,7 @@ void ensemble(const Open& open) {
   if (!device->ensemble()) throw Skipped{"the device has no ensemble"};
   need_repeatable(device->describe());
   const DeviceInfo info = device->describe();
-  const FrameBuffer one = probe_input(info, kFrames);
+  const FrameBuffer one = open.frames(info, kFrames);
   const Codes expected = run(*device, one.frames(), {.first_frame_id = 5});
   constexpr Index kMembers = 3;
   FrameBuffer in(info.input, kMembers * kFrames), out = output_memory(info, kMembers * kFrames);
@@ -164,7 +168,7 @@ void ensemble(const Open& open) {
 
 void closing(const Open& open) {
   auto device = fresh(open);
-  const FrameBuffer in = probe_input(device->describe(), 1);
+  const FrameBuffer in = open.frames(device->describe(), 1);
   run(*device, in.frames());
   device->close();
   device->close();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "driver/api/candidate.hpp"
 
 namespace lightloop {
 namespace {
@@ -35,6 +36,7 @@ Registry::Registry() {
     return registry.model(address.target).params;
   };
   sim.twin = open_twin;
+  sim.many = true;
   backends_["sim"] = std::move(sim);
 }
 
@@ -111,6 +113,19 @@ std::vector<PhysicsRow> Registry::physics(const std::string& address, const Sett
   const DeviceModel& found = model(parsed.target);
   if (!found.physics) throw Unsupported("physics", to_string(parsed), "the model " + found.name + " measures none");
   return found.physics(resolve(found, parsed.settings));
+}
+
+std::unique_ptr<Candidate> Registry::candidate(const std::string& address, const Settings& extra) const {
+  DeviceAddress parsed = parse_address(address);
+  for (const auto& [key, value] : extra) parsed.settings[key] = value;
+  const Backend& found = backend(parsed.backend);
+  if (found.candidate) return found.candidate(parsed, *this);
+  found.open(parsed, *this)->close();  // what cannot be opened at all is the caller's mistake, not a failed check
+  return candidate_of([this, parsed](const Settings& more) {
+    DeviceAddress with = parsed;
+    for (const auto& [key, value] : more) with.settings[key] = value;
+    return open(with);
+  });
 }
 
 ParamSet Registry::resolve(const DeviceModel& model, const Settings& settings) const {

@@ -51,6 +51,7 @@ struct Found {
   std::string problem;  ///< why it cannot be opened; empty: it can
 };
 
+class Candidate;
 class Registry;
 /// One way to reach devices. A callable that opens "prefix:target" is one; more can be known before opening.
 struct Backend {
@@ -62,6 +63,10 @@ struct Backend {
   std::function<std::unique_ptr<Device>(const DeviceAddress&, const Registry&)> open;
   std::function<std::vector<ParamInfo>(const DeviceAddress&, const Registry&)> params = {};  ///< see open_params
   std::function<std::unique_ptr<Twin>(const DeviceAddress&, const Registry&)> twin = {};     ///< empty: no twins
+  /// What the conformance suite checks behind a device string (candidate.hpp); empty: whatever `open` opens.
+  std::function<std::unique_ptr<Candidate>(const DeviceAddress&, const Registry&)> candidate = {};
+  /// Every opening gives a device of its own, so that a program may open as many as it likes; false: there is one.
+  bool many = false;
   /// Looks for devices until the deadline, in a thread of its own that is left behind if it takes longer
   /// (discover.hpp).
   std::function<std::vector<Found>(std::chrono::steady_clock::time_point)> discover = {};
@@ -88,6 +93,8 @@ class Registry {
   std::unique_ptr<Twin> twin(const std::string& address, const Settings& extra = {}) const;
   /// The physics of a device string; throws Unsupported when the model has none.
   std::vector<PhysicsRow> physics(const std::string& address, const Settings& extra = {}) const;
+  /// What the conformance suite checks: device strings of recordings answer it claim by claim. Throws as open.
+  std::unique_ptr<Candidate> candidate(const std::string& address, const Settings& extra = {}) const;
   /// Settings of a model with its preset applied, checked: what `open` would use. A model with presets also gets the
   /// text parameter "preset" ("none" or one of their names). Throws as ParamSet::set.
   ParamSet resolve(const DeviceModel& model, const Settings& settings) const;

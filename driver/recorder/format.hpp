@@ -8,7 +8,8 @@
 
 namespace lightloop::recording {
 
-inline constexpr std::int64_t kVersion = 1;  ///< frozen: what there is keeps its name, type and meaning
+inline constexpr std::int64_t kVersion = 1;       ///< frozen: what there is keeps its name, type and meaning
+inline constexpr std::int64_t kMinorVersion = 1;  ///< since 1: /calls, which a reader of minor 0 finds empty of events
 inline constexpr const char* kKind = "recording";
 inline constexpr Index kNoteBytes = 64;  ///< of text in one row of /notes
 

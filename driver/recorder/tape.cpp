@@ -24,12 +24,12 @@ void check_kind(const h5::Reader& file) {
                     "Use the version of Lightloop that wrote it.");
 }
 
-/// A number of /events as what it must be: whole, not negative, exactly a double.
-std::int64_t whole(double value, const std::string& path, const char* column, std::size_t event) {
+/// A number of /events or /calls as what it must be: whole, not negative, exactly a double.
+std::int64_t whole(double value, const std::string& path, const char* column, const std::string& whose) {
   constexpr double kExact = 9007199254740992.0;  // 2^53
   if (!(value >= 0 && value <= kExact) || value != std::floor(value))
-    throw FileError(path, std::string(column) + " of event " + std::to_string(event) + " is " + to_string(Value(value)),
-                    "", "The file is damaged.");
+    throw FileError(path, std::string(column) + " of " + whose + " is " + to_string(Value(value)), "",
+                    "The file is damaged.");
   return static_cast<std::int64_t>(value);
 }
 }  // namespace
@@ -48,7 +48,7 @@ Tape::Tape(const std::string& path) : file_(path) {
                                          saturated.size(), seconds.size(), joules.size(), times.size()});
   for (std::size_t i = 0; i < complete; ++i) {
     const auto number = [&](const std::vector<double>& values, const char* name) {
-      return whole(values[i], path, name, i);
+      return whole(values[i], path, name, "event " + std::to_string(i));
     };
     if (!(kind[i] >= 0 && kind[i] <= static_cast<double>(Event::restore)))
       throw FileError(path, "event " + std::to_string(i) + " is of an unknown kind", "", "The file is damaged.");
@@ -67,6 +67,52 @@ Tape::Tape(const std::string& path) : file_(path) {
     entries_.push_back(entry);
   }
   notes_ = file_.read_bytes("/notes/text");
+  of_checks_ = file_.exists("/calls");
+  if (of_checks_) read_calls();
+}
+
+void Tape::read_calls() {
+  std::vector<std::vector<double>> columns;
+  const auto read = [&](const std::string& name) { columns.push_back(file_.read("/calls/" + name).values); };
+  read("kind");
+  for (const char* name : kCallNumbers) read(name);
+  read("device_s");
+  read("device_j");
+  std::size_t complete = columns[0].size();
+  for (const auto& column : columns) complete = std::min(complete, column.size());
+  for (std::size_t i = 0; i < complete; ++i) {
+    const std::string who = "call " + std::to_string(i);
+    std::int64_t numbers[std::size(kCallNumbers)];
+    for (std::size_t c = 0; c < std::size(kCallNumbers); ++c)
+      numbers[c] = whole(columns[1 + c][i], path(), kCallNumbers[c], who);
+    if (!(columns[0][i] >= 0 && columns[0][i] <= static_cast<double>(CallKind::last)))
+      throw FileError(path(), who + " is of an unknown kind", "", "The file is damaged, or of a later version.");
+    Call call;
+    call.kind = static_cast<CallKind>(columns[0][i]);
+    call.device = numbers[0];
+    call.first = numbers[1];
+    call.count = numbers[2];
+    call.first_frame_id = static_cast<std::uint64_t>(numbers[3]);
+    call.pass = numbers[4] == 0 ? Pass::forward : Pass::transposed;
+    call.report.frames = numbers[5];
+    call.report.codes = numbers[6];
+    call.report.saturated = numbers[7];
+    call.report.device_s = columns[1 + std::size(kCallNumbers)][i];
+    call.report.device_j = columns[2 + std::size(kCallNumbers)][i];
+    const auto note = bytes(numbers[8], numbers[9], who);
+    call.note = parse_settings(std::string(note.begin(), note.end()));
+    if (!call.note.contains("asked")) throw FileError(path(), who + " has no note", "", "The file is damaged.");
+    for (const std::uint8_t byte : bytes(numbers[10], numbers[11], who)) call.state.push_back(std::byte{byte});
+    calls_.push_back(std::move(call));
+  }
+}
+
+std::span<const std::uint8_t> Tape::bytes(Index first_row, Index count, const std::string& who) const {
+  const auto from = static_cast<std::size_t>(first_row) * static_cast<std::size_t>(kNoteBytes);
+  const auto n = static_cast<std::size_t>(count);
+  if (static_cast<std::size_t>(first_row) > notes_.size() || from > notes_.size() || n > notes_.size() - from)
+    throw FileError(path(), "/notes/text ends before " + who, "", "The file is damaged.");
+  return std::span(notes_).subspan(from, n);
 }
 
 Settings Tape::state(std::size_t end, const std::string& prefix) const {
@@ -74,17 +120,17 @@ Settings Tape::state(std::size_t end, const std::string& prefix) const {
   for (std::size_t i = 0; i < end; ++i) {
     const Entry& entry = entries_[i];
     if (entry.event != Event::configure) continue;
-    const auto bytes = static_cast<std::size_t>(entry.count);
-    const auto from = static_cast<std::size_t>(entry.first) * static_cast<std::size_t>(kNoteBytes);
-    if (static_cast<std::size_t>(entry.first) > notes_.size() || from > notes_.size() || bytes > notes_.size() - from)
-      throw FileError(path(), "/notes/text ends before event " + std::to_string(i), "", "The file is damaged.");
-    const std::string text(notes_.begin() + static_cast<std::ptrdiff_t>(from),
-                           notes_.begin() + static_cast<std::ptrdiff_t>(from + bytes));
+    const auto note = bytes(entry.first, entry.count, "event " + std::to_string(i));
+    const std::string text(note.begin(), note.end());
     for (const auto& [key, value] : below(parse_settings(text), prefix)) all[key] = value;
   }
   return all;
 }
 
+DeviceInfo Tape::info_of(const Settings& state) const { return info_from(below(state, "info"), path()); }
+ParamSet Tape::settings_of(const Settings& state) const {
+  return params_from(below(state, "settings"), "replay:" + path(), path());
+}
 DeviceInfo Tape::info(std::size_t end) const { return info_from(state(end, "info"), path()); }
 ParamSet Tape::settings(std::size_t end) const {
   return params_from(state(end, "settings"), "replay:" + path(), path());

@@ -1,9 +1,11 @@
 #pragma once
 // A recording as it is read: its events in memory, its frames fetched as needed.
+#include <span>
 #include <string>
 #include <vector>
 
 #include "core/hdf5.hpp"
+#include "driver/recorder/call.hpp"
 #include "driver/recorder/format.hpp"
 
 namespace lightloop::recording {
@@ -30,6 +32,15 @@ class Tape {
   DeviceInfo info(std::size_t end = 0) const;
   ParamSet settings(std::size_t end = 0) const;
 
+  /// Whether it is a recording of the conformance suite, which has calls instead of entries.
+  bool of_checks() const { return of_checks_; }
+  const std::vector<Call>& calls() const { return calls_; }
+  /// "info.*" and "settings.*" at the start, and what such settings say.
+  const Settings& start() const { return start_; }
+  DeviceInfo info_of(const Settings& state) const;
+  ParamSet settings_of(const Settings& state) const;
+  const DeviceInfo& opened() const { return opened_; }  ///< as frames are stored
+
   /// `count` stored frames from row `first`; resizes `out`. Frames of a transposed pass are padded with zeros.
   void input(Index first, Index count, FrameBuffer& out) const;
   void output(Index first, Index count, FrameBuffer& out) const;
@@ -37,12 +48,17 @@ class Tape {
   Matrix<std::uint16_t> aux(Index first, Index count) const;
 
  private:
+  void read_calls();
   Settings state(std::size_t end, const std::string& prefix) const;
+  /// Bytes of /notes from a row on; throws FileError, naming what points at them.
+  std::span<const std::uint8_t> bytes(Index first_row, Index count, const std::string& who) const;
   void codes(const std::string& dataset, Index first, Index count, int bytes, Index size, FrameBuffer& out) const;
   h5::Reader file_;
   std::string device_;
   Settings start_;  ///< "info.*" and "settings.*" at the start
   std::vector<Entry> entries_;
+  bool of_checks_ = false;
+  std::vector<Call> calls_;
   std::vector<std::uint8_t> notes_;
   DeviceInfo opened_;
   Index frames_ = 0;

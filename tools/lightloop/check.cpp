@@ -1,19 +1,28 @@
 // `lightloop check DEVICE`: the conformance suite, claim by claim.
 #include <cstdio>
+#include <filesystem>
 
 #include "driver/api/conformance.hpp"
+#include "driver/recorder/check_recording.hpp"
 #include "tools/lightloop/command.hpp"
 #include "tools/lightloop/json.hpp"
 
 namespace lightloop::command {
 
-int check(const std::string& address, const Settings& settings, Format format, const Registry& registry) {
-  registry.open(address, settings)->close();  // a wrong address is the caller's mistake, not a failed check
-  const auto results = check_device([&](const Settings& more) {
-    Settings all = settings;
-    for (const auto& [key, value] : more) all[key] = value;
-    return registry.open(address, all);
-  });
+int check(const std::string& address, const Settings& settings, const RecordOptions& record, Format format,
+          const Registry& registry) {
+  const std::string& file = record.file;
+  if (!file.empty() && !record.force && std::filesystem::exists(file))
+    throw FileError(file, "exists already", "", "Name another file, or replace it with --force.");
+  std::unique_ptr<Candidate> candidate = registry.candidate(address, settings);
+  CheckRecording* recording = nullptr;
+  if (!file.empty()) {
+    auto recorded = std::make_unique<CheckRecording>(file, address, std::move(candidate));
+    recording = recorded.get();
+    candidate = std::move(recorded);
+  }
+  const auto results = check_device(*candidate);
+  if (recording) recording->close();
   int counts[3] = {};
   for (const auto& result : results) {
     constexpr const char* kMarks[] = {"✓", "✗", "–"};

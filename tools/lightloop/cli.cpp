@@ -187,11 +187,19 @@ int parse_and_run(int argc, char** argv) {
   bool check_physics = false;
   check_verb->add_flag("--physics", check_physics,
                        "measure the simulated device's physics beside its formulas instead");
+  RecordOptions check_record;
+  check_verb
+      ->add_option("--record", check_record.file,
+                   "file to record every question and answer in; check replay:FILE asks the file")
+      ->type_name("FILE")
+      ->excludes("--physics");
+  check_verb->add_flag("--force", check_record.force, "replace the file named by --record if it exists");
   check_format.add(*check_verb);
   check_verb->callback([&] {
     Settings settings;
     assign(settings, check_set);
-    status = (check_physics ? physics : check)(address, settings, check_format.format(), registry);
+    status = check_physics ? physics(address, settings, check_format.format(), registry)
+                           : check(address, settings, check_record, check_format.format(), registry);
   });
 
   std::string data_name, data_dir;

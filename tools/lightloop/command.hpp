@@ -72,7 +72,13 @@ enum class Format { text, json, markdown };
 int train(const TrainRequest& request, const Registry& registry);
 int eval(const EvalRequest& request, const Registry& registry);
 int devices(const std::string& name, Format format, const Registry& registry);
-int check(const std::string& address, const Settings& settings, Format format, const Registry& registry);
+/// Where to record what was asked and answered, for replay:FILE.
+struct RecordOptions {
+  std::string file;  ///< empty: nowhere
+  bool force = false;
+};
+int check(const std::string& address, const Settings& settings, const RecordOptions& record, Format format,
+          const Registry& registry);
 int physics(const std::string& address, const Settings& settings, Format format, const Registry& registry);
 int data_list(Format format, const std::string& data_dir);
 int data_show(const std::string& name, Format format, const std::string& data_dir);

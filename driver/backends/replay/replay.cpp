@@ -5,6 +5,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "driver/backends/replay/checked.hpp"
 #include "driver/recorder/tape.hpp"
 
 namespace lightloop::replay {
@@ -42,6 +43,16 @@ class Replay : public Device {
  public:
   explicit Replay(const std::string& path) : tape_(path), info_(description(0)), params_(tape_.settings()) {}
 
+  /// For the conformance suite: goes to the first run or programme, and throws NotAsked where it would say that
+  /// something else is recorded.
+  void be_asked() {
+    const auto& entries = tape_.entries();
+    while (place_.entry < entries.size() &&
+           (entries[place_.entry].event == Event::configure || entries[place_.entry].event == Event::reset))
+      go_on();
+    asked_ = true;
+  }
+
   const DeviceInfo& describe() const override { return info_; }
   const ParamSet& settings() const override { return params_; }
 
@@ -53,8 +64,8 @@ class Replay : public Device {
     const ParamSet recorded = tape_.settings(place_.entry + 1);
     for (const ParamInfo& info : next.infos())
       if (next.value(info.name) != recorded.value(info.name))
-        throw differs("setting " + info.name + " becomes " + to_string(next.value(info.name)),
-                      to_string(recorded.value(info.name)));
+        differ("setting " + info.name + " becomes " + to_string(next.value(info.name)),
+               to_string(recorded.value(info.name)));
     go_on();
   }
 
@@ -64,23 +75,20 @@ class Replay : public Device {
     RunReport report;
     Place at = place_;
     for (Index done = 0; done < in.count;) {
-      if (at.entry == tape_.entries().size()) throw ended(in.count - done);
+      if (at.entry == tape_.entries().size()) end(in.count - done);
       const Entry& entry = tape_.entries()[at.entry];
-      if (entry.event != Event::run) throw differs(at, "run of " + std::to_string(in.count) + " frames", name(entry));
+      if (entry.event != Event::run) differ(at, "run of " + std::to_string(in.count) + " frames", name(entry));
       const Index n = std::min(in.count - done, entry.count - at.frame);
       RunOptions part = options;
       part.first_frame_id += static_cast<std::uint64_t>(done);
       compare(at, in.slice(done, n), part);
       answer(entry.first + at.frame, out.slice(done, n));
+      add_share(entry, at.frame, n, report);
       report.frames += n;
       report.codes += n * out.size;
       at.frame += n;
       done += n;
-      if (at.frame < entry.count) continue;
-      report.saturated += entry.report.saturated;
-      report.device_s += entry.report.device_s;
-      report.device_j += entry.report.device_j;
-      at = {at.entry + 1, 0};
+      if (at.frame == entry.count) at = {at.entry + 1, 0};
     }
     place_ = at;
     return report;
@@ -146,20 +154,25 @@ class Replay : public Device {
              std::to_string(entries[at.entry].options.first_frame_id + static_cast<std::uint64_t>(at.frame)) + ")";
     return text + "event " + std::to_string(at.entry);
   }
-  InvalidParameter differs(const Place& at, const std::string& got, const std::string& recorded) const {
-    return {where(at), got, "recorded: " + recorded, kHint};
+  [[noreturn]] void refuse(const std::string& at, const std::string& got, const std::string& limit) const {
+    if (asked_) throw NotAsked("not in the recording", got, limit);
+    throw InvalidParameter(at, got, limit,
+                           tape_.of_checks()
+                               ? "It is a recording of the conformance suite: lightloop check replay:" + tape_.path()
+                               : kHint);
   }
-  InvalidParameter differs(const std::string& got, const std::string& recorded) const {
-    return differs(place_, got, recorded);
+  [[noreturn]] void differ(const Place& at, const std::string& got, const std::string& recorded) const {
+    refuse(where(at), got, "recorded: " + recorded);
   }
-  InvalidParameter ended(Index frames) const {
-    return {"replay:" + tape_.path(), "asked for " + std::to_string(frames) + " frames more",
-            "the recording ends after " + std::to_string(tape_.frames()) + " frames", kHint};
+  [[noreturn]] void differ(const std::string& got, const std::string& recorded) const { differ(place_, got, recorded); }
+  [[noreturn]] void end(Index frames) const {
+    refuse("replay:" + tape_.path(), "asked for " + std::to_string(frames) + " frames more",
+           "the recording ends after " + std::to_string(tape_.frames()) + " frames");
   }
   void expect(Event event, const std::string& asked) const {
-    if (place_.entry == tape_.entries().size()) throw differs(asked, "nothing more");
+    if (place_.entry == tape_.entries().size()) differ(asked, "nothing more");
     const Entry& entry = tape_.entries()[place_.entry];
-    if (entry.event != event) throw differs(asked, name(entry));
+    if (entry.event != event) differ(asked, name(entry));
   }
   /// Past the present event, which is no run.
   void go_on() {
@@ -173,10 +186,10 @@ class Replay : public Device {
   void compare(Place at, const ConstFrames& in, const RunOptions& options) {
     const Entry& entry = tape_.entries()[at.entry];
     if (options.pass != entry.options.pass)
-      throw differs(at, name(options.pass) + " pass", name(entry.options.pass) + " pass");
+      differ(at, name(options.pass) + " pass", name(entry.options.pass) + " pass");
     const std::uint64_t id = entry.options.first_frame_id + static_cast<std::uint64_t>(at.frame);
     if (options.first_frame_id != id)
-      throw differs(at, "frame id " + std::to_string(options.first_frame_id), std::to_string(id));
+      differ(at, "frame id " + std::to_string(options.first_frame_id), std::to_string(id));
     tape_.input(entry.first + at.frame, in.count, stored_);
     const Matrix<std::uint16_t> aux = tape_.aux(entry.first + at.frame, in.count);
     for (Index i = 0; i < in.count; ++i, ++at.frame) {
@@ -185,7 +198,7 @@ class Replay : public Device {
         const auto& format = info_.aux_inputs[static_cast<std::size_t>(c)];
         const std::uint32_t got = in.aux.cols() > 0 ? in.aux(i, c) : format.rest;
         if (got != aux(i, c))
-          throw differs(at, "auxiliary code " + format.name + " is " + std::to_string(got), std::to_string(aux(i, c)));
+          differ(at, "auxiliary code " + format.name + " is " + std::to_string(got), std::to_string(aux(i, c)));
       }
     }
   }
@@ -198,8 +211,44 @@ class Replay : public Device {
     if (std::memcmp(a, b, bytes) == 0) return;
     for (Index k = 0; k < got.size; ++k)
       if (got.at(i, k) != stored.at(j, k))
-        throw differs(at, std::string(what) + " " + std::to_string(k) + " is " + std::to_string(got.at(i, k)),
-                      std::to_string(stored.at(j, k)));
+        differ(at, std::string(what) + " " + std::to_string(k) + " is " + std::to_string(got.at(i, k)),
+               std::to_string(stored.at(j, k)));
+  }
+  /// What `n` frames of a recorded run took of its time, its energy and its clipped codes: together the frames of a run
+  /// took what is recorded. Clipped codes lie at an end of the range; the first ones there count as the clipped ones.
+  void add_share(const Entry& entry, Index from, Index n, RunReport& report) {
+    const RunReport& whole = entry.report;
+    if (n == entry.count) {
+      report.saturated += whole.saturated;
+      report.device_s += whole.device_s;
+      report.device_j += whole.device_j;
+      return;
+    }
+    // what every call costs goes with the first frames, the rest is shared equally
+    const auto share = [&](double total, double call) {
+      const double first = std::min(total, call);
+      const auto until = [&](Index frame) {
+        return frame == 0 ? 0.0
+                          : first + (total - first) * (static_cast<double>(frame) / static_cast<double>(entry.count));
+      };
+      return until(from + n) - until(from);
+    };
+    report.device_s += share(whole.device_s, info_.cost.seconds(0, 1));
+    report.device_j += share(whole.device_j, info_.cost.joules(0, 1));
+    if (whole.saturated == 0) return;
+    const Index size = (entry.options.pass == Pass::forward ? info_.output : info_.input).size();
+    tape_.output(entry.first, from + n, stored_);
+    const auto at_an_end = [&](Index first, Index last) {
+      std::int64_t count = 0;
+      for (Index i = first; i < last; ++i)
+        for (Index k = 0; k < size; ++k) {
+          const std::uint32_t code = stored_.frames().at(i, k);
+          count += code == 0 || code == info_.output.highest();
+        }
+      return count;
+    };
+    const std::int64_t before = std::min(whole.saturated, at_an_end(0, from));
+    report.saturated += std::min(whole.saturated, before + at_an_end(from, from + n)) - before;
   }
   void answer(Index first, const Frames& out) {
     tape_.output(first, out.count, stored_);
@@ -215,24 +264,29 @@ class Replay : public Device {
   ParamSet params_;
   Place place_;
   FrameBuffer stored_;
-  bool open_ = true;
+  bool open_ = true, asked_ = false;
 };
 
-std::unique_ptr<Device> open(const DeviceAddress& address) {
-  auto device = std::make_unique<Replay>(address.target);
-  ParamSet asked = device->settings();
-  asked.set(address.settings);
-  for (const ParamInfo& info : asked.infos())
-    if (asked.value(info.name) != device->settings().value(info.name))
-      throw InvalidParameter("setting " + info.name + " of replay:" + address.target, to_string(asked.value(info.name)),
-                             "recorded: " + to_string(device->settings().value(info.name)),
-                             "A recording has the settings it was made with; leave them out.");
+std::unique_ptr<Device> open(const std::string& path, const Settings& settings) {
+  auto device = std::make_unique<Replay>(path);
+  check_given<InvalidParameter>(path, device->settings(), settings);
   return device;
 }
 }  // namespace
 
+std::unique_ptr<Device> open_to_be_asked(const std::string& path, const Settings& settings) {
+  auto device = std::make_unique<Replay>(path);
+  device->be_asked();
+  check_given<NotAsked>(path, device->settings(), settings);
+  return device;
+}
+
 Backend backend() {
-  return [](const DeviceAddress& address, const Registry&) { return open(address); };
+  Backend replay = [](const DeviceAddress& address, const Registry&) { return open(address.target, address.settings); };
+  replay.candidate = [](const DeviceAddress& address, const Registry&) {
+    return candidate(address.target, address.settings);
+  };
+  return replay;
 }
 
 }  // namespace lightloop::replay
