@@ -44,7 +44,7 @@ TileDevices::TileDevices(const Registry& registry, std::string address, Settings
   Settings given = parsed.settings;
   for (const auto& [key, value] : device_) given[key] = value;
   const std::string& sharing = params.text("devices");
-  shared_ = sharing == "one" || (sharing == "auto" && parsed.backend != "sim");
+  shared_ = sharing == "one" || (sharing == "auto" && !registry_.backend(parsed.backend).many);
   const std::vector<ParamInfo> choice = registry_.open_params(address_);
   const auto choosable = [&](const char* name) -> std::optional<ParamInfo> {
     const ParamInfo* info = named(choice, name);

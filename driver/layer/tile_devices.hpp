@@ -21,7 +21,7 @@ struct TileDevice {
 /// layer.devices = each: every tile gets a device of its own, of the tile's size where the size can be chosen; their
 /// seeds are the given one (or the model's default), plus 1, plus 2, ... in the order of opening, so that no two share
 /// their noise. one: all tiles share one device, which is as large as the largest of them or as it happens to be. auto:
-/// each for simulated devices (sim:), one for all others.
+/// each where the backend can open as many as one likes (Backend::many: simulated devices), one for all others.
 class TileDevices {
  public:
   /// `device` are settings laid over the string ("session." keys are the session's), `layer` those of the "layer."
