@@ -207,7 +207,7 @@ void Link::raise_lost() {
   }
   throw LinkError(name_, "the connection was lost: " + (reason_.empty() ? std::string("it was closed") : reason_),
                   "last answer: " + last_event_ + ", " + seconds_since(last_time_),
-                  "See whether the server still runs, then open the device again.");
+                  "Does the server still run? A session opens the device again by itself.");
 }
 
 void Link::raise_late(const std::string& event) {
