@@ -8,6 +8,7 @@
 #include "driver/api/description.hpp"
 #include "driver/api/discover.hpp"
 #include "driver/backends/python/python.hpp"
+#include "driver/recorder/check_recording.hpp"
 #include "python/bindings/bindings.hpp"
 #include "python/bindings/codes.hpp"
 #include "python/bindings/python_device.hpp"
@@ -179,17 +180,19 @@ void register_device(py::module_& m) {
   set_hook({open_python_device, python_device_params});
   m.def(
       "check_device",
-      [](const std::string& address, const py::dict& settings) {
+      [](const std::string& address, const py::dict& settings, const std::string& record) {
         const Settings wanted = to_settings(settings);
         std::vector<CheckResult> results;
         {
           py::gil_scoped_release release;
-          registry().open(address, wanted)->close();  // a wrong address is the caller's mistake, not a failed claim
-          results = check_device([&](const Settings& more) {
-            Settings all = wanted;
-            for (const auto& [key, value] : more) all[key] = value;
-            return registry().open(address, all);
-          });
+          std::unique_ptr<Candidate> candidate = registry().candidate(address, wanted);
+          if (record.empty()) {
+            results = check_device(*candidate);
+          } else {
+            CheckRecording recording(record, address, std::move(candidate));
+            results = check_device(recording);
+            recording.close();
+          }
         }
         py::list claims;
         for (const CheckResult& result : results) {
@@ -199,7 +202,27 @@ void register_device(py::module_& m) {
         }
         return claims;
       },
-      py::arg("address"), py::arg("settings") = py::dict(), "The conformance suite: (claim, outcome, detail) of each.");
+      py::arg("address"), py::arg("settings") = py::dict(), py::arg("record") = "",
+      "The conformance suite: (claim, outcome, detail) of each; recorded in a file, if one is named.");
+  m.def(
+      "check_physics",
+      [](const std::string& address, const py::dict& settings) {
+        const Settings wanted = to_settings(settings);
+        std::vector<PhysicsRow> rows;
+        {
+          py::gil_scoped_release release;
+          rows = registry().physics(address, wanted);
+        }
+        py::list all;
+        for (const PhysicsRow& row : rows)
+          all.append(py::dict(py::arg("name") = row.name, py::arg("formula") = row.formula, py::arg("unit") = row.unit,
+                              py::arg("expected") = row.expected, py::arg("measured") = row.measured,
+                              py::arg("tolerance") = row.tolerance, py::arg("detail") = row.detail,
+                              py::arg("skipped") = row.skipped, py::arg("agrees") = !row.skipped && row.agrees()));
+        return all;
+      },
+      py::arg("address"), py::arg("settings") = py::dict(),
+      "What a simulated device measures on itself, beside the formulas.");
   m.def(
       "discover",
       [](double limit_s) {

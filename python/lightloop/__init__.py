@@ -44,7 +44,7 @@ from ._core import (
 )
 from .analog import Deployed, deploy
 from .comparison import Comparison, compare
-from .device import Device, check, discover
+from .device import Device, check, check_physics, discover
 from .layer import Layer
 from .projection import Projection
 from .run import Run, load_run
@@ -91,6 +91,7 @@ __all__ = [
     "Unsupported",
     "WaitTimeout",
     "check",
+    "check_physics",
     "compare",
     "deploy",
     "devices",

@@ -17,6 +17,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,9 +76,23 @@ class Device:
         raise NotImplementedError(f"{type(self).__name__} has no run()")
 
 
-def check(device: str | type[Device], settings: Mapping[str, Any] | None = None) -> list[tuple[str, str, str]]:
-    """The conformance suite on a device string or a class: (claim, "passed" | "failed" | "skipped", detail) of each."""
-    return _core.check_device(address_of(device), dict(settings or {}))
+def check(
+    device: str | type[Device], settings: Mapping[str, Any] | None = None, record: str | os.PathLike[str] | None = None
+) -> list[tuple[str, str, str]]:
+    """The conformance suite on a device string or a class: (claim, "passed" | "failed" | "skipped", detail) of each.
+
+    `record` names a file for every question and answer, an older one is replaced: `check("replay:FILE")` asks the file.
+    """
+    return _core.check_device(address_of(device), dict(settings or {}), os.fspath(record or ""))
+
+
+def check_physics(device: str, settings: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """What a simulated device measures on itself, beside the formulas: `lightloop check DEVICE --physics`.
+
+    A dict of name, formula, unit, expected, measured, tolerance, detail (operating point, or why it was skipped), skipped
+    and agrees for each law. Raises Unsupported for a device that measures none.
+    """
+    return _core.check_physics(device, dict(settings or {}))
 
 
 def discover(limit_s: float = 3.0) -> list[tuple[str, str, str]]:
