@@ -40,6 +40,42 @@ void overlap(benchmark::State& state) {
   state.counters["ratio"] = benchmarks::median(ratios);
 }
 
+/// A device that sleeps, so that it takes wall time and no processor, for about as long as the rule works.
+void overlap_of_equals(benchmark::State& state) {
+  const std::vector<Index> widths = {16, 1024, state.range(0)};
+  const double device_s = static_cast<double>(state.range(1)) * 1e-3;
+  const int before = threads();
+  set_threads(1);
+  const auto on = [&](double seconds, bool waiting) {
+    auto work = std::make_unique<test::OnDevice>(
+        "dfa", std::make_unique<test::Sleeping>(widths.back(), widths[1], seconds), widths, kBatch, waiting);
+    work->show(0);
+    return work;
+  };
+  const auto working = on(device_s, false), waiting = on(device_s, true), alone = on(0, true);
+  std::vector<double> overlapped, waited, digital, ratios;
+  for (auto _ : state) {
+    const auto seconds = [](test::OnDevice& work) {
+      return benchmarks::clock_seconds(CLOCK_MONOTONIC, [&] { work.gradient(); });
+    };
+    digital.push_back(seconds(*alone));
+    overlapped.push_back(seconds(*working));
+    waited.push_back(seconds(*waiting));
+    ratios.push_back(overlapped.back() / waited.back());
+  }
+  set_threads(before);
+  state.counters["digital_ms"] = 1e3 * benchmarks::median(digital);
+  state.counters["overlapped_ms"] = 1e3 * benchmarks::median(overlapped);
+  state.counters["waiting_ms"] = 1e3 * benchmarks::median(waited);
+  state.counters["ratio"] = benchmarks::median(ratios);
+}
+
+BENCHMARK(overlap_of_equals)
+    ->ArgNames({"classes", "device_ms"})
+    ->Args({1000, 5})
+    ->Args({1000, 10})
+    ->Iterations(40)
+    ->UseRealTime();
 BENCHMARK(overlap)->ArgNames({"classes"})->Arg(10)->Arg(250)->Iterations(20)->UseRealTime();
 
 }  // namespace

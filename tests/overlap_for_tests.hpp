@@ -1,8 +1,11 @@
 #pragma once
 // For tests and benchmarks: one learning rule on a device, which works while the device does, or waits for it.
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,6 +28,54 @@ class Waiting : public Feedback {
   std::unique_ptr<Feedback> inner_;
 };
 
+/// Projects by a device that takes wall time and no processor: a session's, which answers after a while.
+class Sleeping : public Feedback {
+ public:
+  Sleeping(Index n_in, Index n_out, double seconds)
+      : n_in_(n_in), n_out_(n_out), session_(std::make_unique<Sleeper>(n_in, seconds)) {}
+  Index inputs() const override { return n_in_; }
+  Index outputs() const override { return n_out_; }
+  void project(View<const float> e, View<float> out) override {
+    begin(e, out);
+    finish();
+  }
+  void begin(View<const float> e, View<float> out) override {
+    const FrameBuffer frames(session_.info().input, e.rows());
+    ticket_ = session_.submit(frames.frames());
+    for (Index r = 0; r < out.rows(); ++r)
+      for (Index c = 0; c < out.cols(); ++c) out(r, c) = e(r, c % n_in_);
+  }
+  void finish() override {
+    if (on_wait) on_wait();
+    ticket_.wait();
+  }
+  std::function<void()> on_wait;  ///< called when somebody begins to wait
+
+ private:
+  struct Sleeper : Device {
+    Sleeper(Index size, double time) : seconds(time) {
+      info.kind = "projection";
+      info.model = "sleeper";
+      info.input = info.output = {{size}, 8, "code"};
+      info.cost = {.batch_s = seconds, .power_w = 1};
+    }
+    const DeviceInfo& describe() const override { return info; }
+    const ParamSet& settings() const override { return none; }
+    void configure(const Settings& changes) override { changed(changes); }
+    RunReport run(ConstFrames in, Frames, const RunOptions&) override {
+      std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+      return {in.count, in.count * in.size, 0, seconds, seconds};
+    }
+    void close() override {}
+    double seconds;
+    DeviceInfo info;
+    ParamSet none{"sleeper", {}};
+  };
+  Index n_in_, n_out_;
+  Session session_;
+  Ticket ticket_;
+};
+
 /// Gradients of a network by a rule that has its projections from a device.
 class OnDevice {
  public:
@@ -39,14 +90,13 @@ class OnDevice {
                             {{"input.size", std::max<Index>(40, 8 * widths.back())}, {"output.size", 2 * hidden + 16}});
     projection_ = std::make_unique<Projection>(*session_, widths.back(), hidden,
                                                Settings{{"encoding", rule(name).info.encoding}});
-    feedback_ = device_feedback(*projection_);
-    if (waiting) feedback_ = std::make_unique<Waiting>(std::move(feedback_));
-    net_.initialise(1);
-    rule_ = rule(name).make({net_, 1, ParamSet("rule", rule(name).info.params), feedback_.get()});
-    gradient_.resize(net_.parameters().size());
-    activations_.h.resize(widths.size());
-    activations_.h[0].resize(batch, widths.front());
-    error_.resize(batch, widths.back());
+    teach_by(name, device_feedback(*projection_), widths, waiting);
+  }
+  /// The same with any feedback.
+  OnDevice(const std::string& name, std::unique_ptr<Feedback> feedback, const std::vector<Index>& widths, Index batch,
+           bool waiting)
+      : batch_(batch), net_(widths, Activation::tanh), data_(clusters(3 * batch, 1, widths.front(), widths.back())) {
+    teach_by(name, std::move(feedback), widths, waiting);
   }
 
   /// Errors of batch number `i` of three; call gradient() for its gradient.
@@ -65,8 +115,20 @@ class OnDevice {
     rule_->gradient(net_, {activations_, error_, labels_}, gradient_);
     return gradient_;
   }
+  const std::vector<float>& present() const { return gradient_; }  ///< as far as it is
 
  private:
+  void teach_by(const std::string& name, std::unique_ptr<Feedback> feedback, const std::vector<Index>& widths,
+                bool waiting) {
+    feedback_ = std::move(feedback);
+    if (waiting) feedback_ = std::make_unique<Waiting>(std::move(feedback_));
+    net_.initialise(1);
+    rule_ = rule(name).make({net_, 1, ParamSet("rule", rule(name).info.params), feedback_.get()});
+    gradient_.resize(net_.parameters().size());
+    activations_.h.resize(widths.size());
+    activations_.h[0].resize(batch_, widths.front());
+    error_.resize(batch_, widths.back());
+  }
   static Registry filled() {
     Registry registry;
     add_devices(registry);

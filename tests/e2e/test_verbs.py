@@ -117,6 +117,17 @@ def test_reproduce_lists_papers(lightloop):
     assert "light-in-the-loop" in lightloop("reproduce").stdout
 
 
+def test_a_recorded_check_is_repeated_claim_by_claim(lightloop):
+    live = lightloop("check", "sim:crossbar", "--record", "check.h5")
+    assert live.returncode == 0, live.stderr
+    again = lightloop("check", "replay:check.h5")
+    assert again.stdout.splitlines()[:-1] == live.stdout.splitlines()[:-1]
+    assert again.stdout.splitlines()[-1].startswith("replay:check.h5: 4") and " 0 failed" in again.stdout
+    refused = lightloop("check", "sim:crossbar", "--record", "check.h5")
+    assert refused.returncode != 0 and "exists already" in refused.stderr and "--force" in refused.stderr
+    assert lightloop("check", "sim:crossbar", "--record", "check.h5", "--force").returncode == 0
+
+
 def test_check_physics_measures_beside_the_formulas(lightloop):
     done = lightloop("check", "sim:delay_vcsel,laser.pump=2.4,laser.alpha=2,injection.rate_per_s=3e9", "--physics", "--json")
     rows = {row["quantity"]: row for row in json.loads(done.stdout)["rows"]}

@@ -37,6 +37,13 @@ def failures(claims):
     return [claim for claim in claims if claim[1] == "failed"]
 
 
+def test_the_check_of_a_class_is_recorded_and_repeated_without_the_class(tmp_path):
+    file = tmp_path / "check.h5"
+    live = ll.check(Bench, record=file)
+    assert ll.check(f"replay:{file}") == live and failures(live) == []
+    assert sum(outcome == "passed" for _, outcome, _ in live) >= 35
+
+
 def test_a_class_is_opened_checked_and_trained_with():
     assert failures(ll.check(Bench)) == []
     with ll.open(Bench, gain=2.0) as device:

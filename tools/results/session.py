@@ -32,9 +32,14 @@ def main():
         alone, session, late = (seconds(name, case) / 1e3 for name in ("device_alone", "session_run", "session_run_with_deadline"))
         print(f"| {words} | {alone:.2f} µs | {session:.2f} µs | {late:.2f} µs | {session / alone:.2f} |")
     print("\n| net | gradient of a batch, overlapped | waiting for the device | ratio |\n|---|---|---|---|")
-    for name, one in medians(run(folder / "bench_together", "overlap", 3)).items():
+    for name, one in medians(run(folder / "bench_together", "^overlap/", 3)).items():
         classes = name.split("classes:")[1].split("/")[0]
         print(f"| 784-1024-1024-{classes} | {one['overlapped_ms']:.1f} ms | {one['waiting_ms']:.1f} ms | {one['ratio']:.3f} |")
+    print("\n| net | digital part alone | device | overlapped | waiting for the device | ratio |\n|---|---|---|---|---|---|")
+    for name, one in medians(run(folder / "bench_together", "overlap_of_equals", 3)).items():
+        classes, device = (name.split(f"{word}:")[1].split("/")[0] for word in ("classes", "device_ms"))
+        print(f"| 16-1024-{classes} | {one['digital_ms']:.1f} ms | {device} ms | {one['overlapped_ms']:.1f} ms "
+              f"| {one['waiting_ms']:.1f} ms | {one['ratio']:.3f} |")
 
 
 if __name__ == "__main__":
