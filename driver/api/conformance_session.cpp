@@ -109,7 +109,8 @@ void close_during_run(const Open& open) {
 }
 
 void reopen(const Open& open) {
-  Session session(Session::Opener(open), "the device");
+  Session session(Session::Opener(open), "the device",
+                  {{"reopen_s", 10.0}});  // one that stays away need not be awaited
   const DeviceInfo info = session.info();
   if (info.program) session.program(open.programme(*info.program).frames());
   const FrameBuffer in = open.frames(info, kFrames);

@@ -104,6 +104,14 @@ ParamSet params_from(const Settings& flat, const std::string& owner, const std::
   return params;
 }
 
+bool same_frames(const DeviceInfo& one, const DeviceInfo& other) {
+  const auto alike = [](const FrameFormat& a, const FrameFormat& b) { return a.shape == b.shape && a.bits == b.bits; };
+  return alike(one.input, other.input) && alike(one.output, other.output) &&
+         one.program.has_value() == other.program.has_value() &&
+         (!one.program || alike(*one.program, *other.program)) && one.transposed == other.transposed &&
+         one.aux_inputs.size() == other.aux_inputs.size();
+}
+
 std::vector<Index> stored_input(const DeviceInfo& info) { return stored(info, info.input); }
 std::vector<Index> stored_output(const DeviceInfo& info) { return stored(info, info.output); }
 

@@ -25,6 +25,9 @@ DeviceInfo info_from(const Settings& flat, const std::string& file);
 Settings to_settings(const ParamSet& params);
 ParamSet params_from(const Settings& flat, const std::string& owner, const std::string& file);
 
+/// Whether frames and programmes of both are stored alike.
+bool same_frames(const DeviceInfo& one, const DeviceInfo& other);
+
 /// Codes of a stored input and output frame; with a transposed pass the larger of both.
 std::vector<Index> stored_input(const DeviceInfo& info);
 std::vector<Index> stored_output(const DeviceInfo& info);

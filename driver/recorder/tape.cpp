@@ -78,6 +78,13 @@ void Tape::read_calls() {
   for (const char* name : kCallNumbers) read(name);
   read("device_s");
   read("device_j");
+  Index end = 0;  // of the notes so far: no row belongs to two calls
+  const auto own = [&](Index first, Index count, const std::string& who) {
+    if (first < end) throw FileError(path(), who + " has the notes of another call", "", "The file is damaged.");
+    const auto found = bytes(first, count, who);
+    end = first + (count + kNoteBytes - 1) / kNoteBytes;
+    return found;
+  };
   std::size_t complete = columns[0].size();
   for (const auto& column : columns) complete = std::min(complete, column.size());
   for (std::size_t i = 0; i < complete; ++i) {
@@ -99,10 +106,10 @@ void Tape::read_calls() {
     call.report.saturated = numbers[7];
     call.report.device_s = columns[1 + std::size(kCallNumbers)][i];
     call.report.device_j = columns[2 + std::size(kCallNumbers)][i];
-    const auto note = bytes(numbers[8], numbers[9], who);
+    const auto note = own(numbers[8], numbers[9], who);
     call.note = parse_settings(std::string(note.begin(), note.end()));
     if (!call.note.contains("asked")) throw FileError(path(), who + " has no note", "", "The file is damaged.");
-    for (const std::uint8_t byte : bytes(numbers[10], numbers[11], who)) call.state.push_back(std::byte{byte});
+    for (const std::uint8_t byte : own(numbers[10], numbers[11], who)) call.state.push_back(std::byte{byte});
     calls_.push_back(std::move(call));
   }
 }

@@ -83,8 +83,7 @@ TapeWriter::TapeWriter(const std::string& path, const std::string& device, const
       path_(path) {}
 
 void TapeWriter::check_format(const DeviceInfo& now) const {
-  if (now.input.shape != opened_.input.shape || now.output.shape != opened_.output.shape ||
-      now.input.bits != opened_.input.bits || now.output.bits != opened_.output.bits)
+  if (!same_frames(now, opened_))
     throw Unsupported("recording " + path_, "the device's frames have changed", "one format per recording",
                       "Give settings that change the frames in the device string.");
 }

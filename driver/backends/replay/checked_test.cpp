@@ -4,6 +4,7 @@
 #include <hdf5.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <map>
 #include <set>
 
@@ -198,6 +199,24 @@ TEST_CASE("replay: a claim that lost its end, or was never recorded, does not pa
     INFO(result.name);
     CHECK(result.outcome == (result.name == claim ? Outcome::failed : Outcome::skipped));
     CHECK_THAT(result.detail, Contains(result.name == claim ? "recorded" : "not in the recording"));
+  }
+}
+
+TEST_CASE("replay: calls that point anywhere are refused, or break a claim, and nothing else") {
+  const Folder folder;
+  check_and_record({}, folder.file);
+  std::vector<std::string> columns = {"kind", "device_s"};
+  for (const char* name : recording::kCallNumbers) columns.push_back(name);
+  for (const std::string& column : columns) {
+    CAPTURE(column);
+    const std::string damaged = folder.path + "/" + column + ".h5";
+    std::filesystem::copy_file(folder.file, damaged);
+    change(damaged, "/calls/" + column, 150, column == "kind" ? 3 : 1'000'000);
+    try {
+      check_replay(damaged);
+    } catch (const FileError& error) {
+      CHECK_THAT(error.what(), Contains(damaged));
+    }
   }
 }
 

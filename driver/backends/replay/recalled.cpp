@@ -37,6 +37,7 @@ class Recalled : public Device, public Ensemble {
     if (call.count == 0) {
       check_digest(call, codes);
     } else {
+      if (!recording::can_keep(tape_->tape.opened(), codes)) damaged();
       FrameBuffer recorded;
       {
         const std::lock_guard lock(tape_->mutex);
@@ -129,8 +130,7 @@ class Recalled : public Device, public Ensemble {
     return call.report;
   }
   void compare_and_fill(const Call& call, const ConstFrames& in, const Frames& out, const RunOptions& options) {
-    if (call.count != in.count || !recording::can_keep(tape_->tape.opened(), in, out, options.pass))
-      throw FileError(tape_->tape.path(), where() + " has the frames of another call", "", "The file is damaged.");
+    if (call.count != in.count || !recording::can_keep(tape_->tape.opened(), in, out, options.pass)) damaged();
     FrameBuffer shown, seen;
     Matrix<std::uint16_t> aux;
     {
@@ -166,6 +166,9 @@ class Recalled : public Device, public Ensemble {
   }
   std::string where() const {
     return "call " + std::to_string(part_->asked) + " of the device opened for \"" + part_->claim + "\"";
+  }
+  [[noreturn]] void damaged() const {
+    throw FileError(tape_->tape.path(), where() + " has the frames of another call", "", "The file is damaged.");
   }
   [[noreturn]] void differ(const std::string& got, const std::string& recorded) const {
     // of a kind that no claim expects of a device, so that it cannot pass for a refusal

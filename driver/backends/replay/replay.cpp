@@ -143,6 +143,9 @@ class Replay : public Device {
   /// Whatever the device could tell of its exposures: here every frame is held against the record itself.
   DeviceInfo description(std::size_t entry) const {
     DeviceInfo info = tape_.info(entry);
+    if (!recording::same_frames(info, tape_.opened()))
+      throw FileError(tape_.path(), "the frames change on the way", "event " + std::to_string(entry),
+                      "The file is damaged.");
     info.pairing = Pairing::certain;
     return info;
   }
