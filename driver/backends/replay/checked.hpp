@@ -7,14 +7,15 @@
 
 namespace lightloop::replay {
 
-/// Throws an E for settings other than those recorded.
+/// Throws an E for settings other than those recorded; its message begins with `intro`.
 template <class E>
-void check_given(const std::string& path, const ParamSet& recorded, const Settings& given) {
+void check_given(const std::string& path, const ParamSet& recorded, const Settings& given,
+                 const std::string& intro = {}) {
   ParamSet asked = recorded;
   asked.set(given);
   for (const ParamInfo& info : asked.infos())
     if (asked.value(info.name) != recorded.value(info.name))
-      throw E("setting " + info.name + " of replay:" + path, to_string(asked.value(info.name)),
+      throw E(intro + "setting " + info.name + " of replay:" + path, to_string(asked.value(info.name)),
               "recorded: " + to_string(recorded.value(info.name)),
               "A recording has the settings it was made with; leave them out.");
 }

@@ -280,7 +280,7 @@ std::unique_ptr<Device> open(const std::string& path, const Settings& settings) 
 std::unique_ptr<Device> open_to_be_asked(const std::string& path, const Settings& settings) {
   auto device = std::make_unique<Replay>(path);
   device->be_asked();
-  check_given<NotAsked>(path, device->settings(), settings);
+  check_given<NotAsked>(path, device->settings(), settings, "not in the recording: ");
   return device;
 }
 
