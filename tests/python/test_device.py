@@ -145,3 +145,11 @@ def test_random_streams_do_not_depend_on_how_they_are_read():
     whole = stream.normal(row=5, n=100)
     assert (whole == np.concatenate([stream.normal(5, 30), stream.normal(5, 70, column=30)])).all()
     assert sorted(stream.permutation(0, 10)) == list(range(10))
+
+
+def test_the_physics_of_a_simulated_laser_agrees_with_its_formulas():
+    rows = ll.check_physics("sim:delay_vcsel")
+    assert len(rows) > 5 and all(row["agrees"] or row["skipped"] for row in rows)
+    assert rows[0].keys() == {"name", "formula", "unit", "expected", "measured", "tolerance", "detail", "skipped", "agrees"}
+    with pytest.raises(ll.Unsupported, match="measures none"):
+        ll.check_physics("sim:opu")
