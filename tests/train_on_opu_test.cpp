@@ -65,6 +65,34 @@ TEST_CASE("ternary DFA learns through the simulated bench with either read-out, 
   }
 }
 
+TEST_CASE("device fidelity is near 1 on a steady bench and falls where the medium drifts; a stop does not change it") {
+  const TemporaryFolder folder;
+  TrainPlan plan;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& p) {
+    plan = p;
+    return true;
+  };
+  const TrainSettings steady = optical({{"train.fidelity", true}, {"train.epochs", std::int64_t{2}}});
+  const TrainResult result = run(steady, observer);
+  CHECK(result.device_frames < plan.device_frames);
+  for (const EpochResult& epoch : result.epochs) CHECK((epoch.fidelity > 0.8 && epoch.fidelity < 1));
+  TrainSettings fast = steady;
+  fast["train.device"] = "sim:opu,medium.drift_time=1 s";
+  CHECK(run(fast).epochs[1].fidelity < result.epochs[1].fidelity - 0.1);
+  TrainSettings stopped = steady;
+  const std::string path = folder / "run.h5";
+  stopped["train.out"] = path;
+  int steps = 0;
+  TrainObserver stopping;
+  stopping.stop = [&] { return ++steps == 10; };
+  CHECK(run(stopped, stopping).interrupted);
+  const TrainResult resumed = run({{"train.resume", path}});
+  CHECK(resumed.weights_sha256 == result.weights_sha256);
+  CHECK(resumed.epochs[1].fidelity == result.epochs[1].fidelity);
+  CHECK(load_run(path).epochs[0].fidelity == result.epochs[0].fidelity);
+}
+
 TEST_CASE("a fixed exposure is in the plan's device time, and codes clipped by it are warned of") {
   TrainPlan plan;
   std::vector<std::string> warnings;

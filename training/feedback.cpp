@@ -1,7 +1,9 @@
 #include "training/feedback.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
@@ -151,6 +153,27 @@ Matrix<float> measure_matrix(Projection& projection, Index repeats) {
     unit(0, j) = 0;
   }
   return matrix;
+}
+
+double projection_fidelity(Projection& projection, View<const float> matrix) {
+  const Index n = projection.inputs();
+  if (n < 2) return std::numeric_limits<double>::quiet_NaN();
+  Matrix<float> signal(n, n), seen(n, projection.outputs());
+  for (Index j = 0; j < n; ++j) signal(j, j) = signal(j, (j + 1) % n) = 1;
+  projection.linear(signal, seen);
+  double total = 0;
+  for (Index j = 0; j < n; ++j) {
+    double both = 0, measured = 0, expected = 0;
+    for (Index i = 0; i < seen.cols(); ++i) {
+      const auto y = static_cast<double>(seen(j, i));
+      const double sum = static_cast<double>(matrix(i, j)) + static_cast<double>(matrix(i, (j + 1) % n));
+      both += y * sum;
+      measured += y * y;
+      expected += sum * sum;
+    }
+    total += both / std::sqrt(measured * expected);
+  }
+  return total / static_cast<double>(n);
 }
 
 }  // namespace lightloop

@@ -46,4 +46,9 @@ std::unique_ptr<Feedback> noisy_feedback(std::unique_ptr<Feedback> inner, double
 /// projection.cost(inputs * repeats) frames at most. Throws InvalidParameter when the encoding codes a 1 as nothing.
 Matrix<float> measure_matrix(Projection& projection, Index repeats = 1);
 
+/// Mean cosine between the device's projection of e_j + e_(j+1) (unit vectors, the last with the first) and the sum of
+/// their columns of `matrix`, measured before: 1 for a linear projection without noise or drift. NaN for a single
+/// input. Costs projection.cost(inputs) frames at most.
+double projection_fidelity(Projection& projection, View<const float> matrix);
+
 }  // namespace lightloop

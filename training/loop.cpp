@@ -11,6 +11,7 @@
 #include "core/random.hpp"
 #include "training/elementwise.hpp"
 #include "training/evaluate.hpp"
+#include "training/metrics/layers.hpp"
 #include "training/network_for.hpp"
 #include "training/rules/broadcast.hpp"
 
@@ -183,6 +184,8 @@ TrainPlan TrainingLoop::plan() const {
     return plan;
   }
   add(path_.projection->cost(data_.train.counts.empty() ? batch_ : data_.train.counted()), plan.steps);
+  if (config_.train.boolean("fidelity"))
+    add(path_.projection->cost(path_.projection->inputs()), epochs_ - run_.position.epoch + (resumed_ ? 0 : 1));
   if (config_.train.boolean("probe")) add(path_.projection->probe_cost(), resumed_ ? 1 : 2);
   return plan;
 }
@@ -209,6 +212,7 @@ void TrainingLoop::measure() {
   } else if (config_.train.boolean("probe")) {
     run_.health_start = path_.projection->probe();
   }
+  if (path_.projection && config_.train.boolean("fidelity")) run_.reference = measure_matrix(*path_.projection);
 }
 
 void TrainingLoop::begin_epoch() {
@@ -390,6 +394,13 @@ void TrainingLoop::end_epoch(double learning_rate) {
   epoch.train_s = at.train_s;
   epoch.active_fraction = at.active / at.samples;
   epoch.touch = run_.touch;
+  if (const Index samples = config_.train.integer("layer_metrics"); samples > 0 && run_.net.hidden_layers() > 0) {
+    LayerMetrics metrics = measure_layers(run_.net, data_, samples);
+    epoch.probe = std::move(metrics.probe);
+    epoch.cka = std::move(metrics.cka);
+  }
+  if (path_.projection && run_.reference.size() > 0)
+    epoch.fidelity = projection_fidelity(*path_.projection, run_.reference);
   for (const double sum : at.layer_loss) epoch.layer_loss.push_back(sum / at.samples);
   run_.epochs.push_back(std::move(epoch));
   const double train_s = at.train_s;

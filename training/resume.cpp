@@ -11,7 +11,7 @@ namespace {
 /// second goes on with the run unless it is said anew.
 constexpr const char* kOfOneCall[] = {"threads", "out",     "force", "resume", "max_device_seconds",
                                       "yes",     "dry_run", "record"};
-constexpr const char* kKept[] = {"baseline", "data_dir", "alignment_every", "checkpoint_every"};
+constexpr const char* kKept[] = {"baseline", "data_dir", "alignment_every", "checkpoint_every", "layer_metrics"};
 
 bool is_free(const std::string& name) {
   return std::ranges::find(kOfOneCall, name) != std::end(kOfOneCall) ||

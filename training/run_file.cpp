@@ -105,6 +105,8 @@ void write_resume_state(Writer& file, const RunFile& run) {
   write_bytes(file, "/resume/feedback", run.feedback_state);
   write_bytes(file, "/resume/rule", run.rule_state);
   write_bytes(file, "/resume/layers", run.layers_state);
+  if (run.reference.size() > 0)
+    file.write("/resume/fidelity_matrix", run.reference.flat(), {run.reference.rows(), run.reference.cols()}, "1");
   write_bytes(file, "/resume/measured", run.measured);
 }
 
@@ -117,6 +119,27 @@ void write_layer_losses(Writer& file, const RunFile& run) {
   file.write("/curves/layer_loss", std::span<const double>(losses), {static_cast<Index>(run.epochs.size()), layers},
              "1");
   file.dimension("/curves/layer_loss", 0, "/curves/epoch");
+}
+
+void write_layer_metrics(Writer& file, const RunFile& run) {
+  const auto epochs = static_cast<Index>(run.epochs.size()),
+             layers = static_cast<Index>(run.epochs.front().probe.size());
+  if (layers == 0) return;
+  std::vector<double> probe, cka;
+  for (const EpochResult& epoch : run.epochs) {
+    // a run that was resumed with or without them has epochs without
+    const bool has = static_cast<Index>(epoch.probe.size()) == layers;
+    const auto add = [has](std::vector<double>& all, const std::vector<double>& now, Index count) {
+      has ? all.insert(all.end(), now.begin(), now.end())
+          : all.insert(all.end(), static_cast<std::size_t>(count), std::nan(""));
+    };
+    add(probe, epoch.probe, layers);
+    add(cka, epoch.cka, layers * layers);
+  }
+  file.write("/curves/probe", std::span<const double>(probe), {epochs, layers}, "1");
+  file.write("/curves/cka", std::span<const double>(cka), {epochs, layers, layers}, "1");
+  file.dimension("/curves/probe", 0, "/curves/epoch");
+  file.dimension("/curves/cka", 0, "/curves/epoch");
 }
 
 void write_curves(Writer& file, const RunFile& run) {
@@ -141,6 +164,7 @@ void write_curves(Writer& file, const RunFile& run) {
     file.dimension(path, 0, "/curves/epoch");
   }
   write_layer_losses(file, run);
+  write_layer_metrics(file, run);
   const auto layers = static_cast<Index>(run.epochs.front().alignment.size());
   if (layers == 0) return;
   std::vector<double> alignment, numbers;

@@ -46,6 +46,7 @@ struct RunFile {
   std::vector<double> step_loss;      ///< mean loss of every step's batch
   std::vector<std::string> warnings;  ///< what calibration had to warn about, then faults
   Health health_start, health_end;
+  Matrix<float> reference;  ///< train.fidelity: the projection's matrix as measured at the start
   std::vector<std::byte> session, projection_state, feedback_state, rule_state, layers_state;
   std::vector<std::byte> measured;  ///< meter of a device that was closed after rule.matrix_from
 };

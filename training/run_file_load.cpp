@@ -165,7 +165,29 @@ void read_resume_state(const Reader& file, const std::string& path, RunFile& run
   run.feedback_state = stored_bytes(file, group + "/feedback");
   run.rule_state = stored_bytes(file, group + "/rule");
   run.layers_state = stored_bytes(file, group + "/layers");
+  if (file.exists(group + "/fidelity_matrix")) {
+    const std::vector<Index> shape = file.shape(group + "/fidelity_matrix");
+    if (shape.size() != 2)
+      throw FileError(path, group + "/fidelity_matrix has " + std::to_string(shape.size()) + " axes", "2 expected",
+                      "the file is damaged");
+    run.reference.resize(shape[0], shape[1]);
+    file.read(group + "/fidelity_matrix", run.reference.flat());
+  }
   run.measured = stored_bytes(file, group + "/measured");
+}
+
+/// Some values per epoch, as many as there are.
+void read_per_layer(const Reader& file, const std::string& path, const std::string& name, RunFile& run,
+                    std::vector<double> EpochResult::*member) {
+  const std::string place = "/curves/" + name;
+  if (!file.exists(place)) return;
+  const h5::Array found = file.read(place);
+  const std::size_t each = found.values.size() / std::max<std::size_t>(1, run.epochs.size());
+  if (each * run.epochs.size() != found.values.size())
+    throw FileError(path, place + " has " + std::to_string(found.values.size()) + " values",
+                    "a multiple of " + std::to_string(run.epochs.size()) + " expected", "the file is damaged");
+  for (std::size_t i = 0; i < run.epochs.size(); ++i)
+    for (std::size_t l = 0; l < each; ++l) (run.epochs[i].*member).push_back(found.values[i * each + l]);
 }
 
 void read_curves(const Reader& file, const std::string& path, RunFile& run) {
@@ -184,15 +206,9 @@ void read_curves(const Reader& file, const std::string& path, RunFile& run) {
     const std::vector<double> values = file.read(name).values;
     for (std::size_t i = 0; i < std::min(values.size(), numbers.size()); ++i) column.set(run.epochs[i], values[i]);
   }
-  if (file.exists("/curves/layer_loss")) {
-    const h5::Array losses = file.read("/curves/layer_loss");
-    const std::size_t each = losses.values.size() / std::max<std::size_t>(1, numbers.size());
-    if (each * numbers.size() != losses.values.size())
-      throw FileError(path, "/curves/layer_loss has " + std::to_string(losses.values.size()) + " values",
-                      "a multiple of " + std::to_string(numbers.size()) + " expected", "the file is damaged");
-    for (std::size_t i = 0; i < numbers.size(); ++i)
-      for (std::size_t l = 0; l < each; ++l) run.epochs[i].layer_loss.push_back(losses.values[i * each + l]);
-  }
+  read_per_layer(file, path, "layer_loss", run, &EpochResult::layer_loss);
+  read_per_layer(file, path, "probe", run, &EpochResult::probe);
+  read_per_layer(file, path, "cka", run, &EpochResult::cka);
   if (!file.exists("/curves/alignment")) return;
   const h5::Array alignment = file.read("/curves/alignment");
   const auto layers = static_cast<std::size_t>(run.net.hidden_layers());

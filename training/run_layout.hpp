@@ -55,6 +55,8 @@ inline constexpr Column kColumns[] = {
     count<&StepTouch::passes>("layer_passes"),
     count<&StepTouch::projections>("projections"),
     count<&StepTouch::writes>("layer_writes"),
+    {"fidelity", "1", [](const EpochResult& e) { return e.fidelity; },
+     [](EpochResult& e, double v) { e.fidelity = v; }},
     {"train_s", "s", [](const EpochResult& e) { return e.train_s; }, [](EpochResult& e, double v) { e.train_s = v; }},
 };
 

@@ -67,6 +67,12 @@ std::vector<ParamInfo> train_params() {
       {"force", "", false, 0, 0, "replace the files named by out and record if they exist"},
       {"alignment_every", "1", std::int64_t{50}, 0, kMany,
        "steps between two comparisons with back-propagation, counted in each epoch; 0: never"},
+      {"layer_metrics", "1", std::int64_t{0}, 0, 1e5,
+       "training and test samples with which linear probes and CKA of the hidden layers are measured after every "
+       "epoch; "
+       "0: never"},
+      {"fidelity", "", false, 0, 0,
+       "after every epoch, compare the device's projection of sums with the sums of its projections at the start"},
       {"probe", "", true, 0, 0, "measure the device's health at start and end"},
       {"checkpoint_every", "1", std::int64_t{0}, 0, kMany, "steps between two checkpoints; 0: one per epoch"},
       {"max_device_seconds", "s", 36000.0, 0, kMany, "refuse a run that may need more of the device without yes"},

@@ -33,6 +33,8 @@ struct EpochResult {
   double active_fraction = 1;      ///< samples whose error reached the hidden layers
   std::vector<double> layer_loss;  ///< mean local loss of each layer, for rules that have one
   StepTouch touch;                 ///< what the layers and the projection were asked so far
+  std::vector<double> probe, cka;  ///< with train.layer_metrics: see LayerMetrics; empty otherwise
+  double fidelity = std::numeric_limits<double>::quiet_NaN();  ///< with train.fidelity: see projection_fidelity()
 };
 
 struct TrainResult {

@@ -146,6 +146,9 @@ void register_results(py::module_& m) {
       .def_readonly("train_s", &EpochResult::train_s)
       .def_readonly("active_fraction", &EpochResult::active_fraction)
       .def_readonly("layer_loss", &EpochResult::layer_loss)
+      .def_readonly("probe", &EpochResult::probe)
+      .def_readonly("cka", &EpochResult::cka)
+      .def_readonly("fidelity", &EpochResult::fidelity)
       .def_property_readonly("layer_passes", [](const EpochResult& e) { return e.touch.passes; })
       .def_property_readonly("projections", [](const EpochResult& e) { return e.touch.projections; })
       .def_property_readonly("layer_writes", [](const EpochResult& e) { return e.touch.writes; });

@@ -26,6 +26,9 @@ CURVES = (
     "train_s",
     "active_fraction",
     "layer_loss",
+    "probe",
+    "cka",
+    "fidelity",
     "layer_passes",
     "projections",
     "layer_writes",
@@ -54,6 +57,8 @@ class Run:
     weights : [(W, b), ...] of each layer, W (outputs, inputs); empty for a network of other layers, which is `net`.
     curves : one array per quantity, an entry per epoch: train_loss, test_accuracy, learning_rate, alignment (epochs,
         hidden layers; cosine to the back-propagation gradient), layer_loss (epochs, layers with a loss of their own),
+        probe (epochs, hidden layers) and cka (epochs, hidden layers squared) with layer_metrics=SAMPLES, fidelity with
+        fidelity=True,
         device_frames, device_s, device_j, train_s, and what the layers were asked so far: layer_passes, projections,
         layer_writes.
     """
