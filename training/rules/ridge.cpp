@@ -1,0 +1,152 @@
+// Ridge read-out: hidden layers stay as they were drawn, and the output is solved for, not trained step by step.
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.hpp"
+#include "core/linalg.hpp"
+#include "training/cholesky.hpp"
+#include "training/rules/block_runner.hpp"
+#include "training/rules/gradient.hpp"
+#include "training/rules/own_layers.hpp"
+#include "training/rules/whole_batch.hpp"
+
+namespace lightloop {
+namespace {
+
+/// Running sums over all samples shown so far; the read-out is solved for when an answer is asked. It belongs to the
+/// rule, with gradient 0, so that no optimizer moves it.
+class Ridge : public WholeBatch {
+ public:
+  Ridge(RuleInfo info, const RuleContext& context)
+      : WholeBatch(std::move(info)),
+        ridge_(context.params.real("ridge")),
+        runner_(context.seed, 2),
+        width_(context.net.widths()[static_cast<std::size_t>(context.net.hidden_layers())]),
+        classes_(context.net.widths().back()),
+        sums_(width_ + classes_ + 1, width_ + 1) {
+    readout_.add(classes_, width_);
+    std::ranges::fill(readout_.trainable().values, 0.0f);
+    std::ranges::fill(readout_.gradient(), 0.0f);
+    std::ranges::fill(sums_.flat(), 0.0);
+  }
+
+  Trainable own() override { return readout_.trainable(); }
+
+  void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
+    const View<const float> x = batch.activations.h[0];
+    begin(x.rows(), 1);
+    std::ranges::fill(gradient, 0.0f);
+    const View<const float> h = features(net, x);
+    add(h, batch.labels);
+    dense(Activation::identity, readout_.weights(0), readout_.bias(0), h, logits_);
+    error_.resize(x.rows(), classes_);
+    loss_ = output_error(batch.loss, logits_, batch.labels, error_);
+    layer_loss_[0] = loss_ / static_cast<double>(x.rows());
+    touched_ = declared(net, x.rows());
+    state_.resize(1, static_cast<Index>(net.state().size()));
+    std::ranges::copy(net.state(), state_.flat().begin());
+  }
+  std::span<const float> learned_state() const override { return state_.flat(); }
+
+  void scores(const Network& net, View<const float> x, View<float> out) override {
+    if (stale_) solve();
+    const View<const float> h = features(net, x);
+    dense(Activation::identity, readout_.weights(0), readout_.bias(0), h, logits_);
+    for (Index r = 0; r < out.rows(); ++r) std::ranges::copy(std::as_const(logits_).row(r), out.row(r).begin());
+  }
+
+  StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
+
+  std::vector<std::byte> snapshot() const override {
+    std::vector<std::byte> state(sums_.flat().size_bytes());
+    std::memcpy(state.data(), sums_.data(), state.size());
+    return state;
+  }
+  void restore(const std::vector<std::byte>& state) override {
+    if (state.size() != sums_.flat().size_bytes())
+      throw InvalidParameter("snapshot of rule ridge", std::to_string(state.size()) + " bytes",
+                             std::to_string(sums_.flat().size_bytes()) + " expected",
+                             "it is from another rule or version");
+    std::memcpy(sums_.data(), state.data(), state.size());
+    stale_ = sums_(width_ + classes_, width_) > 0;
+  }
+
+ private:
+  View<const float> features(const Network& net, View<const float> x) {
+    runner_.begin_answer();
+    View<const float> in = x;
+    for (Index b = 0; b < net.hidden_layers(); ++b) in = runner_.forward(net, b, in, static_cast<std::size_t>(b % 2));
+    return in;
+  }
+
+  /// Rows of sums_: h^T h, then y^T h, then the sum of h; their last column: sums of h, of y, and the number of rows.
+  void add(View<const float> h, std::span<const std::uint8_t> labels) {
+    const Index rows = h.rows();
+    extended_.resize(rows, width_ + classes_ + 1);
+    seen_.resize(rows, width_ + 1);
+    for (Index r = 0; r < rows; ++r) {
+      std::ranges::fill(extended_.row(r), 0.0f);
+      std::ranges::copy(h.row(r), extended_.row(r).begin());
+      std::ranges::copy(h.row(r), seen_.row(r).begin());
+      extended_(r, width_ + labels[static_cast<std::size_t>(r)]) = 1;
+      extended_(r, width_ + classes_) = seen_(r, width_) = 1;
+    }
+    products_.resize(extended_.cols(), seen_.cols());
+    gemm(Transpose::yes, Transpose::no, 1.0f, extended_, seen_, 0.0f, products_);
+    for (Index i = 0; i < sums_.size(); ++i) sums_.data()[i] += static_cast<double>(products_.data()[i]);
+    stale_ = true;
+  }
+
+  /// (cov(h) + ridge mean variance) W^T = cov(h, y); b = mean(y) - W mean(h).
+  void solve() {
+    const double n = sums_(width_ + classes_, width_);
+    const auto mean = [&](Index row) { return sums_(row, width_) / n; };
+    Matrix<double> covariance(width_, width_), cross(classes_, width_);
+    double trace = 0;
+    for (Index i = 0; i < width_; ++i) {
+      for (Index j = 0; j < width_; ++j) covariance(i, j) = sums_(i, j) / n - mean(i) * mean(j);
+      for (Index c = 0; c < classes_; ++c) cross(c, i) = sums_(width_ + c, i) / n - mean(width_ + c) * mean(i);
+      trace += covariance(i, i);
+    }
+    Matrix<double> w = std::move(cross);
+    if (trace > 0)  // otherwise every feature stands still, and cross is 0 already
+      w = solve_positive(covariance, ridge_ * trace / static_cast<double>(width_), w);
+    for (Index c = 0; c < classes_; ++c) {
+      double offset = mean(width_ + c);
+      for (Index i = 0; i < width_; ++i) {
+        readout_.weights(0)(c, i) = static_cast<float>(w(c, i));
+        offset -= w(c, i) * mean(i);
+      }
+      readout_.bias(0)[static_cast<std::size_t>(c)] = static_cast<float>(offset);
+    }
+    stale_ = false;
+  }
+
+  double ridge_;
+  BlockRunner runner_;
+  Index width_, classes_;
+  OwnLayers readout_;
+  Matrix<double> sums_;
+  bool stale_ = false;
+  Matrix<float> extended_, seen_, products_, logits_, error_, state_;
+};
+
+}  // namespace
+
+RuleModel ridge_rule() {
+  const RuleInfo info{
+      .name = "ridge",
+      .summary = "ridge read-out: hidden layers stay random, the output is ridge regression of the one-hot labels",
+      .equation = "W = (cov(h) + ridge v)^-1 cov(h, y), v the mean variance of a feature; b = mean(y) - W mean(h)",
+      .needs = Needs::forward_only,
+      .cost = "one forward pass per sample; one epoch is enough",
+      .source = "Hoerl, Kennard, Technometrics 12, 55 (1970); random features: Saade et al., arXiv 1510.06664",
+      .params = {{"ridge", "1", 1e-3, 1e-12, 1e6,
+                  "penalty on the square of W, in units of the mean variance of a feature (assumed)"}},
+      .any_layers = true,
+      .own_forward = true,
+      .own_answer = true};
+  return {info, [info](const RuleContext& context) { return std::make_unique<Ridge>(info, context); }};
+}
+
+}  // namespace lightloop
