@@ -95,6 +95,10 @@ void TrainingLoop::make_network() {
 }
 
 void TrainingLoop::open_path(const Registry& registry) {
+  if (!data_.train.counts.empty() && config_.train.integer("layer_metrics") > 0)
+    throw Unsupported("train.layer_metrics on " + data_.train.name,
+                      "its samples make one batch, tested and learned from", "",
+                      "leave it out: probes want training samples apart from test samples");
   if (!data_.train.counts.empty() && !config_.model->info.masks)
     throw Unsupported("rule " + config_.model->info.name + " on " + data_.train.name,
                       "only some of its samples have labels to learn from, and the rule looks at all", "",

@@ -21,7 +21,7 @@ struct Task {
     for (Index r = 0; r < m; ++r) {
       stream.normal(std::uint64_t(r), 0, x.row(r));
       for (Index i = 0; i < n; ++i)
-        wanted[std::size_t(r)] += (i % (ternary ? 3 : 2) - (ternary ? 1 : 0)) * double(x(r, i));
+        wanted[std::size_t(r)] += double(i % (ternary ? 3 : 2) - (ternary ? 1 : 0)) * double(x(r, i));
       wanted[std::size_t(r)] += 0.5 * stream.uniform(std::uint64_t(r), 1000);
     }
   }

@@ -42,25 +42,29 @@ def _line(axes, run, name, colour, scale=1.0):
         axes.plot(epoch, scale * values, "o-", markersize=3, color=colour, label=run.label)
 
 
+def _measured(values):
+    return values is not None and np.isfinite(values).any()
+
+
 def _layers(panels, run, epoch, colour):
     """The third row of panels, for a run that has it; device fidelity beside the similarity of layers."""
     probe, cka, fidelity = run.get("probe"), run.get("cka"), run.get("fidelity")
-    if len(panels) < 3 or probe is None:
+    if len(panels) < 3:
         return
-    for layer in range(probe.shape[1]):
+    for layer in range(0 if probe is None else probe.shape[1]):
         style = ("-", "--", ":", "-.")[layer % 4]
         panels[2, 0].plot(epoch, 100 * probe[:, layer], style, color=colour, label=f"{run.label}, layer {layer + 1}")
         if layer > 0:
             name = f"{run.label}, layers {layer} and {layer + 1}"
             panels[2, 1].plot(epoch, cka[:, layer - 1, layer], style, color=colour, label=name)
-    if fidelity is not None and np.isfinite(fidelity).any():
+    if _measured(fidelity):
         panels[2, 1].plot(epoch, fidelity, "x", color=colour, label=f"{run.label}, device fidelity")
 
 
 def draw_runs(figure, runs):
-    """Accuracy, loss, alignment and device frames over the epochs, one colour for each run; with layer metrics a third row:
-    what linear probes of the layers reach, and how alike neighbouring layers are (CKA)."""
-    probed = any(run.get("probe") is not None for run in runs)
+    """Accuracy, loss, alignment and device frames over the epochs, one colour for each run; with layer metrics or
+    device fidelity a third row: what linear probes of the layers reach, and how alike neighbouring layers are (CKA)."""
+    probed = any(run.get("probe") is not None or _measured(run.get("fidelity")) for run in runs)
     panels = figure.subplots(3 if probed else 2, 2)
     (accuracy, loss), (alignment, frames) = panels[:2]
     for run, colour in zip(runs, COLOURS * len(runs)):
@@ -82,7 +86,7 @@ def draw_runs(figure, runs):
     frames.set_ylabel("device frames (thousands)")
     if probed:
         panels[2, 0].set_ylabel("linear probe (%)")
-        panels[2, 1].set_ylabel("CKA of neighbours")
+        panels[2, 1].set_ylabel("CKA of neighbours, fidelity")
     for axes in panels.flat:
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)

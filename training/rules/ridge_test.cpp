@@ -34,7 +34,8 @@ TEST_CASE("the ridge read-out solves the normal equations of all batches so far,
   const double ridge = 0.05;
   const auto rule = bench.make("ridge", nullptr, {{"ridge", ridge}});
   for (const float g : bench.gradient(*rule)) CHECK(g == 0);
-  for (const float g : rule->own().gradient) CHECK(g == 0);
+  const Trainable own = rule->own();
+  for (const float g : own.gradient) CHECK(g == 0);
   // a second batch: the first six samples again
   Activations half;
   half.h.emplace_back(6, 9);
