@@ -200,6 +200,21 @@ TEST_CASE(
   CHECK_THROWS_AS(run({{"train.rule", std::string("ff")}}), Unsupported);
 }
 
+TEST_CASE("validation runs on the devices too") {
+  Registry registry;
+  add_devices(registry);
+  TrainTest data{clusters(200, 1, 10, 12), clusters(300, 2, 10, 12)};
+  data.validation = data.test;
+  const TrainResult result = train({{"train.net", "10-16-12"},
+                                    {"train.rule", "bp"},
+                                    {"train.epochs", std::int64_t{1}},
+                                    {"train.lr", 1e-2},
+                                    {"train.layers", std::string(kWorn)}},
+                                   data, registry);
+  CHECK(result.epochs[0].validation_accuracy == result.test_accuracy);
+  CHECK(evaluate(result.net, data.test).accuracy != result.test_accuracy);
+}
+
 TEST_CASE("learned input ranges move with training, whatever the rule, and resume to the bit") {
   const TemporaryFolder folder;
   for (const char* rule : {"bp", "dfa"}) {
@@ -227,4 +242,7 @@ TEST_CASE("settings of layers without layers, and layers of a device that is non
   CHECK_THROWS_AS(run({{"train.layers", std::string()}, {"layer.cells", std::string("offset")}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.layers", std::string("sim:opu")}}), Unsupported);
   CHECK_THROWS_AS(run({{"layer.cell", std::string("offset")}}), UnknownName);
+  for (const char* rule : {"spsa", "pepg"})
+    CHECK_THROWS_WITH(run({{"train.rule", std::string(rule)}, {"layer.noise_management", std::string("learned")}}),
+                      Catch::Contains("signals"));
 }

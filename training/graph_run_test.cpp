@@ -1,4 +1,5 @@
 // Networks on graphs as runs: rules, masks, run files, resume.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -65,6 +66,10 @@ TEST_CASE("a few labels teach a graph network the others, by every rule that hee
     CHECK(run.epochs.back().validation_accuracy > 0.6);
     const std::int64_t shown = run.epochs.back().touch.projections;
     CHECK((rule[0] == 'd' ? shown == 30 * 12 : shown <= 30 * 12));  // nobody else has an error
+    const EpochResult& first = run.epochs.front();
+    const bool projects = shown > 0;
+    CHECK(first.active_fraction == (projects ? double(first.touch.projections) / 12 : 1.0));
+    if (rule == std::string("forwardgnn")) CHECK(first.layer_loss.back() == Approx(first.train_loss));
   }
   CHECK_THROWS_WITH(train(settings("local"), citations(), kNone), Catch::Contains("local"));
 }
@@ -77,6 +82,16 @@ TEST_CASE("labels outside the mask have no influence on what is learned") {
     INFO(rule);
     CHECK(train(settings(rule), data, kNone).weights_sha256 == train(settings(rule), other, kNone).weights_sha256);
   }
+}
+
+TEST_CASE("ForwardGNN learns the running statistics of batch norm") {
+  TrainSettings asked = settings("forwardgnn");
+  asked["train.net"] = std::string("gcn 16, batch_norm, relu | gcn classes");
+  const TrainResult run = train(asked, citations(), kNone);
+  const std::span<const float> state = run.net.state();
+  REQUIRE(state.size() == 32);
+  CHECK(std::ranges::none_of(state, [](float v) { return v == 0 || v == 1; }));  // drawn with means 0, variances 1
+  CHECK(run.test_accuracy > 0.8);
 }
 
 TEST_CASE("a run on a graph that is stopped goes on to the same bits, and its file knows the graph") {

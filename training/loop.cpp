@@ -103,6 +103,10 @@ void TrainingLoop::open_path(const Registry& registry) {
     throw Unsupported("rule " + config_.model->info.name + " on " + data_.train.name,
                       "only some of its samples have labels to learn from, and the rule looks at all", "",
                       "use bp, dfa, tdfa, sdfa, drtp or forwardgnn");
+  if (config_.model->info.keeps_net && weight_decay_ > 0)
+    throw Unsupported("train.weight_decay with rule " + config_.model->info.name,
+                      to_string(config_.train.value("weight_decay")), "0: the net's weights stay as they were drawn",
+                      "leave it out");
   const auto& widths = run_.net.widths();
   if (run_.net.model() && !config_.model->info.any_layers)
     throw Unsupported("rule " + config_.model->info.name + " on net " + config_.train.text("net"),
@@ -133,6 +137,10 @@ void TrainingLoop::open_layers(const Registry& registry) {
   if (layers_->goes_back() && !config_.model->info.goes_back)
     throw Unsupported("layer.backward with rule " + config_.model->info.name,
                       "the rule sends nothing back through the layers", "bp does", "Leave layer.backward at weights.");
+  if (layers_->learns_ranges() && ruled.trials)
+    throw Unsupported("layer.noise_management with rule " + ruled.name,
+                      "learned: the rule has no signals that ranges could learn from", "bp, dfa and others do",
+                      "Choose another noise management.");
   if (!run_.layers_state.empty()) layers_->restore(run_.layers_state);
 }
 
@@ -277,11 +285,13 @@ double TrainingLoop::step() {
     learn_state(run_.net, activations_);
   if (const Trainable own = rule_->own(); !own.values.empty())
     optimizer_step(optimizer_, run_.own_optimizer, lr, own.gradient, own.values);
-  add_layer_loss(count);
+  add_layer_loss(counted);
   run_.touch += step_touch(rule_->touched(), count);
   at.loss_sum += loss;
   at.samples += static_cast<double>(counted);
-  at.active += static_cast<double>(rule_->active_rows().size());
+  at.active += static_cast<double>(std::ranges::count_if(rule_->shown_rows(), [&](Index r) {
+    return data_.train.counts.empty() || data_.train.counts[static_cast<std::size_t>(r)] != 0;
+  }));
   at.trained += count;
   ++at.step;
   run_.step_loss.push_back(loss / static_cast<double>(counted));
@@ -376,18 +386,20 @@ void TrainingLoop::check_weights() const {
 void TrainingLoop::end_epoch(double learning_rate) {
   check_weights();
   if (layers_) layers_->program(run_.net, true);
-  const Evaluation score =
-      layers_ ? layers_->evaluate(run_.net, data_.test, loss_)
-              : evaluate(run_.net, data_.test, loss_, config_.model->info.own_answer ? rule_.get() : nullptr);
+  const auto accuracy = [this](const Dataset& data) {
+    return (layers_ ? layers_->evaluate(run_.net, data, loss_)
+                    : evaluate(run_.net, data, loss_, config_.model->info.own_answer ? rule_.get() : nullptr))
+        .accuracy;
+  };
+  const double tested = accuracy(data_.test);
+  const double validated = data_.validation.size() > 0 ? accuracy(data_.validation) : std::nan("");
   note_device();
   RunPosition& at = run_.position;
   EpochResult epoch;
-  if (data_.validation.size() > 0)
-    epoch.validation_accuracy =
-        evaluate(run_.net, data_.validation, loss_, config_.model->info.own_answer ? rule_.get() : nullptr).accuracy;
+  epoch.validation_accuracy = validated;
   epoch.epoch = at.epoch + 1;
   epoch.train_loss = at.loss_sum / at.samples;
-  epoch.test_accuracy = score.accuracy;
+  epoch.test_accuracy = tested;
   epoch.learning_rate = learning_rate;
   at.alignment.cosines.resize(static_cast<std::size_t>(run_.net.hidden_layers()));
   at.alignment.counts.resize(at.alignment.cosines.size());
@@ -484,6 +496,7 @@ void TrainingLoop::save() {
 
 void TrainingLoop::copy_own() {
   if (!rule_) return;
+  rule_->settle();
   const std::span<const float> own = rule_->own().values;
   run_.own.resize(1, static_cast<Index>(own.size()));
   std::ranges::copy(own, run_.own.flat().begin());

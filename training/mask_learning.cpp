@@ -9,6 +9,8 @@
 namespace lightloop {
 namespace {
 
+constexpr double kMostBias = 16;  // weights stay numbers for a million values, or as many visits of each
+
 /// Draws values to change and what they become.
 class Changes {
  public:
@@ -86,6 +88,8 @@ LearnedMask learn_mask(Index values, const std::function<double(std::span<const 
   if (settings.flips < 1 || 2 * settings.flips > std::max<Index>(2, values))
     throw OutOfRange("flips of a mask", std::to_string(settings.flips),
                      "1 to half of the " + std::to_string(values) + " values");
+  if (!(settings.bias >= 0 && settings.bias <= kMostBias))
+    throw OutOfRange("bias of a mask", std::to_string(settings.bias), "0 to " + std::to_string(kMostBias));
   LearnedMask result;
   const auto measure = [&] {
     ++result.writes;
@@ -105,7 +109,7 @@ LearnedMask learn_mask(Index values, const std::function<double(std::span<const 
     if (found < result.loss)
       result.loss = found;
     else
-      for (const auto& c : changed) result.mask[c.place] = c.before;
+      for (auto c = changed.rbegin(); c != changed.rend(); ++c) result.mask[c->place] = c->before;
     result.losses.push_back(result.loss);
   }
   return result;

@@ -14,7 +14,7 @@ struct MaskSettings {
   bool ternary = false;  ///< values -1, 0, 1 (two masks whose signals are subtracted); otherwise 0, 1
   Index flips = 1;       ///< values changed at once in the first trial
   Index trials = 0;      ///< changes tried; 0: ten for every value (assumed: a few visits each)
-  double bias = 1;       ///< memory: how strongly values that were not tried for long are preferred; 0: all alike
+  double bias = 1;  ///< memory: how strongly values that were not tried for long are preferred; 0: all alike; up to 16
 };
 
 struct LearnedMask {
@@ -33,8 +33,8 @@ struct LearnedMask {
 /// number of values changed at once falls in a straight line to 1 over the first half of the trials (annealing-inspired
 /// training, arXiv 2409.01042; the straight line is assumed). A loss that is measured with noise keeps a lucky mask:
 /// the kept loss is measured again after every n trials. Starts from a mask drawn evenly. Randomness: Stream(seed, 0,
-/// kRulePerturbation), row = trial + 1 (row 0: the start). Throws OutOfRange for fewer than one value or flip, or more
-/// flips than values, InvalidParameter for a loss that is not finite.
+/// kRulePerturbation), row = trial + 1 (row 0: the start). Throws OutOfRange for fewer than one value or flip, more
+/// flips than half of the values or a bias beyond 0 ... 16, InvalidParameter for a loss that is not finite.
 LearnedMask learn_mask(Index values, const std::function<double(std::span<const std::int8_t>)>& loss,
                        const MaskSettings& settings, std::uint64_t seed);
 

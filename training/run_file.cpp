@@ -1,5 +1,6 @@
 #include "training/run_file.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -122,9 +123,9 @@ void write_layer_losses(Writer& file, const RunFile& run) {
 }
 
 void write_layer_metrics(Writer& file, const RunFile& run) {
-  const auto epochs = static_cast<Index>(run.epochs.size()),
-             layers = static_cast<Index>(run.epochs.front().probe.size());
-  if (layers == 0) return;
+  const auto with = std::ranges::find_if(run.epochs, [](const EpochResult& epoch) { return !epoch.probe.empty(); });
+  if (with == run.epochs.end()) return;
+  const auto epochs = static_cast<Index>(run.epochs.size()), layers = static_cast<Index>(with->probe.size());
   std::vector<double> probe, cka;
   for (const EpochResult& epoch : run.epochs) {
     // a run that was resumed with or without them has epochs without

@@ -87,6 +87,10 @@ TEST_CASE("a run of any rule, stopped and resumed, ends with the same weights an
   }
 }
 
+TEST_CASE("a rule that keeps the net as it was drawn refuses weight decay") {
+  CHECK_THROWS_WITH(run(small("ridge", {{"train.weight_decay", 0.1}})), Catch::Contains("ridge"));
+}
+
 TEST_CASE("layers, projection and writes are counted, and what was planned is not exceeded") {
   TrainPlan plan;
   TrainObserver observer;

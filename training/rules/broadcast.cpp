@@ -47,6 +47,7 @@ class Broadcast : public Rule {
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
   View<const float> teaching_signal(Index layer) const override;
   std::span<const Index> active_rows() const override { return units_.empty() ? rows_ : all_rows_; }
+  std::span<const Index> shown_rows() const override { return rows_; }
   StepTouch declared(const Network& net, Index samples) const override {
     return {.projections = net.hidden_layers() > 0 ? samples : 0};
   }

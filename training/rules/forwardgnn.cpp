@@ -59,6 +59,7 @@ class ForwardGnn : public WholeBatch {
   void scores(const Network& net, View<const float> x, View<float> out) override;
   /// Whose labels wire the graph: they stay as they are, and the run file has them for those who evaluate.
   Trainable own() override { return {labels_, still_}; }
+  std::span<const float> learned_state() const override { return state_.flat(); }
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = net.layers() * (samples + classes_)};
   }
@@ -80,6 +81,7 @@ class ForwardGnn : public WholeBatch {
   std::vector<Matrix<float>> x_, h_;    // of each block
   std::vector<LayerMemory> memory_, work_;
   Matrix<float> logits_, error_, delta_;
+  Matrix<float> state_;  // running statistics, class nodes among the others
 };
 
 ForwardGnn::ForwardGnn(RuleInfo info, const RuleContext& context)
@@ -190,8 +192,11 @@ void ForwardGnn::gradient(const Network& net, const RuleBatch& batch, std::span<
   begin(nodes_, static_cast<std::size_t>(net.layers()));
   take_input(batch.activations.h[0]);
   const LayerPass pass{.training = true, .seed = seed_, .first_sample = batch.first_sample};
+  state_.resize(1, static_cast<Index>(net.state().size()));
+  std::ranges::copy(net.state(), state_.flat().begin());
   for (Index b = 0; b < net.layers(); ++b) {
     pass_block(net, b, pass);
+    model_->block(b).learn_state(memory_[static_cast<std::size_t>(b)], model_->state_of(b, state_.flat()));
     loss_ = teach(net, b, batch, gradient);  // of the last block at the end
     layer_loss_[static_cast<std::size_t>(b)] = loss_ / static_cast<double>(counted);
   }

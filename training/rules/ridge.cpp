@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/error.hpp"
+#include "core/bytes.hpp"
 #include "core/linalg.hpp"
 #include "training/cholesky.hpp"
 #include "training/rules/block_runner.hpp"
@@ -13,8 +13,9 @@
 namespace lightloop {
 namespace {
 
-/// Running sums over all samples shown so far; the read-out is solved for when an answer is asked. It belongs to the
-/// rule, with gradient 0, so that no optimizer moves it.
+/// Running sums over all samples shown so far; the read-out is solved for when an answer is asked, or before it is
+/// stored. It belongs to the rule, with gradient 0, so that no optimizer moves it. The loss of a batch is that of the
+/// read-out that answered last, so that storing it between two answers changes no curve.
 class Ridge : public WholeBatch {
  public:
   Ridge(RuleInfo info, const RuleContext& context)
@@ -23,14 +24,19 @@ class Ridge : public WholeBatch {
         runner_(context.seed, 2),
         width_(context.net.widths()[static_cast<std::size_t>(context.net.hidden_layers())]),
         classes_(context.net.widths().back()),
-        sums_(width_ + classes_ + 1, width_ + 1) {
+        sums_(width_ + classes_ + 1, width_ + 1),
+        answered_(1, classes_ * (width_ + 1)) {
     readout_.add(classes_, width_);
     std::ranges::fill(readout_.trainable().values, 0.0f);
+    std::ranges::fill(answered_.flat(), 0.0f);
     std::ranges::fill(readout_.gradient(), 0.0f);
     std::ranges::fill(sums_.flat(), 0.0);
   }
 
   Trainable own() override { return readout_.trainable(); }
+  void settle() override {
+    if (stale_) solve();
+  }
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
     const View<const float> x = batch.activations.h[0];
@@ -38,7 +44,9 @@ class Ridge : public WholeBatch {
     std::ranges::fill(gradient, 0.0f);
     const View<const float> h = features(net, x);
     add(h, batch.labels);
-    dense(Activation::identity, readout_.weights(0), readout_.bias(0), h, logits_);
+    const View<const float> w(answered_.data(), classes_, width_);
+    const std::span<const float> bias = answered_.flat().last(static_cast<std::size_t>(classes_));
+    dense(Activation::identity, w, bias, h, logits_);
     error_.resize(x.rows(), classes_);
     loss_ = output_error(batch.loss, logits_, batch.labels, error_);
     layer_loss_[0] = loss_ / static_cast<double>(x.rows());
@@ -49,7 +57,8 @@ class Ridge : public WholeBatch {
   std::span<const float> learned_state() const override { return state_.flat(); }
 
   void scores(const Network& net, View<const float> x, View<float> out) override {
-    if (stale_) solve();
+    settle();
+    std::ranges::copy(readout_.trainable().values, answered_.flat().begin());
     const View<const float> h = features(net, x);
     dense(Activation::identity, readout_.weights(0), readout_.bias(0), h, logits_);
     for (Index r = 0; r < out.rows(); ++r) std::ranges::copy(std::as_const(logits_).row(r), out.row(r).begin());
@@ -58,16 +67,17 @@ class Ridge : public WholeBatch {
   StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
 
   std::vector<std::byte> snapshot() const override {
-    std::vector<std::byte> state(sums_.flat().size_bytes());
-    std::memcpy(state.data(), sums_.data(), state.size());
+    const std::size_t sums = sums_.flat().size_bytes();
+    std::vector<std::byte> state(sums + answered_.flat().size_bytes());
+    std::memcpy(state.data(), sums_.data(), sums);
+    std::memcpy(state.data() + sums, answered_.data(), state.size() - sums);
     return state;
   }
   void restore(const std::vector<std::byte>& state) override {
-    if (state.size() != sums_.flat().size_bytes())
-      throw InvalidParameter("snapshot of rule ridge", std::to_string(state.size()) + " bytes",
-                             std::to_string(sums_.flat().size_bytes()) + " expected",
-                             "it is from another rule or version");
-    std::memcpy(sums_.data(), state.data(), state.size());
+    ByteReader bytes(state, "snapshot of rule ridge");
+    bytes.get_all(sums_.flat());
+    bytes.get_all(answered_.flat());
+    bytes.done();
     stale_ = sums_(width_ + classes_, width_) > 0;
   }
 
@@ -127,6 +137,7 @@ class Ridge : public WholeBatch {
   Index width_, classes_;
   OwnLayers readout_;
   Matrix<double> sums_;
+  Matrix<float> answered_;  // W, b
   bool stale_ = false;
   Matrix<float> extended_, seen_, products_, logits_, error_, state_;
 };
@@ -145,7 +156,8 @@ RuleModel ridge_rule() {
                   "penalty on the square of W, in units of the mean variance of a feature (assumed)"}},
       .any_layers = true,
       .own_forward = true,
-      .own_answer = true};
+      .own_answer = true,
+      .keeps_net = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Ridge>(info, context); }};
 }
 

@@ -74,11 +74,28 @@ TEST_CASE("the ridge read-out solves the normal equations of all batches so far,
       CHECK(double(out(r, Index(c))) == Approx(answer).margin(1e-4));
     }
   }
+  CHECK_THROWS_AS(rule->restore({}), InvalidParameter);
   // another rule that takes over its state answers alike
   const auto other = bench.make("ridge", nullptr, {{"ridge", ridge}});
   other->restore(rule->snapshot());
   Matrix<float> again(12, 5);
   other->scores(bench.net, bench.x, again);
   CHECK(std::ranges::equal(out.flat(), again.flat()));
-  CHECK_THROWS_AS(other->restore({}), InvalidParameter);
+}
+
+TEST_CASE("a ridge read-out that is stored before it answered is solved for, and the losses go on as if it were not") {
+  Bench bench(Network({9, 6, 5}, Activation::tanh));
+  const auto whole = bench.make("ridge", nullptr), stored = bench.make("ridge", nullptr);
+  const auto zero = [](float v) { return v == 0; };
+  bench.gradient(*whole);
+  bench.gradient(*stored);
+  CHECK(std::ranges::all_of(stored->own().values, zero));
+  stored->settle();
+  CHECK(std::ranges::none_of(stored->own().values, zero));
+  const auto resumed = bench.make("ridge", nullptr);
+  std::ranges::copy(stored->own().values, resumed->own().values.begin());
+  resumed->restore(stored->snapshot());
+  for (Rule* rule : {whole.get(), stored.get(), resumed.get()}) bench.gradient(*rule, 1);
+  CHECK(stored->loss() == whole->loss());
+  CHECK(resumed->loss() == whole->loss());
 }

@@ -42,6 +42,7 @@ struct RuleInfo {
   bool trials = false;       ///< ... and these are of the network at other weights, which devices can make too
   bool goes_back = false;    ///< sends signals back through the forward weights, or the way that stands for them
   bool own_answer = false;   ///< may answer in its own way: see Rule::scores
+  bool keeps_net = false;    ///< leaves the network's weights as they were drawn
 };
 
 /// The way back through layer `layer`: below (m, d_l) = (da_{l+1}/dh_l)^T delta for delta (m, d_{l+1}), a without bias
@@ -85,9 +86,13 @@ class Rule {
   virtual View<const float> teaching_signal(Index /*hidden_layer*/) const { return {}; }
   /// Batch rows whose signal reached the hidden layers in the last call (all of them, or the non-empty ones).
   virtual std::span<const Index> active_rows() const = 0;
+  /// Those of them that had a signal of their own; fewer where the rule teaches all rows nevertheless.
+  virtual std::span<const Index> shown_rows() const { return active_rows(); }
   /// Parameters of its own: the optimizer of the run updates them after those of the network, run files hold them, a
   /// resume brings them back. Always the same memory; drawn from the seed when the rule is made.
   virtual Trainable own() { return {}; }
+  /// Brings own() to what the batches so far say, before it is stored. What gradient() says next does not change.
+  virtual void settle() {}
   /// Summed loss of the last batch; asked of rules with own_forward only.
   virtual double loss() const { return 0; }
   /// Mean local loss of each layer that has one, in the last batch.
