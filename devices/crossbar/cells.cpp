@@ -26,10 +26,6 @@ CellKind kind_of(const std::string& name) {
   return name == "gaussian" ? CellKind::gaussian : CellKind::state_independent;
 }
 
-double age_of(Index step) {
-  return phase_change::kDriftStartS * std::expm1(std::log(2.0) * static_cast<double>(step) / kStepsPerDoubling);
-}
-
 }  // namespace
 
 Cells::Cells(const ParamSet& params)
@@ -67,6 +63,10 @@ double Cells::oldest() const {
 
 Index Cells::step(double age_s) {
   return static_cast<Index>(std::floor(kStepsPerDoubling * std::log2(1 + age_s / phase_change::kDriftStartS)));
+}
+
+double Cells::age_of(Index step) {
+  return phase_change::kDriftStartS * std::expm1(std::log(2.0) * static_cast<double>(step) / kStepsPerDoubling);
 }
 
 void Cells::write(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number) {

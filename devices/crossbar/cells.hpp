@@ -27,6 +27,7 @@ class Cells {
   double oldest() const;  ///< age in seconds up to which their law is known
   /// The step of drift at an age; conductances are constant within one.
   static Index step(double age_s);
+  static double age_of(Index step);  ///< at which a step begins
   /// Makes weights() and the rest those of a step.
   void age(Index step);
 

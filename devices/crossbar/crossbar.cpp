@@ -123,7 +123,7 @@ void Crossbar::configure(const Settings& changes) {
       throw OutOfRange("sim:crossbar: clock_s", std::to_string(clock) + " s",
                        "not before the last write at " + std::to_string(written_s_) + " s",
                        "Nothing is known of that time any more; open the device again.");
-    if (clock - written_s_ > cells_.oldest())
+    if (writes_ > 0 && clock - written_s_ > cells_.oldest())
       throw OutOfRange("sim:crossbar: clock_s", std::to_string(clock) + " s",
                        std::to_string(written_s_ + cells_.oldest()) + " s for what was written at " +
                            std::to_string(written_s_) + " s",
@@ -235,6 +235,11 @@ RunReport Crossbar::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_frames(in, out, options);
   RunReport report;
   if (in.count == 0) return report;
+  const double age = at(in.count - 1) - written_s_;
+  if (writes_ > 0 && Cells::age_of(Cells::step(age)) > cells_.oldest())
+    throw OutOfRange("sim:crossbar: age of the cells at the last frame", std::to_string(age) + " s",
+                     std::to_string(cells_.oldest()) + " s",
+                     "Nothing is known of older cells of this kind; write the weights again.");
   for (Index done = 0; done < in.count;) {
     cells_.age(Cells::step(at(done) - written_s_));
     const Index n = frames_alike(done, std::min(kSlab, in.count - done));

@@ -297,6 +297,9 @@ TEST_CASE(
   const auto late = read(*device);
   check_spread(late, 3.909 / 40, 0.701 / 40);
   CHECK_THROWS_AS(device->configure({{"clock_s", 3 * 86400.0}}), OutOfRange);
+  const auto erased = open(settings + "seed=5");
+  erased->configure({{"clock_s", 3 * 86400.0}});
+  run(*erased, probes);
   const auto again = open(settings + "seed=5");
   again->program(weights.frames());
   again->restore(device->snapshot());

@@ -7,7 +7,10 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/error.hpp"
 #include "devices/pendula/chain.hpp"
+#include "devices/pendula/params.hpp"
+#include "devices/pendula/twin.hpp"
 
 namespace lightloop::pendula {
 namespace {
@@ -93,6 +96,16 @@ TEST_CASE("the gradient of the steps is that of finite differences") {
     }
     CHECK(found.values[k] == Approx((end(up, start()) - end(down, start())) / (2 * h)).epsilon(1e-6).margin(1e-7));
   }
+}
+
+TEST_CASE("a gradient over a way too long to keep is refused") {
+  ParamSet asked("sim:pendula", params());
+  asked.set({{"input.size", std::int64_t{1024}}, {"time_s", 100.0}, {"step_s", 0.02}});
+  const auto twin = make_twin(asked);
+  Matrix<float> codes(1, 1024), grad(1, 1024);
+  std::ranges::fill(codes.flat(), 2048.0f);
+  std::ranges::fill(grad.flat(), 1.0f);
+  CHECK_THROWS_WITH(twin->vjp(codes, grad, grad, {}), Catch::Contains("5000 x 1024"));
 }
 
 }  // namespace lightloop::pendula

@@ -9,6 +9,8 @@
 namespace lightloop::pendula {
 namespace {
 
+constexpr Index kLongestPath = Index{1} << 22;  // 64 MiB for every thread (assumed to be there)
+
 class PendulaTwin : public Twin {
  public:
   explicit PendulaTwin(const ParamSet& params)
@@ -36,6 +38,11 @@ class PendulaTwin : public Twin {
   }
 
   void vjp(View<const float> x, View<const float> grad_y, View<float> grad_x, View<float> grad_theta) const override {
+    if (scales_.steps * scales_.size > kLongestPath)
+      throw OutOfRange("sim:pendula: gradient over steps x pendula",
+                       std::to_string(scales_.steps) + " x " + std::to_string(scales_.size),
+                       std::to_string(kLongestPath) + " at most: the way there is kept",
+                       "Take a shorter time_s or a longer step_s.");
     const auto n = static_cast<std::size_t>(inputs());
     std::vector<ChainGradient> all(grad_theta.empty() ? 0 : static_cast<std::size_t>(x.rows()));
     parallel_for(x.rows(), [&](Index r) {

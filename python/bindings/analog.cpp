@@ -205,13 +205,21 @@ void register_analog(py::module_& m) {
       .def(
           "range_gradient",
           [](BoundTiles& b, const py::object& x, const py::object& grad_y) {
-            return b.layer.range_gradient(float_rows(x, b.layer.inputs(), "x"),
-                                          float_rows(grad_y, b.layer.outputs(), "grad_y"));
+            const View<const float> at = float_rows(x, b.layer.inputs(), "x"),
+                                    from = float_rows(grad_y, b.layer.outputs(), "grad_y");
+            double gradient = 0;
+            alone(*b.shared, [&] { gradient = b.layer.range_gradient(at, from); });
+            return gradient;
           },
           py::arg("x"), py::arg("grad_y"))
       .def_property(
-          "input_range", [](const BoundTiles& b) { return b.layer.input_range(); },
-          [](BoundTiles& b, double range) { b.layer.set_input_range(range); })
+          "input_range",
+          [](const BoundTiles& b) {
+            double range = 0;
+            alone(*b.shared, [&] { range = b.layer.input_range(); });
+            return range;
+          },
+          [](BoundTiles& b, double range) { alone(*b.shared, [&] { b.layer.set_input_range(range); }); })
       .def(
           "update",
           [](BoundTiles& b, const py::object& dw) {

@@ -145,13 +145,23 @@ void register_layer(py::module_& m) {
       .def(
           "range_gradient",
           [](const BoundLayer& b, const py::object& x, const py::object& grad_y) {
-            return b.layer.range_gradient(float_rows(x, b.layer.inputs(), "x"),
-                                          float_rows(grad_y, b.layer.outputs(), "grad_y"));
+            const View<const float> at = float_rows(x, b.layer.inputs(), "x"),
+                                    from = float_rows(grad_y, b.layer.outputs(), "grad_y");
+            double gradient = 0;
+            without_interpreter(b.shared, [&](Session&) { gradient = b.layer.range_gradient(at, from); });
+            return gradient;
           },
           py::arg("x"), py::arg("grad_y"), "Gradient of the input range, summed over rows.")
       .def_property(
-          "input_range", [](const BoundLayer& b) { return b.layer.input_range(); },
-          [](BoundLayer& b, double range) { b.layer.set_input_range(range); },
+          "input_range",
+          [](const BoundLayer& b) {
+            double range = 0;
+            without_interpreter(b.shared, [&](Session&) { range = b.layer.input_range(); });
+            return range;
+          },
+          [](BoundLayer& b, double range) {
+            without_interpreter(b.shared, [&](Session&) { b.layer.set_input_range(range); });
+          },
           "The input at full drive; can be set with noise_management='learned'.")
       .def(
           "update",

@@ -35,8 +35,11 @@ class Physical(torch.nn.Module):
     `programme` (codes,) in 0 ... 1 of the highest code, drawn uniformly by PyTorch's generator at first; numbers beyond are
     set to the ends. x (..., inputs) in -1 ... 1 of the DAC's full scale and y (..., outputs) in units of the ADC's, or of
     "adc.range" where the device has it. Forwards the device answers, noise and rounding included; backwards its twin gives
-    both gradients at what was shown. The twin of sim:mzi_mesh takes the gradient of a phase from three intensities at its
-    shifter, as power monitors on a chip measure it (Hughes et al., Optica 5, 864 (2018)).
+    both gradients at what was shown. `clipped_inputs` counts the numbers of x beyond -1 ... 1 that were shown as the ends.
+    What was clipped has gradient 0, x and programme alike: keep the programme in its range while it learns, with
+    `programme.data.clamp_(0, 1)` after every step, or an entry that has left it stays at its end. The twin of sim:mzi_mesh
+    takes the gradient of a phase from three intensities at its shifter, as power monitors on a chip measure it (Hughes et
+    al., Optica 5, 864 (2018)).
     """
 
     def __init__(self, device: Any, settings: Mapping[str, Any] | None = None, **options: Any) -> None:
@@ -53,6 +56,7 @@ class Physical(torch.nn.Module):
         self._highest = float(2**info.program.bits - 1)
         self._unit = float(self.session.settings.get("adc.range", 1.0))
         self._written: Any = None
+        self.clipped_inputs = 0
         self.programme = torch.nn.Parameter(torch.rand(info.program.size))
 
     def forward(self, input: Any) -> Any:
@@ -70,6 +74,7 @@ class Physical(torch.nn.Module):
         if self._written is None or not np.array_equal(theta, self._written):
             self.session.program(theta.astype(np.uint8 if info.program.bits <= 8 else np.uint16))
             self._written = theta
+        self.clipped_inputs += int((x.detach().abs() > 1).sum())
         codes = np.rint(self._codes(x)).astype(np.uint8 if info.input.bits <= 8 else np.uint16)
         out = (np.asarray(self.session.run(codes), np.float32) / self._top["out"] - 1) * self._unit
         return torch.from_numpy(np.ascontiguousarray(out, np.float32)).reshape(*x.shape[:-1], -1).to(x)
@@ -80,7 +85,8 @@ class Physical(torch.nn.Module):
         by_x, by_theta = self.twin.vjp(np.rint(self._codes(x)), np.ascontiguousarray(rows, np.float32))
         grad_x = torch.from_numpy(by_x * np.float32(self._top["in"] - 1)).reshape(x.shape).to(x)
         grad_programme = torch.from_numpy(by_theta[0] * np.float32(self._highest)).to(programme)
-        return grad_x * (x.detach().abs() <= 1), grad_programme
+        at = programme.detach()
+        return grad_x * (x.detach().abs() <= 1), grad_programme * ((at >= 0) & (at <= 1))
 
     def extra_repr(self) -> str:
         return f"device={self.session.address!r}, codes={self.programme.numel()}"

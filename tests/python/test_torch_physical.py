@@ -32,6 +32,17 @@ def test_gradients_of_phases_and_inputs_are_those_of_the_device():
         assert (grad - by_difference).norm() < 0.01 * grad.norm()
 
 
+def test_what_is_clipped_is_counted_and_has_no_gradient():
+    torch.manual_seed(1)
+    chip = lt.Physical(QUIET)
+    chip.programme.data[3] = 1.2
+    x = torch.tensor([[0.5, -1.5, 0.2, 1.0]], requires_grad=True)
+    (chip(x) * torch.randn(1, 4)).sum().backward()
+    assert chip.clipped_inputs == 1
+    assert x.grad[0, 1] == 0 and x.grad[0, 0] != 0
+    assert chip.programme.grad[3] == 0 and chip.programme.grad.abs().sum() > 0
+
+
 def test_a_chip_with_errors_nobody_knows_learns_a_matrix_by_its_phases():
     torch.manual_seed(2)
     chip = lt.Physical(CHIP + ",splitter_error=0.05,correction=none,seed=3")
@@ -44,6 +55,7 @@ def test_a_chip_with_errors_nobody_knows_learns_a_matrix_by_its_phases():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        chip.programme.data.clamp_(0, 1)
         losses.append(loss.item())
     assert sum(losses[-10:]) < 0.05 * sum(losses[:10])
 
