@@ -26,7 +26,7 @@ struct Array {
 /// FileError (disk full included), ShapeMismatch when values and shape differ in size. One thread at a time.
 class Writer {
  public:
-  explicit Writer(std::string path);
+  explicit Writer(std::string path);  ///< "": in memory only, for image()
   ~Writer();
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;

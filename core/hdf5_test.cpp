@@ -169,6 +169,13 @@ TEST_CASE("hdf5: what cannot be read is refused by file, object and remedy") {
   }
 }
 
+TEST_CASE("hdf5: files without a path are in memory only, several at once") {
+  h5::Writer one(""), two("");
+  one.attribute("/", "number", Value(std::int64_t{1}));
+  two.attribute("/", "number", Value(std::int64_t{2}));
+  CHECK(one.image() != two.image());
+}
+
 TEST_CASE("hdf5: dimensions make the file valid netCDF-4") {
   const test::TemporaryFolder folder;
   const auto path = folder.path + "/sweep.h5";

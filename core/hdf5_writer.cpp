@@ -1,5 +1,6 @@
 #include <hdf5_hl.h>
 
+#include <atomic>
 #include <cstdio>
 
 #include "core/error.hpp"
@@ -23,14 +24,15 @@ struct Writer::Impl {
   Handle file;
 
   explicit Impl(std::string name) : path(std::move(name)) {
-    check_writable(path);
+    static std::atomic<std::uint64_t> images{0};  // two files of one name cannot be open at once
+    const std::string unique = path.empty() ? "memory-" + std::to_string(++images) : temporary_name(path);
+    if (!path.empty()) check_writable(path);
     const Handle access(H5Pcreate(H5P_FILE_ACCESS));
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
     constexpr std::size_t kIncrement = 1 << 20;
     H5Pset_fapl_core(access, kIncrement, false);
-    file = checked(H5Fcreate(temporary_name(path).c_str(), H5F_ACC_TRUNC, ordered(H5P_FILE_CREATE), access),
-                   "cannot write " + path);
+    file = checked(H5Fcreate(unique.c_str(), H5F_ACC_TRUNC, ordered(H5P_FILE_CREATE), access), "cannot write " + path);
   }
   ~Impl() {
     const Quiet quiet;

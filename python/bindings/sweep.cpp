@@ -56,7 +56,10 @@ Variable to_variable(const py::tuple& said) {
   }
   auto array = said[5].cast<py::array>();
   v.type = number_of(array.dtype());
+  const bool wide = array.dtype().kind() == 'u' && array.dtype().itemsize() == 8;  // negative once it wraps
   array = py::array::ensure(array.attr("astype")(name_of(v.type)), py::array::c_style);
+  if (wide && !array.attr("min")(py::arg("initial") = 0).attr("__ge__")(0).cast<bool>())
+    throw InvalidParameter(v.name, "beyond 2^63 - 1", "integers of 64 bits with sign", "Give it as float64.");
   v.shape.assign(array.shape(), array.shape() + array.ndim());
   const auto* bytes = static_cast<const std::byte*>(array.data());
   v.bytes.assign(bytes, bytes + array.nbytes());

@@ -63,7 +63,8 @@ def sweep(
     engine : None: up to 64 points at once as one vectorised ensemble where the device offers that and the measures do
         alike things (any other point is measured alone); "alone"; "threads"; or a dask.distributed Client. The bits are
         the same.
-    errors : "nan": a point whose device or mathematics breaks down becomes NaN and is told in the attribute `failures`.
+    errors : "nan": a point whose device or mathematics breaks down becomes NaN and is told in the attribute `failures`;
+        not for an instrument that stays open.
 
     For an attached instrument, which stays open and is only configured from point to point (`attached`; any of these, or
     a device that is not simulated, implies it):

@@ -1,7 +1,9 @@
 """lightloop sweep: without Python, killed and continued, on an instrument, and the same numbers as ll.sweep."""
 
+import contextlib
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import pytest
 from e2e import BUILD, COMMAND
 
 DEVICE = "sim:delay_vcsel,input.size=10,feedback.delay_s=0.22 ns"
+LENGTH = 300  # of an input: a point then takes long enough to be killed within the sweep
 GRID = """
 device = "sim:delay_vcsel,input.size=10"
 seed = 3
@@ -43,6 +46,26 @@ def inline(value):
 
 def write_sweep(folder, measure, head="", tail=""):
     (folder / "map.toml").write_text(f"measure = {inline(measure)}\n{head}{GRID}{tail}")
+
+
+@contextlib.contextmanager
+def running(folder):
+    """The sweep of map.toml as a process that does not outlive the test."""
+    child = subprocess.Popen([COMMAND, "sweep", "map.toml"], cwd=folder, stderr=subprocess.PIPE, text=True)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        child.stderr.close()
+
+
+def wait_for(child, happened, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert child.poll() is None, f"the sweep ended before: {child.stderr.read()}"
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.002)
 
 
 def test_a_sweep_needs_no_python(lightloop, tmp_path):
@@ -105,13 +128,11 @@ ll.sweep(device, over, measures, seed=3, out="map.h5")  # accepted as complete: 
 def test_a_killed_sweep_goes_on_where_it_was(lightloop, tmp_path, in_python):
     if in_python:
         pytest.importorskip("h5netcdf")
-    write_sweep(tmp_path, {"name": "consistency", "length": 100}, 'repeats = 8\nengine = "alone"\n')
-    child = subprocess.Popen([COMMAND, "sweep", "map.toml"], cwd=tmp_path, stderr=subprocess.DEVNULL)
-    parts, deadline = tmp_path / "map.h5.parts", time.monotonic() + 30
-    while time.monotonic() < deadline and (parts.stat().st_size if parts.exists() else 0) < 2000:
-        time.sleep(0.002)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+    write_sweep(tmp_path, {"name": "consistency", "length": LENGTH}, 'repeats = 8\nengine = "alone"\n')
+    parts = tmp_path / "map.h5.parts"
+    with running(tmp_path) as child:
+        wait_for(child, lambda: parts.exists() and parts.stat().st_size > 2000)
+        child.kill()
     assert not (tmp_path / "map.h5").exists() and parts.stat().st_size > 2000
     if in_python:
         script = f"""
@@ -122,7 +143,7 @@ fresh = []
 def consistency(session, rng, length):
     fresh.append(1)
     return ll.metrics.consistency(session, rng, length=length)
-ll.sweep(device, over, functools.partial(consistency, length=100), repeats=8, seed=3, out="map.h5", engine="alone")
+ll.sweep(device, over, functools.partial(consistency, length={LENGTH}), repeats=8, seed=3, out="map.h5", engine="alone")
 assert 0 < len(fresh) < 48, fresh
 """
         environment = {**os.environ, "PYTHONPATH": str(BUILD / "python")}
@@ -135,18 +156,17 @@ assert 0 < len(fresh) < 48, fresh
 
 def test_an_interrupted_sweep_says_how_to_go_on(lightloop, tmp_path):
     write_sweep(tmp_path, {"name": "consistency", "length": 100000})
-    child = subprocess.Popen([COMMAND, "sweep", "map.toml"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "map.h5.parts").exists():
-        time.sleep(0.01)
-    time.sleep(0.3)  # all members are being measured
-    child.send_signal(signal.SIGTERM)
-    _, said = child.communicate(timeout=30)
+    with running(tmp_path) as child:
+        members = pathlib.Path(f"/proc/{child.pid}/task")  # six, a thread for each
+        wait_for(child, lambda: (tmp_path / "map.h5.parts").exists() and len(list(members.iterdir())) > 6)
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=30)
     assert child.returncode == 130 and "map.h5.parts" in said and len(said.splitlines()) == 1
 
 
 def test_on_a_bench_lines_are_passed_both_ways_and_drift_is_looked_for(lightloop, tmp_path):
     bench = 'order = "random"\nhysteresis = "both"\nreference_every = 3\nsettle = 0.001\n'
-    write_sweep(tmp_path, {"name": "consistency", "length": 20}, bench, "[reference]\nlaser.pump = 1.0\n")
+    write_sweep(tmp_path, {"name": "consistency", "length": 20}, bench, "[reference]\ndevice.laser.pump = 1.0\n")
     told = json.loads(lightloop("sweep", "map.toml", "--json").stdout)["measures"]
     assert told["consistency"]["dims"][-1] == "direction" and told["consistency"]["shape"] == [3, 2, 1, 2]
     assert told["consistency_reference"]["shape"] == [5]  # before the first, after every third, at the end

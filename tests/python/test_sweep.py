@@ -138,6 +138,13 @@ def test_a_finished_sweep_is_read_back_and_another_one_is_not_overwritten(tmp_pa
         ll.sweep(DEVICE, {"device.camera.bits": [6]}, mean_code, out=out)
     other = ll.sweep(DEVICE, {"device.camera.bits": [6]}, mean_code, out=out, overwrite=True)
     assert other["device.camera.bits"].values.tolist() == [6]
+    parts = tmp_path / "s.h5.parts"  # as one leaves it that is killed when its file stands already
+    parts.write_bytes(b"lightloop sweep parts 1\n")
+    ll.sweep(DEVICE, {"device.camera.bits": [6]}, mean_code, out=out)
+    assert not parts.exists()
+    (parts / "of an earlier version").mkdir(parents=True)
+    with pytest.raises(ll.FileError, match="Remove it"):
+        ll.sweep(DEVICE, {"device.camera.bits": [6]}, mean_code, out=out, overwrite=True)
     out.write_bytes(b"something else")
     with pytest.raises(ll.FileError, match="not a sweep file"):
         ll.sweep(DEVICE, {"device.camera.bits": [6]}, mean_code, out=out)
@@ -153,6 +160,7 @@ def test_a_finished_sweep_is_read_back_and_another_one_is_not_overwritten(tmp_pa
         ({"k": [1]}, [], "measure"),
         ({"k": [1, 2]}, lambda session, rng: np.zeros(session.point["k"]), "elsewhere"),
         ({"k": [1]}, lambda session, rng: "text", "a number"),
+        ({"k": [1]}, lambda session, rng: np.array([1, 2**63], np.uint64), "beyond"),
     ],
 )
 def test_mistakes_are_named(over, measure, match):

@@ -90,6 +90,54 @@ def test_drift_is_seen_at_the_reference_and_taken_off(monkeypatch):
     assert data["visit"].values.tolist() == [0, 3, 6] and data["elapsed"].values.ravel().tolist() == [1, 2, 4, 5]
 
 
+def test_every_visit_to_the_reference_draws_the_same_mask_and_input():
+    """Else their scatter would be taken off as drift."""
+
+    def draw(session, rng):
+        return rng.random()
+
+    data = ll.sweep(LASER, PUMP, draw, reference_every=1)
+    assert data["visit"].size == 5 and len(np.unique(data["draw_reference"])) == 1
+    assert (data["draw_corrected"] == data["draw"]).all() and len(np.unique(data["draw"])) == 4
+
+
+def fails_at(call, log):
+    def fragile(session, rng):
+        log.append(dict(session.point))
+        if len(log) == call:
+            raise RuntimeError("the power failed")
+        return 1.0
+
+    return fragile
+
+
+def test_an_edited_sweep_takes_no_visits_over_from_another_reference(tmp_path):
+    fragile = fails_at(4, log := [])
+    options = {"reference_every": 2, "out": tmp_path / "s.h5"}
+    with pytest.raises(RuntimeError):
+        ll.sweep(LASER, PUMP, fragile, reference={"laser.pump": 1.0}, **options)
+    data = ll.sweep(LASER, PUMP, fragile, reference={"laser.pump": 0.9}, **options)
+    assert data["visit"].size == 3 and len(log) == 4 + 4 + 3
+
+
+def test_a_point_reached_through_other_values_is_measured_again(tmp_path):
+    fragile = fails_at(3, log := [])
+    options = {"hysteresis": "up", "out": tmp_path / "s.h5"}
+    with pytest.raises(RuntimeError):
+        ll.sweep(LASER, {"k": [0, 1], "device.laser.pump": [0.8, 0.9]}, fragile, **options)
+    ll.sweep(LASER, {"k": [0, 1], "device.laser.pump": [0.9]}, fragile, **options)
+    assert len(log) == 3 + 2
+
+
+def test_a_limit_on_what_no_measure_answers_is_refused_at_the_first_point():
+    with pytest.raises(ll.UnknownName, match="pover.*one of power"):
+
+        def power(session, rng):
+            return 1.0
+
+        ll.sweep(LASER, PUMP, power, abort={"pover": (0, 2)})
+
+
 def test_beyond_a_limit_the_sweep_stops_and_can_go_on(tmp_path):
     def power(session, rng):
         return session.settings["laser.pump"]
@@ -119,6 +167,7 @@ def test_nan_is_beyond_every_limit():
         ({"settle": -1.0}, "not negative"),
         ({"abort": {"power": 3}}, "lowest, highest"),
         ({"order": "random", "engine": "threads"}, "one at a time"),
+        ({"order": "random", "errors": "nan"}, "errors"),
     ],
 )
 def test_mistakes_are_named(options, match):

@@ -100,6 +100,26 @@ def test_a_point_that_breaks_down_is_named_and_the_others_go_on():
     same(data, ll.sweep(device, over, response, errors="nan", engine="alone"))
 
 
+@pytest.mark.parametrize(
+    "device, over",
+    [
+        (LASER + ",injection.detuning_hz=100 GHz", {"device.step_s[ps]": [10, 0.5], "device.laser.pump": [0.9, 1.0]}),
+        ("sim:opu,output.size=8", {"device.input.size": [2000000, 16]}),
+    ],
+)
+def test_the_first_point_may_be_the_one_whose_device_does_not_open(device, over):
+    def power(session, rng):
+        return session.run(np.ones((2, session.info.input.size), np.uint8)).mean()
+
+    with pytest.raises(ll.OutOfRange):
+        ll.sweep(device, over, power)
+    data = ll.sweep(device, over, power, errors="nan")
+    good = ~np.isnan(data["power"].values.reshape(2, -1))
+    assert not good[0].any() and good[1].all() and len(json.loads(data.attrs["failures"])) == good[0].size
+    assert data.attrs["device_model"]
+    same(data, ll.sweep(device, over, power, errors="nan", engine="alone"))
+
+
 def test_a_measure_may_name_its_dimensions():
     def spectrum(session, rng):
         return xarray.DataArray(np.arange(3.0), dims="line", coords={"line": [1, 2, 3]}, attrs={"units": "W"})

@@ -10,6 +10,8 @@
 
 namespace lightloop::sweeps {
 namespace {
+const std::string kMonitor = "monitor.";
+
 std::string limit_text(double limit) { return std::isinf(limit) ? "none" : repr(limit); }
 
 /// Throws Refused for a least or greatest value outside the limits; NaN is beyond every limit.
@@ -25,11 +27,12 @@ void check_limit(const std::string& name, double least, double most, std::pair<d
 }
 }  // namespace
 
-BenchRun::BenchRun(const Sweep& sweep, OpenSession session, std::int64_t visits_before,
-                   std::function<void(const Point&, Record)> visited)
+BenchRun::BenchRun(const Sweep& sweep, OpenSession session, const std::vector<std::string>& identity,
+                   std::int64_t visits_before, std::function<void(Record)> visited)
     : sweep_(sweep),
       session_(std::move(session)),
       home_(session_->settings().all()),
+      identity_(identity),
       visits_(visits_before),
       since_(sweep.bench.reference_every),  // the first thing measured is the reference
       visited_(std::move(visited)) {}
@@ -50,8 +53,7 @@ void BenchRun::visit(const Point& like) {
   for (const auto& [name, value] : like.settings)
     if (const auto found = home_.find(name); found != home_.end()) settings.insert(*found);
   for (const auto& [name, value] : sweep_.bench.reference) settings[name] = value;
-  const Point point = reference_point(visits_++);
-  visited_(point, measured(point, settings));
+  visited_(measured(reference_point(visits_++, identity_), settings));
   since_ = 0;
 }
 
@@ -80,17 +82,16 @@ void BenchRun::settle() const {
 }
 
 void BenchRun::check_monitors(const Point& point) {
-  const std::string head = "monitor.";
   std::vector<Monitor> monitors;
   bool asked = false;
   for (const auto& [name, limits] : sweep_.bench.abort) {
-    if (!name.starts_with(head)) continue;
+    if (!name.starts_with(kMonitor)) continue;
     if (!std::exchange(asked, true)) monitors = session_->monitors();
     const auto found =
-        std::find_if(monitors.begin(), monitors.end(), [&](const Monitor& m) { return head + m.name == name; });
+        std::find_if(monitors.begin(), monitors.end(), [&](const Monitor& m) { return kMonitor + m.name == name; });
     if (found == monitors.end()) {
       std::string list;
-      for (const Monitor& m : monitors) list += (list.empty() ? "one of " : ", ") + head + m.name;
+      for (const Monitor& m : monitors) list += (list.empty() ? "one of " : ", ") + kMonitor + m.name;
       throw UnknownName("abort", "\"" + name + "\"", list.empty() ? "the device has no monitors" : list);
     }
     check_limit(name, found->value, found->value, limits, point);
@@ -99,8 +100,14 @@ void BenchRun::check_monitors(const Point& point) {
 
 void BenchRun::check_values(const Record& record, const Point& point) const {
   for (const auto& [name, limits] : sweep_.bench.abort) {
+    if (name.starts_with(kMonitor)) continue;
     const Variable* variable = record.find(name);
-    if (!variable || variable->size() == 0 || variable->type == Number::boolean) continue;
+    if (!variable) {
+      std::string list;
+      for (const Variable& v : record.values) list += (list.empty() ? "one of " : ", ") + v.name;
+      throw UnknownName("abort", "\"" + name + "\"", list, "Limits on monitors are named monitor.NAME.");
+    }
+    if (variable->size() == 0 || variable->type == Number::boolean) continue;
     double least = variable->at(0), most = least;
     for (Index i = 0; i < variable->size(); ++i) {
       const double value = variable->at(i);

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
-#include <filesystem>
 
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
@@ -232,7 +231,7 @@ std::string write_dataset(const Answers& answers, const std::string& path) {
   if (good == answers.records.end())
     throw InvalidParameter("measure", "failed at all " + std::to_string(answers.points.size()) + " points", "",
                            answers.records[0]->failure);
-  Sheet sheet(path.empty() ? (std::filesystem::temp_directory_path() / "sweep.h5").string() : path);
+  Sheet sheet(path);
   const Sweep& sweep = answers.sweep;
   for (const Axis& axis : sweep.axes)
     sheet.coordinate(axis.name, axis.values,

@@ -131,7 +131,11 @@ void take_bench(const Toml& file, Bench& bench) {
   take(file, "settle", "seconds", bench.settle_s);
   take(file, "hysteresis", "up, down or both", bench.hysteresis);
   take(file, "reference_every", "a number of points", bench.reference_every);
-  if (const Toml* reference = file.find("reference")) bench.reference = flattened(table(*reference, "reference"));
+  if (const Toml* reference = file.find("reference"))
+    for (const auto& [key, value] : flattened(table(*reference, "reference"))) {
+      const std::string head = "device.";
+      bench.reference[key.starts_with(head) ? key.substr(head.size()) : key] = value;
+    }
   const Toml* abort = file.find("abort");
   if (!abort) return;
   for (const auto& [name, limits] : table(*abort, "abort").entries) {

@@ -45,7 +45,10 @@ Journal::~Journal() {
 
 void Journal::load() {
   const std::string all = read_file(path_);
-  if (all.empty()) return write(kMagic.data(), kMagic.size());
+  if (kMagic.starts_with(all)) {  // new, or killed at the very first write
+    if (::ftruncate(descriptor_, 0) != 0) throw FileError("cannot write " + path_, std::strerror(errno));
+    return write(kMagic.data(), kMagic.size());
+  }
   if (!all.starts_with(kMagic))
     throw FileError(path_, "does not hold the points of an unfinished sweep", "",
                     "Remove it, or choose another `out`.");
@@ -53,14 +56,26 @@ void Journal::load() {
   while (all.size() - good >= kHead) {
     std::uint64_t size = 0;
     std::memcpy(&size, all.data() + good, sizeof size);
-    if (size < kDigits || size > all.size() - good - kHead) break;
+    const std::size_t left = all.size() - good - kHead;
+    if (size > left) break;
     const std::string_view frame = std::string_view(all).substr(good + kHead, size);
-    if (sha256(frame) != std::string_view(all).substr(good + sizeof size, kDigits)) break;
+    if (size < kDigits || sha256(frame) != std::string_view(all).substr(good + sizeof size, kDigits)) {
+      // what a power cut leaves: a last frame, or nothing but zeros, up to the end
+      if ((size >= kDigits && size == left) || all.find_first_not_of('\0', good) == all.npos) break;
+      refuse_damage(good);
+    }
     records_[std::string(frame.substr(0, kDigits))] = record_from(bytes_of(frame.substr(kDigits)));
     good += kHead + size;
   }
   if (::ftruncate(descriptor_, static_cast<off_t>(good)) != 0 || ::lseek(descriptor_, 0, SEEK_END) < 0)
     throw FileError("cannot write " + path_, std::strerror(errno));
+}
+
+void Journal::refuse_damage(std::size_t good) const {
+  const std::string bytes = std::to_string(good);
+  throw FileError(path_, "damaged after byte " + bytes + ", with more points behind", "",
+                  "Remove it to measure all points again, or keep the " + std::to_string(records_.size()) +
+                      " points before the damage with `truncate -s " + bytes + " " + path_ + "`.");
 }
 
 void Journal::write(const void* data, std::size_t size) {

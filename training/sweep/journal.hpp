@@ -11,7 +11,7 @@ namespace lightloop::sweeps {
 class Journal {
  public:
   /// Reads what is there and opens the file for more; an incomplete end is cut off. Throws FileError, also for a file
-  /// that is something else.
+  /// that is something else, or damaged before its end.
   explicit Journal(std::string path);
   ~Journal();
   Journal(const Journal&) = delete;
@@ -26,6 +26,7 @@ class Journal {
 
  private:
   void load();
+  [[noreturn]] void refuse_damage(std::size_t good) const;
   void write(const void* data, std::size_t size);
   std::string path_;
   int descriptor_ = -1;

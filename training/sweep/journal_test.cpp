@@ -55,3 +55,44 @@ TEST_CASE("sweep journal: a file that is something else is refused") {
   write_file(folder.path + "/s.h5.parts", "something else");
   CHECK_THROWS_AS(Journal(folder.path + "/s.h5.parts"), FileError);
 }
+
+TEST_CASE("sweep journal: what was torn in the very first write is begun again") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/s.h5.parts";
+  write_file(path, "lightloop swe");
+  Journal(path).add(key('a'), record_of(1));
+  CHECK(Journal(path).records().size() == 1);
+}
+
+TEST_CASE("sweep journal: damage with whole points behind it is refused and nothing is cut; zeros at the end are cut") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/s.h5.parts";
+  {
+    Journal journal(path);
+    journal.add(key('a'), record_of(1));
+    journal.add(key('b'), record_of(2));
+  }
+  const std::string whole = read_file(path);
+  std::string damaged = whole;
+  damaged[whole.find(key('a')) + 70] ^= 1;
+  write_file(path, damaged);
+  CHECK_THROWS_AS(Journal(path), FileError);
+  CHECK(read_file(path) == damaged);
+  write_file(path, whole + std::string(5000, '\0'));
+  CHECK(Journal(path).records().size() == 2);
+  CHECK(read_file(path) == whole);
+}
+
+TEST_CASE("sweep record: a shape that its bytes cannot have is refused") {
+  Record record = record_of(1);
+  Variable& v = record.values[0];
+  v.dims = {"a", "b", "c"};
+  v.shape = {2, 0, 3};
+  v.bytes.clear();
+  CHECK(record_from(to_bytes(record)).values[0].shape == v.shape);
+  const Index big = Index{1} << 32;
+  for (const std::vector<Index>& shape : {std::vector<Index>{-1, -1, 1}, {big, big, 1}, {big, big, 0}, {1, 1, 2}}) {
+    v.shape = shape;
+    CHECK_THROWS_AS(record_from(to_bytes(record)), InvalidParameter);
+  }
+}

@@ -14,6 +14,11 @@ std::string key_of(const Point& point, std::vector<std::string> identity) {
   identity.push_back(instance == point.settings.end() ? "{}" : json(Settings{*instance}));
   return digest(std::move(identity));
 }
+
+std::vector<std::string> reference_of(std::vector<std::string> identity) {
+  identity.push_back(json(Value("reference")));
+  return identity;
+}
 }  // namespace
 
 std::string Point::where() const {
@@ -70,11 +75,16 @@ Point extended(const Point& point, const std::string& name, const Value& value, 
   return more;
 }
 
-Point reference_point(std::int64_t visit) {
+Point reference_point(std::int64_t visit, const std::vector<std::string>& identity) {
   Point point;
-  point.at = {{"repeat", std::int64_t{0}}, {"reference", visit}};
-  point.key = key_of(point, {json(Value("reference"))});
+  point.at = {{"repeat", std::int64_t{0}}};
+  point.key = key_of(point, reference_of(identity));
+  point.at.emplace_back("reference", visit);
   return point;
+}
+
+std::string visit_key(std::int64_t visit, const std::vector<std::string>& identity) {
+  return key_of(reference_point(visit, identity), reference_of(identity));
 }
 
 }  // namespace lightloop::sweeps

@@ -36,7 +36,10 @@ std::vector<Point> make_points(const std::string& device, const std::vector<Axis
 Point extended(const Point& point, const std::string& name, const Value& value, Index place,
                const std::vector<std::string>& identity);
 
-/// The point at which a bench is looked at for drift.
-Point reference_point(std::int64_t visit);
+/// The point at which a bench is looked at for drift. Its key, of which the generator is made, is that of every visit:
+/// another mask or another input would show as drift.
+Point reference_point(std::int64_t visit, const std::vector<std::string>& identity);
+/// What the record of one visit is known by.
+std::string visit_key(std::int64_t visit, const std::vector<std::string>& identity);
 
 }  // namespace lightloop::sweeps

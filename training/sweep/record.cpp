@@ -146,6 +146,21 @@ std::vector<std::byte> to_bytes(const Record& record) {
   return out.take();
 }
 
+namespace {
+/// Of the numbers of `v`; its shape was read and may be anything.
+std::size_t bytes_in(const Variable& v, const ByteReader& in) {
+  const bool empty = std::find(v.shape.begin(), v.shape.end(), 0) != v.shape.end();
+  const auto most = empty ? static_cast<std::size_t>(std::numeric_limits<Index>::max()) : in.left();
+  std::size_t bytes = size_of(v.type);
+  for (const Index length : v.shape) {
+    if (length < 0) in.refuse("a negative length");
+    if (length > 0 && bytes > most / static_cast<std::size_t>(length)) in.refuse("too short for its shape");
+    if (length > 0) bytes *= static_cast<std::size_t>(length);
+  }
+  return empty ? 0 : bytes;
+}
+}  // namespace
+
 Record record_from(std::span<const std::byte> bytes) {
   ByteReader in(bytes, "a point of a sweep");
   Record record;
@@ -157,7 +172,7 @@ Record record_from(std::span<const std::byte> bytes) {
     v.type = in.get<Number>();
     if (v.type > Number::f64) in.refuse("an unknown kind of numbers");
     const auto axes = in.get<std::uint64_t>();
-    if (axes > in.left()) in.refuse("too short");
+    if (axes > in.left() / sizeof(Index)) in.refuse("too short");
     v.shape.resize(axes);
     in.get_all(std::span<Index>(v.shape));
     for (std::uint64_t i = 0; i < axes; ++i) v.dims.push_back(get_text(in));
@@ -165,7 +180,7 @@ Record record_from(std::span<const std::byte> bytes) {
       auto& values = v.coordinates[get_text(in)];
       for (auto count = in.get<std::uint64_t>(); count > 0; --count) values.push_back(get_value(in));
     }
-    const auto data = in.take(static_cast<std::size_t>(v.size()) * size_of(v.type));
+    const auto data = in.take(bytes_in(v, in));
     v.bytes.assign(data.begin(), data.end());
     record.values.push_back(std::move(v));
   }

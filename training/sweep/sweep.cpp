@@ -14,6 +14,8 @@
 
 namespace lightloop::sweeps {
 namespace {
+namespace fs = std::filesystem;
+
 void check(const Sweep& sweep) {
   std::map<std::string, int> names;
   std::string list;
@@ -39,6 +41,8 @@ bool stays_open(const Sweep& sweep, const std::vector<Axis>& axes) {
   if (attached && (sweep.engine != Engine::together || !moved.empty()))
     throw InvalidParameter("a device that stays open", moved.empty() ? "another engine" : moved,
                            "one at a time, nothing that needs a re-open");
+  if (attached && sweep.nan_where_it_fails)
+    throw InvalidParameter("errors", "nan", "raise on a device that stays open", "What was measured before is kept.");
   return attached;
 }
 
@@ -49,6 +53,7 @@ std::vector<std::string> identity_of(const Sweep& sweep, bool attached) {
     const Bench& b = sweep.bench;
     bench = {json(Value(b.settle_s)), b.hysteresis.empty() ? "null" : json(b.hysteresis),
              json(Value(b.reference_every)), json(b.reference)};
+    if (!b.hysteresis.empty()) bench.push_back(json(sweep.axes.back().values));  // what a point was reached through
   }
   return {json(Value(kFormatVersion)), json(sweep.device), json(Value(static_cast<std::int64_t>(sweep.seed))),
           json_array(measures), json_array(bench)};
@@ -77,6 +82,13 @@ std::string finished(const std::string& path, const std::string& spec) {
   return read_file(path);
 }
 
+bool exists(const std::string& path) {
+  std::error_code error;
+  const bool there = fs::exists(path, error);
+  if (error) throw FileError("cannot read " + path, error.message(), "", "Choose another `out`.");
+  return there;
+}
+
 class Run {
  public:
   Run(const Registry& registry, const Sweep& sweep) : registry_(registry), sweep_(sweep) {}
@@ -91,17 +103,25 @@ class Run {
     std::optional<FileLock> lock;
     if (!bound.out.empty()) {
       lock.emplace(bound.out);
-      if (!bound.overwrite && std::filesystem::exists(bound.out)) return finished(bound.out, spec);
-      if (bound.overwrite) std::filesystem::remove(bound.out + ".parts");
-      journal_.emplace(bound.out + ".parts");
+      const std::string parts = bound.out + ".parts";
+      if (!bound.overwrite && exists(bound.out)) {
+        std::string image = finished(bound.out, spec);
+        std::error_code ignored;  // left where one was killed when the file stood already
+        if (fs::is_regular_file(parts, ignored)) fs::remove(parts, ignored);
+        return image;
+      }
+      std::error_code error;
+      if (bound.overwrite && !fs::remove(parts, error) && error)
+        throw FileError("cannot remove " + parts, error.message(), "", "Remove it, or choose another `out`.");
+      journal_.emplace(parts);
     }
-    const bool members = !attached && offers_members(registry_, bound.device, bound.axes);
+    const bool members = !attached && offers_members(registry_, bound);
     points_ = make_points(bound.device, bound.axes, bound.repeats, bound.seed, identity, members);
     if (attached && !bound.bench.directions().empty()) points_ = with_directions(points_, bound.bench, identity);
     recall();
     Answers answers{bound, points_, {}, {}, attached, spec, {}, {}};
     if (attached)
-      on_the_bench(bound, answers);
+      on_the_bench(bound, identity, answers);
     else
       simulated(bound, members, answers);
     for (const Point& point : points_) answers.records.push_back(&records_.at(point.key));
@@ -126,16 +146,27 @@ class Run {
     answers.settings.erase("instance");
   }
 
+  /// The device of the first point that opens; where points may fail, the others are told of in `failures`.
+  void describe_first(const Sweep& sweep, Answers& answers) const {
+    for (const Point& point : points_) {
+      try {
+        return describe(*open_session(registry_, sweep.device, point.settings), sweep.axes, answers);
+      } catch (...) {
+        if (failure_text(sweep, std::current_exception()).empty()) throw;
+      }
+    }
+  }
+
   void simulated(const Sweep& sweep, bool members, Answers& answers) {
     std::vector<const Point*> missing;
     for (const Point& point : points_)
       if (!records_.contains(point.key)) missing.push_back(&point);
-    describe(*open_session(registry_, sweep.device, points_[0].settings), sweep.axes, answers);
+    describe_first(sweep, answers);
     expect(missing);
     work(registry_, sweep, missing, members, [&](const Point& p, Record r, bool more) { take(p, std::move(r), more); });
   }
 
-  void on_the_bench(const Sweep& sweep, Answers& answers) {
+  void on_the_bench(const Sweep& sweep, const std::vector<std::string>& identity, Answers& answers) {
     std::vector<std::vector<const Point*>> open_lines;
     std::vector<const Point*> missing;
     for (const auto& line : lines(points_, sweep.axes, sweep.bench, sweep.seed)) {
@@ -153,18 +184,16 @@ class Run {
     const Settings seed = takes_seed(sweep.device, {}) ? Settings{{"seed", device_seed(sweep.seed, 0)}} : Settings{};
     const OpenSession session = open_session(registry_, sweep.device, seed);
     describe(*session, sweep.axes, answers);
-    while (journal_ && journal_->records().contains(visit_key(answers.visits.size())))
-      answers.visits.push_back(journal_->records().at(visit_key(answers.visits.size())));
+    const auto key = [&] { return visit_key(static_cast<std::int64_t>(answers.visits.size()), identity); };
+    while (journal_ && journal_->records().contains(key())) answers.visits.push_back(journal_->records().at(key()));
     expect(missing);
-    BenchRun walk(sweep, session, static_cast<std::int64_t>(answers.visits.size()), [&](const Point& p, Record r) {
-      if (journal_) journal_->add(p.key, r);
+    BenchRun walk(sweep, session, identity, static_cast<std::int64_t>(answers.visits.size()), [&](Record r) {
+      if (journal_) journal_->add(key(), r);
       answers.visits.push_back(std::move(r));
     });
     walk.walk(open_lines, [&](const Point& p, Record r, bool more) { take(p, std::move(r), more); });
     session->close();
   }
-
-  static std::string visit_key(std::size_t visit) { return reference_point(static_cast<std::int64_t>(visit)).key; }
 
   /// What was done before has a shape that the rest must have, too.
   void expect(const std::vector<const Point*>& missing) {

@@ -60,6 +60,8 @@ std::vector<std::optional<Record>> measure_batch(const Registry& registry, const
     members.emplace(registry, sweep.device, only(batch[0]->settings, moved, false), own);
   } catch (const InvalidParameter&) {  // of one member; the others are not held up
     return records;
+  } catch (const DeviceError&) {
+    return records;
   }
   std::vector<OpenSession> sessions;
   for (std::size_t m = 0; m < batch.size(); ++m)
@@ -67,18 +69,24 @@ std::vector<std::optional<Record>> measure_batch(const Registry& registry, const
   std::mutex mutex;
   std::condition_variable ended;
   std::size_t left = batch.size();
+  const auto member = [&](std::size_t m) {
+    try {
+      records[m] = sweep.measure_at(sessions[m], *batch[m]);
+    } catch (...) {  // alone, it is thrown again with the device's own words
+    }
+    sessions[m]->close();
+    const std::lock_guard lock(mutex);
+    --left;
+    ended.notify_one();
+  };
   std::vector<std::thread> threads;
-  for (std::size_t m = 0; m < batch.size(); ++m)
-    threads.emplace_back([&, m] {
-      try {
-        records[m] = sweep.measure_at(sessions[m], *batch[m]);
-      } catch (...) {  // alone, it is thrown again with the device's own words
-      }
-      sessions[m]->close();
-      const std::lock_guard lock(mutex);
-      --left;
-      ended.notify_one();
-    });
+  try {
+    for (std::size_t m = 0; m < batch.size(); ++m) threads.emplace_back(member, m);
+  } catch (...) {  // no thread to be had: those that wait for this member are let go
+    members->stop();
+    for (std::thread& thread : threads) thread.join();
+    throw;
+  }
   std::exception_ptr called_off;
   for (std::unique_lock lock(mutex); left > 0;) {
     ended.wait_for(lock, kPatience);
@@ -117,6 +125,10 @@ void together(const Registry& registry, const Sweep& sweep, const std::vector<co
 }
 }  // namespace
 
+std::string failure_text(const Sweep& sweep, std::exception_ptr error) {
+  return sweep.nan_where_it_fails ? sweep.failure_of(error) : "";
+}
+
 Record measure_alone(const Registry& registry, const Sweep& sweep, const Point& point) {
   try {
     const OpenSession session = open_session(registry, sweep.device, point.settings);
@@ -124,7 +136,7 @@ Record measure_alone(const Registry& registry, const Sweep& sweep, const Point& 
     session->close();
     return record;
   } catch (...) {
-    const std::string failure = sweep.nan_where_it_fails ? sweep.failure_of(std::current_exception()) : "";
+    const std::string failure = failure_text(sweep, std::current_exception());
     if (failure.empty()) throw;
     Record record;
     record.failure = failure;
@@ -132,23 +144,37 @@ Record measure_alone(const Registry& registry, const Sweep& sweep, const Point& 
   }
 }
 
-bool offers_members(const Registry& registry, const std::string& device, const std::vector<Axis>& axes) {
-  const DeviceAddress address = parse_address(device);
+bool offers_members(const Registry& registry, const Sweep& sweep) {
+  const std::vector<Axis>& axes = sweep.axes;
+  const DeviceAddress address = parse_address(sweep.device);
   const auto is_instance = [](const Axis& axis) { return axis.setting_name == "instance"; };
   if (address.backend != "sim" || address.settings.contains("instance") ||
       std::any_of(axes.begin(), axes.end(), is_instance))
     return false;
-  const auto params = registry.open_params(device);
+  const auto params = registry.open_params(sweep.device);
   if (std::none_of(params.begin(), params.end(), [](const ParamInfo& p) { return p.name == "instance"; })) return false;
-  Settings first;
+  Index grid = 1;  // of the axes that need a re-open
   for (const Axis& axis : axes)
-    if (axis.needs_reopen) first[axis.setting_name] = axis.setting(0);
-  try {
-    Members(registry, device, first, {{}}).stop();
-  } catch (const Unsupported&) {
-    return false;
+    if (axis.needs_reopen) grid *= static_cast<Index>(axis.values.size());
+  for (Index place = 0; place < grid; ++place) {
+    Settings settings;
+    Index rest = place;
+    for (const Axis& axis : axes)
+      if (axis.needs_reopen) {
+        const auto length = static_cast<Index>(axis.values.size());
+        settings[axis.setting_name] = axis.setting(rest % length);
+        rest /= length;
+      }
+    try {
+      Members(registry, sweep.device, settings, {{}}).stop();
+      return true;
+    } catch (const Unsupported&) {
+      return false;
+    } catch (...) {
+      if (failure_text(sweep, std::current_exception()).empty()) throw;
+    }
   }
-  return true;
+  return false;
 }
 
 void work(const Registry& registry, const Sweep& sweep, const std::vector<const Point*>& missing, bool members,
