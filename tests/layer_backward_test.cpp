@@ -146,6 +146,29 @@ TEST_CASE("the gradient of a learned range is that of clipping and rounding, by 
   CHECK_THROWS_AS(plain.layer.range_gradient(x, g), Unsupported);
 }
 
+TEST_CASE("the way back through a twin follows pulses") {
+  const Settings settings{{"weight_limit", 1.0}, {"backward", std::string("twin")}};
+  const Matrix<float> x = normal(16, 30, 1), g = normal(16, 20, 2);
+  Opened one(
+      "sim:crossbar,cell.kind=constant_step,pulse.step=0.002,pulse.step_spread=0,pulse.asymmetry_spread=0,"
+      "pulse.bound_spread=0,pulse.cycle_noise=0,read_noise=0,output_noise=0,adc.bits=16,dac.bits=12",
+      normal(20, 30, 3, 0.1f), settings);
+  const auto way_back = [&] {
+    Matrix<float> below(16, 30);
+    one.layer.backward(x, g, below);
+    return below;
+  };
+  const auto by_weights = [&] {
+    Matrix<float> below(16, 30);
+    gemm(Transpose::no, Transpose::no, 1.0f, g, one.layer.programmed(), 0.0f, below);
+    return below;
+  };
+  const Matrix<float> before = by_weights();
+  one.layer.update(normal(20, 30, 4, 0.1f));
+  CHECK(distance(way_back(), by_weights()) < 0.01);  // rounding to 12 and 16 bits
+  CHECK(distance(way_back(), before) > 0.5);
+}
+
 TEST_CASE("updates move pulsed cells from where they are, by whole pulses that are right on average") {
   const Settings limit{{"weight_limit", 1.0}};
   const Matrix<float> w(20, 30);
@@ -168,8 +191,10 @@ TEST_CASE("updates move pulsed cells from where they are, by whole pulses that a
   CHECK(layer.report().programs == 11);
   layer.update(normal(20, 30, 8, 0.1f));  // up to 170 pulses: two programmes of 127
   CHECK(layer.report().programs == 13);
-  for (float& v : dw.flat()) v = 2.5f;
+  dw(19, 29) = 2.5f;  // a part of the change is not made
+  const Matrix<float> before = layer.programmed();
   CHECK_THROWS_AS(layer.update(dw), OutOfRange);
+  CHECK(distance(layer.programmed(), before) == 0);
   TileDevices written(registry(), "sim:mzi_mesh", {}, {}, 8, 8);
   TiledLayer mesh(written, 8, 8);
   mesh.program(normal(8, 8, 1));

@@ -152,29 +152,32 @@ TEST_CASE("signals go back through twins and through the devices themselves, whe
   CHECK_THROWS_AS(run({{"train.rule", std::string("fa")}, {"layer.backward", std::string("twin")}}), Unsupported);
 }
 
-TEST_CASE("weights that live in pulsed cells learn there, backwards through the cells too, and resume to the bit") {
+TEST_CASE("weights that live in pulsed cells learn there, backwards through cells or twin too, and resume to the bit") {
   const TemporaryFolder folder;
-  const TrainSettings pulses{{"train.layers", std::string("sim:crossbar,cell.kind=soft_bounds,pulse.step=0.002")},
-                             {"layer.update", std::string("pulses")},
-                             {"layer.backward", std::string("device")},
-                             {"layer.weight_limit", 1.5}};
-  const auto with = [&](const TrainSettings& more) {
+  TrainSettings pulses{{"train.layers", std::string("sim:crossbar,cell.kind=soft_bounds,pulse.step=0.002")},
+                       {"layer.update", std::string("pulses")},
+                       {"layer.weight_limit", 1.5}};
+  const auto with = [&](const TrainSettings& more, const TrainObserver& observer = {}) {
     TrainSettings s = pulses;
     for (const auto& [key, value] : more) s[key] = value;
-    return run(s);
+    return run(s, observer);
   };
-  const TrainResult whole = with({{"train.out", folder / "whole.h5"}});
-  CHECK(whole.test_accuracy > 0.9);  // chance is 0.2
-  TrainObserver observer;
-  int steps = 0;
-  observer.stop = [&] { return ++steps == 9; };
-  TrainSettings first = pulses;
-  first["train.out"] = folder / "part.h5";
-  run(first, observer);
-  const TrainResult resumed = run({{"train.resume", folder / "part.h5"}, {"train.layers", pulses.at("train.layers")}});
-  CHECK(resumed.weights_sha256 == whole.weights_sha256);
-  CHECK(resumed.test_accuracy == whole.test_accuracy);
-  CHECK(resumed.device_frames == whole.device_frames);
+  for (const auto& [backward, ranges] : {std::pair{"device", "abs_max"}, {"twin", "learned"}}) {
+    INFO(backward << ", " << ranges);
+    pulses["layer.backward"] = std::string(backward);
+    pulses["layer.noise_management"] = std::string(ranges);
+    const TrainResult whole = with({{"train.out", folder / (std::string(backward) + "_whole.h5")}});
+    CHECK(whole.test_accuracy > 0.9);  // chance is 0.2
+    TrainObserver observer;
+    int steps = 0;
+    observer.stop = [&] { return ++steps == 9; };
+    const std::string part = folder / (std::string(backward) + "_part.h5");
+    with({{"train.out", part}}, observer);
+    const TrainResult resumed = run({{"train.resume", part}, {"train.layers", pulses.at("train.layers")}});
+    CHECK(resumed.weights_sha256 == whole.weights_sha256);
+    CHECK(resumed.test_accuracy == whole.test_accuracy);
+    CHECK(resumed.device_frames == whole.device_frames);
+  }
   CHECK_THROWS_AS(with({{"layer.weight_limit", 0.0}}), InvalidParameter);
   CHECK_THROWS_AS(with({{"train.layers", std::string("sim:mzi_mesh")}, {"layer.weight_limit", 5.0}}), Unsupported);
 }

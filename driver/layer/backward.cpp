@@ -183,18 +183,31 @@ void Layer::set_input_range(double range) {
 
 double Layer::input_range() const { return state_->row_range(0); }
 
-void Layer::update(View<const float> dw) {
-  LayerState& s = *state_;
+void Layer::check_update(View<const float> dw) const {
+  const LayerState& s = *state_;
   s.check_programmed();
-  const DeviceInfo& info = s.session.info();
   if (dw.rows() != s.n_out || dw.cols() != s.n_in)
     throw ShapeMismatch("layer: update", std::to_string(dw.rows()) + " x " + std::to_string(dw.cols()),
                         std::to_string(s.n_out) + " x " + std::to_string(s.n_in) + " (outputs x inputs)");
   const ParamSet& device = s.session.settings();
   if (!device.has("program.mode") || !device.has("pulse.step") || s.weights != Weights::one)
-    throw Unsupported("layer: update in pulses", info.model + " with layer.cells = " + s.params.text("cells"),
-                      "a device with program.mode = pulses, and layer.cells = signed",
-                      "sim:crossbar,cell.kind=soft_bounds is one.");
+    throw Unsupported(
+        "layer: update in pulses", s.session.info().model + " with layer.cells = " + s.params.text("cells"),
+        "a device with program.mode = pulses, and layer.cells = signed", "sim:crossbar,cell.kind=soft_bounds is one.");
+  for (Index i = 0; i < s.n_out; ++i) {
+    const double full = s.scale[static_cast<std::size_t>(i)];
+    for (Index j = 0; j < s.n_in; ++j)
+      if (!(std::abs(static_cast<double>(dw(i, j)) / full) <= 2))  // also NaN
+        throw OutOfRange("layer: update (" + std::to_string(i) + ", " + std::to_string(j) + ")",
+                         std::to_string(dw(i, j)), "at most the whole range, " + std::to_string(2 * full));
+  }
+}
+
+void Layer::update(View<const float> dw) {
+  check_update(dw);
+  LayerState& s = *state_;
+  const DeviceInfo& info = s.session.info();
+  const ParamSet& device = s.session.settings();
   const double step = device.real("pulse.step");
   const auto most = static_cast<std::int64_t>(info.program->highest() / 2);
   Matrix<std::int32_t> left(s.n_out, s.n_in);
@@ -203,11 +216,9 @@ void Layer::update(View<const float> dw) {
   bool any = false;
   for (Index i = 0; i < s.n_out; ++i) {
     rounding.uniform(s.updates * static_cast<std::uint64_t>(s.n_out) + static_cast<std::uint64_t>(i), 0, u);
+    const double full = s.scale[static_cast<std::size_t>(i)];
     for (Index j = 0; j < s.n_in; ++j) {
-      const double full = s.scale[static_cast<std::size_t>(i)], part = static_cast<double>(dw(i, j)) / full;
-      if (!(std::abs(part) <= 2))  // also NaN
-        throw OutOfRange("layer: update (" + std::to_string(i) + ", " + std::to_string(j) + ")",
-                         std::to_string(dw(i, j)), "at most the whole range, " + std::to_string(2 * full));
+      const double part = static_cast<double>(dw(i, j)) / full;
       left(i, j) =
           static_cast<std::int32_t>(std::floor(part / step + static_cast<double>(u[static_cast<std::size_t>(j)])));
       any = any || left(i, j) != 0;
@@ -216,6 +227,7 @@ void Layer::update(View<const float> dw) {
       s.held(i, j) += moved * static_cast<float>(full);
     }
   }
+  s.follow_target();
   ++s.updates;
   if (!any) return;
   if (device.text("program.mode") != "pulses") s.session.configure({{"program.mode", std::string("pulses")}});

@@ -9,7 +9,7 @@
 namespace lightloop {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 2;  // 1 had no updates
+constexpr std::uint8_t kSnapshotVersion = 3;  // 1 had no updates, 2 not what they made of the weights
 
 void check_batch(const char* what, View<const float> x, Index in, View<float> y, Index out) {
   if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
@@ -149,6 +149,12 @@ std::vector<std::byte> Layer::snapshot() const {
   bytes.put_all(std::span<const double>(s.gain));
   bytes.put_all(std::span<const double>(s.offset));
   bytes.put(s.updates);
+  const bool moved = s.updates > 0 && s.programmed;  // by pulses: not what program() would make of the same weights
+  bytes.put(moved);
+  if (moved) {
+    bytes.put_all(std::span<const float>(s.target.flat()));
+    bytes.put_all(std::span<const float>(s.held.flat()));
+  }
   return bytes.take();
 }
 
@@ -156,7 +162,7 @@ void Layer::restore(const std::vector<std::byte>& state) {
   LayerState& s = *state_;
   ByteReader bytes(state, "layer snapshot");
   const auto version = bytes.get<std::uint8_t>();
-  if (version != kSnapshotVersion && version != 1) bytes.refuse("another version");
+  if (version < 1 || version > kSnapshotVersion) bytes.refuse("another version");
   const auto running = bytes.get<double>();
   LayerCalibration calibration;
   calibration.done = bytes.get<bool>();
@@ -166,12 +172,23 @@ void Layer::restore(const std::vector<std::byte>& state) {
   bytes.get_all(std::span<double>(gain));
   bytes.get_all(std::span<double>(offset));
   const auto updates = version == 1 ? std::uint64_t{0} : bytes.get<std::uint64_t>();
+  Matrix<float> target, held;
+  if (version > 2 && bytes.get<bool>()) {
+    target.resize(s.n_out, s.n_in);
+    held.resize(s.n_out, s.n_in);
+    bytes.get_all(std::span<float>(target.flat()));
+    bytes.get_all(std::span<float>(held.flat()));
+  }
   bytes.done();
   s.updates = updates;
   s.running = running;
   s.calibration = calibration;
   s.gain = std::move(gain);
   s.offset = std::move(offset);
+  if (target.size() == 0 || !s.programmed) return;
+  s.target = std::move(target);
+  s.held = std::move(held);
+  s.follow_target();
 }
 
 }  // namespace lightloop

@@ -109,12 +109,14 @@ class Layer {
   double input_range() const;
   /// Adds dw (n_out, n_in) to the weights in the device by pulses of its "pulse.step", whole numbers of them that are
   /// right on average; programmed() goes on as if all cells were nominal. Calibration and scale stay.
-  /// Randomness: Stream(layer.seed, 2, calibration), row = update * n_out + output, column = input. Throws
-  /// ShapeMismatch, Unsupported for a device without pulses, OutOfRange for more than the whole range.
+  /// Randomness: Stream(layer.seed, 2, calibration), row = update * n_out + output, column = input; layers of one seed
+  /// and size round alike. Throws as check_update(), before anything changes.
   void update(View<const float> dw);
+  /// Throws ShapeMismatch, Unsupported for a device without pulses, OutOfRange for more than the whole range.
+  void check_update(View<const float> dw) const;
 
-  /// Calibration and running range, to be restored after the same weights were programmed. Throws InvalidParameter for
-  /// bytes of another layer.
+  /// Calibration, running range and what updates made of the weights, to be restored after the same weights were
+  /// programmed. Throws InvalidParameter for bytes of another layer.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
 

@@ -74,6 +74,9 @@ struct LayerState {
   /// offset scheme's reference).
   void decoding(std::vector<float>& zero, std::vector<float>& unit) const;
   void count_program();
+  void find_largest_sum();
+  /// After pulses: what else depends on the target of cells of one device row per output.
+  void follow_target();
   void through_twin(View<const float> x, View<const float> grad_y, View<float> grad_x) const;
 
  private:

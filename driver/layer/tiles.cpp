@@ -202,8 +202,11 @@ void TiledLayer::update(View<const float> dw) {
     throw ShapeMismatch("layer: update", std::to_string(dw.rows()) + " x " + std::to_string(dw.cols()),
                         std::to_string(n_out_) + " x " + std::to_string(n_in_) + " (outputs x inputs)");
   check_programmed();
-  for (const auto& tile : tiles_)
-    tile->layer->update(dw.rows(tile->first_out, tile->n_out).cols(tile->first_in, tile->n_in));
+  const auto part = [&](const Tile& tile) {
+    return dw.rows(tile.first_out, tile.n_out).cols(tile.first_in, tile.n_in);
+  };
+  for (const auto& tile : tiles_) tile->layer->check_update(part(*tile));
+  for (const auto& tile : tiles_) tile->layer->update(part(*tile));
 }
 
 LayerReport TiledLayer::report() const {

@@ -111,18 +111,34 @@ void encode_weights(LayerState& state, View<const float> w, FrameBuffer& program
   state.train  ? encode_train(state, w, programme)
   : state.mesh ? encode_mesh(state, w, programme)
                : encode_cells(state, w, programme);
-  state.largest_sum = 0;
-  std::vector<double> columns(static_cast<std::size_t>(state.n_in));
-  for (Index i = 0; i < state.target.rows(); ++i) {
+  state.find_largest_sum();
+}
+
+void LayerState::find_largest_sum() {
+  largest_sum = 0;
+  std::vector<double> columns(static_cast<std::size_t>(n_in));
+  for (Index i = 0; i < target.rows(); ++i) {
     double sum = 0;
-    for (Index j = 0; j < state.n_in; ++j) {
-      const double size = std::abs(static_cast<double>(state.target(i, j)));
+    for (Index j = 0; j < n_in; ++j) {
+      const double size = std::abs(static_cast<double>(target(i, j)));
       sum += size;
       columns[static_cast<std::size_t>(j)] += size;
     }
-    state.largest_sum = std::max(state.largest_sum, sum);
+    largest_sum = std::max(largest_sum, sum);
   }
-  state.largest_sum = std::max(state.largest_sum, *std::max_element(columns.begin(), columns.end()));
+  largest_sum = std::max(largest_sum, *std::max_element(columns.begin(), columns.end()));
+}
+
+void LayerState::follow_target() {
+  find_largest_sum();
+  if (theta.size() == 0) return;
+  const DeviceInfo& info = session.info();
+  const auto middle = static_cast<float>(info.program->highest() / 2 + 1);
+  const auto highest = static_cast<float>(info.program->highest());
+  for (Index i = 0; i < n_out; ++i)
+    for (Index j = 0; j < n_in; ++j)
+      theta(0, i * info.input.size() + j) = std::clamp(middle * (1 + target(i, j)), 0.0f, highest);
+  if (twin) twin->program(theta);
 }
 
 }  // namespace lightloop

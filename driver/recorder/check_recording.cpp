@@ -3,6 +3,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/error.hpp"
 #include "driver/recorder/call.hpp"
 #include "driver/recorder/tape_writer.hpp"
 
@@ -224,6 +225,8 @@ class Recorded : public Device, public Ensemble {
 
 CheckRecording::CheckRecording(std::string path, std::string device, std::unique_ptr<Candidate> of)
     : of_(std::move(of)) {
+  if (device.starts_with("replay:"))
+    throw Unsupported("recording a check of " + device, "its file is such a recording already", "", "Copy the file.");
   const auto first = of_->open({});
   writer_ = std::make_shared<Writer>(path, device, *first);
   first->close();

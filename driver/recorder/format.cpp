@@ -99,9 +99,21 @@ ParamSet params_from(const Settings& flat, const std::string& owner, const std::
                      read.real(name + ".max"), read.text(name + ".help"),
                      split(read.text(name + ".choices"), kSeparator), read.boolean(name + ".needs_reopen")});
   }
-  ParamSet params(owner, std::move(infos));
-  params.set(values);
-  return params;
+  try {
+    ParamSet params(owner, std::move(infos));
+    params.set(values);
+    return params;
+  } catch (const InvalidParameter& error) {
+    throw FileError(file, error.what(), "", "The file is damaged.");
+  }
+}
+
+Settings settings_in(std::span<const std::uint8_t> note, const std::string& who, const std::string& file) {
+  try {
+    return parse_settings(std::string(note.begin(), note.end()));
+  } catch (const InvalidParameter& error) {
+    throw FileError(file, who + ": " + error.what(), "", "The file is damaged.");
+  }
 }
 
 bool same_frames(const DeviceInfo& one, const DeviceInfo& other) {

@@ -1,6 +1,7 @@
 #pragma once
 // What writer and reader of a recording agree on. Internal to the recorder.
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "core/param.hpp"
@@ -20,6 +21,9 @@ enum class Event : std::uint8_t { run, configure, program, reset, restore };
 /// What to_settings of driver/api/description.hpp made of a description; throws FileError naming `file` where something
 /// is missing or damaged.
 DeviceInfo info_from(const Settings& flat, const std::string& file);
+
+/// What is written in a note of `who`; throws FileError naming `file` where it is no list of settings.
+Settings settings_in(std::span<const std::uint8_t> note, const std::string& who, const std::string& file);
 
 /// Values and records of parameters: "names", "NAME", "NAME.unit", "NAME.help", ...
 Settings to_settings(const ParamSet& params);

@@ -107,7 +107,7 @@ void Tape::read_calls() {
     call.report.device_s = columns[1 + std::size(kCallNumbers)][i];
     call.report.device_j = columns[2 + std::size(kCallNumbers)][i];
     const auto note = own(numbers[8], numbers[9], who);
-    call.note = parse_settings(std::string(note.begin(), note.end()));
+    call.note = settings_in(note, who, path());
     if (!call.note.contains("asked")) throw FileError(path(), who + " has no note", "", "The file is damaged.");
     for (const std::uint8_t byte : own(numbers[10], numbers[11], who)) call.state.push_back(std::byte{byte});
     calls_.push_back(std::move(call));
@@ -127,9 +127,9 @@ Settings Tape::state(std::size_t end, const std::string& prefix) const {
   for (std::size_t i = 0; i < end; ++i) {
     const Entry& entry = entries_[i];
     if (entry.event != Event::configure) continue;
-    const auto note = bytes(entry.first, entry.count, "event " + std::to_string(i));
-    const std::string text(note.begin(), note.end());
-    for (const auto& [key, value] : below(parse_settings(text), prefix)) all[key] = value;
+    const std::string who = "event " + std::to_string(i);
+    const Settings note = settings_in(bytes(entry.first, entry.count, who), who, path());
+    for (const auto& [key, value] : below(note, prefix)) all[key] = value;
   }
   return all;
 }

@@ -20,7 +20,10 @@ class Recalled : public Device, public Ensemble {
   Recalled(std::shared_ptr<CheckTape> tape, std::shared_ptr<Part> part, const Settings& settings)
       : tape_(std::move(tape)), part_(std::move(part)), state_(tape_->tape.start()) {
     const Call& call = next(CallKind::open, recording::asked_open(settings));
-    if (call.refused()) recording::raise(call.note);
+    if (call.refused()) {
+      ++part_->asked;
+      recording::raise(call.note);
+    }
     ensemble_ = call.note.contains("ensemble");
     become(call, true);
   }
@@ -37,7 +40,7 @@ class Recalled : public Device, public Ensemble {
     if (call.count == 0) {
       check_digest(call, codes);
     } else {
-      if (!recording::can_keep(tape_->tape.opened(), codes)) damaged();
+      if (call.count != 1 || !recording::can_keep(tape_->tape.opened(), codes)) damaged();
       FrameBuffer recorded;
       {
         const std::lock_guard lock(tape_->mutex);
@@ -123,8 +126,12 @@ class Recalled : public Device, public Ensemble {
     if (options.numbers != nullptr) {
       const std::string numbers = text_of(call, "numbers");
       const char* at = numbers.data();
-      for (Index i = 0; i < in.count && at < numbers.data() + numbers.size(); ++i)
-        at = std::from_chars(at, numbers.data() + numbers.size(), options.numbers[i]).ptr + 1;
+      const char* const end = at + numbers.size();
+      for (Index i = 0; i < in.count && !call.refused(); ++i) {
+        const auto [next, error] = std::from_chars(at, end, options.numbers[i]);
+        if (error != std::errc()) damaged();
+        at = next == end ? end : next + 1;
+      }
     }
     answer(call);
     return call.report;
