@@ -24,7 +24,7 @@ def test_the_rows_are_those_of_the_command(tmp_path):
     told = json.loads(done.stdout)
     timeless = [[{k: v for k, v in row.items() if k != "train_seconds"} for row in rows] for rows in (found.rows, told["rows"])]
     assert timeless[0] == timeless[1]
-    for ours, theirs in zip(sorted(out.glob("*.json")), sorted((tmp_path / "compare").glob("*.json"))):
+    for ours, theirs in zip(sorted(out.glob("*.json")), sorted((tmp_path / "compare").glob("*.json")), strict=True):
         assert json.loads(ours.read_text())["weights_sha256"] == json.loads(theirs.read_text())["weights_sha256"]
     assert [(pair["rule"], pair["device"]) for pair in told["left_out"]] == list(found.left_out)
     assert found.markdown() == (out / "compare.md").read_text()

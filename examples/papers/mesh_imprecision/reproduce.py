@@ -13,7 +13,7 @@ splitters' amplitude, sqrt(2) times as much, but with that its own figures for s
 
 usage: lightloop reproduce mesh-imprecision [--full] [--out FOLDER] [--json]
 Without --full: a fifth of an epoch, one network, 2 trials, 1000 test images (seconds). With it: the published training (5 + 5
-epochs), 2 networks for each start, 5 trials with each, 10 000 test images (15 minutes).
+epochs), 2 networks for each start, 5 trials with each, 10 000 test images (7 minutes of processor time).
 """
 
 import math

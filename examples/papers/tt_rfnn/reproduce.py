@@ -8,7 +8,7 @@ digits (14 x 14), its first layer dense on `sim:mzi_mesh` or a train of two core
 Needs the Python package; no data files.
 
 usage: lightloop reproduce tt-rfnn [--full] [--out FOLDER] [--json]
-Without --full: one network, two chips, one error (seconds). With it: three networks, five chips each, three errors (a minute).
+Without --full: one network, two chips, one error (seconds). With it: three networks, five chips each, three errors (half a minute).
 """
 
 import pathlib
