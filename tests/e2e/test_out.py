@@ -32,7 +32,7 @@ def test_without_out_every_run_gets_a_file_of_its_own(lightloop, small, tmp_path
     assert trained(lightloop, *small, "--force")["out"] == "run.h5"
 
 
-LONG = ["--epochs", "400", "--checkpoint-every", "40"]
+LONG = ["--epochs", "20000", "--checkpoint-every", "40"]  # nobody waits for its end
 
 
 def test_a_second_run_to_the_same_file_is_refused_and_a_killed_one_is_not_in_the_way(lightloop, small, tmp_path):
