@@ -13,6 +13,7 @@ if(LIGHTLOOP_SANITIZE)
   target_compile_options(lightloop_flags INTERFACE -fsanitize=${LIGHTLOOP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
     # a quarter of the build's time, for what the address sanitizer, or clang under tools/fuzz.sh where bytes are read, finds too
     $<$<CXX_COMPILER_ID:GNU>:-fno-sanitize=null,alignment,object-size,vptr>
+    $<$<BOOL:$<TARGET_PROPERTY:LIGHTLOOP_IS_TEST>>:-fno-sanitize=undefined>   # the library's behaviour is what is looked at
     # GCC 12 with sanitizers takes Catch2 and its own AVX-512 intrinsics for uninitialised (its bugs 105562, 105593); builds
     # without them look for that
     $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)

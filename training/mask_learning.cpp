@@ -14,7 +14,7 @@ constexpr double kMostBias = 16;  // weights stay numbers for a million values, 
 /// Draws values to change and what they become.
 class Changes {
  public:
-  Changes(Index values, const MaskSettings& settings, std::uint64_t seed)
+  Changes(Index values, const MaskLearning& settings, std::uint64_t seed)
       : settings_(settings),
         stream_(seed, 0, kRulePerturbation),
         waiting_(static_cast<std::size_t>(values), 1.0),
@@ -68,7 +68,7 @@ class Changes {
     return last;
   }
 
-  const MaskSettings& settings_;
+  const MaskLearning& settings_;
   Stream stream_;
   std::vector<double> waiting_, weights_;  ///< trials since a value was changed / values, and from them
   std::vector<Change> changed_;
@@ -83,7 +83,7 @@ Index flips_at(Index trial, Index trials, Index flips) {
 }  // namespace
 
 LearnedMask learn_mask(Index values, const std::function<double(std::span<const std::int8_t>)>& loss,
-                       const MaskSettings& settings, std::uint64_t seed) {
+                       const MaskLearning& settings, std::uint64_t seed) {
   if (values < 1) throw OutOfRange("values of a mask", std::to_string(values), "at least 1");
   if (settings.flips < 1 || 2 * settings.flips > std::max<Index>(2, values))
     throw OutOfRange("flips of a mask", std::to_string(settings.flips),

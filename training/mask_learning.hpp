@@ -10,7 +10,7 @@
 
 namespace lightloop {
 
-struct MaskSettings {
+struct MaskLearning {
   bool ternary = false;  ///< values -1, 0, 1 (two masks whose signals are subtracted); otherwise 0, 1
   Index flips = 1;       ///< values changed at once in the first trial
   Index trials = 0;      ///< changes tried; 0: ten for every value (assumed: a few visits each)
@@ -36,6 +36,6 @@ struct LearnedMask {
 /// kRulePerturbation), row = trial + 1 (row 0: the start). Throws OutOfRange for fewer than one value or flip, more
 /// flips than half of the values or a bias beyond 0 ... 16, InvalidParameter for a loss that is not finite.
 LearnedMask learn_mask(Index values, const std::function<double(std::span<const std::int8_t>)>& loss,
-                       const MaskSettings& settings, std::uint64_t seed);
+                       const MaskLearning& settings, std::uint64_t seed);
 
 }  // namespace lightloop

@@ -88,7 +88,7 @@ class Pepg : public WholeBatch {
   Index pairs_;
   bool adapts_;
   Stream stream_;
-  Trial trial_;
+  TrialNetwork trial_;
   Matrix<float> direction_, log_sigma_, log_sigma_gradient_;
   std::vector<double> up_, down_;
 };

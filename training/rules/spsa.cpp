@@ -60,7 +60,7 @@ class Spsa : public WholeBatch {
   Index directions_;
   double c_, gamma_;
   Stream stream_;
-  Trial trial_;
+  TrialNetwork trial_;
   Matrix<float> delta_;
 };
 

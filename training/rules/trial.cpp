@@ -5,7 +5,7 @@
 
 namespace lightloop {
 
-View<const float> Trial::logits(View<const float> x) {
+View<const float> TrialNetwork::logits(View<const float> x) {
   if (net_->model()) {
     forward(*net_, x, activations_);
     return activations_.h.back();
@@ -18,7 +18,8 @@ View<const float> Trial::logits(View<const float> x) {
   return x;
 }
 
-double Trial::mean_loss(const Network& net, const RuleBatch& batch, std::span<const float> direction, float step) {
+double TrialNetwork::mean_loss(const Network& net, const RuleBatch& batch, std::span<const float> direction,
+                               float step) {
   if (!net_) net_ = net;
   const float *from = net.parameters().data(), *along = direction.data();
   float* const to = net_->parameters().data();

@@ -7,7 +7,7 @@
 
 namespace lightloop {
 
-class Trial {
+class TrialNetwork {
  public:
   /// Mean loss of the batch at parameters + step * direction. Fully connected networks hold two layers' activities
   /// at once.
