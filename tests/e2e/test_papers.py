@@ -3,9 +3,13 @@
 import json
 import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
+from e2e import COMMAND, ROOT
 
+TABLES = sorted(facts.parent.name for facts in (ROOT / "examples" / "papers").glob("*/runs.toml"))
 DATA = os.environ.get("LIGHTLOOP_DATA", "")
 
 
@@ -32,6 +36,11 @@ def test_a_paper_without_its_data_says_what_is_missing(lightloop, name):
         done = lightloop("reproduce", name, environment={"LIGHTLOOP_DATA": folder})
         assert done.returncode == 1 and "is not here" in done.stderr and done.stderr.count("\n") == 1
         assert folder in done.stderr
+
+
+def test_a_table_of_runs_without_its_data_says_what_is_missing(lightloop):
+    done = lightloop("reproduce", "forwardgnn", environment={"LIGHTLOOP_DATA": "/nowhere"})
+    assert done.returncode == 1 and "cora" in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 
 @needs("photonic", "onn_image_sensing", "onn_measured.h5")
@@ -75,3 +84,66 @@ def test_tensor_trains_need_a_tenth_of_the_interferometers_and_keep_their_accura
     assert mean["dense", None] > 80  # chance is 10
     assert mean["train", None] > mean["dense", None] - 5  # 1.7 points measured
     assert mean["train", 0.03] > mean["dense", 0.03] - 5
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_what_a_paper_claims_holds_in_the_small(lightloop, tmp_path, name):
+    facts = (ROOT / "examples" / "papers" / name / "runs.toml").read_text()
+    if "--dataset cora" in facts and not pathlib.Path(DATA, "planetoid", "cora.h5").exists():
+        pytest.skip("planetoid/cora.h5 is not in $LIGHTLOOP_DATA")
+    done = lightloop("reproduce", name, "--json", environment={"LIGHTLOOP_DATA": DATA})
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    claims = {row["row"]: row["holds"] for row in rows if "holds" in row}
+    assert claims and all(claims.values()), claims
+    assert (tmp_path / name.replace("_", "-") / "table.txt").read_text().count("\n") > len(rows)
+
+
+FACTS = """
+title = "A paper."
+about = "It claims something."
+missing = "nothing"
+[small]
+options = "--dataset digits --net 784-8-10 --epochs 1 --lr {rate}"
+seeds = 2
+[rows.bp]
+what = "back-propagation"
+options = "--rule bp"
+published = 99
+tolerance = 0.1
+[rows.dfa]
+what = "DFA"
+options = "--rule dfa"
+[[claims]]
+text = "too much"
+row = "bp"
+least = 99
+[[claims]]
+text = "worse than itself, not at all"
+row = "dfa"
+than = "dfa"
+least = 0
+"""
+
+
+def test_a_claim_can_fail_and_finished_runs_are_kept(tmp_path):
+    def tell(rate, *more):
+        (tmp_path / "a_paper").mkdir(exist_ok=True)
+        (tmp_path / "a_paper" / "runs.toml").write_text(FACTS.format(rate=rate))
+        script = ROOT / "examples" / "papers" / "runs.py"
+        words = [sys.executable, script, tmp_path / "a_paper" / "runs.toml", "--out", tmp_path / "out", *more]
+        return subprocess.run(words, capture_output=True, text=True, env={**os.environ, "LIGHTLOOP": str(COMMAND)})
+
+    said = json.loads(tell("3e-3", "--json").stdout)
+    bp, dfa, high, alike = said["rows"]
+    assert len(bp["accuracy"]) == 2 and 20 < bp["accuracy"][0] < 95 and bp["accuracy"][0] != bp["accuracy"][1]
+    assert (high["holds"], alike["holds"]) == (False, True) and alike["ours"] == "+0.00 points"
+    kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "out" / "runs").rglob("*.json")}
+    assert len(kept) == 4
+    told = tell("3e-3").stdout
+    assert "does not hold" in told and "smaller than published" in told and (tmp_path / "out" / "picture.png").exists()
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    assert tell("1e-3").returncode == 0  # another command: the runs are made again
+    assert all(file.stat().st_mtime_ns > kept[file] for file in kept)
+    wrong = tell("fast")
+    assert wrong.returncode == 1 and wrong.stderr.startswith("not reproduced: ") and wrong.stderr.count("\n") == 1

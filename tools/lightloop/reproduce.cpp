@@ -11,11 +11,29 @@
 
 namespace lightloop::command {
 namespace {
-/// The first line of the script's own description.
-std::string summary_of(const std::filesystem::path& script) {
-  std::ifstream file(script);
-  for (std::string line; std::getline(file, line);)
-    if (const auto quotes = line.find("\"\"\""); quotes != line.npos) return line.substr(quotes + 3);
+/// A paper is a folder with a script, or with the facts that runs.py beside the folders makes a table of.
+struct Paper {
+  std::filesystem::path facts;
+  bool table = false;
+};
+
+Paper paper_of(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  const auto folder = shared_file("papers") / name;
+  if (std::filesystem::exists(folder / "runs.toml")) return {folder / "runs.toml", true};
+  return {folder / "reproduce.py"};
+}
+
+/// What stands in quotes in the first line: of the script's own description, or the title among the facts.
+std::string summary_of(const Paper& paper) {
+  std::ifstream file(paper.facts);
+  const std::string quotes = paper.table ? "\"" : "\"\"\"";
+  for (std::string line; std::getline(file, line);) {
+    const auto at = line.find(quotes);
+    if (at == line.npos) continue;
+    const std::string rest = line.substr(at + quotes.size());
+    return paper.table ? rest.substr(0, rest.rfind(quotes)) : rest;
+  }
   return {};
 }
 
@@ -23,15 +41,10 @@ std::vector<std::string> papers() {
   std::vector<std::string> names;
   if (std::filesystem::is_directory(shared_file("papers")))
     for (const auto& entry : std::filesystem::directory_iterator(shared_file("papers")))
-      if (std::filesystem::exists(entry.path() / "reproduce.py"))
+      if (std::filesystem::exists(paper_of(entry.path().filename().string()).facts))
         names.push_back(dashed(entry.path().filename().string()));
   std::sort(names.begin(), names.end());
   return names;
-}
-
-std::filesystem::path script_of(std::string name) {
-  std::replace(name.begin(), name.end(), '-', '_');
-  return shared_file("papers") / name / "reproduce.py";
 }
 }  // namespace
 
@@ -39,13 +52,13 @@ int reproduce(const ReproduceRequest& request) {
   const auto known = papers();
   if (request.name.empty() && request.json) {
     std::vector<Settings> list;
-    for (const auto& name : known) list.push_back({{"name", name}, {"paper", summary_of(script_of(name))}});
+    for (const auto& name : known) list.push_back({{"name", name}, {"paper", summary_of(paper_of(name))}});
     std::fputs(list_json(list).c_str(), stdout);
     return kDone;
   }
   if (request.name.empty()) {
     std::vector<std::vector<std::string>> rows = {{"name", "paper"}};
-    for (const auto& name : known) rows.push_back({name, summary_of(script_of(name))});
+    for (const auto& name : known) rows.push_back({name, summary_of(paper_of(name))});
     std::fputs(table(rows).c_str(), stdout);
     return kDone;
   }
@@ -54,12 +67,16 @@ int reproduce(const ReproduceRequest& request) {
     throw UnknownName("paper", "\"" + request.name + "\"", "known: " + join(known, ", "),
                       near ? "Did you mean \"" + *near + "\"?" : "");
   }
+  const Paper paper = paper_of(request.name);
   std::vector<std::string> arguments = {"--out", request.out.empty() ? dashed(request.name) : request.out};
+  if (paper.table) arguments.insert(arguments.begin(), paper.facts.string());
   if (request.full) arguments.push_back("--full");
   if (request.json) arguments.push_back("--json");
-  const int status = run_script(script_of(request.name), arguments, {});
+  const int status = paper.table ? run_script(shared_file("papers") / "runs.py", arguments, {"tomllib"})
+                                 : run_script(paper.facts, arguments, {});
   if (status < 0)
-    throw Unsupported("reproduce", "no Python 3 found", "", "Install python3, or name one in $LIGHTLOOP_PYTHON.");
+    throw Unsupported("reproduce", paper.table ? "no Python 3.11 found" : "no Python 3 found", "",
+                      "Install python3, or name one in $LIGHTLOOP_PYTHON.");
   return status;
 }
 
