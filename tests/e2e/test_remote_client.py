@@ -10,7 +10,7 @@ from served import SECURE, Serve, certificates, has_remote
 grpc = pytest.importorskip("grpc")
 pytestmark = pytest.mark.skipif(not (has_remote() and shutil.which("grpc_python_plugin")), reason="built without gRPC")
 
-from plain_client import PlainClient, Refused, stubs  # noqa: E402
+from plain_client import PlainClient, Refused, stubs  # noqa: E402  (needs what is asked for above)
 
 SMALL = {"input.size": 32, "output.size": 64, "seed": 5}
 

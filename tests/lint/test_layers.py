@@ -1,7 +1,8 @@
-"""The lint itself: a planted wrong arrow is found, and the rooms as they stand are clean."""
+"""The lints themselves: what is planted is found, and the rooms as they stand are clean."""
 import pathlib
 
 from layers import wrong_includes
+from names import names_said_twice
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -14,6 +15,7 @@ def plant(root, name, line):
 
 def test_the_rooms_are_clean():
     assert wrong_includes(ROOT) == []
+    assert names_said_twice(ROOT) == []
 
 
 def test_training_may_not_include_a_device(tmp_path):
@@ -36,3 +38,16 @@ def test_a_device_may_not_reach_above_the_contract(tmp_path):
 def test_angle_brackets_hide_nothing(tmp_path):
     plant(tmp_path, "sim/a.cpp", "#include <driver/api/device.hpp>\n#include <vector>")
     assert len(wrong_includes(tmp_path)) == 1
+
+
+def test_two_classes_of_one_name_are_found(tmp_path):
+    plant(tmp_path, "core/a.cpp", "namespace lightloop {\nclass Trial final : public Rule {\n};\n}  // namespace lightloop")
+    plant(tmp_path, "driver/b.hpp", "namespace lightloop {\nstruct Trial {\n};\n}  // namespace lightloop")
+    assert [fault.split()[0] for fault in names_said_twice(tmp_path)] == ["lightloop::Trial"]
+
+
+def test_a_file_may_keep_a_name_to_itself(tmp_path):
+    for name in ("core/a.cpp", "core/b.cpp"):
+        plant(tmp_path, name, "namespace lightloop {\nclass Later;\nnamespace {\nstruct Trial {\n};\n}  // namespace\n}  // namespace lightloop")
+    plant(tmp_path, "core/c.cpp", "namespace lightloop {\nstruct Trial {\n};\nstruct Trial::Inner {\n};\n}  // namespace lightloop")
+    assert names_said_twice(tmp_path) == []

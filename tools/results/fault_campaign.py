@@ -45,7 +45,7 @@ def script_of(seed: int, log: str) -> tuple[str, str, dict]:
     session = {"deadline_s": DEADLINE_S}
     device = "sim:opu"
     tables, counted = [], True
-    ids = lambda n: sorted(draw.sample(range(FRAMES), n))  # noqa: E731
+    ids = lambda n: sorted(draw.sample(range(FRAMES), n))  # noqa: E731  (one line, said once)
     if family == "visible":
         for kind in draw.sample(VISIBLE, draw.randint(1, 4)):
             extra = {"corrupt": f"bits = {draw.randint(1, 9)}\n", "disconnect": f"attempts = {draw.randint(0, 2)}\n"}

@@ -26,7 +26,7 @@ def main():
     parser.add_argument("--benchmarks", type=lambda p: pathlib.Path(p).resolve(), required=True)
     folder = parser.parse_args().benchmarks
     time_of = medians(run(folder / "bench_driver", "^(device_alone|session_)", 5))
-    seconds = lambda name, case: time_of[f"{name}/{case}/real_time"]["real_time"]  # noqa: E731
+    seconds = lambda name, case: time_of[f"{name}/{case}/real_time"]["real_time"]  # noqa: E731  (one line, said once)
     print("| one call | device alone | through a session | with a deadline | ratio |\n|---|---|---|---|---|")
     for case, words in (("64/1", "1 frame of 64 codes"), ("4096/1024", "1024 frames of 4096 codes (4 MB)")):
         alone, session, late = (seconds(name, case) / 1e3 for name in ("device_alone", "session_run", "session_run_with_deadline"))

@@ -16,8 +16,9 @@ namespace lightloop::test {
 using Clock = std::chrono::steady_clock;
 using Devices = std::vector<remote::Served>;
 
-struct Bench {
-  explicit Bench(Devices devices = {{"echo0", "sim:echo"}, {"fake0", "sim:fake"}}, remote::HostOptions options = {})
+struct RemoteBench {
+  explicit RemoteBench(Devices devices = {{"echo0", "sim:echo"}, {"fake0", "sim:fake"}},
+                       remote::HostOptions options = {})
       : host(std::move(devices), registry, std::move(options)), server(host) {}
 
   std::unique_ptr<remote::Link> link(const std::string& client = "tester",

@@ -8,12 +8,12 @@ namespace lightloop {
 namespace {
 using Catch::Matchers::Contains;
 using namespace std::chrono_literals;
-using test::Bench;
 using test::Clock;
 using test::Devices;
 using test::echoes;
 using test::equal;
 using test::numbered;
+using test::RemoteBench;
 
 /// A server that takes ten minutes to miss a heartbeat.
 remote::HostOptions patient() {
@@ -24,7 +24,7 @@ remote::HostOptions patient() {
 }  // namespace
 
 TEST_CASE("a device has one holder at a time, who is named to others") {
-  Bench bench;
+  RemoteBench bench;
   auto first = remote::open_device(bench.link("ann@lab pid 1"), "echo0", {});
   CHECK_THROWS_AS(bench.open("echo0"), Busy);
   CHECK_THROWS_WITH(bench.open("echo0"), Contains("echo0") && Contains("ann@lab pid 1"));
@@ -38,7 +38,7 @@ TEST_CASE("a device has one holder at a time, who is named to others") {
 TEST_CASE("only so many sessions are open at a time") {
   remote::HostOptions options;
   options.max_sessions = 2;
-  Bench bench({{"echo0", "sim:echo"}, {"echo1", "sim:echo"}}, options);
+  RemoteBench bench({{"echo0", "sim:echo"}, {"echo1", "sim:echo"}}, options);
   const auto a = bench.open("echo0"), b = bench.open("echo1");
   CHECK_THROWS_AS(bench.link(), Refused);
 }
@@ -52,7 +52,7 @@ TEST_CASE("a client that vanishes gives its device back") {
     constexpr const char* kWhat[] = {"came", "left", "lost"};
     seen.push_back(kWhat[static_cast<int>(visit.what)] + (" " + visit.client) + " " + std::to_string(visit.frames));
   };
-  Bench bench({{"echo0", "sim:echo"}}, options);
+  RemoteBench bench({{"echo0", "sim:echo"}}, options);
   const auto pipes = std::make_shared<test::Pipes>();
   const auto device = remote::open_device(bench.link("ann", pipes), "echo0", {});
   CHECK(echoes(*device, 3));
@@ -66,7 +66,7 @@ TEST_CASE("a client that vanishes gives its device back") {
 TEST_CASE("a client that falls silent loses its device, one that beats keeps it") {
   remote::HostOptions options;
   options.timeout_s = 0.5;  // a beat every tenth of a second
-  Bench bench({{"echo0", "sim:echo"}, {"echo1", "sim:echo"}}, options);
+  RemoteBench bench({{"echo0", "sim:echo"}, {"echo1", "sim:echo"}}, options);
   const auto beating = std::make_shared<test::Pipes>();
   const auto alive = remote::open_device(bench.link("ann", beating), "echo0", {});
 
@@ -95,7 +95,7 @@ TEST_CASE("a client that falls silent loses its device, one that beats keeps it"
 }
 
 TEST_CASE("a deadline holds although the device is late, and its late answer is dropped") {
-  Bench bench(Devices{{"echo0", "sim:echo,size=500000"}});
+  RemoteBench bench(Devices{{"echo0", "sim:echo,size=500000"}});
   const auto device = bench.open("echo0");
   const auto run = [&](std::uint8_t first, std::optional<Clock::time_point> deadline) {
     const FrameBuffer in = numbered(device->describe(), 5, first);
@@ -112,7 +112,7 @@ TEST_CASE("a deadline holds although the device is late, and its late answer is 
 }
 
 TEST_CASE("a server that stops taking in does not keep the caller past the deadline") {
-  Bench bench(Devices{{"echo0", "sim:echo,size=1000000"}}, patient());
+  RemoteBench bench(Devices{{"echo0", "sim:echo,size=1000000"}}, patient());
   const auto pipes = std::make_shared<test::Pipes>();
   const auto device = remote::open_device(bench.link("ann", pipes), "echo0", {});
   CHECK(echoes(*device, 1));
@@ -127,7 +127,7 @@ TEST_CASE("a server that stops taking in does not keep the caller past the deadl
 }
 
 TEST_CASE("a lost link is a LinkError at once, which names the last answer") {
-  Bench bench(Devices{{"echo0", "sim:echo"}}, patient());
+  RemoteBench bench(Devices{{"echo0", "sim:echo"}}, patient());
   const auto pipes = std::make_shared<test::Pipes>();
   const auto device = remote::open_device(bench.link("ann", pipes), "echo0", {});
   const FrameBuffer in = numbered(device->describe(), 3);
@@ -144,7 +144,7 @@ TEST_CASE("a lost link is a LinkError at once, which names the last answer") {
 }
 
 TEST_CASE("a server that ends tells its clients and lets nobody in") {
-  Bench bench;
+  RemoteBench bench;
   const auto device = bench.open("echo0");
   bench.host.stop();
   CHECK_THROWS_WITH(echoes(*device, 1), Contains("server was stopped"));

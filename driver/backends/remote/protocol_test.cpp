@@ -8,8 +8,8 @@
 namespace lightloop {
 namespace {
 using Catch::Matchers::Contains;
-using test::Bench;
 using test::Devices;
+using test::RemoteBench;
 
 v1::FromServer last(const std::vector<std::string>& answers) {
   v1::FromServer message;
@@ -67,19 +67,19 @@ TEST_CASE("text from elsewhere becomes one line of UTF-8") {
 }
 
 TEST_CASE("an unknown device names those that are there") {
-  Bench bench;
+  RemoteBench bench;
   CHECK_THROWS_AS(bench.open("echo1"), UnknownName);
   CHECK_THROWS_WITH(bench.open("echo1"), Contains("echo0, fake0") && Contains("Did you mean echo0?"));
 }
 
 TEST_CASE("another version is refused with both numbers") {
-  Bench bench;
+  RemoteBench bench;
   const v1::FromServer answer = last(bench.server.converse({test::hello(7)}));
   CHECK_THROWS_WITH(remote::raise(answer.refusal()), Contains("version 7") && Contains("version 1"));
 }
 
 TEST_CASE("who does not keep the protocol is told so, and costs nobody anything") {
-  Bench bench;
+  RemoteBench bench;
   const auto refusal = [&](std::vector<v1::FromClient> messages) {
     std::vector<std::string> bytes = {test::hello()};
     for (const auto& message : messages) bytes.push_back(message.SerializeAsString());

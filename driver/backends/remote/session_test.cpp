@@ -7,14 +7,14 @@
 
 namespace lightloop {
 namespace {
-using test::Bench;
 using test::Devices;
 using test::echoes;
 using test::numbered;
+using test::RemoteBench;
 }  // namespace
 
 TEST_CASE("a device with every capability keeps the contract through a session") {
-  Bench bench;
+  RemoteBench bench;
   for (const CheckResult& result : check_device([&] { return bench.open("fake0"); })) {
     INFO(result.name << ": " << result.detail);
     CHECK(result.outcome != CheckResult::Outcome::failed);
@@ -22,7 +22,7 @@ TEST_CASE("a device with every capability keeps the contract through a session")
 }
 
 TEST_CASE("settings reach the device, over what the server says") {
-  Bench bench(Devices{{"slow", "sim:echo,size=16,delay=0.001"}});
+  RemoteBench bench(Devices{{"slow", "sim:echo,size=16,delay=0.001"}});
   const auto plain = bench.open("slow");
   CHECK(plain->describe().input.size() == 16);
   CHECK(plain->settings().real("delay") == 0.001);
@@ -36,7 +36,7 @@ TEST_CASE("settings reach the device, over what the server says") {
 }
 
 TEST_CASE("payloads longer than a window pass in both directions") {
-  Bench bench(Devices{{"echo0", "sim:echo,size=1000003"}});
+  RemoteBench bench(Devices{{"echo0", "sim:echo,size=1000003"}});
   const auto device = bench.open("echo0");
   REQUIRE(20 * device->describe().input.size() > static_cast<Index>(2 * remote::kWindow));
   CHECK(echoes(*device, 20));
@@ -48,7 +48,7 @@ TEST_CASE("payloads longer than a window pass in both directions") {
 }
 
 TEST_CASE("twins answer as they do at home") {
-  Bench bench;
+  RemoteBench bench;
   const auto far = remote::open_twin(bench.link(), "echo0", {});
   test::DoublingTwin near;
   REQUIRE(far->inputs() == 1);
@@ -74,7 +74,7 @@ TEST_CASE("twins answer as they do at home") {
 }
 
 TEST_CASE("ensembles run there as here, and name the members that broke down") {
-  Bench bench;
+  RemoteBench bench;
   const auto device = bench.open("echo0");
   REQUIRE(device->ensemble());
   device->ensemble()->configure_members({{}, {{"delay", 2.0}}, {{"delay", 0.5}}});

@@ -18,7 +18,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
-import paper  # noqa: E402
+import paper  # noqa: E402  (found by the line above)
 
 options = paper.options(__doc__, "analogvnn", "5 epochs of all images, every row")
 paper.data_file("mnist", "train-images-idx3-ubyte.gz")

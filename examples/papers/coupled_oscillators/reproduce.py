@@ -17,7 +17,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
-import paper  # noqa: E402
+import paper  # noqa: E402  (found by the line above)
 
 options = paper.options(__doc__, "coupled-oscillators", "five apparatus, 30 epochs, two strengths of error")
 vowels = paper.data_file("vowels", "pat_vowels.h5")

@@ -22,7 +22,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
-import paper  # noqa: E402
+import paper  # noqa: E402  (found by the line above)
 
 options = paper.options(__doc__, "mesh-imprecision", "the published training, 4 networks, 20 trials")
 try:
