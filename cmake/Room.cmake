@@ -23,11 +23,20 @@ target_include_directories(lightloop_flags SYSTEM INTERFACE
   ${TOMLPLUSPLUS_INCLUDE_DIR} ${HDF5_INCLUDE_DIRS})
 target_link_libraries(lightloop_flags INTERFACE Eigen3::Eigen Boost::headers Threads::Threads)
 
+# lightloop_precompile(TARGET HEADERS ...): under the sanitizers, whose objects no other build shares, what most sources include is
+# read once. Elsewhere it would keep ccache from knowing a source again.
+function(lightloop_precompile target)
+  if(LIGHTLOOP_SANITIZE)
+    target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/often.hpp ${ARGN})
+  endif()
+endfunction()
+
 function(lightloop_room name)
   cmake_parse_arguments(PARSE_ARGV 1 room "" "" "SOURCES;TESTS;BENCHMARKS")
   if(room_SOURCES)
     add_library(lightloop_${name} OBJECT ${room_SOURCES})
     target_link_libraries(lightloop_${name} PUBLIC lightloop_flags)
+    lightloop_precompile(lightloop_${name})
     set_property(GLOBAL APPEND PROPERTY LIGHTLOOP_ROOMS lightloop_${name})
   endif()
   # tests and benchmarks link the finished library, so they are remembered and made in tests/CMakeLists.txt

@@ -17,7 +17,7 @@ import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.append(str(pathlib.Path(__file__).parent))
-import paper  # noqa: E402
+import paper  # noqa: E402  (found by the line above)
 
 LIGHTLOOP = os.environ.get("LIGHTLOOP", "lightloop")
 COMMON = ["--threads", "1", "--json", "--quiet", "--yes"]
