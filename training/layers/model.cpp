@@ -66,9 +66,10 @@ std::string Model::text() const {
   return text;
 }
 
-void Model::initialise(std::uint64_t seed, std::span<float> parameters, std::span<float> state) const {
+void Model::initialise(std::uint64_t seed, std::span<float> parameters, std::span<float> state,
+                       std::uint64_t first_instance) const {
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
-    blocks_[b]->initialise(seed, instances_[b], part(parameters, offsets_, b));
+    blocks_[b]->initialise(seed, first_instance + instances_[b], part(parameters, offsets_, b));
     blocks_[b]->initialise_state(part(state, states_, b));
   }
 }

@@ -42,7 +42,9 @@ class Model {
   /// Text that parse_model() reads back to the same model: "28x28x1 | conv 8 3x3 pad=1, relu | flatten, dense 10".
   std::string text() const;
 
-  void initialise(std::uint64_t seed, std::span<float> parameters, std::span<float> state) const;
+  /// Randomness: Stream(seed, first_instance + instance(b), weights_init) for the first layer of block b.
+  void initialise(std::uint64_t seed, std::span<float> parameters, std::span<float> state,
+                  std::uint64_t first_instance = 0) const;
   /// One block of h[b] to h[b + 1].
   LayerInput block_input(Index b, std::span<const float> parameters, std::span<const float> state,
                          View<const float> x) const;

@@ -289,3 +289,24 @@ TEST_CASE("NoProp on a convolutional net: every block's loss for its noisy label
   check_blocks(bench, *rule, [](Index) { return 2u; });
   check_own(bench, *rule);
 }
+
+TEST_CASE("NoProp on a convolutional net: its copies begin as no other and as the net of no other seed") {
+  Bench bench(network(kNet));
+  const std::size_t u = 108 * 5, net = bench.net.parameters().size();
+  const auto weights = [&](std::span<const float> all) { return row_of(all.first(4 * 9)); };  // of the first layer
+  std::vector<Row> begun;
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+    const RuleModel& model = rule("noprop");
+    ParamSet params("rule", model.info.params);
+    params.set({{"blocks", std::int64_t{3}}});
+    const auto made = model.make({bench.net, seed, params, nullptr});
+    for (std::size_t t = 0; t < 2; ++t) begun.push_back(weights(made->own().values.subspan(3 * u + t * net, net)));
+  }
+  for (std::uint64_t seed = 0; seed <= 5; ++seed) {
+    Network other = bench.net;
+    other.initialise(seed);
+    begun.push_back(weights(other.parameters()));
+  }
+  for (std::size_t i = 0; i < begun.size(); ++i)
+    for (std::size_t k = 0; k < i; ++k) CHECK(begun[i] != begun[k]);
+}

@@ -36,7 +36,7 @@ class ModelNoProp : public NoProp {
         for (float& v : u.row(r)) v /= std::sqrt(static_cast<float>(classes_));
       }
       if (last(t)) break;
-      copy_.model()->initialise(context.seed + static_cast<std::uint64_t>(t) + 1, own(values_, t), own_state(t));
+      copy_.model()->initialise(context.seed, own(values_, t), own_state(t), instance(t));
     }
   }
   Trainable own() override { return {values_.flat(), gradient_.flat()}; }
@@ -91,6 +91,8 @@ class ModelNoProp : public NoProp {
   std::span<float> own_state(Index t) {
     return {own(values_, t).data() + parameters_, static_cast<std::size_t>(state_)};
   }
+  /// Number of copy t's first layer among all layers that draw parameters: far above those of the net and of heads.
+  static std::uint64_t instance(Index t) { return (static_cast<std::uint64_t>(t) + 1) << 40; }
   /// The network that is block t: the net itself, or a copy that holds its numbers until the next call.
   const Network& take(const Network& net, Index t) {
     if (last(t)) return net;
