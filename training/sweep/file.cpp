@@ -94,6 +94,15 @@ std::vector<Value> values_of(const std::string& key, const Toml& node) {
   return values;
 }
 
+/// As a device string holds it: text in quotes, which are doubled within. Numbers as points' keys have always had them.
+std::string in_device_string(const Value& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  if (!text) return json(value);
+  std::string quoted = "\"";
+  for (const char c : *text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
 /// ",key=value" for every setting, in the order of the file.
 std::string settings_text(const Toml& node, const std::string& prefix) {
   std::string text;
@@ -103,7 +112,7 @@ std::string settings_text(const Toml& node, const std::string& prefix) {
       continue;
     }
     if (entry.kind != Toml::Kind::value) refuse(entry, "settings." + prefix + key, "text, a number or a switch");
-    text += "," + prefix + key + "=" + json(entry.value);
+    text += "," + prefix + key + "=" + in_device_string(entry.value);
   }
   return text;
 }
