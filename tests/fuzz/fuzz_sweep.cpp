@@ -46,8 +46,8 @@ void try_journal(const std::string& content) {
 std::string framed(const std::string& record) {
   const std::string frame = std::string(64, 'a') + record;
   const std::uint64_t size = frame.size();
-  return "lightloop sweep parts 1\n" + std::string(reinterpret_cast<const char*>(&size), sizeof size) + sha256(frame) +
-         frame;
+  const std::string head = std::string(reinterpret_cast<const char*>(&size), sizeof size) + sha256(frame);
+  return "lightloop sweep parts 2\n" + head + sha256(head) + frame;
 }
 }  // namespace
 }  // namespace lightloop::sweeps

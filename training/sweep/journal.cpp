@@ -14,14 +14,42 @@
 
 namespace lightloop::sweeps {
 namespace {
-// The file: kMagic, then for each point the length of a frame (8 bytes), 64 digits of the SHA-256 of the frame, and
-// the frame: 64 digits of the point's key, the bytes of its record.
-constexpr std::string_view kMagic = "lightloop sweep parts 1\n";
-constexpr std::size_t kDigits = 64, kHead = sizeof(std::uint64_t) + kDigits;
+// The file: kMagic, then for each point a head and a frame. The head: the length of the frame (8 bytes), 64 digits of
+// the SHA-256 of the frame, 64 digits of that of the head so far. The frame: 64 digits of the point's key, the bytes of
+// its record. Files of kOld have heads without a digest of their own, and are gone on with as they are.
+constexpr std::string_view kMagic = "lightloop sweep parts 2\n", kOld = "lightloop sweep parts 1\n";
+constexpr std::size_t kDigits = 64;
+std::size_t head_size(bool old) { return sizeof(std::uint64_t) + (old ? 1 : 2) * kDigits; }
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 std::span<const std::byte> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+
+struct JournalFrame {
+  bool whole_head = false;         ///< as it was written, as far as the file can tell
+  std::uint64_t size = 0;          ///< of the frame
+  std::string_view digest, bytes;  ///< `bytes` may be fewer than `size` at the end of the file
+};
+
+/// What `rest` begins with, which is no shorter than the head.
+JournalFrame frame_at(std::string_view rest, std::size_t head) {
+  JournalFrame frame;
+  std::memcpy(&frame.size, rest.data(), sizeof frame.size);
+  frame.digest = rest.substr(sizeof frame.size, kDigits);
+  const std::size_t told = sizeof frame.size + kDigits;
+  frame.whole_head = head == told || sha256(rest.substr(0, told)) == rest.substr(told, kDigits);
+  frame.bytes = rest.substr(head, frame.size);
+  return frame;
+}
+
+/// Whether what is no whole point can be what a process or a power cut left at the end of the file: a part of a head or
+/// of a frame, a last frame with parts that never reached the disk, or nothing but zeros.
+bool torn(std::string_view rest, std::size_t head) {
+  if (rest.size() < head || rest.find_first_not_of('\0') == rest.npos) return true;
+  const JournalFrame frame = frame_at(rest, head);
+  if (!frame.whole_head) return rest.find_first_not_of('\0', head) == rest.npos;
+  return frame.size >= kDigits && frame.size >= rest.size() - head;
 }
 }  // namespace
 
@@ -45,35 +73,32 @@ Journal::~Journal() {
 
 void Journal::load() {
   const std::string all = read_file(path_);
-  if (kMagic.starts_with(all)) {  // new, or killed at the very first write
+  if (kMagic.starts_with(all) ||
+      (all.size() < kOld.size() && kOld.starts_with(all))) {  // new, or killed at the very first write
     if (::ftruncate(descriptor_, 0) != 0) throw FileError("cannot write " + path_, std::strerror(errno));
     return write(kMagic.data(), kMagic.size());
   }
-  if (!all.starts_with(kMagic))
+  old_ = all.starts_with(kOld);
+  if (!old_ && !all.starts_with(kMagic))
     throw FileError(path_, "does not hold the points of an unfinished sweep", "",
                     "Remove it, or choose another `out`.");
   std::size_t good = kMagic.size();
-  while (all.size() - good >= kHead) {
-    std::uint64_t size = 0;
-    std::memcpy(&size, all.data() + good, sizeof size);
-    const std::size_t left = all.size() - good - kHead;
-    if (size > left) break;
-    const std::string_view frame = std::string_view(all).substr(good + kHead, size);
-    if (size < kDigits || sha256(frame) != std::string_view(all).substr(good + sizeof size, kDigits)) {
-      // what a power cut leaves: a last frame, or nothing but zeros, up to the end
-      if ((size >= kDigits && size == left) || all.find_first_not_of('\0', good) == all.npos) break;
-      refuse_damage(good);
-    }
-    records_[std::string(frame.substr(0, kDigits))] = record_from(bytes_of(frame.substr(kDigits)));
-    good += kHead + size;
+  const std::size_t head = head_size(old_);
+  while (all.size() - good >= head) {
+    const JournalFrame frame = frame_at(std::string_view(all).substr(good), head);
+    const bool whole = frame.whole_head && frame.size >= kDigits && frame.bytes.size() == frame.size;
+    if (!whole || sha256(frame.bytes) != frame.digest) break;
+    records_[std::string(frame.bytes.substr(0, kDigits))] = record_from(bytes_of(frame.bytes.substr(kDigits)));
+    good += head + frame.bytes.size();
   }
+  if (!torn(std::string_view(all).substr(good), head)) refuse_damage(good);
   if (::ftruncate(descriptor_, static_cast<off_t>(good)) != 0 || ::lseek(descriptor_, 0, SEEK_END) < 0)
     throw FileError("cannot write " + path_, std::strerror(errno));
 }
 
 void Journal::refuse_damage(std::size_t good) const {
   const std::string bytes = std::to_string(good);
-  throw FileError(path_, "damaged after byte " + bytes + ", with more points behind", "",
+  throw FileError(path_, "damaged after byte " + bytes + ", maybe with more points behind", "",
                   "Remove it to measure all points again, or keep the " + std::to_string(records_.size()) +
                       " points before the damage with `truncate -s " + bytes + " " + path_ + "`.");
 }
@@ -97,7 +122,9 @@ void Journal::add(const std::string& key, const Record& record) {
   frame.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::uint64_t size = frame.size();
   std::string whole(reinterpret_cast<const char*>(&size), sizeof size);
-  whole += sha256(frame) + frame;
+  whole += sha256(frame);
+  if (!old_) whole += sha256(whole);
+  whole += frame;
   write(whole.data(), whole.size());
   if (now_s() - synced_s_ < 1) return;
   ::fsync(descriptor_);

@@ -31,6 +31,7 @@ class Journal {
   std::string path_;
   int descriptor_ = -1;
   double synced_s_ = 0;
+  bool old_ = false;  ///< the file is of the first format
   std::map<std::string, Record> records_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/file.hpp"
+#include "core/hash.hpp"
 #include "core/temporary_folder_for_tests.hpp"
 
 using namespace lightloop;
@@ -81,6 +82,47 @@ TEST_CASE("sweep journal: damage with whole points behind it is refused and noth
   write_file(path, whole + std::string(5000, '\0'));
   CHECK(Journal(path).records().size() == 2);
   CHECK(read_file(path) == whole);
+}
+
+TEST_CASE("sweep journal: a damaged head with whole points behind it is refused and nothing is cut") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/s.h5.parts";
+  {
+    Journal journal(path);
+    for (const char digit : {'a', 'b', 'c'}) journal.add(key(digit), record_of(1));
+  }
+  const std::string whole = read_file(path);
+  const std::size_t head = whole.find(key('b')) - (8 + 2 * 64);
+  for (const std::size_t byte : {0u, 1u, 5u, 7u, 20u, 100u}) {  // of the length, of either digest
+    std::string damaged = whole;
+    damaged[head + byte] ^= 0x40;
+    write_file(path, damaged);
+    CHECK_THROWS_AS(Journal(path), FileError);
+    CHECK(read_file(path) == damaged);
+  }
+  write_file(path, whole.substr(0, head + 50) + std::string(3000, '\0'));  // a head that reached the disk in part
+  CHECK(Journal(path).records().size() == 1);
+  CHECK(read_file(path) == whole.substr(0, head));
+}
+
+TEST_CASE("sweep journal: a file of the first format is read and gone on with") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path + "/s.h5.parts";
+  const auto point = [](char digit, double value) {
+    const auto bytes = to_bytes(record_of(value));
+    const std::string frame = key(digit) + std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::uint64_t size = frame.size();
+    return std::string(reinterpret_cast<const char*>(&size), sizeof size) + sha256(frame) + frame;
+  };
+  const std::string old = "lightloop sweep parts 1\n" + point('a', 1) + point('b', 2);
+  write_file(path, old + point('c', 3).substr(0, 90));
+  {
+    Journal journal(path);
+    CHECK(journal.records().size() == 2);
+    journal.add(key('c'), record_of(3));
+  }
+  CHECK(read_file(path) == old + point('c', 3));
+  CHECK(Journal(path).records().at(key('c')).find("power")->at(0) == 3);
 }
 
 TEST_CASE("sweep record: a shape that its bytes cannot have is refused") {
