@@ -108,7 +108,7 @@ void register_measures(py::module_& m) {
       py::arg("session"), py::arg("draw"), py::arg("task"), "The score of a task on an open device of kind reservoir.");
   m.def("read_sweep", &read, py::arg("path"), "device, over, measure, options of a sweep file.");
   m.def("sweep_summary", &summary_text, py::arg("path"), py::arg("seconds"));
-  m.def("sweep_summary_json", &summary_json, py::arg("path"), py::arg("seconds"));
+  m.def("sweep_summary_json", &summary_json, py::arg("path"), py::arg("seconds"), py::arg("resumed"));
 }
 
 }  // namespace lightloop::python

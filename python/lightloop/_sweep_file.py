@@ -44,15 +44,15 @@ def measure_of(name: str, task: bool, arguments: dict[str, Any] | None, folder: 
     return found if arguments is None else functools.partial(found, **arguments)
 
 
-def run_file(path: Path, out: Path | None, *, force: bool = False, quiet: bool = True) -> Any:
-    """The Dataset of a sweep file."""
+def run_file(path: Path, out: Path | None, *, force: bool = False, progress: Any = False) -> Any:
+    """The Dataset of a sweep file; `progress` as in `lightloop.sweep`."""
     import lightloop
     from lightloop import _core
 
     asked = _core.read_sweep(str(path))
     measures = [measure_of(*m, path.parent) for m in asked["measure"]]
     return lightloop.sweep(asked["device"], asked["over"], measures, out=out, overwrite=force,
-                           progress=False if quiet else None, **asked["options"])  # fmt: skip
+                           progress=progress, **asked["options"])  # fmt: skip
 
 
 def main(words: list[str]) -> int:
@@ -66,10 +66,16 @@ def main(words: list[str]) -> int:
     options = parser.parse_args(words)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
+    resumed = [0]
+
+    def count(done: int, total: int, where: str) -> None:
+        if not where:
+            resumed[0] = done
+
     try:
-        run_file(options.file, options.out, force=options.force, quiet=options.quiet or options.json)
-        told = ll._core.sweep_summary_json if options.json else ll._core.sweep_summary
-        print(told(str(options.out), time.monotonic() - start).rstrip())
+        run_file(options.file, options.out, force=options.force, progress=count if options.json else False if options.quiet else None)
+        seconds, out = time.monotonic() - start, str(options.out)
+        print(ll._core.sweep_summary_json(out, seconds, resumed[0]) if options.json else ll._core.sweep_summary(out, seconds).rstrip())
         return 0
     except KeyboardInterrupt:
         print(f"lightloop: stopped; what is done is kept in {options.out}.parts, the same line goes on from there", file=sys.stderr)

@@ -41,7 +41,7 @@ def sweep(
     reference: Mapping[str, Any] | None = None,
     abort: Mapping[str, tuple[float | None, float | None]] | None = None,
     attached: bool | None = None,
-    progress: bool | None = None,
+    progress: bool | Callable[[int, int, str], object] | None = None,
     overwrite: bool = False,
 ) -> Any:
     """Measures at every point of a grid.
@@ -78,6 +78,9 @@ def sweep(
     abort : {"monitor.temperature": (None, 310.0), "mean_power": (0, 1e-3)}: limits on monitors (before each measurement)
         and on variables; beyond them Refused is raised, the device closed, and what was measured kept.
 
+    progress : whether a bar is shown (None: where somebody watches), or a function of finished points, all points, and the
+        point just finished; it is called first with what was finished before and "".
+
     Returns an xarray.Dataset with dimensions (*over, "repeat") and units on variables and coordinates.
     """
     try:
@@ -90,7 +93,7 @@ def sweep(
         raise InvalidParameter("errors", repr(errors), "raise or nan")
     if not 0 <= seed < 2**63:
         raise InvalidParameter("seed", str(seed), "0 to 2^63 - 1")
-    shown = _Shown(progress)
+    shown = None if callable(progress) else _Shown(progress)
     options = {
         "repeats": repeats,
         "seed": seed,
@@ -107,14 +110,15 @@ def sweep(
         "attached": attached,
         "creator": f"numpy {np.__version__}, Python {platform.python_version()}",
         "clock": lambda: _sweep_work.now(),
-        "progress": shown,
+        "progress": shown or progress,
     }
     names = [(name_of(m), identity_of(m)) for m in measures]
     try:
         file = _core.sweep(device, {k: list(v) for k, v in over.items()}, names,
                            functools.partial(measure_at, measures, seed), options)  # fmt: skip
     finally:
-        shown.close()
+        if shown is not None:
+            shown.close()
     with xarray.open_dataset(io.BytesIO(file), engine="h5netcdf") as data:
         return data.load()
 

@@ -150,6 +150,8 @@ assert 0 < len(fresh) < 48, fresh
         subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
     rest = lightloop("sweep", "map.toml", "--json")
     assert rest.returncode == 0 and not parts.exists()
+    resumed = json.loads(rest.stdout)["resumed"]
+    assert resumed == 0 if in_python else 0 < resumed < 48  # in Python it is complete by now
     whole = lightloop("sweep", "map.toml", "-o", "whole.h5", "--json")
     assert json.loads(rest.stdout)["measures"] == json.loads(whole.stdout)["measures"]
 

@@ -100,7 +100,9 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path):
     with pytest.raises(RuntimeError):
         ll.sweep(DEVICE, grid, fragile, out=tmp_path / "s.h5")
     assert not (tmp_path / "s.h5").exists()
-    data = ll.sweep(DEVICE, grid, fragile, out=tmp_path / "s.h5")
+    told = []
+    data = ll.sweep(DEVICE, grid, fragile, out=tmp_path / "s.h5", progress=lambda *news: told.append(news))
+    assert told[0] == (2, 4, "") and told[-1][:2] == (4, 4)
     assert len(calls) == 5  # two done, one failed, two more: no point twice but the failed one
     whole = ll.sweep(DEVICE, grid, fragile)
     same(data, whole)

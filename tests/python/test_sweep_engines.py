@@ -221,7 +221,7 @@ def test_a_toml_file_asks_for_the_same(tmp_path, capsys):
     (tmp_path / "map.toml").write_text(TOML.replace("feedback.delay ", "feedback.delay_s "))
     assert main([str(tmp_path / "map.toml"), "-o", str(tmp_path / "map.h5"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["measures"]["power"]["shape"] == [3, 5, 2] and told["measures"]["power"]["units"] == "mW"
+    assert told["resumed"] == 0 and told["measures"]["power"]["shape"] == [3, 5, 2] and told["measures"]["power"]["units"] == "mW"
     pytest.importorskip("matplotlib")
     figure = ll.plot(tmp_path / "map.h5", tmp_path / "map.png")
     assert figure.axes[0].get_xlabel() == "laser.bias (mA)" and figure.axes[0].get_ylabel() == "injection.detuning (GHz)"

@@ -78,9 +78,13 @@ int sweep(const SweepRequest& request, const Registry& registry) {
   asked.sweep.poll = [&] {
     if (interrupt.requested()) throw Cancelled("sweep", "stopped");
   };
+  Index resumed = 0;
   try {
     Line line(request.quiet || request.json);
-    asked.sweep.progress = std::ref(line);
+    asked.sweep.progress = [&](Index done, Index total, const std::string& where) {
+      if (where.empty()) resumed = done;
+      line(done, total, where);
+    };
     sweeps::run(registry, asked.sweep);
   } catch (const Cancelled&) {
     if (!interrupt.requested()) throw;
@@ -89,7 +93,7 @@ int sweep(const SweepRequest& request, const Registry& registry) {
     return kInterrupted;
   }
   if (request.json)
-    std::puts(sweeps::summary_json(out, seconds_since(start)).c_str());
+    std::puts(sweeps::summary_json(out, seconds_since(start), resumed).c_str());
   else
     std::fputs(sweeps::summary_text(out, seconds_since(start)).c_str(), stdout);
   return kDone;

@@ -101,7 +101,7 @@ std::string summary_text(const std::string& path, double seconds) {
   return text;
 }
 
-std::string summary_json(const std::string& path, double seconds) {
+std::string summary_json(const std::string& path, double seconds, Index resumed) {
   const h5::Reader file(path);
   const Contents all = contents(file);
   const auto number = [](double value) { return std::isfinite(value) ? json(Value(value)) : std::string("null"); };
@@ -118,7 +118,7 @@ std::string summary_json(const std::string& path, double seconds) {
                 ", \"min\": " + number(m.least) + ", \"max\": " + number(m.most) + "}";
   }
   return "{\"out\": " + json(path) + ", \"seconds\": " + json(Value(std::round(seconds * 1000) / 1000)) +
-         ", \"axes\": {" + axes + "}, \"measures\": {" + measures + "}}";
+         ", \"resumed\": " + std::to_string(resumed) + ", \"axes\": {" + axes + "}, \"measures\": {" + measures + "}}";
 }
 
 }  // namespace lightloop::sweeps
