@@ -19,26 +19,31 @@ std::uint32_t code_point(const std::string& text, std::size_t& i) {
   return point;
 }
 
-std::string escaped(std::uint32_t unit) {
+std::string hexadecimal(std::uint32_t unit, int digits) {
   char buffer[8];
-  std::snprintf(buffer, sizeof buffer, "\\u%04x", unit & 0xFFFF);
+  std::snprintf(buffer, sizeof buffer, "%0*x", digits, unit & 0xFFFF);
   return buffer;
 }
+std::string escaped(std::uint32_t unit) { return "\\u" + hexadecimal(unit, 4); }
 
 std::string quoted(const std::string& text) {
   const char quote = text.find('\'') != text.npos && text.find('"') == text.npos ? '"' : '\'';
   std::string result(1, quote);
-  for (const char c : text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t begin = i;
+    const std::uint32_t c = code_point(text, i);
     if (c == '\n')
       result += "\\n";
     else if (c == '\r')
       result += "\\r";
     else if (c == '\t')
       result += "\\t";
-    else if (c == '\\' || c == quote)
-      result += {'\\', c};
+    else if (c == '\\' || c == static_cast<std::uint32_t>(quote))
+      result += {'\\', static_cast<char>(c)};
+    else if (c < 0x20 || (c >= 0x7F && c <= 0xA0) || c == 0xAD)
+      result += "\\x" + hexadecimal(c, 2);
     else
-      result += c;
+      result += text.substr(begin, i - begin);
   }
   return result + quote;
 }

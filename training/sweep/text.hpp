@@ -13,7 +13,8 @@ namespace lightloop::sweeps {
 
 /// "0.1", "1e-06", "1000000000000.0": the shortest digits that read back to the same bits, always marked as a real.
 std::string repr(double value);
-/// As Python shows a value in a list: text in quotes, True and False.
+/// As Python shows a value in a list: text in quotes, control characters as \xNN, True and False. What is unprintable
+/// beyond Latin-1 stands as it is.
 std::string repr(const Value& value);
 /// The same, text without its quotes.
 std::string shown(const Value& value);

@@ -26,4 +26,7 @@ TEST_CASE("sweep text: JSON is that of Python's json.dumps with sorted keys") {
         R"({"a": 1.0, "b": true, "c": 2, "d": "x"})");
   CHECK(repr(Value(std::string("it's"))) == "\"it's\"");
   CHECK(repr(Value(std::string("plain"))) == "'plain'");
+  // Python 3.11: repr("\x00\x01\x1b\n\x7f\x85\xa0\xad\u00e4\u20ac\\'")
+  CHECK(repr(Value(std::string("\0\x01\x1b\n\x7f\u0085\u00a0\u00ad\u00e4\u20ac\\'", 18))) ==
+        "\"\\x00\\x01\\x1b\\n\\x7f\\x85\\xa0\\xad\u00e4\u20ac\\\\'\"");
 }
