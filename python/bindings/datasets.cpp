@@ -58,7 +58,7 @@ void register_datasets(py::module_& m) {
             if (d.bytes.size()) return read_only(d.bytes.data(), {d.bytes.rows(), d.bytes.cols()}, self);
             return read_only(d.floats.data(), {d.floats.rows(), d.floats.cols()}, self);
           },
-          "(samples, features), a read-only view: uint8 (value / 255 is the feature) or float32.")
+          "(samples, features), a read-only view: uint8 or float32. features() has the numbers that are learned from.")
       .def_property_readonly(
           "y",
           [](const py::object& self) {
@@ -66,6 +66,15 @@ void register_datasets(py::module_& m) {
             return read_only(labels.data(), {static_cast<py::ssize_t>(labels.size())}, self);
           },
           "Labels (samples,), a read-only view.")
+      .def_property_readonly(
+          "counts",
+          [](const Dataset& d) {
+            py::array_t<bool> all(static_cast<py::ssize_t>(d.size()));
+            for (py::ssize_t i = 0; i < all.size(); ++i)
+              all.mutable_at(i) = d.counts.empty() || d.counts[static_cast<std::size_t>(i)] != 0;
+            return all;
+          },
+          "(samples,) bool: which are trained on or scored; nodes of a graph belong to every part, some count in it.")
       .def(
           "features",
           [](const Dataset& d) {
@@ -75,7 +84,8 @@ void register_datasets(py::module_& m) {
             d.gather(all, View<float>(x.mutable_data(), d.size(), d.features()));
             return x;
           },
-          "(samples, features) as float32; bytes come out in [0, 1].");
+          "(samples, features) as float32: bytes divided by 255, or of a graph by what the data set says for the "
+          "node.");
   m.def("make_dataset", &make_dataset, py::arg("x"), py::arg("y"), py::arg("classes"), py::arg("name") = "arrays",
         "A data set of its own (the arrays are copied once): x uint8 or float32 (samples, features), y labels.");
   m.def(
@@ -86,10 +96,12 @@ void register_datasets(py::module_& m) {
           py::gil_scoped_release release;
           both = load_dataset(name, data_dir, seed);
         }
-        return py::make_tuple(std::move(both.train), std::move(both.test));
+        py::object validation = py::none();
+        if (both.validation.size() > 0) validation = py::cast(std::move(both.validation));
+        return py::make_tuple(std::move(both.train), std::move(both.test), validation);
       },
       py::arg("name"), py::arg("data_dir") = "", py::arg("seed") = 0,
-      "(train, test) of a known name ('digits', 'mnist', ...) or of a CSV or HDF5 file.");
+      "(train, test, validation or None) of a known name ('digits', 'mnist', ...) or of a CSV or HDF5 file.");
 }
 
 }  // namespace lightloop::python

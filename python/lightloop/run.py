@@ -18,6 +18,7 @@ CURVES = (
     "epoch",
     "train_loss",
     "test_accuracy",
+    "validation_accuracy",
     "learning_rate",
     "alignment",
     "device_frames",
@@ -55,12 +56,11 @@ class Run:
     """A trained network with its history.
 
     weights : [(W, b), ...] of each layer, W (outputs, inputs); empty for a network of other layers, which is `net`.
-    curves : one array per quantity, an entry per epoch: train_loss, test_accuracy, learning_rate, alignment (epochs,
-        hidden layers; cosine to the back-propagation gradient), layer_loss (epochs, layers with a loss of their own),
-        probe (epochs, hidden layers) and cka (epochs, hidden layers squared) with layer_metrics=SAMPLES, fidelity with
-        fidelity=True,
-        device_frames, device_s, device_j, train_s, and what the layers were asked so far: layer_passes, projections,
-        layer_writes.
+    curves : one array per quantity, an entry per epoch: train_loss, test_accuracy, validation_accuracy (NaN where
+        the data have no such part), learning_rate, alignment (epochs, hidden layers; cosine to the back-propagation
+        gradient), layer_loss (epochs, layers with a loss of their own), probe (epochs, hidden layers) and cka (epochs,
+        hidden layers squared) with layer_metrics=SAMPLES, fidelity with fidelity=True, device_frames, device_s,
+        device_j, train_s, and what the layers were asked so far: layer_passes, projections, layer_writes.
     """
 
     rule: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,12 +21,15 @@ def rules() -> Catalogue:
     return Catalogue(_core.rules())
 
 
-def load_dataset(name: str, data_dir: str = "", seed: int = 0) -> tuple[_core.Dataset, _core.Dataset]:
-    """(train, test) of a known name ("digits", "mnist", "fashion") or of a CSV or HDF5 file.
+def load_dataset(name: str, data_dir: str | os.PathLike[str] = "", seed: int = 0, *, validation: bool = False) -> tuple[Any, ...]:
+    """(train, test) of a known name ("digits", "mnist", "cora", ...) or of a CSV or HDF5 file; with `validation`
+    (train, test, validation), the last of them None where the data have no such part.
 
-    `.x` (samples, features) and `.y` (samples,) are read-only views; `.features()` gives float32.
+    `.x` (samples, features) and `.y` (samples,) are read-only views; `.features()` gives float32. The parts of a graph all
+    have all its nodes; `.counts` says of which the labels are meant.
     """
-    return _core.load_dataset(name, data_dir, seed)
+    parts = _core.load_dataset(name, os.fspath(data_dir), seed)
+    return parts if validation else parts[:2]
 
 
 class _Watch:

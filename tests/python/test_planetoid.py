@@ -50,3 +50,16 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     done = convert(tmp_path)
     assert done.returncode != 0 and "refused" in done.stderr and "must not run" not in done.stdout
     assert not (tmp_path / "tiny.h5").exists()
+
+
+def test_a_graph_comes_with_its_parts_and_a_run_with_its_validation_accuracy(tmp_path):
+    ll = pytest.importorskip("lightloop")
+    publish(tmp_path)
+    assert convert(tmp_path).returncode == 0
+    (tmp_path / "tiny.h5").rename(tmp_path / "cora.h5")
+    parts = ll.load_dataset("cora", tmp_path, validation=True)
+    assert [numpy.flatnonzero(part.counts).tolist() for part in parts] == [[0, 1], [5, 7], [2, 3]]
+    assert len(ll.load_dataset("cora", tmp_path)) == 2 and len(parts[0]) == 8
+    assert ll.load_dataset("digits", validation=True)[2] is None and ll.load_dataset("digits")[0].counts.all()
+    run = ll.train("cora", "bp", data_dir=str(tmp_path), net="gcn classes", epochs=3, progress=False)
+    assert run.curves["validation_accuracy"].shape == (3,) and set(run.curves["validation_accuracy"]) <= {0, 0.5, 1}
