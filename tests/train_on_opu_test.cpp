@@ -171,7 +171,11 @@ TEST_CASE("measuring a matrix is planned, metered, limited and not repeated by a
   CHECK(part.device_frames > 2 * 5);
   CHECK(part.device_frames <= plan.device_frames);
   CHECK(part.device_seconds <= calibrated.device_seconds);
-  CHECK(load_run(path).about_device.address == "sim:opu");
+  const RunFile file = load_run(path);
+  CHECK(file.about_device.address == "sim:opu");
+  REQUIRE(file.measured);
+  CHECK(file.measured->frames == part.device_frames);
+  CHECK(file.measured->device_s == part.device_seconds);
   const TrainResult whole = run({{"train.resume", path}});
   CHECK(whole.device_frames == part.device_frames);
   TrainSettings again = measured;

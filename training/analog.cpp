@@ -131,7 +131,9 @@ void AnalogNetwork::backward(Index layer, View<const float> h, View<const float>
 }
 
 void AnalogNetwork::learn_range(Index layer, View<const float> h, View<const float> delta, double lr) {
-  constexpr double kMemory = 0.9, kLeast = 1e-30;
+  // of RMSProp (Tieleman, Hinton, lecture 6.5, 2012), its start corrected as in Adam (Kingma, Ba, ICLR 2015)
+  constexpr double kMemory = 0.9;
+  constexpr double kLeast = 1e-30;  // assumed: far below any slope, so that 0 / 0 is 0
   const auto l = static_cast<std::size_t>(layer);
   if (h.rows() == 0) return;
   const double range = layers_[l].input_range();
@@ -213,7 +215,11 @@ std::vector<std::byte> AnalogNetwork::snapshot() const {
   bytes.put(programmed_);
   put(devices_->snapshot());
   for (const TiledLayer& layer : layers_) put(layer.snapshot());
-  for (const Range& range : ranges_) bytes.put(range);
+  for (const Range& range : ranges_) {
+    bytes.put(std::uint64_t{range.known});
+    bytes.put(range.steps);
+    bytes.put(range.mean_square);
+  }
   for (const Matrix<float>& sent : sent_) bytes.put_all(sent.flat());
   return bytes.take();
 }
@@ -228,7 +234,11 @@ void AnalogNetwork::restore(const std::vector<std::byte>& state) {
   }
   std::vector<Range> ranges(ranges_.size());
   if (bytes.left() > 0)  // older runs end here
-    for (Range& range : ranges) range = bytes.get<Range>();
+    for (Range& range : ranges) {
+      range.known = (bytes.get<std::uint64_t>() & 0xFF) != 0;  // in older runs seven bytes of anything follow
+      range.steps = bytes.get<std::int64_t>();
+      range.mean_square = bytes.get<double>();
+    }
   std::vector<Matrix<float>> sent;
   if (pulses_ && programmed)
     for (std::size_t l = 0; l < layers_.size(); ++l) {

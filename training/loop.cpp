@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/random.hpp"
@@ -61,11 +60,6 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   open_path(registry);
   open_layers(registry);
   if (!path_.measures()) make_rule();
-  if (!run_.measured.empty()) {
-    ByteReader bytes(run_.measured, "meter of rule.matrix_from");
-    measured_ = bytes.get<Meter>();
-    bytes.done();
-  }
   run_.train = config_.train;
   run_.rule = config_.rule;
   for (const auto& [key, value] : config_.projection) run_.asked["projection." + key] = value;
@@ -214,10 +208,7 @@ void TrainingLoop::measure() {
   if (path_.measures()) {
     path_.feedback = digital_feedback(measure_matrix(*path_.projection));
     note_device();
-    measured_ = path_.session->meter();
-    ByteWriter bytes;
-    bytes.put(measured_);
-    run_.measured = bytes.take();
+    run_.measured = path_.session->meter();
     path_.projection.reset();
     path_.session.reset();
     make_rule();
@@ -447,11 +438,11 @@ std::vector<std::string> TrainingLoop::news() {
 
 void TrainingLoop::note_device() {
   RunDevice& about = run_.about_device;
-  Meter meter = path_.session ? path_.session->meter() : measured_;
+  Meter meter = path_.session ? path_.session->meter() : run_.measured.value_or(Meter{});
   if (layers_) layers_->add_meters(meter);
   if (!path_.session) {
     if (meter.batches > 0) note_meter(meter);
-    if (measured_.batches == 0 && layers_) about.address = layers_->devices().address();
+    if (!run_.measured && layers_) about.address = layers_->devices().address();
     if (about.address.empty()) about.address = config_.train.text("device");
     return;
   }

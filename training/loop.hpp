@@ -88,7 +88,6 @@ class TrainingLoop {
   RunFile run_;
   bool resumed_ = false;
   std::int64_t told_ = 0;  ///< events of the session
-  Meter measured_;         ///< of a device that was closed after rule.matrix_from was measured
 };
 
 }  // namespace lightloop

@@ -108,7 +108,9 @@ void write_resume_state(Writer& file, const RunFile& run) {
   write_bytes(file, "/resume/layers", run.layers_state);
   if (run.reference.size() > 0)
     file.write("/resume/fidelity_matrix", run.reference.flat(), {run.reference.rows(), run.reference.cols()}, "1");
-  write_bytes(file, "/resume/measured", run.measured);
+  if (run.measured)
+    run_layout::each_number(
+        *run.measured, [&](const char* name, auto number) { file.attribute("/resume/meter", name, Value(number)); });
 }
 
 void write_layer_losses(Writer& file, const RunFile& run) {

@@ -1,10 +1,12 @@
 #pragma once
 // The file of a run: what was asked, how it went, the weights, and all that a bit-exact resume needs.
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/param.hpp"
+#include "driver/api/session_status.hpp"
 #include "driver/projection/projection.hpp"
 #include "training/alignment.hpp"
 #include "training/network.hpp"
@@ -48,7 +50,7 @@ struct RunFile {
   Health health_start, health_end;
   Matrix<float> reference;  ///< train.fidelity: the projection's matrix as measured at the start
   std::vector<std::byte> session, projection_state, feedback_state, rule_state, layers_state;
-  std::vector<std::byte> measured;  ///< meter of a device that was closed after rule.matrix_from
+  std::optional<Meter> measured;  ///< of a device that was closed after rule.matrix_from
 };
 
 /// Lower-case SHA-256 of the parameters as little-endian float32, layer by layer, weights before bias; of a

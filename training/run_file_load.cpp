@@ -1,6 +1,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
 #include "training/layers/architecture.hpp"
@@ -139,6 +140,22 @@ void read_own(const Reader& file, const std::string& path, RunFile& run) {
     file.read(group + "/own_moment_" + std::to_string(i), run.own_optimizer.moments.emplace_back(1, count).flat());
 }
 
+/// Older files hold the numbers one after the other, 8 bytes each.
+std::optional<Meter> stored_meter(const Reader& file, const std::string& path, const std::string& group) {
+  const std::vector<std::byte> old = stored_bytes(file, group + "/measured");
+  if (old.empty() && !file.exists(group + "/meter")) return std::nullopt;
+  Meter meter;
+  if (!old.empty()) {
+    ByteReader bytes(old, "meter of rule.matrix_from");
+    run_layout::each_number(meter, [&bytes]<class T>(const char*, T& number) { number = bytes.get<T>(); });
+    bytes.done();
+  } else {
+    run_layout::each_number(
+        meter, [&]<class T>(const char* name, T& number) { number = get<T>(file, path, group + "/meter", name); });
+  }
+  return meter;
+}
+
 void read_resume_state(const Reader& file, const std::string& path, RunFile& run) {
   const std::string group = "/resume";
   RunPosition& at = run.position;
@@ -173,7 +190,7 @@ void read_resume_state(const Reader& file, const std::string& path, RunFile& run
     run.reference.resize(shape[0], shape[1]);
     file.read(group + "/fidelity_matrix", run.reference.flat());
   }
-  run.measured = stored_bytes(file, group + "/measured");
+  run.measured = stored_meter(file, path, group);
 }
 
 /// Some values per epoch, as many as there are.

@@ -60,4 +60,21 @@ inline constexpr Column kColumns[] = {
     {"train_s", "s", [](const EpochResult& e) { return e.train_s; }, [](EpochResult& e, double v) { e.train_s = v; }},
 };
 
+/// Calls f(name, member) for each number of a Meter, in the order in which older files hold them.
+template <class AMeter, class F>
+void each_number(AMeter& meter, F&& f) {
+  f("frames", meter.frames);
+  f("batches", meter.batches);
+  f("programs", meter.programs);
+  f("codes", meter.codes);
+  f("saturated", meter.saturated);
+  f("device_s", meter.device_s);
+  f("device_j", meter.device_j);
+  f("retries", meter.retries);
+  f("discarded", meter.discarded);
+  f("checks", meter.checks);
+  f("losses", meter.losses);
+  f("reopened", meter.reopened);
+}
+
 }  // namespace lightloop::run_layout

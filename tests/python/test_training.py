@@ -169,3 +169,22 @@ def test_a_rule_that_answers_in_its_own_way_does_so_in_python(rule, tmp_path):
     for kept in (run, ll.load_run(run.path)):
         assert (kept.predict(test.features()) == test.y).mean() == pytest.approx(run.test_accuracy, abs=1e-9)
     assert run.curves["layer_loss"].shape == (1, 2) and run.curves["layer_passes"][0] > 0
+
+
+def test_the_meter_of_a_measured_matrix_is_named_and_that_of_older_files_is_read(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "run.h5"
+    options = {"rule.matrix_from": "sim:opu,input.size=64", "alignment_every": 0}
+    run = ll.train("digits", "dfa", net="784-16-10", epochs=1, batch=1000, out=path, **options)
+    frames = run.facts["device_frames"]
+    assert frames > 0
+    with h5py.File(path, "r+") as file:
+        meter = dict(file["resume/meter"].attrs)
+        assert meter["frames"] == frames and meter["device_s"] > 0 and len(meter) == 12
+        del file["resume/meter"]
+        order = ["frames", "batches", "programs", "codes", "saturated", "device_s", "device_j", "retries", "discarded", "checks"]
+        meter["frames"] = frames + 5
+        old = b"".join(np.asarray(meter[name]).tobytes() for name in [*order, "losses", "reopened"])
+        file["resume/measured"] = np.frombuffer(old, np.uint8)
+        file.attrs["complete"] = np.zeros_like(file.attrs["complete"])
+    assert ll.train("digits", "dfa", resume=path).facts["device_frames"] == frames + 5
