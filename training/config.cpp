@@ -189,7 +189,7 @@ std::vector<TrainSettings> baselines(const TrainSettings& settings) {
       const bool of_device = key.starts_with("projection.") || key.starts_with("device.") ||
                              key.starts_with("session.") || key.starts_with("layer.") || key == "train.layers" ||
                              key == "train.device" || key == "train.encoding" || key == "train.readout" ||
-                             key == "train.record";
+                             key == "train.record" || key == "train.fidelity";
       const bool of_file = key == "train.out" || key == "train.resume" || key == "train.baseline";
       if (!of_device && !of_file && !key.starts_with("rule.")) run.insert({key, value});
     }

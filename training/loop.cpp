@@ -124,6 +124,9 @@ void TrainingLoop::open_layers(const Registry& registry) {
     throw Unsupported("rule " + ruled.name + " on layers " + device, "the rule makes passes of its own", "",
                       "use a rule that works with the network's answers: bp, fa, dfa, spsa, ...");
   AnalogPlace place{.device = device, .settings = {}, .layer = config_.layer};
+  if (config_.train.boolean("fidelity") && (!path_.projection || path_.measures()))
+    throw Unsupported("train.fidelity", "true", "no device projects the error in this run",
+                      "leave it out, or give train.device and a rule such as dfa that projects");
   const std::vector<ParamInfo> choice = registry.open_params(device);
   if (std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; }))
     place.settings["seed"] = config_.train.integer("seed");
