@@ -7,6 +7,25 @@ from typing import Any
 
 import torch
 
+from .errors import OutOfRange, UnknownName
+
+
+def begin_range(what: str, learned: Any, known: Any, x: Any) -> None:
+    """Takes a range that is not known yet from the largest size in `x`. Raises OutOfRange for one that is not above 0."""
+    if not known:
+        with torch.no_grad():
+            most = x.detach().abs().max()
+            learned.copy_(most.clamp(min=1e-6))
+            known.copy_(most > 0)
+    if not learned.item() > 0:
+        raise OutOfRange(f"{what}: learned range", f"{learned.item():g}", "above 0", "Lower the learning rate.")
+
+
+def note_known(state: Any, name: str) -> None:
+    """State of an older version has no NAME_known: above 0 meant known there."""
+    if name in state and name + "_known" not in state:
+        state[name + "_known"] = state[name] > 0
+
 
 def _sign(x: Any) -> Any:
     return torch.where(x < 0, -torch.ones_like(x), torch.ones_like(x))
@@ -55,20 +74,26 @@ class Binarise(torch.nn.Module):
 class Quantise(torch.nn.Module):
     """2^(bits - 1) - 1 levels to either side of 0, in a range that is learned (Esser et al., ICLR 2020).
 
-    The range starts at the largest size in the first batch unless it is given.
+    The range starts at the largest size in the first batch unless it is given. Raises OutOfRange once learning has driven
+    it to 0 or below.
     """
 
     def __init__(self, bits: int, range: float = 0.0) -> None:
         super().__init__()
         if not 2 <= bits <= 16:
-            raise ValueError(f"Quantise: 2 to 16 bits, not {bits}")
+            raise OutOfRange("Quantise: bits", str(bits), "2 to 16", "Give bits=8, for example.")
+        if not 0 <= range < math.inf:
+            raise OutOfRange("Quantise: range", f"{range:g}", "0 or more", "Leave it out: the first batch brings it.")
         self.bits, self.levels = bits, 2 ** (bits - 1) - 1
         self.range = torch.nn.Parameter(torch.tensor(float(range)))
+        self.register_buffer("range_known", torch.tensor(range > 0))
+
+    def _load_from_state_dict(self, state: Any, prefix: str, *more: Any) -> None:
+        note_known(state, prefix + "range")
+        super()._load_from_state_dict(state, prefix, *more)
 
     def forward(self, input: Any) -> Any:
-        if self.range.item() <= 0:
-            with torch.no_grad():
-                self.range.copy_(input.detach().abs().max().clamp(min=1e-6))
+        begin_range("Quantise", self.range, self.range_known, input)
         inside = torch.clamp(input / self.range, -1, 1)
         rounding = (torch.round(inside * self.levels) / self.levels - inside).detach()
         return self.range * (inside + rounding)
@@ -88,7 +113,7 @@ class Stochastic(torch.nn.Module):
     def __init__(self, estimator: str = "straight") -> None:
         super().__init__()
         if estimator not in ("straight", "smooth", "reinforce"):
-            raise ValueError(f"Stochastic: straight, smooth or reinforce, not {estimator!r}")
+            raise UnknownName("Stochastic: estimator", repr(estimator), "", "Take straight, smooth or reinforce.")
         self.estimator = estimator
         self._log_chance: Any = None
 
@@ -144,7 +169,7 @@ class _TwoValued:
 
     def _choose(self, law: str, frequency: float) -> None:
         if law not in ("sign", "biper"):
-            raise ValueError(f"binary weights: law sign or biper, not {law!r}")
+            raise UnknownName("binary weights: law", repr(law), "", "Take sign or biper.")
         self.law, self.frequency = law, float(frequency)
         if law == "biper":
             with torch.no_grad():  # a quarter period at one standard deviation

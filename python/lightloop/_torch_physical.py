@@ -11,6 +11,7 @@ import torch
 from . import _core
 from ._settings import flatten
 from .device import address_of
+from .errors import InvalidParameter
 
 
 class _Shown(torch.autograd.Function):
@@ -50,7 +51,8 @@ class Physical(torch.nn.Module):
         self.session = Session(address_of(device), wanted)
         info = self.session.info
         if info.kind != "layer" or info.program is None:
-            raise ValueError(f"Physical: {info.model} is no programmable device of kind layer")
+            raise InvalidParameter("Physical", info.model, "a programmable device of kind layer is wanted",
+                                   "`lightloop devices` lists what there is; sim:mzi_mesh is one.")  # fmt: skip
         self.twin = _core.Twin(address_of(device), wanted)
         self._top = {"in": 2.0 ** (info.input.bits - 1), "out": 2.0 ** (info.output.bits - 1)}
         self._highest = float(2**info.program.bits - 1)

@@ -7,7 +7,7 @@ digital weights (straight-through: gradients of input, weight and bias are those
 what the device was shown, or the device itself in its transposed pass. Weights are written into the device whenever they have
 changed since the last forward pass, or with `layer.update=pulses` changed in pulses from where they are; gains found by the
 calibration of the first stay in use while a module trains. `state_dict` is that of the digital module; with
-`layer.noise_management=learned` it has an `input_range` beside.
+`layer.noise_management=learned` it has `input_range` and `input_range_known` beside.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ from ._torch_neurons import (
     Quantise,
     Sign,
     Stochastic,
+    begin_range,
     biper,
+    note_known,
     reinforce,
     sign,
 )
 from ._torch_opu import OPU
 from ._torch_physical import Physical
 from .analog import below, open_devices, split
+from .errors import InvalidParameter, Unsupported
 
 __all__ = [
     "DFA",
@@ -101,9 +104,13 @@ class _OnDevice:
         self.analog_settings = dict(settings)
         self._devices, self._layer, self._written, self._sent = devices, None, None, None
         if self.analog_settings.get("layer.noise_management") == "learned" and "input_range" not in self._parameters:
-            # 0: not known yet; the first batch brings it
-            start = self.analog_settings.get("layer.input_range", 0.0)
-            self.register_parameter("input_range", torch.nn.Parameter(torch.tensor(float(start))))
+            start = float(self.analog_settings.get("layer.input_range", 0.0))  # 0: the first batch brings it
+            self.register_parameter("input_range", torch.nn.Parameter(torch.tensor(start)))
+            self.register_buffer("input_range_known", torch.tensor(start > 0))
+
+    def _load_from_state_dict(self, state: Any, prefix: str, *more: Any) -> None:
+        note_known(state, prefix + "input_range")
+        super()._load_from_state_dict(state, prefix, *more)
 
     def _matrix(self) -> Any:
         return self.weight.detach().reshape(self.weight.shape[0], -1)
@@ -117,9 +124,7 @@ class _OnDevice:
             self._layer = _core.TiledLayer(self._devices, n_in, n_out, below(self.analog_settings, "layer"), {})
         learned = self._parameters.get("input_range")
         if learned is not None:
-            if learned.item() <= 0:
-                with torch.no_grad():
-                    learned.copy_(x.detach().abs().max().clamp(min=1e-6))
+            begin_range(type(self).__name__, learned, self.input_range_known, x)
             self._layer.input_range = learned.item()
         state = (self.weight.data_ptr(), self.weight._version)
         if self._written != state:
@@ -134,7 +139,8 @@ class _OnDevice:
             self._layer.update(weights - self._sent)
         else:
             if pulses and not self.analog_settings.get("layer.weight_limit"):
-                raise ValueError("layer.update=pulses needs layer.weight_limit: the weight at full range")
+                raise InvalidParameter("layer.weight_limit", "not given", "the weight at full range, for layer.update=pulses",
+                                       "Give layer.weight_limit=0.5, for example.")  # fmt: skip
             keep = self._written is not None and self.training
             self._layer.program(weights, keep)
             if not keep and self.analog_settings.get("layer.calibrate", True):
@@ -184,7 +190,7 @@ class AnalogConv2d(_OnDevice, torch.nn.Conv2d):
                  settings: Mapping[str, Any] | None = None, **options: Any) -> None:  # fmt: skip
         torch.nn.Conv2d.__init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation, bias=bias)
         if isinstance(self.padding, str):
-            raise ValueError(f"AnalogConv2d: padding in numbers is wanted, not {self.padding!r}")
+            raise InvalidParameter("AnalogConv2d: padding", repr(self.padding), "numbers", "Give padding=1, for example.")
         self._place(device, split(settings, options))
 
     def forward(self, input: Any) -> Any:
@@ -236,7 +242,7 @@ def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any
             setattr(module, child, new)
             converted.append(new)
     if not converted:
-        raise ValueError("convert: the model has no Linear and no Conv2d")
+        raise InvalidParameter("convert", type(made).__name__, "no Linear and no Conv2d in it", "Give a model that has some.")
     devices = open_devices(device, wanted, *_largest(converted))
     for new in converted:
         new._devices = devices
@@ -247,9 +253,8 @@ convert_to_analog = convert
 
 
 def _unsupported(where: str, module: Any) -> Exception:
-    from . import Unsupported
-
-    return Unsupported(f"convert: {where} is {module}: only one group and zero padding in numbers")
+    return Unsupported(f"convert: {where}", str(module), "only one group and zero padding in numbers",
+                       "Replace it before, or convert the parts of the model that can be.")  # fmt: skip
 
 
 def report(model: Any) -> dict[str, Any]:
@@ -283,7 +288,9 @@ def layers_of(model: Any) -> tuple[list[tuple[Any, Any]], str]:
         elif type(module) in names and len(between) + 1 == len(weights):
             between.append(names[type(module)])
         else:
-            raise ValueError(f"deploy: {module} is neither Linear nor a non-linearity behind one (Tanh, ReLU, Sigmoid)")
+            raise InvalidParameter("deploy", str(module), "Linear layers, and Tanh, ReLU or Sigmoid behind one",
+                              "ll.torch.convert takes models of any modules.")  # fmt: skip
     if len(between) >= len(weights) or len(set(between)) > 1:
-        raise ValueError(f"deploy: one kind of non-linearity between linear layers is wanted, the last layer linear: {model}")
+        raise InvalidParameter("deploy", str(model), "one kind of non-linearity between linear layers, the last of them linear",
+                          "ll.torch.convert takes models of any modules.")  # fmt: skip
     return weights, between[0] if between else "identity"

@@ -120,10 +120,15 @@ def test_modules_go_back_through_twins_and_devices_learn_ranges_and_pulse(proble
     model, accuracy = trained("sim:crossbar", **{"layer.noise_management": "learned"})
     ranges = [p for name, p in model.named_parameters() if name.endswith("input_range")]
     assert accuracy > 0.9 and len(ranges) == 1 and 0 < ranges[0].item() != inputs.abs().max().item()
+    assert model[0].input_range_known and "0.input_range_known" in model.state_dict()
+    with torch.no_grad():
+        model[0].input_range.fill_(-1.0)
+    with pytest.raises(ll.OutOfRange, match="learning rate"):
+        model(inputs)
     pulsed = "sim:crossbar,cell.kind=soft_bounds,pulse.step=0.002"
     model, accuracy = trained(pulsed, **{"layer.update": "pulses", "layer.weight_limit": 1.5, "layer.backward": "device"})
     assert accuracy > 0.9 and model[0].report.programs > 40  # written once, then moved
-    with pytest.raises(ValueError, match="weight_limit"):
+    with pytest.raises(ll.InvalidParameter, match="weight_limit=0.5"):
         trained(pulsed, **{"layer.update": "pulses"})
 
 

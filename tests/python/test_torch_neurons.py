@@ -6,6 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("lightloop.torch")
+ll = pytest.importorskip("lightloop")
 
 
 def slope(curve, x, h=1e-6):
@@ -52,7 +53,7 @@ def test_binarised_signals_and_weights_are_scaled_signs(x):
     expected = gw * slope(lambda v: torch.sin(7 * v), wave.weight.detach()) / math.sqrt(8)
     assert torch.allclose(wave.weight.grad, expected, atol=1e-6)
     assert lt.BinaryConv2d(3, 4, 3, padding=1)(torch.randn(2, 3, 6, 6)).shape == (2, 4, 6, 6)
-    with pytest.raises(ValueError, match="law"):
+    with pytest.raises(ll.UnknownName, match="law.*biper"):
         lt.BinaryLinear(8, 5, law="ternary")
 
 
@@ -68,8 +69,30 @@ def test_a_quantiser_learns_its_range(x):
     fresh = lt.Quantise(8).double()
     fresh(x)
     assert fresh.range.item() == pytest.approx(x.abs().max().item())
-    with pytest.raises(ValueError, match="bits"):
+    with pytest.raises(ll.OutOfRange, match="bits.*2 to 16"):
         lt.Quantise(1)
+
+
+def test_a_learned_range_that_falls_below_zero_is_told_and_not_begun_anew(x):
+    layer = lt.Quantise(8).double()
+    layer(0 * x)
+    assert not layer.range_known  # nothing was seen yet
+    layer(x)
+    state = {name: value.clone() for name, value in layer.state_dict().items()}
+    begun = layer.range.item()
+    with torch.no_grad():
+        layer.range.fill_(-0.1)
+    with pytest.raises(ll.OutOfRange, match="Lower the learning rate"):
+        layer(x)
+    for known in (True, False):  # an older state does not say so
+        if not known:
+            del state["range_known"]
+        again = lt.Quantise(8).double()
+        again.load_state_dict(state)
+        again(3 * x)
+        assert again.range.item() == begun
+    with pytest.raises(ll.OutOfRange, match="range"):
+        lt.Quantise(8, range=-1.0)
 
 
 def test_neurons_fire_with_their_chance_and_teach_as_they_say():
@@ -95,5 +118,5 @@ def test_neurons_fire_with_their_chance_and_teach_as_they_say():
         assert per_sample.mean().item() == pytest.approx(expected, abs=error)
         layer.eval()
         assert layer(x)[0].item() == pytest.approx(p)
-    with pytest.raises(ValueError, match="straight"):
+    with pytest.raises(ll.UnknownName, match="straight"):
         lt.Stochastic("gumbel")
