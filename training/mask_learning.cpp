@@ -88,6 +88,8 @@ LearnedMask learn_mask(Index values, const std::function<double(std::span<const 
   if (settings.flips < 1 || 2 * settings.flips > std::max<Index>(2, values))
     throw OutOfRange("flips of a mask", std::to_string(settings.flips),
                      "1 to half of the " + std::to_string(values) + " values");
+  if (settings.trials < 0)
+    throw OutOfRange("trials of a mask", std::to_string(settings.trials), "0 (ten per value) or more");
   if (!(settings.bias >= 0 && settings.bias <= kMostBias))
     throw OutOfRange("bias of a mask", std::to_string(settings.bias), "0 to " + std::to_string(kMostBias));
   LearnedMask result;

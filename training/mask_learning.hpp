@@ -34,7 +34,8 @@ struct LearnedMask {
 /// training, arXiv 2409.01042; the straight line is assumed). A loss that is measured with noise keeps a lucky mask:
 /// the kept loss is measured again after every n trials. Starts from a mask drawn evenly. Randomness: Stream(seed, 0,
 /// kRulePerturbation), row = trial + 1 (row 0: the start). Throws OutOfRange for fewer than one value or flip, more
-/// flips than half of the values or a bias beyond 0 ... 16, InvalidParameter for a loss that is not finite.
+/// flips than half of the values, fewer than 0 trials or a bias beyond 0 ... 16, InvalidParameter for a loss that is
+/// not finite.
 LearnedMask learn_mask(Index values, const std::function<double(std::span<const std::int8_t>)>& loss,
                        const MaskLearning& settings, std::uint64_t seed);
 

@@ -73,6 +73,7 @@ TEST_CASE("what cannot be learned is refused") {
   const auto loss = [](std::span<const std::int8_t>) { return 0.0; };
   CHECK_THROWS_AS(learn_mask(0, loss, {}, 1), OutOfRange);
   CHECK_THROWS_AS(learn_mask(4, loss, {.flips = 3}, 1), OutOfRange);
+  CHECK_THROWS_AS(learn_mask(4, loss, {.trials = -1}, 1), OutOfRange);
   for (const double bias : {double(NAN), -1.0, 1e9})
     CHECK_THROWS_AS(learn_mask(4, loss, {.bias = bias}, 1), OutOfRange);
   CHECK_THROWS_AS(learn_mask(

@@ -77,12 +77,19 @@ class Device:
 
 
 def check(
-    device: str | type[Device], settings: Mapping[str, Any] | None = None, record: str | os.PathLike[str] | None = None
+    device: str | type[Device],
+    settings: Mapping[str, Any] | None = None,
+    record: str | os.PathLike[str] | None = None,
+    *,
+    force: bool = False,
 ) -> list[tuple[str, str, str]]:
     """The conformance suite on a device string or a class: (claim, "passed" | "failed" | "skipped", detail) of each.
 
-    `record` names a file for every question and answer, an older one is replaced: `check("replay:FILE")` asks the file.
+    `record` names a file for every question and answer: `check("replay:FILE")` asks the file. An existing one is a
+    FileError, unless `force` lets it be replaced.
     """
+    if record is not None and not force and os.path.exists(record):
+        raise FileError(os.fspath(record), "exists already", "", "Name another file, or replace it with force=True.")
     return _core.check_device(address_of(device), dict(settings or {}), os.fspath(record or ""))
 
 

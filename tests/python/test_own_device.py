@@ -40,6 +40,8 @@ def failures(claims):
 def test_the_check_of_a_class_is_recorded_and_repeated_without_the_class(tmp_path):
     file = tmp_path / "check.h5"
     live = ll.check(Bench, record=file)
+    with pytest.raises(ll.FileError, match="exists already.*force=True"):
+        ll.check(Bench, record=file)
     assert ll.check(f"replay:{file}") == live and failures(live) == []
     assert sum(outcome == "passed" for _, outcome, _ in live) >= 35
 
