@@ -21,6 +21,15 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// "use bp, dfa, ...": rules whose record says `what`; those of graphs alone only where a graph is there.
+std::string use_rules(bool RuleInfo::*what, bool graph) {
+  std::string names;
+  for (const RuleModel& model : rules())
+    if (model.info.*what && (graph || !model.info.graph_only))
+      names += (names.empty() ? "use " : ", ") + model.info.name;
+  return names;
+}
+
 }  // namespace
 
 TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& registry, std::optional<RunFile> resumed)
@@ -96,16 +105,17 @@ void TrainingLoop::open_path(const Registry& registry) {
   if (!data_.train.counts.empty() && !config_.model->info.masks)
     throw Unsupported("rule " + config_.model->info.name + " on " + data_.train.name,
                       "only some of its samples have labels to learn from, and the rule looks at all", "",
-                      "use bp, dfa, tdfa, sdfa, drtp or forwardgnn");
+                      use_rules(&RuleInfo::masks, data_.train.graph != nullptr));
   if (config_.model->info.keeps_net && weight_decay_ > 0)
     throw Unsupported("train.weight_decay with rule " + config_.model->info.name,
                       to_string(config_.train.value("weight_decay")), "0: the net's weights stay as they were drawn",
                       "leave it out");
   const auto& widths = run_.net.widths();
   if (run_.net.model() && !config_.model->info.any_layers)
-    throw Unsupported("rule " + config_.model->info.name + " on net " + config_.train.text("net"),
-                      "the rule trains fully connected networks", "",
-                      "use bp, dfa or a rule of blocks (local, sff, lls), or widths such as 784-1024-10");
+    throw Unsupported(
+        "rule " + config_.model->info.name + " on net " + config_.train.text("net"),
+        "the rule trains fully connected networks", "",
+        use_rules(&RuleInfo::any_layers, data_.train.graph != nullptr) + "; or give widths such as 784-1024-10");
   Index outputs = config_.uses_projection() ? broadcast_width(run_.net, config_.rule) : run_.net.hidden_layers();
   if (outputs > 0 && config_.model->info.projects_to == ProjectTo::input) outputs = widths.front();
   if (outputs > 0) {
@@ -114,6 +124,9 @@ void TrainingLoop::open_path(const Registry& registry) {
     throw InvalidParameter("train.record", record, "net " + run_.net.text() + " has no hidden layer to teach",
                            "no frame will be shown: leave it out, or give the net a hidden layer");
   }
+  if (config_.train.boolean("fidelity") && (!path_.projection || path_.measures()))
+    throw Unsupported("train.fidelity", "true", "no device projects the error in this run",
+                      "leave it out, or give train.device and a rule such as dfa that projects");
 }
 
 void TrainingLoop::open_layers(const Registry& registry) {
@@ -124,9 +137,6 @@ void TrainingLoop::open_layers(const Registry& registry) {
     throw Unsupported("rule " + ruled.name + " on layers " + device, "the rule makes passes of its own", "",
                       "use a rule that works with the network's answers: bp, fa, dfa, spsa, ...");
   AnalogPlace place{.device = device, .settings = {}, .layer = config_.layer};
-  if (config_.train.boolean("fidelity") && (!path_.projection || path_.measures()))
-    throw Unsupported("train.fidelity", "true", "no device projects the error in this run",
-                      "leave it out, or give train.device and a rule such as dfa that projects");
   const std::vector<ParamInfo> choice = registry.open_params(device);
   if (std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; }))
     place.settings["seed"] = config_.train.integer("seed");
