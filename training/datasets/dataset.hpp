@@ -17,7 +17,7 @@ struct Dataset {
   std::string name, source;         ///< source: where it was read from
   std::vector<Index> sample_shape;  ///< (28, 28)
   Index classes = 0;
-  Matrix<std::uint8_t> bytes;  ///< (n, features), value / 255 is the feature
+  Matrix<std::uint8_t> bytes;  ///< (n, features), the feature is value / 255 or, with row_scale, value * that
   Matrix<float> floats;        ///< (n, features)
   std::vector<std::uint8_t> labels;
   /// What joins the samples: nodes of a graph are one batch, always all of them and in order. Null: nothing.
@@ -59,12 +59,12 @@ std::vector<std::string> data_folders(const std::string& data_dir);
 /// "digits" is generated from `seed` (training/datasets/digits.hpp). "mnist" and "fashion" are looked for in every one
 /// of data_folders: NAME or NAME-mnist below it, then the folder itself. A folder is read as four IDX files, gzip or
 /// plain (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...). "cora" and "citeseer" are the files
-/// planetoid/NAME.h5 or NAME.h5 in one of these folders (readers.hpp), train, validation and test sharing nodes and
-/// graph. A .csv file has one sample per line, features
-/// then the label, unless a header line names the label column (label, class, target or y). A .h5 file holds x (or
-/// images) and y (or labels), at the root or in the groups train and test. "train.csv" wants "test.csv" beside it (.h5
-/// alike); otherwise, and without test data in the .h5 file, the samples are split 5:1 in order. Bytes stay bytes
-/// (value / 255 is the feature), other numbers are taken as they are.
+/// planetoid/NAME.h5, NAME/NAME.h5 or NAME.h5 in one of these folders (readers.hpp), train, validation and test sharing
+/// nodes and graph. A .csv file has one sample per line, features then the label, unless a header line names the label
+/// column (label, class, target or y). A .h5 file holds x (or images) and y (or labels), at the root or in the groups
+/// train and test. "train.csv" wants "test.csv" beside it (.h5 alike); otherwise, and without test data in the .h5
+/// file, the samples are split 5:1 in order. Bytes stay bytes (the feature is value / 255; of "cora" and "citeseer"
+/// value / sum of the row), other numbers are taken as they are.
 ///
 /// Throws FileError naming the file, the place in it and what is wrong, or every place looked at and the command that
 /// downloads it; UnknownName with the nearest name.
