@@ -21,9 +21,10 @@ def drawn(purpose, instance, outputs, inputs):
     return torch.from_numpy(np.stack([stream.normal(i, inputs) for i in range(outputs)]))
 
 
-@pytest.mark.parametrize(
-    "rule", ["bp", "sign_symmetric", "dfa", "tdfa", "sdfa", "drtp", "adfa", "local", "auglocal", "sff", "ccl", "forward_gradient"]
-)
+RULES = ("bp", "fa", "sign_symmetric", "dfa", "tdfa", "sdfa", "drtp", "adfa", "local", "lls", "auglocal", "sff", "ccl", "forward_gradient")
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_both_are_at_the_same_weights_after_some_steps(rule, monkeypatch):
     rng = np.random.default_rng(3)
     y = np.arange(40) % 5
@@ -43,6 +44,9 @@ def test_both_are_at_the_same_weights_after_some_steps(rule, monkeypatch):
     with monkeypatch.context() as patch, torch.no_grad():
         if rule in ("dfa", "tdfa", "sdfa", "drtp", "adfa"):
             patch.setattr(torch, "randn", lambda classes, n: drawn(FEEDBACK_MATRIX, 0, n, classes).t().contiguous())
+        if rule == "fa":
+            layer = {w.shape: l for l, w in enumerate(net.w)}
+            patch.setattr(torch, "randn_like", lambda w: drawn(FEEDBACK_MATRIX, layer[w.shape], *w.shape))
         step = torch_rules.RULES[rule](net)
         optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
         for _ in range(6):

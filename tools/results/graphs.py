@@ -68,7 +68,7 @@ def main():
     jobs = [(name, dataset, seed) for seed in range(1, options.seeds + 1) for dataset in options.sets for name in options.only]
     left = [job for job in jobs if not (work / "{}-{}-{}.json".format(*job)).exists()]
     print(f"{len(left)} of {len(jobs)} runs left, about {len(left) * SECONDS / 3600:.2f} hours", file=sys.stderr)
-    results = {job: run(program, options.data, work, *job) for job in jobs}
+    results = {job: run(program, str(pathlib.Path(options.data).resolve()), work, *job) for job in jobs}
     print("| graph | rule | test % at the best validation | after the last epoch | frames per run |\n|---|---|---|---|---|")
     for dataset in options.sets:
         for name in options.only:

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Measures how many layers' activations every learning rule holds at once as the network gets deeper.
+"""Measures how many layers' activations every learning rule of dense nets holds at once as the network gets deeper.
 
 usage: PYTHONPATH=BUILD/python /usr/bin/python3 rule_memory.py --work FOLDER [--plot docs/rule_memory.png] [--only NAME ...] [--plan]
 
@@ -7,7 +7,7 @@ A net 16-64-...-64-4 takes one step on one batch, in a process of its own, with 
 peaks of resident memory, over that of one layer's activations (8192 samples x 64 floats), is what the step holds per sample, in
 layers: parameters, gradients and the program itself cancel. The data (three copies of 16 features, 0.75) and what belongs to one layer
 (signals, errors, two phases) are in it; what counts is the growth from 2 to 16 hidden layers. Memory does not depend on the load of the
-machine. Measured points are kept in WORK and are not measured again.
+machine. Left out is forwardgnn, which wants a graph. Measured points are kept in WORK and are not measured again.
 """
 import argparse
 import json
@@ -23,7 +23,11 @@ SECONDS = 1.5  # of a point, on one idle core
 ROWS = {  # title: (rule, settings)
     "bp": ("bp", {}),
     "fa": ("fa", {}),
+    "sign_symmetric": ("sign_symmetric", {}),
     "dfa": ("dfa", {}),
+    "tdfa": ("tdfa", {}),
+    "sdfa": ("sdfa", {}),
+    "adfa": ("adfa", {}),
     "drtp": ("drtp", {}),
     "local": ("local", {}),
     "lls": ("lls", {}),
@@ -36,9 +40,11 @@ ROWS = {  # title: (rule, settings)
     "pepita, rule.recompute": ("pepita", {"rule.recompute": True}),
     "ccl": ("ccl", {}),
     "noprop": ("noprop", {"rule.blocks": 2}),
+    "reinforce": ("reinforce", {}),
     "spsa": ("spsa", {}),
     "pepg": ("pepg", {"rule.pairs": 2}),
     "node_perturbation": ("node_perturbation", {}),
+    "ridge": ("ridge", {}),
     "forward_gradient, activities": ("forward_gradient", {}),
     "forward_gradient, weights": ("forward_gradient", {"rule.space": "weights", "rule.guess": "gaussian"}),
 }
@@ -112,7 +118,7 @@ def main():
     for title in options.only:
         found[title] = [held(options, title, depth) for depth in DEPTHS]
         growth = (found[title][-1] - found[title][0]) / (DEPTHS[-1] - DEPTHS[0])
-        print(f"| {title} | " + " | ".join(f"{v:.1f}" for v in found[title]) + f" | {abs(growth):.2f} |", flush=True)
+        print(f"| {title} | " + " | ".join(f"{v:.1f}" for v in found[title]) + f" | {growth:.2f} |", flush=True)
     if options.plot:
         draw(found, options.plot)
 

@@ -4,7 +4,8 @@
 usage: /usr/bin/python3 rule_speed.py --lightloop PATH --data FOLDER --work FOLDER [--samples 12000] [--epochs 2] [--repeats 3]
            [--threads 1] [--only NAME ...] [--scale 1] [--plan]
 
-Each pair is `lightloop train` and torch_rules.py: same rule, net, batch, optimiser, images, threads; training time only. Pairs are kept in
+Each pair is `lightloop train` and torch_rules.py: same rule, net, batch, optimiser, images, threads; training time only. Left
+out are ridge, which solves for the output alone, and forwardgnn, which wants a graph. Pairs are kept in
 WORK as JSON and are not measured again; --plan only says what is left and how long it may take. --samples of MNIST are cut from FOLDER/mnist
 into WORK. --scale K divides the hidden widths by K (to try the script). The machine must be idle: the script says so if it is not.
 """
@@ -31,6 +32,7 @@ ROWS = {  # rule: (widths, activation, seconds of a pair on one idle core)
     "lls": (WIDE, "tanh", 8),
     "auglocal": (WIDE, "tanh", 12),
     "forward_gradient": (WIDE, "tanh", 12),
+    "reinforce": (WIDE, "tanh", 8),
     "noprop": ((784, 256, 10), "tanh", 20),
     "phyll": (WIDE, "relu", 30),
     "node_perturbation": (SMALL, "tanh", 3),

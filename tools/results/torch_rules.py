@@ -182,6 +182,26 @@ def node_perturbation(net):
     return step
 
 
+def reinforce(net, memory=0.9):
+    """Neurons of -1 and 1 with mean f(a); the baseline is a running mean of the loss."""
+    baseline = None
+
+    def step(x, y):
+        nonlocal baseline
+        h, means = [x], []
+        for l in range(net.hidden):
+            means.append(net.run(l, h[-1]))
+            h.append(torch.where(2 * torch.rand_like(means[-1]) - 1 < means[-1], 1.0, -1.0))
+        logits = net.run(net.hidden, h[-1])
+        losses = F.cross_entropy(logits, y, reduction="none")
+        mean = losses.mean().item()
+        told = (losses - (mean if baseline is None else baseline))[:, None]
+        baseline = mean if baseline is None else memory * baseline + (1 - memory) * mean
+        net.set_grads([*(told * (fired - m) for fired, m in zip(h[1:], means)), error(logits, y)], h)
+
+    return step
+
+
 def loss_at(net, x, y, directions, step):
     for p, d in zip(net.w + net.b, directions):
         p.add_(d, alpha=step)
@@ -292,7 +312,9 @@ def auglocal(net):
 
 
 def lls(net):
-    patterns = [torch.sign(torch.sin(torch.rand(net.classes, 1) * math.pi * torch.arange(w))) for w in net.widths[1:-1]]
+    f = torch.linspace(50, 512, net.classes, dtype=torch.float64)[:, None]  # rad over the layer
+    waves = [torch.sin(f * torch.arange(1, w + 1, dtype=torch.float64) / w) for w in net.widths[1:-1]]
+    patterns = [torch.where(wave < 0, -1.0, 1.0) for wave in waves]
 
     def head(l, h, y):
         return F.cross_entropy(F.normalize(h) @ patterns[l].t(), y, label_smoothing=0.1)
@@ -418,6 +440,7 @@ RULES = {
     "auglocal": local_rule(auglocal),
     "forward_gradient": forward_gradient,
     "node_perturbation": node_perturbation,
+    "reinforce": reinforce,
     "spsa": spsa,
     "pepg": pepg,
     "noprop": local_rule(noprop),

@@ -2,8 +2,8 @@
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
 usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [aware] [ways] [doors]
-           [banks] [photons] [trains] [rules] [rules_digits] [rule_speed] [rule_memory] [graphs] [session]
-           [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER]
+           [banks] [photons] [trains] [rules] [rules_digits] [rule_speed] [rule_memory] [graphs] [session] [ci_time]
+           [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER] [--log FILE]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
 that holds mnist/. kernels takes a minute and needs --benchmarks, where bench_core and bench_devices are; readouts takes seconds
@@ -15,6 +15,9 @@ graphs takes a quarter of an hour on an idle core, keeps finished runs in WORK a
 rule_speed takes about half an hour on an idle core (it says how long) and keeps finished pairs in WORK; rule_memory takes four minutes and
 needs the package; both are resumable.
 session takes a minute and needs --benchmarks with bench_driver and bench_together in it.
+networks needs --data; ways needs only the command; doors needs --data, --build (with bin/, plugins/ and python/ in it) and 5 GB for a
+recording. ci_time measures nothing: it needs --log, what one .ci/run has printed.
+The command that is measured is --lightloop, else the one on the path.
 """
 import argparse
 import pathlib
@@ -47,6 +50,7 @@ SECTIONS = {  # script and what it is told
     "rule_memory": ("rule_memory.py", ["work"]),
     "graphs": ("graphs.py", ["lightloop", "data", "work"]),
     "session": ("session.py", ["benchmarks"]),
+    "ci_time": ("ci_time.py", ["log"]),
 }
 
 
@@ -64,10 +68,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sections", nargs="+", choices=SECTIONS)
     parser.add_argument("--lightloop", default="lightloop")
-    parser.add_argument("--data", help="the folder that holds mnist/")
+    parser.add_argument("--data", help="the folder that holds mnist/ and, for graphs, planetoid/")
     parser.add_argument("--work", help="where finished runs are kept")
     parser.add_argument("--build", help="the build folder, with the command and bench_driver")
     parser.add_argument("--benchmarks", help="the folder that holds bench_core and bench_devices")
+    parser.add_argument("--log", help="what .ci/run has printed")
     options = parser.parse_args()
     words = {section: command(section, options) for section in options.sections}  # all are complete before any is run
     for section in options.sections:
