@@ -17,14 +17,15 @@ double inner_product(const double* a, const double* b, Index n) {
   return total;
 }
 
-Matrix<double> solve_positive(const Matrix<double>& k, double penalty, const Matrix<double>& y) {
+Matrix<double> solve_positive(const Matrix<double>& k, double penalty, const Matrix<double>& y,
+                              const std::string& name) {
   const Index n = k.rows();
   Matrix<double> low(n, n), a(y.rows(), n);
   for (Index i = 0; i < n; ++i)
     for (Index j = 0; j <= i; ++j) {
       const double rest = k(i, j) + (i == j ? penalty : 0) - inner_product(&low(i, 0), &low(j, 0), j);
       if (i == j && !(rest > 0))
-        throw InvalidParameter("matrix of equations", "not positive definite", "", "a larger penalty makes it so");
+        throw InvalidParameter("matrix of equations", "not positive definite", "", "a larger " + name + " makes it so");
       low(i, j) = i == j ? std::sqrt(rest) : rest / low(j, j);
     }
   for (Index c = 0; c < y.rows(); ++c) {

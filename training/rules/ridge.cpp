@@ -120,7 +120,7 @@ class Ridge : public WholeBatch {
     }
     Matrix<double> w = std::move(cross);
     if (trace > 0)  // otherwise every feature stands still, and cross is 0 already
-      w = solve_positive(covariance, ridge_ * trace / static_cast<double>(width_), w);
+      w = solve_positive(covariance, ridge_ * trace / static_cast<double>(width_), w, "rule.ridge");
     for (Index c = 0; c < classes_; ++c) {
       double offset = mean(width_ + c);
       for (Index i = 0; i < width_; ++i) {

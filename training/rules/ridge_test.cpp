@@ -99,3 +99,11 @@ TEST_CASE("a ridge read-out that is stored before it answered is solved for, and
   CHECK(stored->loss() == whole->loss());
   CHECK(resumed->loss() == whole->loss());
 }
+
+TEST_CASE("a penalty that is too small for equations that depend on each other is named as the setting it is") {
+  Bench bench(Network({9, 64, 5}, Activation::tanh));  // 12 samples for 64 features
+  const auto rule = bench.make("ridge", nullptr, {{"ridge", 1e-12}});
+  bench.gradient(*rule);
+  Matrix<float> out(12, 5);
+  CHECK_THROWS_WITH(rule->scores(bench.net, bench.x, out), Catch::Contains("larger rule.ridge"));
+}
