@@ -106,6 +106,14 @@ void register_measures(py::module_& m) {
         return without_interpreter(session, [&](Session& s) { return score(s, numbers, task); });
       },
       py::arg("session"), py::arg("draw"), py::arg("task"), "The score of a task on an open device of kind reservoir.");
+  m.def(
+      "measures",
+      [] {
+        std::vector<std::string> names;
+        for (const MeasureModel& model : measures()) names.push_back(model.name);
+        return names;
+      },
+      "The measures that a sweep file can name.");
   m.def("read_sweep", &read, py::arg("path"), "device, over, measure, options of a sweep file.");
   m.def("sweep_summary", &summary_text, py::arg("path"), py::arg("seconds"));
   m.def("sweep_summary_json", &summary_json, py::arg("path"), py::arg("seconds"), py::arg("resumed"));

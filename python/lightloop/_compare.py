@@ -19,7 +19,8 @@ import threading
 import time
 
 LIGHTLOOP = os.environ.get("LIGHTLOOP", "lightloop")
-COSTS = ("device_frames", "device_seconds", "device_joules", "train_seconds")
+DEVICE_COSTS = ("device_frames", "device_seconds", "device_joules")
+COSTS = (*DEVICE_COSTS, "train_seconds")
 INTERRUPTED, BAD_INPUT, FAILED = 130, 2, 1
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")  # told apart by every eye
 

@@ -31,16 +31,15 @@ def function_of(given: str, folder: Path) -> Any:
 
 
 def measure_of(name: str, task: bool, arguments: dict[str, Any] | None, folder: Path) -> Any:
-    """A name of lightloop.metrics, "file.py:function", or a task, with its arguments."""
+    """A measure by its name, "file.py:function", or a task, with its arguments."""
     import lightloop
-    from lightloop import UnknownName
+    from lightloop import UnknownName, _core
 
     if task:
         return lightloop.tasks.measure(name, **(arguments or {}))
-    found = function_of(name, folder) if ":" in name else getattr(lightloop.metrics, name, None)
-    if not callable(found):
-        names = [n for n in lightloop.metrics.__all__ if n[:1].islower()]
-        raise UnknownName("measure", repr(name), f"one of {', '.join(names)}")
+    if ":" not in name and name not in _core.measures():
+        raise UnknownName("measure", repr(name), f"one of {', '.join(_core.measures())}")
+    found = function_of(name, folder) if ":" in name else getattr(lightloop.metrics, name)
     return found if arguments is None else functools.partial(found, **arguments)
 
 

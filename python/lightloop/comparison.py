@@ -24,8 +24,6 @@ from .errors import Error, InvalidParameter
 from .run import Run, load_run
 from .training import _datasets, _table
 
-COSTS = ("device_frames", "device_seconds", "device_joules")
-
 
 class _Cell(_compare.Cell):
     """A run by `ll.train` in a process of its own."""
@@ -46,7 +44,7 @@ class _Cell(_compare.Cell):
             _core.train(self.table, data=self.options.data, on_plan=lambda plan: kept.append(plan))
         except Error as error:
             return None, str(error)
-        return {name: getattr(kept[0], name) for name in COSTS}, None
+        return {name: getattr(kept[0], name) for name in _compare.DEVICE_COSTS}, None
 
     def start(self, run_file: Path, threads: int) -> Any:
         settings = {**self.table, "train.threads": threads, "train.yes": True, "train.out": str(run_file)}

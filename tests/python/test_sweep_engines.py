@@ -234,6 +234,7 @@ def test_a_toml_file_asks_for_the_same(tmp_path, capsys):
         (("repeats = 2", "repeets = 2"), "Did you mean repeats"),
         (("power.py:power", "power.py:energy"), "energy"),
         (("power.py:power", "nothing"), "nothing"),
+        (("power.py:power", "nrmse"), "kernel_rank"),  # of lightloop.metrics, but it measures no device
         (("points = 3", "points = 3, steps = 2"), "from = 1"),
         (('device = "sim:delay_vcsel,input.size=10"', ""), "no device"),
         (("[over]", "[over"), "map.toml:"),
