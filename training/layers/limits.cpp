@@ -61,11 +61,6 @@ class RowNorm : public NetLayer {
     for (const float v : x) sum += std::pow(std::abs(static_cast<double>(v)), p_);
     return std::pow(sum, 1 / p_);
   }
-  static double dot(std::span<const float> a, std::span<const float> b) {
-    double sum = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-    return sum;
-  }
   double p_;
 };
 

@@ -94,18 +94,6 @@ void add_rows(View<const float> in, View<float> out) {
   });
 }
 
-double dot(std::span<const float> a, std::span<const float> b) {
-  constexpr std::size_t kLanes = 8;  // sums side by side, added in a fixed order
-  double sums[kLanes] = {};
-  std::size_t i = 0;
-  for (; i + kLanes <= a.size(); i += kLanes)
-    for (std::size_t j = 0; j < kLanes; ++j) sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
-  double total = 0;
-  for (const double sum : sums) total += sum;
-  for (; i < a.size(); ++i) total += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-  return total;
-}
-
 void normalise_rows(View<const float> in, Matrix<float>& out) {
   out.resize(in.rows(), in.cols());
   for_rows(in.rows(), in.cols(), [&](Index first, Index count) {

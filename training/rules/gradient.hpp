@@ -2,6 +2,7 @@
 // What every rule does: run a layer, and turn its teaching signal into the mean gradient.
 #include <span>
 
+#include "training/elementwise.hpp"
 #include "training/network.hpp"
 
 namespace lightloop {
@@ -30,6 +31,5 @@ void times_derivative(Activation f, View<const float> h, View<float> delta, floa
 void normalise_rows(View<const float> in, Matrix<float>& out);
 void add_rows(View<const float> in, View<float> out);  ///< out += in
 void column_means(View<const float> x, std::span<float> out);
-double dot(std::span<const float> a, std::span<const float> b);  ///< in double precision
 
 }  // namespace lightloop
