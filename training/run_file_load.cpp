@@ -146,9 +146,13 @@ std::optional<Meter> stored_meter(const Reader& file, const std::string& path, c
   if (old.empty() && !file.exists(group + "/meter")) return std::nullopt;
   Meter meter;
   if (!old.empty()) {
+    std::size_t wanted = 0;
+    run_layout::each_number(meter, [&wanted]<class T>(const char*, const T&) { wanted += sizeof(T); });
+    if (old.size() != wanted)
+      throw FileError(path, group + "/measured has " + std::to_string(old.size()) + " bytes",
+                      std::to_string(wanted) + " expected", "the file is damaged");
     ByteReader bytes(old, "meter of rule.matrix_from");
     run_layout::each_number(meter, [&bytes]<class T>(const char*, T& number) { number = bytes.get<T>(); });
-    bytes.done();
   } else {
     run_layout::each_number(
         meter, [&]<class T>(const char* name, T& number) { number = get<T>(file, path, group + "/meter", name); });

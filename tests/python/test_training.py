@@ -185,6 +185,11 @@ def test_the_meter_of_a_measured_matrix_is_named_and_that_of_older_files_is_read
         order = ["frames", "batches", "programs", "codes", "saturated", "device_s", "device_j", "retries", "discarded", "checks"]
         meter["frames"] = frames + 5
         old = b"".join(np.asarray(meter[name]).tobytes() for name in [*order, "losses", "reopened"])
-        file["resume/measured"] = np.frombuffer(old, np.uint8)
+        file["resume/measured"] = np.frombuffer(old[1:], np.uint8)
         file.attrs["complete"] = np.zeros_like(file.attrs["complete"])
+    with pytest.raises(ll.FileError, match="95 bytes"):
+        ll.load_run(path)
+    with h5py.File(path, "r+") as file:
+        del file["resume/measured"]
+        file["resume/measured"] = np.frombuffer(old, np.uint8)
     assert ll.train("digits", "dfa", resume=path).facts["device_frames"] == frames + 5
