@@ -118,7 +118,7 @@ def main():
     for title in options.only:
         found[title] = [held(options, title, depth) for depth in DEPTHS]
         growth = (found[title][-1] - found[title][0]) / (DEPTHS[-1] - DEPTHS[0])
-        print(f"| {title} | " + " | ".join(f"{v:.1f}" for v in found[title]) + f" | {growth:.2f} |", flush=True)
+        print(f"| {title} | " + " | ".join(f"{v:.1f}" for v in found[title]) + f" | {round(growth, 2) + 0.0:.2f} |", flush=True)
     if options.plot:
         draw(found, options.plot)
 
