@@ -93,6 +93,7 @@ constexpr Named kLayers[] = {
        const Index vocabulary = w.integer("the size of the vocabulary");
        return embedding(in, vocabulary, w.integer("the number of features"));
      }},
+    {"factorisation", [](const Shape& in, LayerWords&) { return factorisation(in); }},
     {"attention",
      [](const Shape& in, LayerWords& w) {
        const bool causal = w.word("causal");

@@ -55,6 +55,9 @@ LayerPointer last_token(Shape input);
 /// (vocabulary, features), then P (tokens, features), both N(0, 0.02^2) (GPT-2's choice). Codes have no derivative: dx
 /// is 0. forward throws OutOfRange for a code outside the vocabulary.
 LayerPointer embedding(Shape input, Index vocabulary, Index features);
+/// Factorisation machine (Rendle, ICDM 2010) on one vector v_f per field, (fields, features) -> (fields + 1) features:
+/// the vectors themselves, then sum over pairs f < g of v_f * v_g, element by element = ((sum v)^2 - sum v^2) / 2.
+LayerPointer factorisation(Shape input);
 /// softmax(Q K^T / sqrt(d)) V per head, on (tokens, features) (Vaswani et al., NeurIPS 2017); causal: a token sees
 /// itself and those before it. Parameters: W (3 features, features) for Q, K, V, its b, W_out (features, features), its
 /// b; W ~ N(0, 1/features), b = 0.

@@ -141,3 +141,18 @@ TEST_CASE("sage: equal neighbours mean as much as one; gat: equal nodes share eq
       CHECK(double(gat.y(i, c)) == Approx(own).margin(1e-6));
     }
 }
+
+TEST_CASE("factorisation: the vectors, then the sum over pairs; derivative against finite differences") {
+  Bench bench(factorisation({4, 3}), 2);
+  bench.forward();
+  for (Index c = 0; c < 3; ++c) {
+    float pairs = 0;
+    for (Index f = 0; f < 4; ++f)
+      for (Index g = 0; g < f; ++g) pairs += bench.x(1, 3 * f + c) * bench.x(1, 3 * g + c);
+    CHECK(bench.y(1, 12 + c) == Approx(pairs).margin(1e-5));
+    CHECK(bench.y(1, c) == bench.x(1, c));
+  }
+  test::check_derivative(bench, 5e-3);
+  test::check_bits(bench);
+  CHECK_THROWS_AS(factorisation({12}), ShapeMismatch);
+}
