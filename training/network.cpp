@@ -61,6 +61,8 @@ Network::Network(std::shared_ptr<const Model> model)
   }
 }
 
+Index Network::tokens() const { return model_ ? model_->tokens() : 1; }
+
 std::string Network::text() const { return model_ ? model_->text() : to_string(widths_); }
 
 void Network::initialise(std::uint64_t seed) {

@@ -35,6 +35,9 @@ class Network {
   /// "784-1024-10", or the text of the model.
   std::string text() const;
   const std::vector<Index>& widths() const { return widths_; }
+  /// Answers per sample (Model::tokens), and classes of each.
+  Index tokens() const;
+  Index classes() const { return widths_.back() / tokens(); }
   Index layers() const { return static_cast<Index>(widths_.size()) - 1; }
   Index hidden_layers() const { return layers() - 1; }
   Activation hidden_activation() const { return hidden_; }

@@ -93,14 +93,15 @@ void LayerChain::vjp_of(Index first, Index last, const LayerInput& in, View<cons
   work.kept.resize(layers_.size());
   for (Index i = last - 1; i >= first; --i) {
     const auto index = static_cast<std::size_t>(i);
+    const View<const float> sent = i > first ? work.inner[index - 1].sent : View<const float>{};
     View<float> below = dx;
     if (i > first) {
-      work.kept[index].resize(dy.rows(), layer(i).inputs());
-      below = work.kept[index];
+      if (sent.empty()) work.kept[index].resize(dy.rows(), layer(i).inputs());
+      below = sent.empty() ? work.kept[index].view() : View<float>{};
     }
     layer(i).vjp(input_of(i, in, memory), output(i, y, memory), memory.inner[index], dy, below,
                  part(dparameters, offset(i), offset(i + 1)), work.inner[index]);
-    dy = below;
+    dy = sent.empty() ? below : sent;
   }
 }
 

@@ -28,7 +28,8 @@ class LayerChain : public NetLayer {
     vjp_of(0, count(), in, y, memory, dy, dx, dparameters, work);
   }
   /// The same for layers [first, last): dy belongs to the output of layer last - 1, dx to the input of layer `first`;
-  /// `dparameters` is the chain's, of which the part of these layers is written.
+  /// `dparameters` is the chain's, of which the part of these layers is written. Where work.inner[i].sent is given, the
+  /// layers up to i get that in place of what layer i + 1 passes back.
   void vjp_of(Index first, Index last, const LayerInput& in, View<const float> y, const LayerMemory& memory,
               View<const float> dy, View<float> dx, std::span<float> dparameters, LayerMemory& work) const;
   /// Output of layer i after forward().

@@ -31,7 +31,8 @@ struct LayerMemory {
   Matrix<double> sums, partial;
   Matrix<std::int32_t> places;
   std::vector<LayerMemory> inner;
-  bool training = false;  ///< of the pass that filled it
+  bool training = false;   ///< of the pass that filled it
+  View<const float> sent;  ///< of the work of a vjp: takes the place of what arrives at this layer's output in a chain
 };
 
 /// One layer's share of a network, and a batch: rows are samples, contiguous.
@@ -39,6 +40,8 @@ struct LayerInput {
   std::span<const float> parameters, state;
   View<const float> x;
 };
+
+class LayerChain;
 
 /// Rows of y depend on their own row of x only, unless a layer says otherwise (batch norm while it trains, graphs).
 /// Calls are const: equal arguments give equal bits for any thread count.
@@ -63,6 +66,8 @@ class NetLayer {
   virtual void learn_state(const LayerMemory& memory, std::span<float> state) const;
   /// Whether a signal sent to its output alone teaches it something: it has weights, not only gains and offsets.
   virtual bool taught() const { return parameters() > 0; }
+  /// The layers inside, where signals can be sent to them one by one; their memory is inner[0] of this layer's.
+  virtual const LayerChain* branch() const { return nullptr; }
   /// How many layer numbers (LayerPass::instance) it uses: more than one for layers made of layers.
   virtual std::uint64_t instances() const { return 1; }
 

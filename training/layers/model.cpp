@@ -10,6 +10,32 @@ std::span<T> part(std::span<T> all, const std::vector<Index>& begin, std::size_t
   return all.subspan(static_cast<std::size_t>(begin[b]), static_cast<std::size_t>(begin[b + 1] - begin[b]));
 }
 
+/// Ends of the parts of a chain that have one layer with weights each, with what follows it; the last is the end.
+std::vector<Index> ends_of(const LayerChain& chain) {
+  std::vector<Index> ends;
+  bool taught = false;
+  for (Index i = 0; i < chain.count(); ++i) {
+    if (taught && chain.layer(i).taught()) ends.push_back(i);
+    taught = taught || chain.layer(i).taught();
+  }
+  ends.push_back(chain.count());
+  return ends;
+}
+
+void add_inside(const NetLayer& layer, const std::vector<Index>& path, std::vector<Inside>& places) {
+  const LayerChain* branch = layer.branch();
+  if (!branch) return;
+  for (Index first = 0; const Index end : ends_of(*branch)) {
+    for (Index i = first; i < end; ++i) {
+      std::vector<Index> here = path;
+      here.push_back(i);
+      add_inside(branch->layer(i), here, places);
+      if (i + 1 == end && end < branch->count()) places.push_back({here, branch->layer(i).output_shape()});
+    }
+    first = end;
+  }
+}
+
 }  // namespace
 
 Model::Model(Shape input, std::vector<std::unique_ptr<const LayerChain>> blocks, std::shared_ptr<const Graph> graph)
@@ -27,13 +53,18 @@ Model::Model(Shape input, std::vector<std::unique_ptr<const LayerChain>> blocks,
     instances_.push_back(instance);
     instance += block->instances();
   }
-  if (shape->size() != 1)
-    throw ShapeMismatch("net", "gives out " + shape_text(*shape), "one row of class scores",
+  if (shape->empty() || shape->size() > 2)
+    throw ShapeMismatch("net", "gives out " + shape_text(*shape), "one row of class scores, or one per token",
                         "end with: flatten, dense classes");
 }
 
 std::span<float> Model::state_of(Index b, std::span<float> all) const {
   return part(all, states_, static_cast<std::size_t>(b));
+}
+
+Index Model::tokens() const {
+  const Shape& output = blocks_.back()->output_shape();
+  return output.size() == 2 ? output.front() : 1;
 }
 
 Index Model::values() const {
@@ -47,14 +78,10 @@ std::vector<Unit> Model::units(bool each_layer) const {
   std::vector<Unit> units;
   for (Index b = 0; b < blocks(); ++b) {
     const LayerChain& all = block(b);
-    bool taught = false;
-    for (Index i = 0, first = 0; i <= all.count(); ++i) {
-      const bool end = i == all.count(), next = !end && each_layer && taught && all.layer(i).taught();
-      if (end || next) {
-        units.push_back({b, first, i, all.layer(i - 1).outputs()});
-        first = i;
-      }
-      taught = taught || (!end && all.layer(i).taught());
+    for (Index first = 0; const Index end : each_layer ? ends_of(all) : std::vector<Index>{all.count()}) {
+      units.push_back({b, first, end, all.layer(end - 1).outputs()});
+      for (Index i = first; each_layer && i < end; ++i) add_inside(all.layer(i), {i}, units.back().inside);
+      first = end;
     }
   }
   return units;

@@ -9,9 +9,16 @@
 
 namespace lightloop {
 
-/// Layers [first, last) of a block.
+/// A place inside a layer of layers: layer path[0] of the block, layer path[1] of its branch, ...
+struct Inside {
+  std::vector<Index> path;
+  Shape shape;
+};
+
+/// Layers [first, last) of a block, and the places inside them that get signals of their own.
 struct Unit {
   Index block = 0, first = 0, last = 0, outputs = 0;
+  std::vector<Inside> inside = {};
 };
 
 /// The architecture alone. Parameters and state are two contiguous vectors, block after block; they belong to whoever
@@ -23,6 +30,8 @@ class Model {
         std::shared_ptr<const Graph> graph = nullptr);
 
   const Shape& input() const { return input_; }
+  /// Positions of a sample that are answered one by one: an output of tokens x classes. 1: the sample as a whole.
+  Index tokens() const;
   /// What graph layers were made of: rows of a batch are its nodes then, all of them. Null without one.
   const std::shared_ptr<const Graph>& graph() const { return graph_; }
   Index blocks() const { return static_cast<Index>(blocks_.size()); }
@@ -37,7 +46,8 @@ class Model {
   /// Values that all layers give out for one sample: what a training pass keeps.
   Index values() const;
   /// What one signal teaches: whole blocks, or with `each_layer` every layer that has weights together with those
-  /// behind it that have none (norms, non-linearities, pools).
+  /// behind it that have none (norms, non-linearities, pools), also in the branch of a residual, whose last layer gets
+  /// the signal of the sum.
   std::vector<Unit> units(bool each_layer) const;
   /// Text that parse_model() reads back to the same model: "28x28x1 | conv 8 3x3 pad=1, relu | flatten, dense 10".
   std::string text() const;

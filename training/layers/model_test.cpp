@@ -196,3 +196,65 @@ TEST_CASE("units: blocks, or every layer with weights and what follows it") {
   CHECK(units[1].outputs == 14 * 14 * 4);
   CHECK(units[2].first == 0);
 }
+
+TEST_CASE("units: a transformer's block has three places: attention, the hidden and the last layer of its dense pair") {
+  const auto model = parse_model(expand_preset("char-transformer:8x1", {{6}, 5}), {{6}, 5});
+  const auto units = model->units(true);
+  REQUIRE(units.size() == 4);
+  CHECK(units[1].inside.empty());
+  REQUIRE(units[2].inside.size() == 1);
+  CHECK(units[2].inside[0].shape == Shape{6, 32});  // behind gelu
+  CHECK(units[2].outputs == 6 * 8);
+  for (const Unit& unit : model->units(false)) CHECK(unit.inside.empty());
+  const auto nested =
+      parse_model("4 | residual(dense 4, residual(dense 3, tanh, dense 4), dense 4; dense 4)", {})->units(true);
+  REQUIRE(nested.size() == 1);
+  REQUIRE(nested[0].inside.size() == 3);
+  CHECK(nested[0].inside[0].path == std::vector<Index>{0, 0});
+  CHECK(nested[0].inside[1].path == std::vector<Index>{0, 1, 0});
+  CHECK(nested[0].inside[2].path == std::vector<Index>{0, 1});
+}
+
+TEST_CASE("micro DFA teaches the parts of a residual each by its own signal, against finite differences") {
+  const ModelContext context{{5}, 3};
+  Step micro(network("dense 6 | layer_norm, residual(dense 8, tanh, dense 6) | dense classes", context));
+  const Matrix<float> x = test::normal_matrix(6, 5, 2);
+  const auto feedback = digital_feedback(3, 8, 5);
+  micro.teach("dfa", x, kLabels, feedback.get(), {{"feedback", "layers"}});
+  const Matrix<float> gradient = micro.gradient;
+  Matrix<float> hidden(6, 8);
+  feedback->project(micro.error, hidden);
+  for (float& v : hidden.flat()) v /= std::sqrt(8.0f);
+  const View<const float> last = micro.made->teaching_signal(1);
+  const auto along = [](View<const float> signal, View<const float> h) {
+    double total = 0;
+    for (Index r = 0; r < h.rows(); ++r)
+      for (Index c = 0; c < h.cols(); ++c) total += double(signal(r, c)) * double(h(r, c));
+    return total / 6;
+  };
+  // what a part gives out, along the signal that is sent there; the norm in front of both hears both
+  const Model& model = *micro.net.model();
+  const Index begin = model.offset(1), norm = begin + 12, first = norm + 6 * 8 + 8;
+  const auto part = [&](Index i) {
+    micro.loss(x, kLabels);
+    const LayerMemory& branch = micro.activations.memory[1].inner[1].inner[0];
+    const double inside = along(hidden, branch.kept[0]);
+    if (i >= norm && i < first) return inside;
+    if (i >= first) return along(last, micro.activations.h[2]);
+    return inside + along(last, micro.activations.memory[1].kept[0]);  // and the way past the branch
+  };
+  double largest = 0, worst = 0;
+  for (Index i = begin; i < model.offset(2); ++i) {
+    float& w = micro.net.parameters()[std::size_t(i)];
+    const float before = w, up = before + 1e-2f, down = before - 1e-2f;
+    w = up;
+    const double above = part(i);
+    w = down;
+    const double below = part(i);
+    w = before;
+    const double slope = (above - below) / (double(up) - double(down));
+    largest = std::max(largest, std::fabs(slope));
+    worst = std::max(worst, std::fabs(slope - double(gradient.flat()[std::size_t(i)])));
+  }
+  CHECK(worst < 5e-3 * largest);
+}

@@ -67,7 +67,8 @@ std::string gcn(const std::string& size, const ModelContext& context) {
   return "gcn " + number(hidden) + ", relu, dropout 0.5 | gcn " + number(context.classes);
 }
 
-/// A decoder of pre-norm blocks (Radford et al., GPT-2) that predicts the code behind its context.
+/// A decoder of pre-norm blocks (Radford et al., GPT-2) that predicts the code behind its context, or the next code at
+/// every position.
 std::string char_transformer(const std::string& size, const ModelContext& context) {
   const auto n = size_words("char-transformer", size, {128, 4});
   const Index heads = std::max<Index>(1, n[0] / 32);
@@ -75,7 +76,8 @@ std::string char_transformer(const std::string& size, const ModelContext& contex
   for (Index l = 0; l < n[1]; ++l)
     text += " | residual(layer_norm, attention " + number(heads) + " causal), residual(layer_norm, dense " +
             number(4 * n[0]) + ", gelu, dense " + number(n[0]) + ")";
-  return text + " | layer_norm, last_token, dense " + number(context.classes);
+  const std::string each = context.targets > 1 ? "" : "last_token, ";
+  return text + " | layer_norm, " + each + "dense " + number(context.classes);
 }
 
 }  // namespace

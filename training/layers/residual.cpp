@@ -1,5 +1,5 @@
 // The sum of two branches.
-#include "training/layers/layers.hpp"
+#include "training/layers/chain.hpp"
 #include "training/layers/rows.hpp"
 
 namespace lightloop {
@@ -25,6 +25,7 @@ class Residual : public NetLayer {
   std::string text() const override {
     return "residual(" + branch_->text() + (shortcut_ ? "; " + shortcut_->text() : "") + ")";
   }
+  const LayerChain* branch() const override { return dynamic_cast<const LayerChain*>(branch_.get()); }
   Index parameters() const override { return branch_->parameters() + (shortcut_ ? shortcut_->parameters() : 0); }
   Index state() const override { return branch_->state() + (shortcut_ ? shortcut_->state() : 0); }
   std::uint64_t instances() const override { return branch_->instances() + (shortcut_ ? shortcut_->instances() : 0); }

@@ -30,6 +30,28 @@ std::optional<Graph> way_back(const RuleContext& context) {
   return transposed(normalised(*model->graph()));
 }
 
+/// Shape at every place that a signal is sent to: inside of units and at their ends, the output of the net left out.
+std::vector<Shape> taught_shapes(const Network& net, const std::vector<Unit>& units) {
+  std::vector<Shape> shapes;
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    for (const Inside& inside : units[u].inside) shapes.push_back(inside.shape);
+    if (u + 1 < units.size())
+      shapes.push_back(net.model()->block(units[u].block).layer(units[u].last - 1).output_shape());
+  }
+  return shapes;
+}
+
+/// A signal of one token goes to that token: places it is sent to must have the same ones.
+void check_tokens(const Network& net, const std::vector<Unit>& units) {
+  const Index tokens = net.tokens();
+  if (tokens == 1) return;
+  for (const Shape& shape : taught_shapes(net, units))
+    if (shape.size() != 2 || shape[0] != tokens)
+      throw Unsupported("feedback to a layer that gives out " + shape_text(shape),
+                        "the net answers for " + std::to_string(tokens) + " tokens one by one", "",
+                        "keep (tokens, features) up to the output");
+}
+
 class Broadcast : public Rule {
  public:
   Broadcast(RuleInfo info, const RuleContext& context, Signal signal)
@@ -40,6 +62,7 @@ class Broadcast : public Rule {
         noise_std_(static_cast<float>(context.params.real("noise") * std::numbers::sqrt2)),
         skip_empty_(context.params.boolean("skip_empty")),
         back_(way_back(context)),
+        tokens_(context.net.tokens()),
         units_(units_of(context.net, context.params)),
         noise_(context.seed, 0, Purpose::projection_noise) {}
 
@@ -49,7 +72,8 @@ class Broadcast : public Rule {
   std::span<const Index> active_rows() const override { return units_.empty() ? rows_ : all_rows_; }
   std::span<const Index> shown_rows() const override { return rows_; }
   StepTouch declared(const Network& net, Index samples) const override {
-    return {.projections = net.hidden_layers() > 0 ? samples : 0};
+    const bool projects = units_.empty() ? net.hidden_layers() > 0 : !taught_shapes(net, units_).empty();
+    return {.projections = projects ? samples * tokens_ : 0};
   }
   StepTouch touched() const override { return touched_; }
   std::vector<std::byte> snapshot() const override;
@@ -60,6 +84,8 @@ class Broadcast : public Rule {
   void teach_blocks(const Network& net, const RuleBatch& batch, std::span<float> gradient);
   void teach_unit(const Network& net, const RuleBatch& batch, const Unit& unit, View<const float> dy,
                   std::span<float> gradient);
+  void spread_signal(Index samples, Index outputs, Matrix<float>& delta) const;
+  void send_inside(const Unit& unit, Index samples, std::vector<Matrix<float>>& signals);
   void add_noise();
   void scatter(Index samples, bool any);
   View<const float> active(const Matrix<float>& all, Matrix<float>& gathered) const;
@@ -70,38 +96,43 @@ class Broadcast : public Rule {
   float scale_, noise_std_;
   bool skip_empty_;
   std::optional<Graph> back_;
+  Index tokens_;
   std::vector<Unit> units_;  // of a model
   std::vector<LayerMemory> work_;
   Stream noise_;
-  std::uint64_t samples_seen_ = 0;
+  std::uint64_t errors_seen_ = 0;  // one per sample, or per token of it
   StepTouch touched_;
   std::vector<Index> rows_, all_rows_;
   Matrix<float> signal_, projected_, draws_, scattered_, spread_;
   std::vector<Matrix<float>> delta_, gathered_;
+  std::vector<std::vector<Matrix<float>>> inside_;  // per unit
 };
 
 void Broadcast::choose_rows(const RuleBatch& batch) {
-  signal_.resize(batch.error.rows(), batch.error.cols());
+  LIGHTLOOP_ASSERT(batch.error.contiguous());
+  // every token has an error of its own
+  const View<const float> error(batch.error.data(), batch.error.rows() * tokens_, batch.error.cols() / tokens_);
+  signal_.resize(error.rows(), error.cols());
   rows_.clear();
-  for (Index r = 0; r < batch.error.rows(); ++r) {
+  for (Index r = 0; r < error.rows(); ++r) {
     const auto row = signal_.row(static_cast<Index>(rows_.size()));
     const auto index = static_cast<std::size_t>(r);
     const bool counts = batch.counts.empty() || batch.counts[index] != 0;
-    const bool any = counts && signal_of_(batch.error.row(r), batch.labels[index], row);
+    const bool any = counts && signal_of_(error.row(r), batch.labels[index], row);
     if (!counts) std::ranges::fill(row, 0.0f);
     if (any || !skip_empty_) rows_.push_back(r);
   }
-  signal_.resize(static_cast<Index>(rows_.size()), batch.error.cols());
+  signal_.resize(static_cast<Index>(rows_.size()), error.cols());
 }
 
 void Broadcast::add_noise() {
   draws_.resize(projected_.rows(), projected_.cols());
   for_rows(projected_.rows(), projected_.cols(), [&](Index first, Index count) {
     for (Index i = first; i < first + count; ++i) {
-      const auto sample = samples_seen_ + static_cast<std::uint64_t>(rows_[static_cast<std::size_t>(i)]);
+      const auto number = errors_seen_ + static_cast<std::uint64_t>(rows_[static_cast<std::size_t>(i)]);
       const auto draw = draws_.row(i);
       const auto out = projected_.row(i);
-      noise_.normal(sample, 0, draw);
+      noise_.normal(number, 0, draw);
       for (std::size_t j = 0; j < out.size(); ++j) out[j] += noise_std_ * draw[j];
     }
   });
@@ -148,7 +179,7 @@ void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<f
     const auto index = static_cast<std::size_t>(l);
     layer_gradient(net, l, delta, active(batch.activations.h[index], gathered_[index]), samples, gradient);
   }
-  samples_seen_ += static_cast<std::uint64_t>(samples);
+  errors_seen_ += static_cast<std::uint64_t>(samples);
 }
 
 void Broadcast::teach_unit(const Network& net, const RuleBatch& batch, const Unit& unit, View<const float> dy,
@@ -161,37 +192,69 @@ void Broadcast::teach_unit(const Network& net, const RuleBatch& batch, const Uni
               gradient.subspan(static_cast<std::size_t>(model.offset(unit.block)), in.parameters.size()), work_[b]);
 }
 
+/// delta (samples, outputs) = B s / sqrt(d), d of one token.
+void Broadcast::spread_signal(Index samples, Index outputs, Matrix<float>& delta) const {
+  const Matrix<float>& signal = back_ ? spread_ : scattered_;
+  const Index width = outputs / tokens_;
+  const float scale = scale_ / std::sqrt(static_cast<float>(width));
+  delta.resize(samples, outputs);
+  const View<float> to(delta.data(), samples * tokens_, width);
+  for_rows(to.rows(), width, [&](Index first, Index count) {
+    for (Index r = first; r < first + count; ++r)
+      for (Index c = 0; c < width; ++c) to(r, c) = scale * signal(r, c);
+  });
+}
+
+/// Lays signals where the vjp of the unit's layers finds them.
+void Broadcast::send_inside(const Unit& unit, Index samples, std::vector<Matrix<float>>& signals) {
+  signals.resize(unit.inside.size());
+  for (std::size_t i = 0; i < signals.size(); ++i) {
+    spread_signal(samples, elements(unit.inside[i].shape), signals[i]);
+    LayerMemory* work = &work_[static_cast<std::size_t>(unit.block)];
+    bool branch = false;
+    for (const Index layer : unit.inside[i].path) {
+      if (branch) {
+        if (work->inner.empty()) work->inner.resize(1);
+        work = &work->inner[0];
+      }
+      const auto index = static_cast<std::size_t>(layer);
+      if (work->inner.size() <= index) work->inner.resize(index + 1);
+      work = &work->inner[index];
+      branch = true;
+    }
+    work->sent = signals[i];
+  }
+}
+
 void Broadcast::teach_blocks(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
   const Index samples = batch.error.rows(), shown = static_cast<Index>(rows_.size());
-  const bool projects = units_.size() > 1 && shown > 0;
+  const bool waits = !units_.back().inside.empty();
+  const bool teaches = units_.size() > 1 || waits, projects = teaches && shown > 0;
   touched_ = {.projections = projects ? shown : 0};
   all_rows_.resize(static_cast<std::size_t>(samples));
   std::iota(all_rows_.begin(), all_rows_.end(), Index{0});
   delta_.resize(units_.size() - 1);
+  inside_.resize(units_.size());
   work_.resize(static_cast<std::size_t>(net.layers()));
   if (projects) {
     projected_.resize(shown, feedback_->outputs());
     feedback_->begin(signal_, projected_);
   }
-  teach_unit(net, batch, units_.back(), batch.error, gradient);  // while a device shows the others' signal
+  if (!waits) teach_unit(net, batch, units_.back(), batch.error, gradient);  // while a device shows the others' signal
   if (projects) {
     feedback_->finish();
     if (noise_std_ > 0) add_noise();
   }
-  if (!delta_.empty()) scatter(samples, projects);
-  const Matrix<float>& signal = back_ ? spread_ : scattered_;
-  for (std::size_t u = 0; u < delta_.size(); ++u) {
-    const float scale = scale_ / std::sqrt(static_cast<float>(units_[u].outputs));
-    Matrix<float>& delta = delta_[u];
-    delta.resize(samples, units_[u].outputs);
-    for_rows(samples, delta.cols(), [&](Index first, Index count) {
-      for (Index r = first; r < first + count; ++r)
-        for (Index c = 0; c < delta.cols(); ++c) delta(r, c) = scale * signal(r, c);
-    });
-    teach_unit(net, batch, units_[u], delta, gradient);
+  if (teaches) scatter(samples * tokens_, projects);
+  for (std::size_t u = 0; u < units_.size(); ++u) {
+    const bool last = u == delta_.size();
+    if (last && !waits) break;
+    send_inside(units_[u], samples, inside_[u]);
+    if (!last) spread_signal(samples, units_[u].outputs, delta_[u]);
+    teach_unit(net, batch, units_[u], last ? batch.error : delta_[u].view(), gradient);
   }
   divide(gradient, samples);
-  samples_seen_ += static_cast<std::uint64_t>(samples);
+  errors_seen_ += static_cast<std::uint64_t>(samples * tokens_);
 }
 
 /// From the rows that were shown to all of them; those left out have none, unless the graph brings it.
@@ -215,16 +278,16 @@ View<const float> Broadcast::teaching_signal(Index layer) const {
 }
 
 std::vector<std::byte> Broadcast::snapshot() const {
-  std::vector<std::byte> state(sizeof samples_seen_);
-  std::memcpy(state.data(), &samples_seen_, state.size());
+  std::vector<std::byte> state(sizeof errors_seen_);
+  std::memcpy(state.data(), &errors_seen_, state.size());
   return state;
 }
 
 void Broadcast::restore(const std::vector<std::byte>& state) {
-  if (state.size() != sizeof samples_seen_)
+  if (state.size() != sizeof errors_seen_)
     throw InvalidParameter("snapshot of rule " + info_.name, std::to_string(state.size()) + " bytes",
-                           std::to_string(sizeof samples_seen_) + " expected", "it is from another rule or version");
-  std::memcpy(&samples_seen_, state.data(), state.size());
+                           std::to_string(sizeof errors_seen_) + " expected", "it is from another rule or version");
+  std::memcpy(&errors_seen_, state.data(), state.size());
 }
 
 }  // namespace
@@ -242,7 +305,8 @@ std::vector<ParamInfo> broadcast_params() {
        std::string("blocks"),
        0,
        0,
-       "where the signal arrives in a net of any layers: at the end of every block, or at every layer with weights",
+       "where the signal arrives in a net of any layers: at the end of every block, or at every layer with weights, "
+       "inside residuals too",
        {"blocks", "layers"}},
       {"along_graph", "", true, 0, 0,
        "in a net on a graph: nodes pass the projected error on to those that they heard, once"}};
@@ -251,8 +315,8 @@ std::vector<ParamInfo> broadcast_params() {
 Index broadcast_width(const Network& net, const ParamSet& params) {
   Index widest = 0;
   if (net.model()) {
-    const std::vector<Unit> units = units_of(net, params);
-    for (std::size_t u = 0; u + 1 < units.size(); ++u) widest = std::max(widest, units[u].outputs);
+    for (const Shape& shape : taught_shapes(net, units_of(net, params)))
+      widest = std::max(widest, elements(shape) / net.tokens());
   } else {
     for (Index l = 1; l <= net.hidden_layers(); ++l)
       widest = std::max(widest, net.widths()[static_cast<std::size_t>(l)]);
@@ -261,18 +325,18 @@ Index broadcast_width(const Network& net, const ParamSet& params) {
 }
 
 void check_feedback(const RuleInfo& info, const RuleContext& context) {
-  const auto& widths = context.net.widths();
+  const Index inputs = context.net.classes();
   const Index hidden = broadcast_width(context.net, context.params);
-  const bool fits =
-      context.feedback && context.feedback->inputs() == widths.back() && context.feedback->outputs() >= hidden;
+  const bool fits = context.feedback && context.feedback->inputs() == inputs && context.feedback->outputs() >= hidden;
   if (hidden > 0 && !fits)
     throw InvalidParameter("feedback of rule " + info.name, context.feedback ? "wrong size" : "missing",
-                           std::to_string(widths.back()) + " inputs, at least " + std::to_string(hidden) + " outputs",
+                           std::to_string(inputs) + " inputs, at least " + std::to_string(hidden) + " outputs",
                            "pass a device_feedback or a digital_feedback of that size");
 }
 
 std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal) {
   check_feedback(info, context);
+  check_tokens(context.net, units_of(context.net, context.params));
   return std::make_unique<Broadcast>(std::move(info), context, std::move(signal));
 }
 

@@ -29,13 +29,15 @@ Index broadcast_width(const Network& net, const ParamSet& params);
 /// delta_l the norm that back-propagation through weights N(0, 1/d_l) gives it, so that plain SGD learns at the same
 /// rate (Adam does not care). Rows whose signal is empty have no hidden gradient: with `skip_empty` they are left out
 /// of the projection and of every product, which changes nothing but the work.
-/// Randomness: with noise > 0, Purpose::projection_noise, row = number of the sample since the start of training.
+/// Randomness: with noise > 0, Purpose::projection_noise, row = number of the error since the start of training.
 /// Models of any layers: B_l s / sqrt(d_l) arrives as dL/dh at the output of every hidden block, which passes it on
 /// inside by its own derivatives (Launay et al., NeurIPS 2020, "macro"), or with feedback = layers at every layer that
-/// has weights ("micro"); f' is part of what it arrives at. Layers may mix rows: those without a signal then have one
-/// of 0. On a graph, with along_graph, A^T B s takes its place, A = normalised(graph): what back-propagation does with
-/// the layer above (after the projection, so that a device shows labelled nodes only; the two commute).
-/// Throws InvalidParameter when the net has hidden layers and the context no feedback of the right size.
+/// has weights, inside residuals too ("micro"); f' is part of what it arrives at. Layers may mix rows: those without a
+/// signal then have one of 0. On a graph, with along_graph, A^T B s takes its place, A = normalised(graph): what
+/// back-propagation does with the layer above (after the projection, so that a device shows labelled nodes only; the
+/// two commute). With several tokens per sample each token's own error is projected, and arrives at that token. Throws
+/// InvalidParameter when the net has hidden layers and the context no feedback of the right size, Unsupported for a
+/// hidden place without those tokens.
 std::unique_ptr<Rule> broadcast_rule(RuleInfo info, const RuleContext& context, Signal signal);
 
 }  // namespace lightloop
