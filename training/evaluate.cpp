@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "training/layers/graph.hpp"
 #include "training/layers/model.hpp"
+#include "training/metrics/roc.hpp"
 
 namespace lightloop {
 namespace {
@@ -22,17 +23,23 @@ Index batch_for(const Network& net, const Dataset& data) {
 
 void check_data(const Dataset& data) {
   const Index rows = data.bytes.size() ? data.bytes.rows() : data.floats.rows();
-  if (rows != data.size())
-    throw ShapeMismatch("data set " + data.name, std::to_string(data.size()) + " labels",
-                        std::to_string(rows) + " samples", "give one label per sample");
+  if (data.targets < 1 || static_cast<Index>(data.labels.size()) != rows * data.targets)
+    throw ShapeMismatch("data set " + data.name, std::to_string(data.labels.size()) + " labels",
+                        std::to_string(rows) + " samples of " + std::to_string(data.targets),
+                        "give one label for each");
+  if (data.values.size() > 0 && (data.values.rows() != rows || data.values.cols() != data.classes || data.targets != 1))
+    throw ShapeMismatch("targets of data set " + data.name,
+                        std::to_string(data.values.rows()) + " x " + std::to_string(data.values.cols()),
+                        std::to_string(rows) + " samples, " + std::to_string(data.classes) + " outputs");
   for (const std::uint8_t label : data.labels)
     if (label >= data.classes)
       throw OutOfRange("label in data set " + data.name, std::to_string(label),
                        "below the " + std::to_string(data.classes) + " classes", "labels count from 0");
-  for (const float v : data.floats.flat())
-    if (!std::isfinite(v))
-      throw InvalidParameter("value in data set " + data.name, std::to_string(v), "must be finite",
-                             "remove or fill in what is missing");
+  for (const Matrix<float>* numbers : {&data.floats, &data.values})
+    for (const float v : numbers->flat())
+      if (!std::isfinite(v))
+        throw InvalidParameter("value in data set " + data.name, std::to_string(v), "must be finite",
+                               "remove or fill in what is missing");
 }
 
 void check_fit(const Network& net, const Dataset& data) {
@@ -46,10 +53,15 @@ void check_fit(const Network& net, const Dataset& data) {
     throw ShapeMismatch("net " + net.text(), std::to_string(net.widths().front()) + " inputs",
                         data.name + " has " + std::to_string(data.features()) + " features",
                         "let the net begin with " + std::to_string(data.features()));
-  if (data.classes > net.widths().back())
-    throw ShapeMismatch("net " + net.text(), std::to_string(net.widths().back()) + " outputs",
+  if (data.targets != net.tokens())
+    throw ShapeMismatch("net " + net.text(), std::to_string(net.tokens()) + " answers per sample",
+                        data.name + " has " + std::to_string(data.targets) + " targets per sample",
+                        "end with a dense layer on (tokens, features) for one per token, as char-transformer does");
+  if (data.values.size() ? data.classes != net.classes() : data.classes > net.classes())
+    throw ShapeMismatch("net " + net.text(), std::to_string(net.classes()) + " outputs",
                         data.name + " has " + std::to_string(data.classes) + " classes",
-                        "let the net end with " + std::to_string(data.classes));
+                        data.targets > 1 ? "let a token end with " + std::to_string(data.classes)
+                                         : "let the net end with " + std::to_string(data.classes));
 }
 
 std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name, const Settings& settings,
@@ -88,6 +100,7 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const Fo
   std::vector<std::uint32_t> which;
   Index right = 0;
   double total = 0;
+  std::vector<ScoredSample> scored;  // of two classes
   for (Index first = 0; first < data.size(); first += batch) {
     const Index count = std::min(batch, data.size() - first);
     which.resize(static_cast<std::size_t>(count));
@@ -96,20 +109,32 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const Fo
     data.gather(which, activations.h[0]);
     pass(activations.h[0], activations);
     const Matrix<float>& logits = activations.h.back();
-    error.resize(count, logits.cols());
-    const std::span<const std::uint8_t> labels(data.labels.data() + first, static_cast<std::size_t>(count));
+    if (data.values.size()) {
+      error.resize(count, logits.cols());
+      total += value_error(logits, View<const float>(data.values).rows(first, count), error);
+      continue;
+    }
+    const View<const float> answers(logits.data(), count * data.targets, logits.cols() / data.targets);
+    error.resize(answers.rows(), answers.cols());
+    const std::span<const std::uint8_t> labels(data.labels.data() + first * data.targets,
+                                               static_cast<std::size_t>(answers.rows()));
     const std::span<const std::uint8_t> counts =
         data.counts.empty() ? std::span<const std::uint8_t>{}
                             : std::span(data.counts).subspan(static_cast<std::size_t>(first), labels.size());
-    total += output_error(loss, logits, labels, error, counts);
-    for (Index r = 0; r < count; ++r) {
+    total += output_error(loss, answers, labels, error, counts);
+    for (Index r = 0; r < answers.rows(); ++r) {
       if (!counts.empty() && !counts[static_cast<std::size_t>(r)]) continue;
-      const auto row = logits.row(r);
+      const auto row = answers.row(r);
+      if (data.classes == 2 && row.size() == 2)
+        scored.push_back({row[1] - row[0], labels[static_cast<std::size_t>(r)] == 1});
       right += std::ranges::max_element(row) - row.begin() == labels[static_cast<std::size_t>(r)];
     }
   }
   const auto n = static_cast<double>(data.counted());
-  return {static_cast<double>(right) / n, total / n, data.counted()};
+  return {.accuracy = data.values.size() ? std::nan("") : static_cast<double>(right) / n,
+          .loss = total / n,
+          .auc = area_under_roc(std::move(scored)),
+          .samples = data.counted()};
 }
 
 }  // namespace lightloop

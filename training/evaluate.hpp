@@ -1,6 +1,7 @@
 #pragma once
 // Scores a trained network on labelled data.
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,13 +15,16 @@
 namespace lightloop {
 
 struct Evaluation {
-  double accuracy = 0;  ///< fraction of the samples that count whose largest logit is that of the label
-  double loss = 0;      ///< mean per sample
-  Index samples = 0;
+  /// Fraction of the labels that count whose logit is the largest; NaN for real targets.
+  double accuracy = 0;
+  double loss = 0;                                        ///< mean per label, or per sample of real targets
+  double auc = std::numeric_limits<double>::quiet_NaN();  ///< area under the ROC curve; of two classes only
+  Index samples = 0;                                      ///< labels that count
 };
 
 /// Throws ShapeMismatch where features or classes of the data do not fit the net, InvalidParameter for no data.
-/// With a rule its scores stand in for the logits, in the loss too.
+/// With a rule its scores stand in for the logits, in the loss too. Real targets are scored by |a - t|^2 / 2, whatever
+/// `loss` says.
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy, Rule* rule = nullptr);
 /// The rule `name` as it answers for a trained network, or null where the logits do. `settings` and `own` (the rule's
 /// parameters) are those of the run. Throws ShapeMismatch for another number of parameters.
@@ -30,8 +34,8 @@ std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name
 using ForwardPass = std::function<void(View<const float> x, Activations& out)>;
 /// The same with another forward pass, asked for `batch` samples at a time.
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const ForwardPass& pass, Index batch);
-/// Checks data that came from a caller: one label per row, below `classes`; every value finite. Throws ShapeMismatch,
-/// OutOfRange, InvalidParameter.
+/// Checks data that came from a caller: `targets` labels per row, below `classes`; every value finite. Throws
+/// ShapeMismatch, OutOfRange, InvalidParameter.
 void check_data(const Dataset& data);
 /// Throws ShapeMismatch as `evaluate` does, before any work.
 void check_fit(const Network& net, const Dataset& data);

@@ -54,6 +54,7 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
           "resume with the data it began with, or start another run with train.init_from");
   } else {
     run_.data_sha256 = data_sha256;
+    run_.alphabet = data_.train.alphabet;
     make_network();
   }
   check_fit(run_.net, data_.train);
@@ -110,6 +111,7 @@ void TrainingLoop::open_path(const Registry& registry) {
     throw Unsupported("train.weight_decay with rule " + config_.model->info.name,
                       to_string(config_.train.value("weight_decay")), "0: the net's weights stay as they were drawn",
                       "leave it out");
+  check_targets();
   const auto& widths = run_.net.widths();
   if (run_.net.model() && !config_.model->info.any_layers)
     throw Unsupported(
@@ -119,7 +121,7 @@ void TrainingLoop::open_path(const Registry& registry) {
   Index outputs = config_.uses_projection() ? broadcast_width(run_.net, config_.rule) : run_.net.hidden_layers();
   if (outputs > 0 && config_.model->info.projects_to == ProjectTo::input) outputs = widths.front();
   if (outputs > 0) {
-    path_ = open_feedback(config_, registry, widths.back(), outputs, resumed_);
+    path_ = open_feedback(config_, registry, run_.net.classes(), outputs, resumed_);
   } else if (const std::string& record = config_.train.text("record"); !record.empty()) {
     throw InvalidParameter("train.record", record, "net " + run_.net.text() + " has no hidden layer to teach",
                            "no frame will be shown: leave it out, or give the net a hidden layer");
@@ -127,6 +129,21 @@ void TrainingLoop::open_path(const Registry& registry) {
   if (config_.train.boolean("fidelity") && (!path_.projection || path_.measures()))
     throw Unsupported("train.fidelity", "true", "no device projects the error in this run",
                       "leave it out, or give train.device and a rule such as dfa that projects");
+}
+
+/// What asks for one label per sample is refused where targets are others.
+void TrainingLoop::check_targets() const {
+  const Dataset& data = data_.train;
+  const bool real = data.values.size() > 0;
+  if (data.targets == 1 && !real) return;
+  const std::string why = real ? "its targets are real numbers" : "every sample has a label for each of its tokens";
+  if (!config_.model->info.by_error)
+    throw Unsupported("rule " + config_.model->info.name + " on " + data.name, why, "the rule asks for one label",
+                      use_rules(&RuleInfo::by_error, false));
+  if (config_.train.integer("layer_metrics") > 0)
+    throw Unsupported("train.layer_metrics on " + data.name, why, "probes ask for one label", "leave it out");
+  if (real && loss_ != Loss::mse)
+    throw Unsupported("train.loss " + config_.train.text("loss") + " on " + data.name, why, "", "give --loss mse");
 }
 
 void TrainingLoop::open_layers(const Registry& registry) {
@@ -202,7 +219,8 @@ TrainPlan TrainingLoop::plan() const {
     add(path_.projection->cost(1), path_.projection->inputs());
     return plan;
   }
-  add(path_.projection->cost(data_.train.counts.empty() ? batch_ : data_.train.counted()), plan.steps);
+  add(path_.projection->cost(data_.train.counts.empty() ? batch_ * data_.train.targets : data_.train.counted()),
+      plan.steps);
   if (config_.train.boolean("fidelity"))
     add(path_.projection->cost(path_.projection->inputs()), epochs_ - run_.position.epoch + (resumed_ ? 0 : 1));
   if (config_.train.boolean("probe")) add(path_.projection->probe_cost(), resumed_ ? 1 : 2);
@@ -251,9 +269,9 @@ double TrainingLoop::step() {
   activations_.h.resize(static_cast<std::size_t>(run_.net.layers()) + 1);
   activations_.h[0].resize(count, data_.train.features());
   data_.train.gather(which, activations_.h[0]);
-  labels_.resize(which.size());
-  std::ranges::transform(which, labels_.begin(), [&](std::uint32_t i) { return data_.train.labels[i]; });
-  const Index counted = data_.train.counts.empty() ? count : data_.train.counted();  // a graph is one batch
+  gather_targets(which);
+  // a graph is one batch
+  const Index counted = data_.train.counts.empty() ? count * data_.train.targets : data_.train.counted();
   const bool own_forward = config_.model->info.own_forward;
   const Index done = at.epoch * steps_per_epoch_ + at.step;
   const double output_loss = own_forward ? 0 : run_forward();
@@ -313,8 +331,23 @@ double TrainingLoop::run_forward() {
         run_.net, activations_.h[0], activations_,
         {.training = true, .seed = config_.seed(), .first_sample = static_cast<std::uint64_t>(run_.position.trained)});
   }
-  error_.resize(activations_.h[0].rows(), run_.net.widths().back());
-  return output_error(loss_, activations_.h.back(), labels_, error_, data_.train.counts);
+  const Matrix<float>& out = activations_.h.back();
+  error_.resize(out.rows(), out.cols());
+  if (data_.train.values.size()) return value_error(out, values_, error_);
+  const Index rows = out.rows() * data_.train.targets, classes = run_.net.classes();
+  return output_error(loss_, {out.data(), rows, classes}, labels_, {error_.data(), rows, classes}, data_.train.counts);
+}
+
+void TrainingLoop::gather_targets(std::span<const std::uint32_t> which) {
+  const auto each = static_cast<std::size_t>(data_.train.targets);
+  labels_.resize(which.size() * each);
+  for (std::size_t i = 0; i < which.size(); ++i)
+    std::copy_n(data_.train.labels.data() + which[i] * each, each, labels_.data() + i * each);
+  const Matrix<float>& values = data_.train.values;
+  if (values.size() == 0) return;
+  values_.resize(static_cast<Index>(which.size()), values.cols());
+  for (std::size_t i = 0; i < which.size(); ++i)
+    std::ranges::copy(values.row(which[i]), values_.row(static_cast<Index>(i)).begin());
 }
 
 /// Rules divide by all rows of the batch: from there to the mean over those that count; then the decay.
@@ -390,20 +423,20 @@ void TrainingLoop::check_weights() const {
 void TrainingLoop::end_epoch(double learning_rate) {
   check_weights();
   if (layers_) layers_->program(run_.net, true);
-  const auto accuracy = [this](const Dataset& data) {
-    return (layers_ ? layers_->evaluate(run_.net, data, loss_)
-                    : evaluate(run_.net, data, loss_, config_.model->info.own_answer ? rule_.get() : nullptr))
-        .accuracy;
+  const auto scored = [this](const Dataset& data) {
+    return layers_ ? layers_->evaluate(run_.net, data, loss_)
+                   : evaluate(run_.net, data, loss_, config_.model->info.own_answer ? rule_.get() : nullptr);
   };
-  const double tested = accuracy(data_.test);
-  const double validated = data_.validation.size() > 0 ? accuracy(data_.validation) : std::nan("");
+  const Evaluation tested = scored(data_.test);
+  const double validated = data_.validation.size() > 0 ? scored(data_.validation).accuracy : std::nan("");
   note_device();
   RunPosition& at = run_.position;
   EpochResult epoch;
   epoch.validation_accuracy = validated;
   epoch.epoch = at.epoch + 1;
   epoch.train_loss = at.loss_sum / at.samples;
-  epoch.test_accuracy = tested;
+  epoch.test_accuracy = tested.accuracy;
+  epoch.test_loss = tested.loss;
   epoch.learning_rate = learning_rate;
   at.alignment.cosines.resize(static_cast<std::size_t>(run_.net.hidden_layers()));
   at.alignment.counts.resize(at.alignment.cosines.size());

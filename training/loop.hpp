@@ -51,6 +51,7 @@ class TrainingLoop {
  private:
   void make_network();
   void open_path(const Registry& registry);
+  void check_targets() const;
   void make_rule();
   void open_layers(const Registry& registry);
   void begin_epoch();
@@ -59,6 +60,7 @@ class TrainingLoop {
   void note_device();
   double run_forward();
   void learn_ranges(double lr);
+  void gather_targets(std::span<const std::uint32_t> which);
   void finish_gradient(Index rows, Index counted);
   void check_loss(double loss) const;
   bool alignment_due() const;
@@ -83,7 +85,7 @@ class TrainingLoop {
   std::vector<std::uint32_t> order_;
   std::vector<std::uint8_t> labels_;
   Activations activations_;
-  Matrix<float> error_, gradient_;
+  Matrix<float> error_, gradient_, values_;
   Alignment alignment_;
   RunFile run_;
   bool resumed_ = false;

@@ -61,4 +61,19 @@ double output_error(Loss loss, View<const float> logits, std::span<const std::ui
   return total;
 }
 
+double value_error(View<const float> outputs, View<const float> targets, View<float> error) {
+  if (targets.rows() != outputs.rows() || targets.cols() != outputs.cols() || error.rows() != outputs.rows() ||
+      error.cols() != outputs.cols())
+    throw ShapeMismatch("targets", std::to_string(targets.rows()) + " x " + std::to_string(targets.cols()),
+                        "outputs " + std::to_string(outputs.rows()) + " x " + std::to_string(outputs.cols()));
+  double total = 0;
+  for (Index r = 0; r < outputs.rows(); ++r)
+    for (Index c = 0; c < outputs.cols(); ++c) {
+      const float e = outputs(r, c) - targets(r, c);
+      error(r, c) = e;
+      total += 0.5 * static_cast<double>(e) * static_cast<double>(e);
+    }
+  return total;
+}
+
 }  // namespace lightloop

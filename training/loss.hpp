@@ -17,4 +17,7 @@ Loss loss_from(const std::string& name);
 double output_error(Loss loss, View<const float> logits, std::span<const std::uint8_t> labels, View<float> error,
                     std::span<const std::uint8_t> counts = {});
 
+/// The same for real targets: e = a - t, loss |a - t|^2 / 2.
+double value_error(View<const float> outputs, View<const float> targets, View<float> error);
+
 }  // namespace lightloop

@@ -50,7 +50,7 @@ Shape layer_shape(const Dataset& data) {
 Network network_for(const std::string& net, Activation hidden, const Dataset& data) {
   if (net.empty()) return fully_connected({data.features(), 256, 256, data.classes}, hidden);
   if (is_widths(net)) return fully_connected(parse_net(net), hidden);
-  const ModelContext context{layer_shape(data), data.classes, data.graph};
+  const ModelContext context{layer_shape(data), data.classes, data.graph, data.targets};
   refuse_channels_first(net, context.input, data);
   const std::string text = expand_preset(net, context);
   if (is_widths(text)) return fully_connected(parse_net(text), hidden);

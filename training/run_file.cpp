@@ -255,6 +255,8 @@ void save_run(const RunFile& run, const std::string& path) {
   file.attribute("/", "weights_sha256", Value(weights_sha256(run.net)));
   write_settings(file, run);
   write_network(file, run.net);
+  const std::span<const std::byte> alphabet = std::as_bytes(std::span(run.alphabet));
+  write_bytes(file, "/network/alphabet", {alphabet.begin(), alphabet.end()});
   write_curves(file, run);
   write_device(file, run);
   write_resume_state(file, run);

@@ -37,6 +37,7 @@ struct RunFile {
   TrainSettings asked;                       ///< projection. and device. settings as they were given
   bool complete = false;
   Network net;
+  std::string alphabet;  ///< of a network that learned a text: the character of each code
   OptimizerState optimizer;
   Matrix<float> own;  ///< (1, n) parameters of the rule itself
   OptimizerState own_optimizer;

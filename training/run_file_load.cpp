@@ -280,6 +280,8 @@ RunFile load_run(const std::string& path) {
   run.net = stored_network(file, path);
   if (weights_sha256(run.net) != get<std::string>(file, path, "/", "weights_sha256"))
     throw FileError(path, "weights do not have the stored SHA-256", "", "the file is damaged: take another copy");
+  for (const std::byte character : stored_bytes(file, "/network/alphabet"))
+    run.alphabet += static_cast<char>(character);
   read_resume_state(file, path, run);
   read_curves(file, path, run);
   read_device(file, path, run);

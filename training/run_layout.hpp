@@ -40,6 +40,8 @@ inline constexpr Column kColumns[] = {
      [](EpochResult& e, double v) { e.train_loss = v; }},
     {"test_accuracy", "1", [](const EpochResult& e) { return e.test_accuracy; },
      [](EpochResult& e, double v) { e.test_accuracy = v; }},
+    {"test_loss", "1", [](const EpochResult& e) { return e.test_loss; },
+     [](EpochResult& e, double v) { e.test_loss = v; }, true},
     {"validation_accuracy", "1", [](const EpochResult& e) { return e.validation_accuracy; },
      [](EpochResult& e, double v) { e.validation_accuracy = v; }, true},
     {"learning_rate", "1", [](const EpochResult& e) { return e.learning_rate; },

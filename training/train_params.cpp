@@ -16,7 +16,9 @@ std::vector<ParamInfo> train_params() {
   constexpr double kMany = 1e12;
   return {
       {"dataset", "", std::string("digits"), 0, 0,
-       "digits (generated), mnist, fashion, cora, citeseer, or the path of a .csv or .h5 file"},
+       "digits, clicks or picture (generated), mnist, fashion, cora, citeseer, shakespeare (characters; shakespeare:32 "
+       "in "
+       "windows of 32), or the path of a .csv, .h5 or .txt file"},
       {"data_dir", "", std::string(), 0, 0, "where data sets are looked for first"},
       {"net", "", std::string(), 0, 0,
        "layer widths such as 784-1024-10, a preset (mlp:1024x2, vgg8, resnet18-small, gcn:128, char-transformer), "

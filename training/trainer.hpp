@@ -26,6 +26,7 @@ using TrainSettings = Settings;
 struct EpochResult {
   Index epoch = 0;  ///< 1-based
   double train_loss = 0, test_accuracy = 0, learning_rate = 0;
+  double test_loss = std::numeric_limits<double>::quiet_NaN();  ///< mean per label; NaN in files of older versions
   double validation_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< NaN: the data have no such part
   std::vector<double> alignment;   ///< per hidden layer, mean over non-empty samples; NaN when none
   std::int64_t device_frames = 0;  ///< so far

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <filesystem>
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/param.hpp"
 #include "training/datasets/digits.hpp"
+#include "training/datasets/generated.hpp"
 #include "training/datasets/readers.hpp"
 #include "training/layers/graph.hpp"
 
@@ -80,11 +82,15 @@ std::string find_known(const KnownDataset& known, const std::string& data_dir, c
   not_found(known, places);
 }
 
-TrainTest load_known(const KnownDataset& known, const std::string& data_dir) {
+TrainTest load_known(const KnownDataset& known, const std::string& data_dir, Index tokens) {
   const std::string& name = known.name;
   if (name == "cora" || name == "citeseer")
     return read_planetoid(
         find_known(known, data_dir, {"planetoid/" + name + ".h5", name + "/" + name + ".h5", name + ".h5"}));
+  if (name == "shakespeare")
+    return read_text(find_known(known, data_dir,
+                                {"text/tinyshakespeare.txt", "shakespeare/tinyshakespeare.txt", "tinyshakespeare.txt"}),
+                     tokens);
   constexpr Index kClasses = 10;  // of both sets
   const auto hint = "Get it with: lightloop data download " + known.name;
   std::string places;
@@ -109,7 +115,7 @@ TrainTest load_known(const KnownDataset& known, const std::string& data_dir) {
 
 Dataset part_of(const Dataset& all, Index first, Index count) {
   Dataset part = all;
-  part.labels.assign(all.labels.begin() + first, all.labels.begin() + first + count);
+  part.labels.assign(all.labels.begin() + first * all.targets, all.labels.begin() + (first + count) * all.targets);
   const auto cut = [&](auto& to, const auto& from) {
     if (from.size() == 0) return;
     to.resize(count, from.cols());
@@ -117,6 +123,7 @@ Dataset part_of(const Dataset& all, Index first, Index count) {
   };
   cut(part.bytes, all.bytes);
   cut(part.floats, all.floats);
+  cut(part.values, all.values);
   return part;
 }
 
@@ -144,18 +151,38 @@ TrainTest load_file(const std::string& path) {
   return beside.empty() ? split(read_hdf5(path, "/")) : TrainTest{read_hdf5(path, "/"), read_hdf5(beside, "/")};
 }
 
-TrainTest load_any(const std::string& name, const std::string& data_dir, std::uint64_t seed) {
+/// "shakespeare:32" -> {"shakespeare", 32}; the length of a window is 64 unless it is given, for names without one too.
+std::pair<std::string, Index> name_and_tokens(const std::string& name) {
+  constexpr Index kTokens = 64, kMost = 65536;
+  const std::size_t colon = name.rfind(':');
+  const std::string first = name.substr(0, colon);
+  if (colon == std::string::npos || (first != "shakespeare" && !first.ends_with(".txt"))) return {name, kTokens};
+  Index tokens = 0;
+  const auto [end, error] = std::from_chars(name.data() + colon + 1, name.data() + name.size(), tokens);
+  if (error != std::errc{} || end != name.data() + name.size() || tokens < 1 || tokens > kMost)
+    throw InvalidParameter("data set", name, "a window of 1 to " + std::to_string(kMost) + " characters",
+                           "as in " + first + ":64");
+  return {first, tokens};
+}
+
+TrainTest load_any(const std::string& asked, const std::string& data_dir, std::uint64_t seed) {
+  const auto [name, tokens] = name_and_tokens(asked);
   if (name == "digits") return make_digits(seed);
+  if (name == "clicks") return make_clicks(seed);
+  if (name == "picture") return make_picture(seed);
   for (const auto& known : known_datasets())
-    if (known.name == name) return load_known(known, data_dir);
+    if (known.name == name) return load_known(known, data_dir, tokens);
   const auto ending = fs::path(name).extension();
+  if (ending == ".txt") return read_text(name, tokens);
   if (ending == ".csv" || ending == ".h5" || ending == ".hdf5") return load_file(name);
   if (fs::is_directory(name)) return read_idx_folder(name, "A data folder holds four IDX files.");
   std::vector<std::string> names;
   for (const auto& known : known_datasets()) names.push_back(known.name);
   const auto near = nearest(name, names);
+  std::string known;
+  for (const auto& one : names) known += one + ", ";
   throw UnknownName("data set", "\"" + name + "\"",
-                    "known: digits, mnist, fashion, cora, citeseer, FILE.csv, FILE.h5, a folder of IDX files",
+                    "known: " + known + "FILE.csv, FILE.h5, FILE.txt, a folder of IDX files",
                     near ? "Did you mean \"" + *near + "\"?" : "");
 }
 }  // namespace
@@ -168,7 +195,9 @@ void Dataset::gather(std::span<const std::uint32_t> which, View<float> x) const 
     const Index row = which[static_cast<std::size_t>(i)];
     if (row >= size()) throw OutOfRange("sample of " + name, std::to_string(row), "0 to " + std::to_string(size() - 1));
     float* out = x.row(i).data();
-    if (bytes.size()) {
+    if (codes) {
+      std::copy_n(bytes.data() + row * width, width, out);
+    } else if (bytes.size()) {
       const std::uint8_t* in = bytes.data() + row * width;
       const float scale = row_scale.empty() ? 1.0f / 255.0f : row_scale[static_cast<std::size_t>(row)];
       for (Index c = 0; c < width; ++c) out[c] = static_cast<float>(in[c]) * scale;
@@ -179,7 +208,8 @@ void Dataset::gather(std::span<const std::uint32_t> which, View<float> x) const 
 }
 
 Index Dataset::counted() const {
-  return counts.empty() ? size() : static_cast<Index>(std::count(counts.begin(), counts.end(), std::uint8_t{1}));
+  return counts.empty() ? static_cast<Index>(labels.size())
+                        : static_cast<Index>(std::count(counts.begin(), counts.end(), std::uint8_t{1}));
 }
 
 std::string Dataset::content_sha256() const {
@@ -187,6 +217,7 @@ std::string Dataset::content_sha256() const {
   hash.add(std::as_bytes(bytes.flat()));
   hash.add(std::as_bytes(floats.flat()));
   hash.add(std::as_bytes(std::span(labels)));
+  hash.add(std::as_bytes(values.flat()));
   hash.add(std::as_bytes(std::span(counts)));
   hash.add(std::as_bytes(std::span(row_scale)));
   if (graph) {
@@ -204,7 +235,7 @@ TrainTest load_dataset(const std::string& name, const std::string& data_dir, std
     throw FileError(both.test.source, "samples of " + shown(both.test.sample_shape),
                     "training samples have " + shown(both.train.sample_shape), "Use files that belong together.");
   both.train.classes = both.test.classes = std::max(both.train.classes, both.test.classes);
-  if (both.train.classes < 2)
+  if (both.train.values.size() == 0 && both.train.classes < 2)
     throw FileError(both.train.source, "one class only", "at least 2", "Check the label column.");
   return both;
 }

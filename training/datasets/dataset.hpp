@@ -12,6 +12,12 @@ namespace lightloop {
 
 struct Graph;
 
+/// What a score on a data set is to be compared with.
+struct Yardstick {
+  std::string what = {};  ///< empty: nothing is known
+  double value = 0;
+};
+
 /// Samples of `features` values with labels in [0, classes). Exactly one of `bytes` and `floats` is filled.
 struct Dataset {
   std::string name, source;         ///< source: where it was read from
@@ -20,12 +26,17 @@ struct Dataset {
   Matrix<std::uint8_t> bytes;  ///< (n, features), the feature is value / 255 or, with row_scale, value * that
   Matrix<float> floats;        ///< (n, features)
   std::vector<std::uint8_t> labels;
+  Index targets = 1;          ///< labels per sample, side by side: one per token of a text
+  bool codes = false;         ///< bytes are codes of an alphabet: the value itself is the feature
+  std::string alphabet = {};  ///< of a text: the character of each code
+  Matrix<float> values = {};  ///< (n, classes) real targets, where it is no classification; labels are 0 then
   /// What joins the samples: nodes of a graph are one batch, always all of them and in order. Null: nothing.
   std::shared_ptr<const Graph> graph = nullptr;
   std::vector<std::uint8_t> counts = {};  ///< 1 where a sample is trained on or scored, else 0; empty: everywhere
   std::vector<float> row_scale = {};      ///< value * row_scale[row] is the feature of bytes; empty: value / 255
-  Index counted() const;                  ///< samples that count
-  Index size() const { return static_cast<Index>(labels.size()); }
+  Yardstick yardstick = {};
+  Index counted() const;  ///< labels that count
+  Index size() const { return static_cast<Index>(labels.size()) / targets; }
   Index features() const { return bytes.size() ? bytes.cols() : floats.cols(); }
   /// SHA-256 of features, labels and graph, whatever file they came from.
   std::string content_sha256() const;
@@ -60,11 +71,15 @@ std::vector<std::string> data_folders(const std::string& data_dir);
 /// of data_folders: NAME or NAME-mnist below it, then the folder itself. A folder is read as four IDX files, gzip or
 /// plain (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...). "cora" and "citeseer" are the files
 /// planetoid/NAME.h5, NAME/NAME.h5 or NAME.h5 in one of these folders (readers.hpp), train, validation and test sharing
-/// nodes and graph. A .csv file has one sample per line, features then the label, unless a header line names the label
-/// column (label, class, target or y). A .h5 file holds x (or images) and y (or labels), at the root or in the groups
-/// train and test. "train.csv" wants "test.csv" beside it (.h5 alike); otherwise, and without test data in the .h5
-/// file, the samples are split 5:1 in order. Bytes stay bytes (the feature is value / 255; of "cora" and "citeseer"
-/// value / sum of the row), other numbers are taken as they are.
+/// nodes and graph. "shakespeare" (text/tinyshakespeare.txt, shakespeare/tinyshakespeare.txt or tinyshakespeare.txt in
+/// one of these folders) and any .txt file are read as characters, cut into windows of 64, or as many as stand behind a
+/// colon ("shakespeare:32"), each with the characters that follow as targets; the last tenth is the test. "clicks" and
+/// "picture" are generated from `seed` (training/datasets/generated.hpp). A .csv file has one sample per line, features
+/// then the label, unless a header line names the label column (label, class, target or y). A .h5 file holds x (or
+/// images) and y (or labels), at the root or in the groups train and test; y (n, outputs), unless one column of whole
+/// numbers up to 255, are real targets. "train.csv" wants "test.csv" beside it (.h5 alike); otherwise, and without test
+/// data in the .h5 file, the samples are split 5:1 in order. Bytes stay bytes (the feature is value / 255; of "cora"
+/// and "citeseer" value / sum of the row; codes as they are), other numbers are taken as they are.
 ///
 /// Throws FileError naming the file, the place in it and what is wrong, or every place looked at and the command that
 /// downloads it; UnknownName with the nearest name.

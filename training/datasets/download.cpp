@@ -89,8 +89,9 @@ std::string download_dataset(const std::string& name, const std::string& data_di
     return folder;
   }
   const auto near = nearest(name, names);
-  throw UnknownName("data set", "\"" + name + "\"", "known: digits, mnist, fashion, cora, citeseer",
-                    near ? "Did you mean \"" + *near + "\"?" : "");
+  std::string known;
+  for (const auto& one : names) known += (known.empty() ? "known: " : ", ") + one;
+  throw UnknownName("data set", "\"" + name + "\"", known, near ? "Did you mean \"" + *near + "\"?" : "");
 }
 
 }  // namespace lightloop

@@ -19,6 +19,31 @@ std::string find_in(const h5::Reader& file, const std::string& group, std::initi
 std::string samples_in(const h5::Reader& file, const std::string& group) {
   return find_in(file, group, {"x", "images"});
 }
+
+bool is_label(double value) { return value >= 0 && value <= 255 && value == std::floor(value); }
+
+/// Columns of real numbers; the labels are 0 then.
+void take_values(const std::string& place, const std::vector<double>& values, Index columns, Dataset& set) {
+  const bool bad = std::ranges::any_of(values, [](double v) { return !std::isfinite(static_cast<float>(v)); });
+  if (values.empty() || bad)
+    throw FileError(place, values.empty() ? "targets without columns" : "targets that are not finite", "",
+                    "Store finite numbers, (samples, outputs).");
+  const Index samples = static_cast<Index>(values.size()) / columns;
+  set.values.resize(samples, columns);
+  std::ranges::transform(values, set.values.data(), [](double v) { return static_cast<float>(v); });
+  set.labels.assign(static_cast<std::size_t>(samples), 0);
+  set.classes = columns;
+}
+
+void take_labels(const std::string& place, const std::vector<double>& labels, Dataset& set) {
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (!is_label(labels[i]))
+      throw FileError(place + "[" + std::to_string(i) + "]", "label " + to_string(Value(labels[i])),
+                      "whole numbers 0 to 255", "Number the classes from 0.");
+    set.labels.push_back(static_cast<std::uint8_t>(labels[i]));
+  }
+  set.classes = 1 + *std::ranges::max_element(set.labels);
+}
 }  // namespace
 
 bool hdf5_has_samples(const std::string& path, const std::string& group) {
@@ -38,16 +63,14 @@ Dataset read_hdf5(const std::string& path, const std::string& group) {
   if (shape.size() < 2)
     throw FileError(path + " " + x, std::to_string(shape.size()) + " dimensions", "(samples, features, ...)",
                     "Store one sample per row.");
-  if (static_cast<Index>(labels.values.size()) != shape[0] || shape[0] == 0)
+  const std::vector<Index> targets = file.shape(y);
+  if (targets.empty() || targets.size() > 2 || targets[0] != shape[0] || shape[0] == 0)
     throw FileError(path + " " + y, std::to_string(labels.values.size()) + " labels",
                     x + " holds " + std::to_string(shape[0]) + " samples", "Store one label per sample.");
-  for (std::size_t i = 0; i < labels.values.size(); ++i) {
-    const double label = labels.values[i];
-    if (!(label >= 0 && label <= 255) || label != std::floor(label))
-      throw FileError(path + " " + y + "[" + std::to_string(i) + "]", "label " + to_string(Value(label)),
-                      "whole numbers 0 to 255", "Number the classes from 0.");
-    set.labels.push_back(static_cast<std::uint8_t>(label));
-  }
+  if (targets.size() == 2 && !(targets[1] == 1 && std::ranges::all_of(labels.values, is_label)))
+    take_values(path + " " + y, labels.values, targets[1], set);
+  else
+    take_labels(path + " " + y, labels.values, set);
   set.sample_shape.assign(shape.begin() + 1, shape.end());
   Index features = 1;
   for (const Index n : set.sample_shape) features *= n;
@@ -65,7 +88,6 @@ Dataset read_hdf5(const std::string& path, const std::string& group) {
       throw FileError(path + " " + x + "[" + std::to_string((bad - flat.begin()) / features) + "]",
                       std::isnan(*bad) ? "nan" : "infinite", "values must be finite", "Replace or remove this sample.");
   }
-  set.classes = 1 + *std::max_element(set.labels.begin(), set.labels.end());
   return set;
 }
 

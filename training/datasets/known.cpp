@@ -53,7 +53,15 @@ const std::vector<KnownDataset>& known_datasets() {
         file("t10k-labels-idx1-ubyte.gz", kFashion, kFashionMirror,
              "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5", 5148)}},
       planetoid("cora", "graph of 2708 papers in 7 classes, 1433 words, 140 + 500 + 1000 labels"),
-      planetoid("citeseer", "graph of 3327 papers in 6 classes, 3703 words, 120 + 500 + 1000 labels")};
+      planetoid("citeseer", "graph of 3327 papers in 6 classes, 3703 words, 120 + 500 + 1000 labels"),
+      {"shakespeare",
+       "1115394 characters of plays, 65 distinct (Shakespeare; chosen by Karpathy)",
+       "public domain",
+       {{"tinyshakespeare.txt",
+         "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+         "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed", 1115394}}},
+      {"clicks", "click log of six fields of 40 values drawn by the program, 30000 + 20000 samples", "none needed", {}},
+      {"picture", "picture of 64 x 64 pixels drawn by the program, colours as real targets", "none needed", {}}};
   return sets;
 }
 

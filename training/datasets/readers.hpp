@@ -23,4 +23,11 @@ bool hdf5_has_samples(const std::string& path, const std::string& group);
 /// test_mask (n). Rows of the features are divided by their sum. The three parts differ in `counts` only.
 TrainTest read_planetoid(const std::string& path);
 
+/// A text as load_dataset describes, windows of `tokens` characters. Codes are places in the sorted alphabet of the
+/// whole file. The yardstick of the test part is its bits per character when every character is guessed by how often it
+/// stands in the training part (with one added to each count). Throws FileError for a text that is too short.
+TrainTest read_text(const std::string& path, Index tokens);
+/// The same text in the codes of another alphabet. Throws InvalidParameter naming a character that is not in it.
+void recode(Dataset& text, const std::string& alphabet);
+
 }  // namespace lightloop

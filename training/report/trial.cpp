@@ -91,6 +91,9 @@ Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, co
     throw OutOfRange("repeats and samples", std::to_string(options.repeats) + ", " + std::to_string(options.samples),
                      "at least 1 and 0");
   check_fit(net, data);
+  if (data.values.size() > 0)
+    throw Unsupported("accuracy on " + data.name, "its targets are real numbers", "a label per sample",
+                      "`lightloop eval RUN --device DEVICE` gives the square error");
   data_ = thinned(data, options.samples);
   digital_ = evaluate(net, data_, loss).accuracy;
   const Index rows = std::min(kErrorRows, data_.size());

@@ -13,6 +13,7 @@ RuleModel bp_rule() {
                       .params = {},
                       .any_layers = true,
                       .masks = true,
+                      .by_error = true,
                       .goes_back = true};
   return {info, [info](const RuleContext&) { return chain_rule(info, own_weights); }};
 }

@@ -33,8 +33,9 @@ RuleModel fa_rule() {
       .needs = Needs::nothing,
       .cost = "none: runs on the host",
       .source = "Lillicrap, Cownden, Tweed, Akerman, Nat. Commun. 7, 13276 (2016)",
-      .params = {
-          {"scale", "1", 1.0, 1e-6, 1e6, "factor on the feedback matrices; 1 gives them the law of the weights"}}};
+      .params = {{"scale", "1", 1.0, 1e-6, 1e6,
+                  "factor on the feedback matrices; 1 gives them the law of the weights"}},
+      .by_error = true};
   return {info, [info](const RuleContext& context) {
             auto matrices = std::make_shared<const std::vector<Matrix<float>>>(
                 feedback_matrices(context.net, context.seed, static_cast<float>(context.params.real("scale"))));

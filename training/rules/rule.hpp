@@ -37,6 +37,7 @@ struct RuleInfo {
   bool any_layers = false;    ///< trains models of any layers too, not only fully connected networks
   ProjectTo projects_to = ProjectTo::widest_hidden;
   bool masks = false;        ///< heeds RuleBatch::counts: learns nothing from labels that do not count
+  bool by_error = false;     ///< asks for errors, not for labels: learns answers per token and real targets too
   bool graph_only = false;   ///< trains networks on graphs alone
   bool own_forward = false;  ///< makes its forward passes itself; a batch then brings its input and labels only
   bool trials = false;       ///< ... and these are of the network at other weights, which devices can make too

@@ -13,7 +13,8 @@ RuleModel sdfa_rule() {
                       .params = broadcast_params(),
                       .encoding = "ternary",
                       .any_layers = true,
-                      .masks = true};
+                      .masks = true,
+                      .by_error = true};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float> e, std::uint8_t, std::span<float> s) {
               bool any = false;

@@ -1,0 +1,199 @@
+// Answers per token and real targets: what is not one label per sample.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/file.hpp"
+#include "core/random.hpp"
+#include "core/temporary_folder_for_tests.hpp"
+#include "training/datasets/generated.hpp"
+#include "training/datasets/readers.hpp"
+#include "training/evaluate.hpp"
+#include "training/layers/architecture.hpp"
+#include "training/rules/bench_for_tests.hpp"
+#include "training/run_file.hpp"
+#include "training/trainer.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+const Registry kNoDevices;
+
+/// "abcabdabc...": every character follows from the one before, but for one in three.
+TrainTest coin_text(Index tokens) {
+  const test::TemporaryFolder folder;
+  const Stream draws(4, 0, Purpose::user);
+  std::string all;
+  for (std::uint64_t i = 0; i < 1200; ++i) all += draws.uniform(i, 0) < 0.5 ? "abc" : "abd";
+  write_file(folder / "a.txt", all);
+  return read_text(folder / "a.txt", tokens);
+}
+
+TrainSettings settings(const std::string& rule, const TrainSettings& more = {}) {
+  TrainSettings s{{"train.rule", rule},
+                  {"train.net", std::string("char-transformer:16x1")},
+                  {"train.lr", 0.01},
+                  {"train.batch", std::int64_t{16}},
+                  {"train.epochs", std::int64_t{15}}};
+  for (const auto& [key, value] : more) s[key] = value;
+  return s;
+}
+
+/// Five tokens of three kinds, two samples.
+struct Tokens {
+  explicit Tokens(const std::string& text)
+      : net(parse_model(text, {.input = {5}, .classes = 3, .graph = nullptr, .targets = 5})), x(2, 5), error(2, 15) {
+    net.initialise(2);
+    for (Index i = 0; i < 10; ++i) {
+      x.data()[i] = float(i % 3);
+      labels.push_back(std::uint8_t((i * i) % 3));
+    }
+  }
+  double loss() {
+    forward(net, x, activations, {.training = true});
+    return output_error(Loss::cross_entropy, {activations.h.back().data(), 10, 3}, labels, {error.data(), 10, 3});
+  }
+  Network net;
+  Matrix<float> x, error;
+  std::vector<std::uint8_t> labels;
+  Activations activations;
+};
+
+}  // namespace
+
+TEST_CASE("back-propagation through tokens is the derivative of the loss summed over them") {
+  Tokens bench("embedding 3 8 | residual(layer_norm, attention 2 causal), dense 8, tanh | dense classes");
+  CHECK(bench.net.tokens() == 5);
+  CHECK(bench.net.classes() == 3);
+  bench.loss();
+  const auto bp = rule("bp").make({bench.net, 1, ParamSet("rule", {}), nullptr});
+  std::vector<float> gradient(bench.net.parameters().size());
+  bp->gradient(bench.net, {bench.activations, bench.error, bench.labels}, gradient);
+  double largest = 0, worst = 0;
+  for (std::size_t i = 0; i < gradient.size(); i += 3) {
+    float& w = bench.net.parameters()[i];
+    const float before = w, up = before + 1e-3f, down = before - 1e-3f;  // embeddings are small: the loss bends there
+    w = up;
+    const double above = bench.loss();
+    w = down;
+    const double below = bench.loss();
+    w = before;
+    const double slope = (above - below) / (double(up) - double(down)) / 2;  // the mean over two samples
+    largest = std::max(largest, std::fabs(slope));
+    worst = std::max(worst, std::fabs(slope - double(gradient[i])));
+  }
+  CHECK(worst < 5e-3 * largest);
+}
+
+TEST_CASE("each token gets the projection of its own error") {
+  Tokens bench("embedding 3 8 | layer_norm, dense 8, tanh | dense classes");
+  bench.loss();
+  MatrixFeedback feedback(3, 8);
+  std::vector<float> gradient(bench.net.parameters().size());
+  const RuleModel& model = rule("dfa");
+  const auto made = model.make({bench.net, 1, ParamSet("rule", model.info.params), &feedback});
+  made->gradient(bench.net, {bench.activations, bench.error, bench.labels}, gradient);
+  CHECK(feedback.rows_projected == 10);
+  CHECK(made->declared(bench.net, 2).projections == 10);
+  for (const Index layer : {Index{0}, Index{1}})
+    for (Index r = 0; r < 10; ++r)
+      for (Index j = 0; j < 8; ++j) {
+        double wanted = 0;
+        for (Index c = 0; c < 3; ++c) wanted += double(feedback.matrix()(j, c)) * double(bench.error.data()[r * 3 + c]);
+        CHECK(double(made->teaching_signal(layer).data()[r * 8 + j]) == Approx(wanted / std::sqrt(8.0)).margin(1e-6));
+      }
+  Tokens mixed("embedding 3 8 | flatten, dense 40 | dense classes");
+  CHECK(mixed.net.tokens() == 1);
+}
+
+TEST_CASE(
+    "characters are predicted as well as they can be by the exact gradient, nearly so by DFA, better than by frequency "
+    "by tdfa") {
+  const TrainTest data = coin_text(12);
+  CHECK(data.test.yardstick.value == Approx(1.918).margin(0.03));  // a and b a third each, c and d a sixth
+  const std::pair<std::string, double> most[] = {{"bp", 0.4}, {"dfa", 0.8}, {"tdfa", 1.6}};
+  for (const auto& [rule, limit] : most) {
+    const TrainResult run = train(settings(rule), data, kNoDevices);
+    const double bits = run.epochs.back().test_loss / std::log(2.0);
+    INFO(rule << ' ' << bits);
+    CHECK(bits > 0.32);  // one character in three is a coin: 1/3 bit
+    CHECK(bits < limit);
+    CHECK(run.net.tokens() == 12);
+  }
+}
+
+TEST_CASE("what asks for one label per sample is refused on tokens") {
+  const TrainTest data = coin_text(12);
+  for (const char* rule : {"drtp", "local", "ff"})
+    CHECK_THROWS_WITH(train(settings(rule), data, kNoDevices), Catch::Contains(rule) && Catch::Contains("token"));
+  CHECK_THROWS_WITH(train(settings("bp", {{"train.layer_metrics", std::int64_t{10}}}), data, kNoDevices),
+                    Catch::Contains("layer_metrics"));
+  CHECK_THROWS_WITH(
+      train(settings("bp", {{"train.net", std::string("embedding 4 8 | flatten, dense 4")}}), data, kNoDevices),
+      Catch::Contains("1 answers per sample"));
+  CHECK_THROWS_WITH(train(settings("dfa", {{"train.net", std::string("dense 12 | embedding 4 8 | dense classes")}}),
+                          data, kNoDevices),
+                    Catch::Contains("one by one"));
+}
+
+TEST_CASE("a run on tokens resumes to the bit with any number of threads, feedback at blocks or layers") {
+  const TrainTest data = coin_text(12);
+  for (const std::string feedback : {"blocks", "layers"}) {
+    const test::TemporaryFolder folder;
+    TrainSettings asked = settings("dfa", {{"rule.feedback", feedback},
+                                           {"rule.noise", 0.5},
+                                           {"train.epochs", std::int64_t{1}},
+                                           {"train.threads", std::int64_t{1}}});
+    const std::string whole = train(asked, data, kNoDevices).weights_sha256;
+    asked["train.out"] = folder / "run.h5";
+    TrainObserver observer;
+    int steps = 0;
+    observer.stop = [&steps] { return ++steps == 5; };
+    CHECK(train(asked, data, kNoDevices, observer).interrupted);
+    const TrainResult resumed =
+        train({{"train.resume", folder / "run.h5"}, {"train.threads", std::int64_t{2}}}, data, kNoDevices);
+    CHECK(resumed.weights_sha256 == whole);
+    const RunFile file = load_run(folder / "run.h5");
+    CHECK(file.alphabet == "abcd");
+    CHECK(file.epochs.back().test_loss == resumed.epochs.back().test_loss);
+  }
+}
+
+TEST_CASE("a picture is learned as real targets by the square of the error, and what asks for labels is refused") {
+  const TrainTest picture = make_picture(1, 24);
+  TrainSettings asked{{"train.net", std::string("64-48-3")}, {"train.activation", std::string("relu")},
+                      {"train.loss", std::string("mse")},    {"train.lr", 3e-3},
+                      {"train.batch", std::int64_t{32}},     {"train.epochs", std::int64_t{30}}};
+  for (const char* rule : {"bp", "dfa", "fa"}) {
+    asked["train.rule"] = std::string(rule);
+    const TrainResult run = train(asked, picture, kNoDevices);
+    INFO(rule);
+    CHECK(run.epochs.back().test_loss < 0.05);  // 0.16 for the mean colour alone
+    CHECK(std::isnan(run.test_accuracy));
+    CHECK(evaluate(run.net, picture.test).loss == run.epochs.back().test_loss);
+  }
+  asked["train.rule"] = std::string("drtp");
+  CHECK_THROWS_WITH(train(asked, picture, kNoDevices), Catch::Contains("drtp") && Catch::Contains("real numbers"));
+  asked["train.rule"] = std::string("bp");
+  asked["train.loss"] = std::string("cross_entropy");
+  CHECK_THROWS_WITH(train(asked, picture, kNoDevices), Catch::Contains("--loss mse"));
+  CHECK_THROWS_AS(evaluate(Network({64, 4, 4}, Activation::tanh), picture.test), ShapeMismatch);
+}
+
+TEST_CASE("a factorisation machine learns the pairs that make clicks; what a linear model cannot") {
+  const TrainTest clicks = make_clicks(1, 20000, 5000);
+  CHECK(clicks.test.yardstick.value > 0.8);
+  const auto auc = [&](const std::string& net) {
+    const TrainResult run = train(
+        {{"train.rule", std::string("bp")}, {"train.net", net}, {"train.lr", 2e-2}, {"train.epochs", std::int64_t{5}}},
+        clicks, kNoDevices);
+    return evaluate(run.net, clicks.test).auc;
+  };
+  const double linear = auc("embedding 240 8, flatten, dense classes");
+  const double machine = auc("embedding 240 8, factorisation, dense classes");
+  INFO(linear << ' ' << machine << " of " << clicks.test.yardstick.value);
+  CHECK(linear > 0.6);
+  CHECK(machine > linear + 0.03);
+  CHECK(machine < clicks.test.yardstick.value);
+}
