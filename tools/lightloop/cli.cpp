@@ -166,6 +166,9 @@ int parse_and_run(int argc, char** argv) {
   eval_verb
       ->add_option("--set", eval_set, "a setting of the devices or of the layers: device.adc.bits=6, layer.cells=...")
       ->type_name("KEY=VALUE");
+  eval_verb->add_option("--sample", evaluation.sample, "of a network that learned a text: draw N characters from it")
+      ->check(CLI::Range(0, 1000000))
+      ->type_name("N");
   eval_verb->add_flag("--json", evaluation.json, "print JSON");
   eval_verb->callback([&] {
     assign(evaluation.settings, eval_set);

@@ -58,9 +58,12 @@ int data_show(const std::string& name, Format format, const std::string& data_di
                   grouped(set.graph->edges() / 2).c_str(), set.classes, set.source.c_str());
       continue;
     }
-    std::printf("%-6s %s samples of %s, %td classes, from %s\n", part, grouped(set.size()).c_str(),
-                shape_text(set.sample_shape).c_str(), set.classes, set.source.c_str());
+    std::printf("%-6s %s samples of %s, %td %s, from %s\n", part, grouped(set.size()).c_str(),
+                shape_text(set.sample_shape).c_str(), set.classes, set.values.size() > 0 ? "real targets" : "classes",
+                set.source.c_str());
   }
+  if (const Yardstick& known = data.test.yardstick; !known.what.empty())
+    std::printf("%s: %.4f\n", known.what.c_str(), known.value);
   return kDone;
 }
 

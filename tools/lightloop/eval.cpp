@@ -1,5 +1,7 @@
 // `lightloop eval`: scores the network of a run file on labelled data, in memory or on analog devices.
+#include <cmath>
 #include <cstdio>
+#include <numbers>
 
 #include "core/error.hpp"
 #include "tools/lightloop/command.hpp"
@@ -9,6 +11,7 @@
 #include "training/analog.hpp"
 #include "training/evaluate.hpp"
 #include "training/run_file.hpp"
+#include "training/sample_text.hpp"
 
 namespace lightloop::command {
 namespace {
@@ -33,6 +36,21 @@ void print_layers(AnalogNetwork& analog) {
                     brief(one.device_s, "s"), brief(one.device_j, "J"), brief(one.device_j / one.macs, "J")});
   }
   std::fputs(table(rows).c_str(), stdout);
+}
+
+/// What the data allow: "accuracy 12.00 %, loss 1.2345, 1.7810 bits per character", or the mean square error.
+std::string score_text(const Dataset& test, const Evaluation& score) {
+  const auto number = [](const char* format, double value) {
+    char text[64];
+    std::snprintf(text, sizeof text, format, value);
+    return std::string(text);
+  };
+  if (test.values.size() > 0)
+    return number("mean square error %.6g", 2 * score.loss / static_cast<double>(test.classes));
+  std::string text = "accuracy " + percent(score.accuracy) + number(", loss %.4f", score.loss);
+  if (test.targets > 1) text += number(", %.4f bits per character", score.loss / std::numbers::ln2);
+  if (std::isfinite(score.auc)) text += number(", area under the ROC curve %.4f", score.auc);
+  return text;
 }
 
 struct Scored {
@@ -68,9 +86,9 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
     std::fputs(analog_json(head, analog.reports()).c_str(), stdout);
     return kDone;
   }
-  std::printf("%s on %s (%s samples): accuracy %s on %s, %s digital\n", request.run.c_str(), scored.test.name.c_str(),
-              grouped(score.samples).c_str(), percent(score.accuracy).c_str(), device.c_str(),
-              percent(digital.accuracy).c_str());
+  std::printf("%s on %s (%s samples): %s on %s, %s digital\n", request.run.c_str(), scored.test.name.c_str(),
+              grouped(score.samples).c_str(), score_text(scored.test, score).c_str(), device.c_str(),
+              score_text(scored.test, digital).c_str());
   std::printf("%s frames, %s and %s on the device; a sample takes %s and %s once the weights are written\n",
               grouped(all.frames).c_str(), brief(all.device_s, "s").c_str(), brief(all.device_j, "J").c_str(),
               brief(sample_s, "s").c_str(), brief(sample_j, "J").c_str());
@@ -104,16 +122,23 @@ int eval(const EvalRequest& request, const Registry& registry) {
     throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),
                            "no device is used", "Give --device (sim:crossbar), or leave it out.");
   const Evaluation score = evaluate(run.net, test, loss_from(run.train.text("loss")), rule.get());
+  const std::string drawn = request.sample > 0 ? sample_text(run.net, run.alphabet, request.sample,
+                                                             static_cast<std::uint64_t>(run.train.integer("seed")))
+                                               : "";
   if (request.json) {
     Settings values = head;
+    if (request.sample > 0) values["sample"] = drawn;
     values["samples"] = Value(static_cast<std::int64_t>(score.samples));
     values["test_accuracy"] = score.accuracy;
     values["loss"] = score.loss;
+    if (std::isfinite(score.auc)) values["auc"] = score.auc;
+    if (test.targets > 1) values["bits_per_character"] = score.loss / std::numbers::ln2;
     std::fputs(settings_json(values).c_str(), stdout);
     return kDone;
   }
-  std::printf("%s on %s (%s samples): accuracy %s, loss %.4f\n", request.run.c_str(), test.name.c_str(),
-              grouped(score.samples).c_str(), percent(score.accuracy).c_str(), score.loss);
+  std::printf("%s on %s (%s samples): %s\n", request.run.c_str(), test.name.c_str(), grouped(score.samples).c_str(),
+              score_text(test, score).c_str());
+  if (request.sample > 0) std::printf("%s\n", drawn.c_str());
   return kDone;
 }
 

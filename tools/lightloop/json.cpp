@@ -63,6 +63,7 @@ Json json(const TrainResult& run) {
     curve.push_back({{"epoch", epoch.epoch},
                      {"train_loss", number(epoch.train_loss)},
                      {"test_accuracy", number(epoch.test_accuracy)},
+                     {"test_loss", number(epoch.test_loss)},
                      {"alignment", json(epoch.alignment)},
                      {"layer_loss", json(epoch.layer_loss)},
                      {"probe", json(epoch.probe)},
@@ -183,6 +184,10 @@ std::string dataset_json(const std::string& name, const TrainTest& data) {
     if (set.size() == 0) continue;
     object[part] = {
         {"samples", set.size()}, {"shape", set.sample_shape}, {"classes", set.classes}, {"source", set.source}};
+    if (set.targets > 1) object[part]["targets"] = set.targets;
+    if (set.values.size() > 0) object[part]["real_targets"] = true;
+    if (!set.yardstick.what.empty())
+      object[part]["yardstick"] = {{"what", set.yardstick.what}, {"value", number(set.yardstick.value)}};
     if (set.graph) object[part].update({{"counted", set.counted()}, {"edges", set.graph->edges() / 2}});
   }
   return text(object);

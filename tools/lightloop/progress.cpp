@@ -37,8 +37,11 @@ void Progress::step(Index epoch, Index step, Index steps, double loss) {
 void Progress::epoch(const EpochResult& result) {
   if (quiet_) return;
   clear();
-  std::fprintf(stderr, "%s  epoch %td/%td  loss %.4f  test accuracy %s", title_.c_str(), result.epoch, epochs_,
-               result.train_loss, percent(result.test_accuracy).c_str());
+  std::fprintf(stderr, "%s  epoch %td/%td  loss %.4f  ", title_.c_str(), result.epoch, epochs_, result.train_loss);
+  if (std::isfinite(result.test_accuracy))
+    std::fprintf(stderr, "test accuracy %s", percent(result.test_accuracy).c_str());
+  else
+    std::fprintf(stderr, "test loss %.4g", result.test_loss);
   bool first = true;
   for (const double cosine : result.alignment) {
     if (!std::isfinite(cosine)) continue;

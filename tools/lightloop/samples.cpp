@@ -16,6 +16,7 @@ Dataset samples_of(const RunFile& run, const std::string& data, const std::strin
   Dataset test = samples(name, data_dir.empty() ? run.train.text("data_dir") : data_dir,
                          static_cast<std::uint64_t>(run.train.integer("seed")));
   test.name = name;
+  if (!run.alphabet.empty() && !test.alphabet.empty()) recode(test, run.alphabet);
   return test;
 }
 

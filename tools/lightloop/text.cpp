@@ -52,7 +52,7 @@ std::string join(const std::vector<std::string>& words, const std::string& separ
   return text;
 }
 
-std::string percent(double fraction) { return number("%.2f %%", 100 * fraction); }
+std::string percent(double fraction) { return std::isnan(fraction) ? "-" : number("%.2f %%", 100 * fraction); }
 
 std::string grouped(std::int64_t value) {
   std::string text = std::to_string(value);

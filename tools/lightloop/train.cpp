@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numbers>
 #include <optional>
 #include <span>
 
@@ -116,6 +117,10 @@ void print_result(const TrainResult& run, const std::vector<TrainResult>& baseli
   add(run);
   for (const auto& baseline : baselines) add(baseline);
   std::fputs(table(rows).c_str(), stdout);
+  if (const double loss = run.epochs.empty() ? std::nan("") : run.epochs.back().test_loss; std::isfinite(loss)) {
+    if (run.net.tokens() > 1) std::printf("test loss %.4f per token: %.4f bits\n", loss, loss / std::numbers::ln2);
+    if (std::isnan(run.test_accuracy)) std::printf("test loss %.6g\n", loss);
+  }
   const auto best = std::ranges::max_element(run.epochs, {}, [](const EpochResult& e) {
     return std::isnan(e.validation_accuracy) ? -1.0 : e.validation_accuracy;
   });
