@@ -10,12 +10,34 @@
 namespace lightloop::python {
 namespace {
 
-Dataset make_dataset(const py::array& samples,
-                     const py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>& y, Index classes,
-                     const std::string& name) {
-  if (y.ndim() != 1 || samples.ndim() < 2 || samples.shape(0) != y.shape(0))
+using Labels = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+
+void take_labels(const Labels& y, Dataset& d) {
+  d.targets = y.ndim() == 2 ? y.shape(1) : 1;
+  d.labels.reserve(static_cast<std::size_t>(y.size()));
+  for (py::ssize_t i = 0; i < y.size(); ++i) {
+    const std::int64_t label = y.data()[i];
+    if (label < 0 || label >= d.classes)
+      throw OutOfRange("y[" + std::to_string(i) + "]", std::to_string(label), "0 to " + std::to_string(d.classes - 1));
+    d.labels.push_back(static_cast<std::uint8_t>(label));
+  }
+}
+
+void take_values(const py::array& y, Dataset& d) {
+  const View<const float> rows = float_rows(y, -1, "y");
+  d.classes = rows.cols();
+  d.values = Matrix<float>(rows.rows(), rows.cols());
+  for (Index i = 0; i < rows.rows(); ++i) std::ranges::copy(rows.row(i), d.values.row(i).begin());
+  d.labels.assign(static_cast<std::size_t>(rows.rows()), 0);
+}
+
+Dataset make_dataset(const py::array& samples, const py::array& y, Index classes, const std::string& name) {
+  if (y.ndim() < 1 || y.ndim() > 2 || (y.ndim() == 2 && y.shape(1) == 0) || samples.ndim() < 2 ||
+      samples.shape(0) != y.shape(0))
     throw ShapeMismatch("x, y", py::cast<std::string>(py::str("{}, {}").format(samples.attr("shape"), y.attr("shape"))),
-                        "(samples, features) or (samples, height, width, channels), (samples,) wanted");
+                        "(samples, features) or (samples, height, width, channels), (samples,) wanted; or y (samples, "
+                        "tokens) of whole numbers, (samples, outputs) of real ones");
+  const bool real = y.ndim() == 2 && y.dtype().kind() == 'f';
   if (classes < 1 || classes > 256) throw OutOfRange("classes", std::to_string(classes), "1 to 256");
   Dataset d;
   d.name = name;
@@ -33,12 +55,10 @@ Dataset make_dataset(const py::array& samples,
     d.floats = Matrix<float>(rows.rows(), rows.cols());
     for (Index i = 0; i < rows.rows(); ++i) std::ranges::copy(rows.row(i), d.floats.row(i).begin());
   }
-  d.labels.reserve(static_cast<std::size_t>(y.size()));
-  for (py::ssize_t i = 0; i < y.size(); ++i) {
-    if (y.at(i) < 0 || y.at(i) >= classes)
-      throw OutOfRange("y[" + std::to_string(i) + "]", std::to_string(y.at(i)), "0 to " + std::to_string(classes - 1));
-    d.labels.push_back(static_cast<std::uint8_t>(y.at(i)));
-  }
+  if (real)
+    take_values(y, d);
+  else
+    take_labels(Labels(y), d);
   return d;
 }
 
@@ -62,10 +82,12 @@ void register_datasets(py::module_& m) {
       .def_property_readonly(
           "y",
           [](const py::object& self) {
-            const auto& labels = self.cast<const Dataset&>().labels;
-            return read_only(labels.data(), {static_cast<py::ssize_t>(labels.size())}, self);
+            const auto& d = self.cast<const Dataset&>();
+            if (d.values.size() > 0) return read_only(d.values.data(), {d.values.rows(), d.values.cols()}, self);
+            if (d.targets > 1) return read_only(d.labels.data(), {d.size(), d.targets}, self);
+            return read_only(d.labels.data(), {static_cast<py::ssize_t>(d.labels.size())}, self);
           },
-          "Labels (samples,), a read-only view.")
+          "Labels (samples,), of a text (samples, tokens), or real targets (samples, outputs): a read-only view.")
       .def_property_readonly(
           "counts",
           [](const Dataset& d) {
@@ -75,6 +97,15 @@ void register_datasets(py::module_& m) {
             return all;
           },
           "(samples,) bool: which are trained on or scored; nodes of a graph belong to every part, some count in it.")
+      .def_property_readonly(
+          "alphabet", [](const Dataset& d) { return py::bytes(d.alphabet); }, "Of a text: the character of each code.")
+      .def_property_readonly(
+          "yardstick",
+          [](const Dataset& d) -> py::object {
+            if (d.yardstick.what.empty()) return py::none();
+            return py::make_tuple(d.yardstick.what, d.yardstick.value);
+          },
+          "(what, value) that a score on these samples is to be compared with; None where nothing is known.")
       .def(
           "features",
           [](const Dataset& d) {
@@ -85,9 +116,10 @@ void register_datasets(py::module_& m) {
             return x;
           },
           "(samples, features) as float32: bytes divided by 255, or of a graph by what the data set says for the "
-          "node.");
+          "node; codes as they are.");
   m.def("make_dataset", &make_dataset, py::arg("x"), py::arg("y"), py::arg("classes"), py::arg("name") = "arrays",
-        "A data set of its own (the arrays are copied once): x uint8 or float32 (samples, features), y labels.");
+        "A data set of its own (the arrays are copied once): x uint8 or float32 (samples, features), y labels, "
+        "labels of tokens (samples, tokens), or real targets (samples, outputs).");
   m.def(
       "load_dataset",
       [](const std::string& name, const std::string& data_dir, std::uint64_t seed) {

@@ -139,6 +139,7 @@ void register_results(py::module_& m) {
       .def_readonly("train_loss", &EpochResult::train_loss)
       .def_readonly("test_accuracy", &EpochResult::test_accuracy)
       .def_readonly("validation_accuracy", &EpochResult::validation_accuracy)
+      .def_readonly("test_loss", &EpochResult::test_loss)
       .def_readonly("learning_rate", &EpochResult::learning_rate)
       .def_readonly("alignment", &EpochResult::alignment)
       .def_readonly("device_frames", &EpochResult::device_frames)

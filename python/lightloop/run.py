@@ -19,6 +19,7 @@ CURVES = (
     "train_loss",
     "test_accuracy",
     "validation_accuracy",
+    "test_loss",
     "learning_rate",
     "alignment",
     "device_frames",
@@ -56,11 +57,11 @@ class Run:
     """A trained network with its history.
 
     weights : [(W, b), ...] of each layer, W (outputs, inputs); empty for a network of other layers, which is `net`.
-    curves : one array per quantity, an entry per epoch: train_loss, test_accuracy, validation_accuracy (NaN where
-        the data have no such part), learning_rate, alignment (epochs, hidden layers; cosine to the back-propagation
-        gradient), layer_loss (epochs, layers with a loss of their own), probe (epochs, hidden layers) and cka (epochs,
-        hidden layers squared) with layer_metrics=SAMPLES, fidelity with fidelity=True, device_frames, device_s,
-        device_j, train_s, and what the layers were asked so far: layer_passes, projections, layer_writes.
+    curves : one array per quantity, an entry per epoch: train_loss, test_accuracy, test_loss, validation_accuracy (NaN
+        where the data have no such part), learning_rate, alignment (epochs, hidden layers; cosine to the
+        back-propagation gradient), layer_loss (epochs, layers with a loss of their own), probe (epochs, hidden layers)
+        and cka (epochs, hidden layers squared) with layer_metrics=SAMPLES, fidelity with fidelity=True, device_frames,
+        device_s, device_j, train_s, and what the layers were asked so far: layer_passes, projections, layer_writes.
     """
 
     rule: str
@@ -156,7 +157,10 @@ class Run:
 
     def __repr__(self) -> str:
         net = "-".join(map(str, self.widths)) if self.weights else self.net.text
-        return f"<lightloop.Run {self.rule} on {self.device}, {net}: {100 * self.test_accuracy:.2f} %>"
+        score = f"{100 * self.test_accuracy:.2f} %"
+        if np.isnan(self.test_accuracy) and len(self.curves["test_loss"]):
+            score = f"test loss {self.curves['test_loss'][-1]:.4g}"
+        return f"<lightloop.Run {self.rule} on {self.device}, {net}: {score}>"
 
     def _repr_html_(self) -> str:
         return table(repr(self).strip("<>"), [*self.facts.items(), ("file", self.path)])

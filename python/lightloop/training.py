@@ -22,11 +22,12 @@ def rules() -> Catalogue:
 
 
 def load_dataset(name: str, data_dir: str | os.PathLike[str] = "", seed: int = 0, *, validation: bool = False) -> tuple[Any, ...]:
-    """(train, test) of a known name ("digits", "mnist", "cora", ...) or of a CSV or HDF5 file; with `validation`
-    (train, test, validation), the last of them None where the data have no such part.
+    """(train, test) of a known name ("digits", "cora", "shakespeare:32", ...) or of a CSV, HDF5 or text file; with
+    `validation` (train, test, validation), the last of them None where the data have no such part.
 
     `.x` (samples, features) and `.y` (samples,) are read-only views; `.features()` gives float32. The parts of a graph all
-    have all its nodes; `.counts` says of which the labels are meant.
+    have all its nodes; `.counts` says of which the labels are meant. `.y` of a text is (samples, tokens), real targets are
+    (samples, outputs); `.yardstick` says what a score is to be compared with.
     """
     parts = _core.load_dataset(name, os.fspath(data_dir), seed)
     return parts if validation else parts[:2]
@@ -50,7 +51,8 @@ class _Watch:
             self.bar.update()
 
     def epoch(self, result: Any) -> None:
-        self.accuracy = f"accuracy {100 * result.test_accuracy:.2f} %"
+        real = np.isnan(result.test_accuracy)
+        self.accuracy = f"test loss {result.test_loss:.4g}" if real else f"accuracy {100 * result.test_accuracy:.2f} %"
 
     def close(self) -> None:
         if self.bar is not None:
@@ -92,7 +94,8 @@ def train(
     """Trains a network: `ll.train("mnist", rule="tdfa", device="sim:opu", net="784-1024-10", epochs=10, seed=1)`.
 
     dataset : a name or file as for `load_dataset`, or ((x, y), (x_test, y_test)) with x float32 or uint8
-        (samples, features) or images (samples, height, width[, channels]), and y whole numbers from 0.
+        (samples, features) or images (samples, height, width[, channels]), and y whole numbers from 0; y of whole
+        numbers (samples, tokens) is a label per token, y of floats (samples, outputs) real targets (with loss="mse").
     options : every `train.` setting by its own name (`lr=1e-3`; see `train_params()`), the others by their table
         (`projection={"readout": "anchor"}`, `**{"rule.dead_zone": 0.1}`). `settings` is laid under them.
 
@@ -127,5 +130,6 @@ def _datasets(arrays: Any) -> Any:
         return None
     (x, y), (x_test, y_test) = arrays
     y, y_test = np.asarray(y), np.asarray(y_test)
-    classes = int(max(y.max(initial=0), y_test.max(initial=0))) + 1
+    real = y.ndim == 2 and y.dtype.kind == "f"
+    classes = 1 if real else int(max(y.max(initial=0), y_test.max(initial=0))) + 1
     return _core.make_dataset(x, y, classes), _core.make_dataset(x_test, y_test, classes)
