@@ -52,6 +52,24 @@ def test_the_measured_optical_network_is_reproduced_and_its_twin_predicts_within
     assert min(rows["no intensifier: one linear map"]["residual"]) > 2  # the bend is needed
 
 
+@needs("planetoid", "cora.h5")
+@needs("text", "tinyshakespeare.txt")
+def test_dfa_scales_to_graphs_clicks_fields_and_characters(told):
+    said, rows = told("dfa-scales")
+    one = {name: values[0] for name, values in said["results"].items()}
+    assert min(one["cora bp"], one["cora dfa"]) > 75
+    assert 0.7 < one["clicks dfa"] < said["law"] and one["clicks bp"] < said["law"]
+    assert one["picture bp"] > one["picture dfa"] > 12
+    frequency = float(rows["characters, guessed by frequency, bits per character"]["ours"])
+    assert one["characters bp"] < one["characters macro"] < frequency > one["characters micro"]
+
+
+def test_what_dfa_scales_has_no_data_for_is_left_out_with_a_line(lightloop):
+    done = lightloop("reproduce", "dfa-scales", environment={"LIGHTLOOP_DATA": "/nowhere"})
+    assert done.returncode == 0, done.stderr
+    assert "left out: planetoid/cora.h5" in done.stdout and "left out: text/tinyshakespeare.txt" in done.stdout
+
+
 @needs("mnist", "train-images-idx3-ubyte.gz")
 def test_mesh_imprecision_costs_accuracy_on_simulated_chips(told):
     rows = told("mesh-imprecision")[0]["rows"]
