@@ -200,3 +200,80 @@ TEST_CASE("updates move pulsed cells from where they are, by whole pulses that a
   mesh.program(normal(8, 8, 1));
   CHECK_THROWS_AS(mesh.update(Matrix<float>(8, 8)), Unsupported);
 }
+
+namespace {
+
+/// Notes the drive at which it is asked for slopes.
+class WatchedTwin : public Twin {
+ public:
+  WatchedTwin(std::unique_ptr<Twin> twin, Matrix<float>& drive) : twin_(std::move(twin)), drive_(drive) {}
+  Index inputs() const override { return twin_->inputs(); }
+  Index outputs() const override { return twin_->outputs(); }
+  Index parameters() const override { return twin_->parameters(); }
+  void program(View<const float> theta) override { twin_->program(theta); }
+  void forward(View<const float> x, View<float> y) const override { twin_->forward(x, y); }
+  void vjp(View<const float> x, View<const float> grad_y, View<float> grad_x, View<float> grad_theta) const override {
+    drive_.resize(x.rows(), x.cols());
+    for (Index r = 0; r < x.rows(); ++r) std::ranges::copy(x.row(r), drive_.row(r).begin());
+    twin_->vjp(x, grad_y, grad_x, grad_theta);
+  }
+
+ private:
+  const std::unique_ptr<Twin> twin_;
+  Matrix<float>& drive_;
+};
+
+/// One output of eight equal weights behind converters of 8 bits, and the drive its twin was asked at.
+struct EightInputs {
+  Session session;
+  Layer layer;
+  Matrix<float> drive;
+  EightInputs(const std::string& range, const char* bounds)
+      : session(registry().open(address(range)), address(range)),
+        layer(session, 8, 1, {{"backward", std::string("twin")}, {"bound_management", std::string(bounds)}}) {
+    layer.set_twin(std::make_unique<WatchedTwin>(registry().twin(address(range)), drive));
+    Matrix<float> w(1, 8);
+    std::ranges::fill(w.flat(), 1.0f);
+    layer.program(w);
+  }
+  static std::string address(const std::string& range) {
+    return "sim:crossbar,preset=ideal,adc.bits=8,dac.bits=8,weight.bits=8,input.size=8,output.size=1,adc.range=" +
+           range;
+  }
+  /// What divides the drive of a row of `ones` ones, by its twin; the frames that the device took for it.
+  std::pair<double, std::int64_t> factor(Index ones) {
+    Matrix<float> x(1, 8), y(1, 1), g(1, 1), below(1, 8);
+    for (Index j = 0; j < ones; ++j) x(0, j) = 1;
+    g(0, 0) = 1;
+    const std::int64_t before = layer.report().frames;
+    layer.forward(x, y);
+    layer.backward(x, g, below);
+    CHECK(below(0, 0) == Approx(1).epsilon(0.02));
+    return {127.0 / double(drive(0, 0) - 128), layer.report().frames - before};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the twin is asked at the drive at which bound management takes the device's answer") {
+  // v = 127/128 and w = 127/128: four inputs sum to 3.94, eight to 7.88
+  EightInputs iterative("2.1", "iterative"), worst_case("2.1", "worst_case");
+  CHECK(iterative.factor(2) == std::pair(1.0, std::int64_t{1}));
+  CHECK(iterative.factor(4) == std::pair(2.0, std::int64_t{2}));
+  CHECK(iterative.factor(8) == std::pair(4.0, std::int64_t{3}));
+  CHECK(worst_case.factor(2) == std::pair(1.0, std::int64_t{1}));
+  CHECK(worst_case.factor(4) == std::pair(4.0, std::int64_t{2}));  // 7.94 / 2.1, rounded up to a power of two
+  EightInputs at_the_end("0.9945", "iterative");                   // one input: code 254.7, which is 255 when rounded
+  CHECK(at_the_end.factor(1) == std::pair(2.0, std::int64_t{2}));
+}
+
+TEST_CASE("rows too small to be shown have no gradient through the twin, and wrong shapes are named") {
+  EightInputs one("2", "iterative");
+  Matrix<float> x(1, 8), g(1, 1), below(1, 8), narrow(1, 7);
+  std::ranges::fill(x.flat(), 1e-38f);
+  g(0, 0) = 1;
+  one.layer.backward(x, g, below);
+  CHECK(std::ranges::all_of(below.flat(), [](float v) { return v == 0; }));
+  CHECK_THROWS_WITH(one.layer.backward(x, g, narrow), Catch::Contains("grad_x") && Catch::Contains("1 x 7"));
+  CHECK_THROWS_WITH(one.layer.backward(narrow, g, below), Catch::Contains("1 x 7 and 1 x 1"));
+}

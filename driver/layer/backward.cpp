@@ -1,21 +1,17 @@
-// The way back through a layer: gradients of inputs, of the input range, and updates in pulses.
+// The way back through a layer: gradients of inputs and of the input range.
 #include <algorithm>
 #include <cmath>
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
-#include "core/random.hpp"
-#include "core/threads.hpp"
 #include "driver/layer/state.hpp"
 
 namespace lightloop {
 namespace {
 
-constexpr std::uint64_t kUpdates = 2;  // instance of Purpose::calibration: rounding of updates to pulses
-
-void check_gradient(View<const float> x, Index n_in, View<const float> grad_y, Index n_out, Index grad_cols) {
-  if (x.cols() != n_in || grad_y.cols() != n_out || grad_cols != n_in || x.rows() != grad_y.rows())
-    throw ShapeMismatch("layer: backward()",
+void check_gradient(const char* what, View<const float> x, Index n_in, View<const float> grad_y, Index n_out) {
+  if (x.cols() != n_in || grad_y.cols() != n_out || x.rows() != grad_y.rows())
+    throw ShapeMismatch(std::string("layer: ") + what,
                         std::to_string(x.rows()) + " x " + std::to_string(x.cols()) + " and " +
                             std::to_string(grad_y.rows()) + " x " + std::to_string(grad_y.cols()),
                         "rows x " + std::to_string(n_in) + " and rows x " + std::to_string(n_out));
@@ -57,8 +53,7 @@ void LayerState::through_twin(View<const float> x, View<const float> grad_y, Vie
                       "Networks and PyTorch modules open it themselves; a Layer takes it with set_twin().");
   const double top = mid_in - 1;
   const auto highest = static_cast<float>(session.info().output.highest());
-  const bool manage = params.text("bound_management") != "none";
-  const std::int64_t most = manage ? params.integer("max_repeats") : 0;
+  const std::int64_t most = most_repeats();
   const auto rows = static_cast<std::size_t>(x.rows());
   std::vector<double> alpha_of(rows), factor(rows, 1.0);
   Matrix<float> drive(x.rows(), twin->inputs()), slopes(x.rows(), twin->outputs());
@@ -66,7 +61,7 @@ void LayerState::through_twin(View<const float> x, View<const float> grad_y, Vie
     const auto i = static_cast<std::size_t>(r);
     const std::span<float> to = drive.row(r);
     std::ranges::fill(to, static_cast<float>(mid_in));
-    if (alpha_of[i] == 0) return;
+    if (alpha_of[i] <= kLeastRange) return;
     for (Index j = 0; j < n_in; ++j) {
       const double v = std::clamp(static_cast<double>(x(r, j)) / alpha_of[i], -1.0, 1.0);
       to[static_cast<std::size_t>(j)] = static_cast<float>(mid_in + v * top / factor[i]);
@@ -79,8 +74,8 @@ void LayerState::through_twin(View<const float> x, View<const float> grad_y, Vie
     shown[i] = r;
     show(r);
   }
-  // At the drive at which the device answers without clipping, as bound management finds it.
-  for (std::int64_t k = 0; k < most && !shown.empty(); ++k) {
+  // At the drive at which bound management takes the device's answer: none of its codes, rounded, is at an end.
+  for (std::int64_t k = 1; k <= most && !shown.empty(); ++k) {
     Matrix<float> part(static_cast<Index>(shown.size()), drive.cols()), answer(part.rows(), slopes.cols());
     for (std::size_t i = 0; i < shown.size(); ++i)
       std::ranges::copy(drive.row(shown[i]), part.row(static_cast<Index>(i)).begin());
@@ -88,8 +83,8 @@ void LayerState::through_twin(View<const float> x, View<const float> grad_y, Vie
     std::vector<Index> again;
     for (std::size_t i = 0; i < shown.size(); ++i) {
       const auto codes = answer.row(static_cast<Index>(i)).first(static_cast<std::size_t>(device_rows));
-      if (std::ranges::all_of(codes, [&](float c) { return c > 0 && c < highest; })) continue;
-      factor[static_cast<std::size_t>(shown[i])] *= 2;
+      if (std::ranges::all_of(codes, [&](float c) { return std::rint(c) > 0 && std::rint(c) < highest; })) continue;
+      factor[static_cast<std::size_t>(shown[i])] = repeat_factor(k);
       show(shown[i]);
       again.push_back(shown[i]);
     }
@@ -114,7 +109,7 @@ void LayerState::through_twin(View<const float> x, View<const float> grad_y, Vie
   twin->vjp(drive, slopes, found, {});
   for (Index r = 0; r < x.rows(); ++r) {
     const auto n = static_cast<std::size_t>(r);
-    const auto per_input = static_cast<float>(alpha_of[n] == 0 ? 0.0 : top / alpha_of[n] / factor[n]);
+    const auto per_input = static_cast<float>(alpha_of[n] <= kLeastRange ? 0.0 : top / alpha_of[n] / factor[n]);
     for (Index j = 0; j < n_in; ++j) grad_x(r, j) = per_input * found(r, j);
   }
 }
@@ -135,7 +130,11 @@ void Layer::set_twin(std::unique_ptr<Twin> twin) {
 
 void Layer::backward(View<const float> x, View<const float> grad_y, View<float> grad_x) {
   LayerState& s = *state_;
-  check_gradient(x, s.n_in, grad_y, s.n_out, grad_x.rows() == x.rows() ? grad_x.cols() : -1);
+  check_gradient("backward()", x, s.n_in, grad_y, s.n_out);
+  if (grad_x.rows() != x.rows() || grad_x.cols() != s.n_in)
+    throw ShapeMismatch("layer: backward(): grad_x",
+                        std::to_string(grad_x.rows()) + " x " + std::to_string(grad_x.cols()),
+                        std::to_string(x.rows()) + " x " + std::to_string(s.n_in) + ", as x");
   s.check_programmed();
   const std::string& by = s.params.text("backward");
   if (by == "device")
@@ -153,7 +152,7 @@ void Layer::backward(View<const float> x, View<const float> grad_y, View<float> 
 
 double Layer::range_gradient(View<const float> x, View<const float> grad_y) const {
   const LayerState& s = *state_;
-  check_gradient(x, s.n_in, grad_y, s.n_out, s.n_in);
+  check_gradient("range_gradient()", x, s.n_in, grad_y, s.n_out);
   s.check_programmed();
   if (s.params.text("noise_management") == "abs_max")
     throw Unsupported("layer: gradient of the input range", "layer.noise_management = abs_max",
@@ -182,70 +181,5 @@ void Layer::set_input_range(double range) {
 }
 
 double Layer::input_range() const { return state_->row_range(0); }
-
-void Layer::check_update(View<const float> dw) const {
-  const LayerState& s = *state_;
-  s.check_programmed();
-  if (dw.rows() != s.n_out || dw.cols() != s.n_in)
-    throw ShapeMismatch("layer: update", std::to_string(dw.rows()) + " x " + std::to_string(dw.cols()),
-                        std::to_string(s.n_out) + " x " + std::to_string(s.n_in) + " (outputs x inputs)");
-  const ParamSet& device = s.session.settings();
-  if (!device.has("program.mode") || !device.has("pulse.step") || s.weights != Weights::one)
-    throw Unsupported(
-        "layer: update in pulses", s.session.info().model + " with layer.cells = " + s.params.text("cells"),
-        "a device with program.mode = pulses, and layer.cells = signed", "sim:crossbar,cell.kind=soft_bounds is one.");
-  for (Index i = 0; i < s.n_out; ++i) {
-    const double full = s.scale[static_cast<std::size_t>(i)];
-    for (Index j = 0; j < s.n_in; ++j)
-      if (!(std::abs(static_cast<double>(dw(i, j)) / full) <= 2))  // also NaN
-        throw OutOfRange("layer: update (" + std::to_string(i) + ", " + std::to_string(j) + ")",
-                         std::to_string(dw(i, j)), "at most the whole range, " + std::to_string(2 * full));
-  }
-}
-
-void Layer::update(View<const float> dw) {
-  check_update(dw);
-  LayerState& s = *state_;
-  const DeviceInfo& info = s.session.info();
-  const ParamSet& device = s.session.settings();
-  const double step = device.real("pulse.step");
-  const auto most = static_cast<std::int64_t>(info.program->highest() / 2);
-  Matrix<std::int32_t> left(s.n_out, s.n_in);
-  const Stream rounding(static_cast<std::uint64_t>(s.params.integer("seed")), kUpdates, Purpose::calibration);
-  std::vector<float> u(static_cast<std::size_t>(s.n_in));
-  bool any = false;
-  for (Index i = 0; i < s.n_out; ++i) {
-    rounding.uniform(s.updates * static_cast<std::uint64_t>(s.n_out) + static_cast<std::uint64_t>(i), 0, u);
-    const double full = s.scale[static_cast<std::size_t>(i)];
-    for (Index j = 0; j < s.n_in; ++j) {
-      const double part = static_cast<double>(dw(i, j)) / full;
-      left(i, j) =
-          static_cast<std::int32_t>(std::floor(part / step + static_cast<double>(u[static_cast<std::size_t>(j)])));
-      any = any || left(i, j) != 0;
-      const auto moved = static_cast<float>(left(i, j) * step);
-      s.target(i, j) += moved;
-      s.held(i, j) += moved * static_cast<float>(full);
-    }
-  }
-  s.follow_target();
-  ++s.updates;
-  if (!any) return;
-  if (device.text("program.mode") != "pulses") s.session.configure({{"program.mode", std::string("pulses")}});
-  FrameBuffer codes(*info.program, 1);
-  const std::uint32_t middle = info.program->highest() / 2 + 1;
-  for (; any;) {
-    for (Index i = 0; i < codes.frames().size; ++i) codes.frames().set(0, i, middle);
-    any = false;
-    for (Index i = 0; i < s.n_out; ++i)
-      for (Index j = 0; j < s.n_in; ++j) {
-        const std::int64_t now = std::clamp<std::int64_t>(left(i, j), -most, most);
-        left(i, j) -= static_cast<std::int32_t>(now);
-        any = any || left(i, j) != 0;
-        codes.frames().set(0, i * info.input.size() + j, static_cast<std::uint32_t>(middle + now));
-      }
-    s.session.program(std::as_const(codes).frames());
-    s.count_program();
-  }
-}
 
 }  // namespace lightloop

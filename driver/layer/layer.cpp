@@ -9,7 +9,7 @@
 namespace lightloop {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 3;  // 1 had no updates, 2 not what they made of the weights
+constexpr std::uint8_t kSnapshotVersion = 2;  // 1 had no updates
 
 void check_batch(const char* what, View<const float> x, Index in, View<float> y, Index out) {
   if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
@@ -38,6 +38,7 @@ void LayerReport::add(const LayerReport& other) {
   vectors += other.vectors;
   frames += other.frames;
   clipped_inputs += other.clipped_inputs;
+  clipped_updates += other.clipped_updates;
   saturated += other.saturated;
   device_s += other.device_s;
   device_j += other.device_j;
@@ -173,13 +174,15 @@ void Layer::restore(const std::vector<std::byte>& state) {
   bytes.get_all(std::span<double>(offset));
   const auto updates = version == 1 ? std::uint64_t{0} : bytes.get<std::uint64_t>();
   Matrix<float> target, held;
-  if (version > 2 && bytes.get<bool>()) {
+  if (version > 1 && bytes.get<bool>()) {
     target.resize(s.n_out, s.n_in);
     held.resize(s.n_out, s.n_in);
     bytes.get_all(std::span<float>(target.flat()));
     bytes.get_all(std::span<float>(held.flat()));
   }
   bytes.done();
+  for (const float value : target.flat())
+    if (!(value >= -1.0f && value <= s.highest_target())) bytes.refuse("weights that no cell holds");
   s.updates = updates;
   s.running = running;
   s.calibration = calibration;

@@ -27,10 +27,11 @@ Settings sizes_for_layer(const std::vector<ParamInfo>& device_params, const Sett
 
 /// All that a layer has asked of its device since it was made.
 struct LayerReport {
-  std::int64_t vectors = 0;         ///< rows given to forward() and transposed()
-  std::int64_t frames = 0;          ///< shown for them: more where bound management repeats
-  std::int64_t clipped_inputs = 0;  ///< numbers beyond the input range, set to its end
-  std::int64_t saturated = 0;       ///< output codes clipped in the frames that were used
+  std::int64_t vectors = 0;          ///< rows given to forward() and transposed()
+  std::int64_t frames = 0;           ///< shown for them: more where bound management repeats
+  std::int64_t clipped_inputs = 0;   ///< numbers beyond the input range, set to its end
+  std::int64_t clipped_updates = 0;  ///< weights that an update would have taken beyond the range of a cell
+  std::int64_t saturated = 0;        ///< output codes clipped in the frames that were used
   double device_s = 0, device_j = 0;
   std::int64_t programs = 0;  ///< times weights were written
   double program_s = 0;       ///< of device_s, what writing took
@@ -108,9 +109,11 @@ class Layer {
   void set_input_range(double range);
   double input_range() const;
   /// Adds dw (n_out, n_in) to the weights in the device by pulses of its "pulse.step", whole numbers of them that are
-  /// right on average; programmed() goes on as if all cells were nominal. Calibration and scale stay.
+  /// right on average; programmed() goes on as if all cells were nominal, as far as codes reach (what lies beyond is
+  /// counted in the report). Calibration and scale stay.
   /// Randomness: Stream(layer.seed, 2, calibration), row = update * n_out + output, column = input; layers of one seed
-  /// and size round alike. Throws as check_update(), before anything changes.
+  /// and size round alike. Throws as check_update(), before anything changes. When the device fails nothing has changed
+  /// either, or, once pulses were on their way, the layer is unprogrammed: nobody knows then what the cells hold.
   void update(View<const float> dw);
   /// Throws ShapeMismatch, Unsupported for a device without pulses, OutOfRange for more than the whole range.
   void check_update(View<const float> dw) const;

@@ -10,8 +10,7 @@
 namespace lightloop {
 namespace {
 
-constexpr double kLeastRange = 1e-30;  // rows smaller than that are shown as 0: their ratio would overflow
-constexpr int kRepeatShift = 48;       // frame ids of repeats: the number of the repeat above 2^48 rows
+constexpr int kRepeatShift = 48;  // frame ids of repeats: the number of the repeat above 2^48 rows
 
 }  // namespace
 
@@ -74,7 +73,7 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
     running = running_before;
     throw;
   }
-  const bool manage = params.text("bound_management") != "none" && params.integer("max_repeats") > 0;
+  const bool manage = most_repeats() > 0;
   const Index used = forward ? device_rows : n_in;
   const ConstFrames shown = std::as_const(in).frames(), answers = std::as_const(out).frames();
   std::vector<Index> ends(rows);
@@ -101,16 +100,25 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
   session.continue_at(next);
 }
 
+std::int64_t LayerState::most_repeats() const {
+  const std::string& kind = params.text("bound_management");
+  const std::int64_t most = params.integer("max_repeats");
+  return kind == "none" ? 0 : kind == "worst_case" ? std::min<std::int64_t>(most, 1) : most;
+}
+
+double LayerState::repeat_factor(std::int64_t k) const {
+  if (params.text("bound_management") != "worst_case") return std::ldexp(1.0, static_cast<int>(k));
+  // A drive that cannot clip: largest sum of products over the range, rounded up to a power of two.
+  return std::exp2(std::ceil(std::max(1.0, std::log2(largest_sum / range))));
+}
+
 void LayerState::repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink,
                         std::uint64_t base) {
   const DeviceInfo& info = session.info();
-  const bool worst_case = params.text("bound_management") == "worst_case";
-  const std::int64_t most = worst_case ? 1 : params.integer("max_repeats");
+  const std::int64_t most = most_repeats();
   const double top = mid_in - 1;
-  double factor = 1;
   for (std::int64_t k = 1; k <= most; ++k) {
-    // A drive that cannot clip: largest sum of products over the range, rounded up to a power of two.
-    factor = worst_case ? std::exp2(std::ceil(std::max(1.0, std::log2(largest_sum / range)))) : 2 * factor;
+    const double factor = repeat_factor(k);
     std::vector<Index> rows;
     for (Index r = 0; r < x.rows(); ++r)
       if (clipped[static_cast<std::size_t>(r)]) rows.push_back(r);

@@ -10,6 +10,8 @@
 
 namespace lightloop {
 
+inline constexpr double kLeastRange = 1e-30;  ///< rows smaller than that are shown as 0: their ratio would overflow
+
 /// Two rows of the device whose difference is one output; minus = -1: one row alone.
 struct RowPair {
   Index plus = 0, minus = -1;
@@ -74,7 +76,12 @@ struct LayerState {
   /// offset scheme's reference).
   void decoding(std::vector<float>& zero, std::vector<float>& unit) const;
   void count_program();
+  /// Bound management: how often a row may be shown again, and what divides its drive the k-th time, k = 1, 2, ...
+  std::int64_t most_repeats() const;
+  double repeat_factor(std::int64_t k) const;
   void find_largest_sum();
+  /// Cells of one device row per output hold -1 to this, as codes do.
+  float highest_target() const;
   /// After pulses: what else depends on the target of cells of one device row per output.
   void follow_target();
   void through_twin(View<const float> x, View<const float> grad_y, View<float> grad_x) const;

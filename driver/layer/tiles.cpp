@@ -206,7 +206,9 @@ void TiledLayer::update(View<const float> dw) {
     return dw.rows(tile.first_out, tile.n_out).cols(tile.first_in, tile.n_in);
   };
   for (const auto& tile : tiles_) tile->layer->check_update(part(*tile));
+  programmed_ = false;  // where a device fails between tiles, the same update again would be one too many
   for (const auto& tile : tiles_) tile->layer->update(part(*tile));
+  programmed_ = true;
 }
 
 LayerReport TiledLayer::report() const {

@@ -134,10 +134,8 @@ void LayerState::follow_target() {
   if (theta.size() == 0) return;
   const DeviceInfo& info = session.info();
   const auto middle = static_cast<float>(info.program->highest() / 2 + 1);
-  const auto highest = static_cast<float>(info.program->highest());
   for (Index i = 0; i < n_out; ++i)
-    for (Index j = 0; j < n_in; ++j)
-      theta(0, i * info.input.size() + j) = std::clamp(middle * (1 + target(i, j)), 0.0f, highest);
+    for (Index j = 0; j < n_in; ++j) theta(0, i * info.input.size() + j) = middle * (1 + target(i, j));
   if (twin) twin->program(theta);
 }
 

@@ -88,6 +88,7 @@ void register_layer(py::module_& m) {
       .def_readonly("vectors", &LayerReport::vectors)
       .def_readonly("frames", &LayerReport::frames)
       .def_readonly("clipped_inputs", &LayerReport::clipped_inputs)
+      .def_readonly("clipped_updates", &LayerReport::clipped_updates)
       .def_readonly("saturated", &LayerReport::saturated)
       .def_readonly("device_s", &LayerReport::device_s)
       .def_readonly("device_j", &LayerReport::device_j)

@@ -230,6 +230,7 @@ std::string analog_json(const Settings& values, const std::vector<LayerReport>& 
     array.push_back({{"vectors", layer.vectors},
                      {"frames", layer.frames},
                      {"clipped_inputs", layer.clipped_inputs},
+                     {"clipped_updates", layer.clipped_updates},
                      {"saturated", layer.saturated},
                      {"macs", number(layer.macs)},
                      {"programs", layer.programs},

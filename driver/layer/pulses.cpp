@@ -1,0 +1,114 @@
+// Weights that live in cells, moved by pulses from where they are.
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+#include "driver/layer/state.hpp"
+
+namespace lightloop {
+namespace {
+
+constexpr std::uint64_t kUpdates = 2;  // instance of Purpose::calibration: rounding of updates to pulses
+
+/// An update in whole pulses, and what nominal cells hold after them.
+struct Change {
+  Matrix<std::int32_t> pulses;
+  Matrix<float> target, held;
+  std::int64_t clipped = 0;  ///< cells that ended at a bound
+  bool any = false;
+};
+
+Change change_of(const LayerState& s, View<const float> dw) {
+  const double step = s.session.settings().real("pulse.step");
+  const Stream rounding(static_cast<std::uint64_t>(s.params.integer("seed")), kUpdates, Purpose::calibration);
+  Change to{Matrix<std::int32_t>(s.n_out, s.n_in), s.target, s.held};
+  std::vector<float> u(static_cast<std::size_t>(s.n_in));
+  for (Index i = 0; i < s.n_out; ++i) {
+    rounding.uniform(s.updates * static_cast<std::uint64_t>(s.n_out) + static_cast<std::uint64_t>(i), 0, u);
+    const double full = s.scale[static_cast<std::size_t>(i)];
+    for (Index j = 0; j < s.n_in; ++j) {
+      const double part = static_cast<double>(dw(i, j)) / full;
+      const auto pulses =
+          static_cast<std::int32_t>(std::floor(part / step + static_cast<double>(u[static_cast<std::size_t>(j)])));
+      to.pulses(i, j) = pulses;
+      to.any = to.any || pulses != 0;
+      const auto moved = static_cast<float>(pulses * step);
+      const float aim = s.target(i, j) + moved, now = std::clamp(aim, -1.0f, s.highest_target());
+      to.target(i, j) = now;
+      to.held(i, j) = now == aim ? s.held(i, j) + moved * static_cast<float>(full) : now * static_cast<float>(full);
+      to.clipped += now != aim;
+    }
+  }
+  return to;
+}
+
+/// The next programme of at most +-most pulses per cell, taken from what is left; whether more is left after it.
+bool next_programme(Matrix<std::int32_t>& left, std::int32_t most, std::uint32_t middle, Index stride,
+                    const Frames& codes) {
+  bool more = false;
+  for (Index i = 0; i < codes.size; ++i) codes.set(0, i, middle);
+  for (Index i = 0; i < left.rows(); ++i)
+    for (Index j = 0; j < left.cols(); ++j) {
+      const std::int32_t now = std::clamp(left(i, j), -most, most);
+      left(i, j) -= now;
+      more = more || left(i, j) != 0;
+      codes.set(0, i * stride + j, static_cast<std::uint32_t>(static_cast<std::int64_t>(middle) + now));
+    }
+  return more;
+}
+
+}  // namespace
+
+float LayerState::highest_target() const {
+  const std::uint32_t highest = session.info().program->highest();
+  return static_cast<float>(highest) / static_cast<float>(highest / 2 + 1) - 1.0f;
+}
+
+void Layer::check_update(View<const float> dw) const {
+  const LayerState& s = *state_;
+  s.check_programmed();
+  if (dw.rows() != s.n_out || dw.cols() != s.n_in)
+    throw ShapeMismatch("layer: update", std::to_string(dw.rows()) + " x " + std::to_string(dw.cols()),
+                        std::to_string(s.n_out) + " x " + std::to_string(s.n_in) + " (outputs x inputs)");
+  const ParamSet& device = s.session.settings();
+  if (!device.has("program.mode") || !device.has("pulse.step") || s.weights != Weights::one)
+    throw Unsupported(
+        "layer: update in pulses", s.session.info().model + " with layer.cells = " + s.params.text("cells"),
+        "a device with program.mode = pulses, and layer.cells = signed", "sim:crossbar,cell.kind=soft_bounds is one.");
+  for (Index i = 0; i < s.n_out; ++i) {
+    const double full = s.scale[static_cast<std::size_t>(i)];
+    for (Index j = 0; j < s.n_in; ++j)
+      if (!(std::abs(static_cast<double>(dw(i, j)) / full) <= 2))  // also NaN
+        throw OutOfRange("layer: update (" + std::to_string(i) + ", " + std::to_string(j) + ")",
+                         std::to_string(dw(i, j)), "at most the whole range, " + std::to_string(2 * full));
+  }
+}
+
+void Layer::update(View<const float> dw) {
+  check_update(dw);
+  LayerState& s = *state_;
+  const DeviceInfo& info = s.session.info();
+  Change change = change_of(s, dw);
+  if (change.any) {
+    if (s.session.settings().text("program.mode") != "pulses")
+      s.session.configure({{"program.mode", std::string("pulses")}});
+    FrameBuffer codes(*info.program, 1);
+    const std::uint32_t middle = info.program->highest() / 2 + 1;
+    const auto most = static_cast<std::int32_t>(info.program->highest() / 2);
+    s.programmed = false;  // until all pulses have arrived nobody knows what the cells hold
+    for (bool more = true; more;) {
+      more = next_programme(change.pulses, most, middle, info.input.size(), codes.frames());
+      s.session.program(std::as_const(codes).frames());
+      s.count_program();
+    }
+    s.programmed = true;
+  }
+  s.target = std::move(change.target);
+  s.held = std::move(change.held);
+  s.report.clipped_updates += change.clipped;
+  ++s.updates;
+  s.follow_target();
+}
+
+}  // namespace lightloop

@@ -1,0 +1,143 @@
+// Updates in pulses where something goes wrong: a device that fails on the way, and weights beyond what cells hold.
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <functional>
+
+#include "core/error.hpp"
+#include "devices/catalogue.hpp"
+#include "driver/layer/tiles.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+const std::string kCells =
+    "sim:crossbar,cell.kind=constant_step,pulse.step=0.002,pulse.step_spread=0,pulse.asymmetry_spread=0,"
+    "pulse.bound_spread=0,pulse.cycle_noise=0,read_noise=0,output_noise=0,adc.bits=16,adc.range=4,dac.bits=12,"
+    "input.size=4,output.size=3";
+
+std::unique_ptr<Device> crossbar(const Settings& extra = {}) {
+  Registry registry;
+  add_devices(registry);
+  return registry.open(kCells, extra);
+}
+
+/// Asks `before` ahead of every change, which may throw.
+class Interrupted : public Device {
+ public:
+  std::function<void(const std::string&)> before = [](const std::string&) {};
+
+  const DeviceInfo& describe() const override { return device_->describe(); }
+  const ParamSet& settings() const override { return device_->settings(); }
+  void configure(const Settings& changes) override {
+    before("configure");
+    device_->configure(changes);
+  }
+  RunReport run(ConstFrames in, Frames out, const RunOptions& options) override {
+    return device_->run(in, out, options);
+  }
+  void program(ConstFrames codes) override {
+    before("program");
+    device_->program(codes);
+  }
+  void reset() override { device_->reset(); }
+  std::vector<std::byte> snapshot() const override { return device_->snapshot(); }
+  void restore(const std::vector<std::byte>& state) override { device_->restore(state); }
+  void close() override { device_->close(); }
+
+ private:
+  const std::unique_ptr<Device> device_ = crossbar();
+};
+
+Matrix<float> filled(float value) {
+  Matrix<float> all(3, 4);
+  std::ranges::fill(all.flat(), value);
+  return all;
+}
+
+const Settings kLimit{{"weight_limit", 1.0}};
+
+/// The weights as the device answers: of unit inputs.
+Matrix<float> seen(Layer& layer) {
+  Matrix<float> x(4, 4), y(4, 3), w(3, 4);
+  for (Index i = 0; i < 4; ++i) x(i, i) = 1;
+  layer.forward(x, y);
+  for (Index i = 0; i < 3; ++i)
+    for (Index j = 0; j < 4; ++j) w(i, j) = y(j, i);
+  return w;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "an update that its device refuses has changed nothing, and one that broke off leaves the layer unprogrammed") {
+  auto own = std::make_unique<Interrupted>();
+  Interrupted& device = *own;
+  Session session(std::move(own), "interrupted");
+  Layer layer(session, 4, 3, kLimit);
+  layer.program(filled(0.25f));
+  const float before = layer.programmed()(0, 0);
+  device.before = [](const std::string& what) {
+    if (what == "configure") throw Timeout("interrupted", "no mode of pulses");
+  };
+  CHECK_THROWS_AS(layer.update(filled(0.4f)), Timeout);
+  CHECK(layer.programmed()(0, 0) == before);
+  device.before = [](const std::string&) {};
+  layer.update(filled(0.4f));  // again: once and not twice, to a pulse of 0.002
+  CHECK(layer.programmed()(0, 0) == Approx(before + 0.4f).margin(0.003));
+  CHECK(seen(layer)(2, 3) == Approx(before + 0.4f).margin(0.004));
+
+  int programmes = 0;  // 200 pulses are two programmes of at most 127
+  device.before = [&](const std::string&) {
+    if (++programmes == 2) throw Timeout("interrupted", "the second half was not written");
+  };
+  CHECK_THROWS_AS(layer.update(filled(-0.4f)), Timeout);
+  CHECK_THROWS_WITH(layer.programmed(), Catch::Contains("nothing was programmed"));
+  CHECK_THROWS_WITH(layer.update(filled(-0.4f)), Catch::Contains("nothing was programmed"));
+  Matrix<float> x(1, 4), y(1, 3);
+  CHECK_THROWS_WITH(layer.forward(x, y), Catch::Contains("nothing was programmed"));
+  layer.program(filled(0.25f));
+  CHECK(seen(layer)(0, 0) == Approx(before).margin(0.004));
+}
+
+TEST_CASE("weights end where cells do, in the layer as in the device, and the report counts them") {
+  Session session(crossbar(), "sim:crossbar");
+  Layer layer(session, 4, 3, kLimit);
+  layer.program(filled(0.5f));
+  Matrix<float> dw = filled(0.0f);
+  dw(1, 2) = 0.9f;
+  dw(2, 0) = -1.9f;
+  layer.update(dw);
+  CHECK(layer.report().clipped_updates == 2);
+  // a cell holds -1 .. 1 units, codes reach 127/128 of it: of a weight of 1 that is 128/127 and 1
+  CHECK(layer.programmed()(1, 2) == Approx(1.0).margin(1e-6));
+  CHECK(layer.programmed()(2, 0) == Approx(-128.0 / 127).margin(1e-6));
+  const Matrix<float> held = seen(layer);
+  CHECK(held(1, 2) == Approx(1.0).margin(0.012));  // the cell itself goes on to 128/127
+  CHECK(held(2, 0) == Approx(-128.0 / 127).margin(0.004));
+  dw(1, 2) = -0.4f;  // back from the bound, not from beyond it
+  dw(2, 0) = 0.4f;
+  layer.update(dw);
+  CHECK(layer.report().clipped_updates == 2);
+  CHECK(layer.programmed()(1, 2) == Approx(0.6).margin(0.003));
+  CHECK(seen(layer)(1, 2) == Approx(0.6).margin(0.015));
+  CHECK(seen(layer)(2, 0) == Approx(-128.0 / 127 + 0.4).margin(0.006));
+}
+
+TEST_CASE("a snapshot of another version, or with weights that no cell holds, is refused") {
+  Session session(crossbar(), "sim:crossbar");
+  Layer layer(session, 4, 3, kLimit);
+  layer.program(filled(0.5f));
+  layer.update(filled(0.25f));
+  const std::vector<std::byte> good = layer.snapshot();
+  CHECK_NOTHROW(layer.restore(good));
+  for (const int version : {0, static_cast<int>(good[0]) + 1}) {
+    std::vector<std::byte> other = good;
+    other[0] = static_cast<std::byte>(version);
+    CHECK_THROWS_WITH(layer.restore(other), Catch::Contains("another version"));
+  }
+  std::vector<std::byte> broken = good;  // the weights are last: twelve targets, twelve weights held
+  const float beyond = 1.5f;
+  std::memcpy(broken.data() + broken.size() - 24 * sizeof(float), &beyond, sizeof beyond);
+  CHECK_THROWS_WITH(layer.restore(broken), Catch::Contains("no cell holds"));
+}
