@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
+#include "core/hdf5.hpp"
 #include "driver/recorder/recording.hpp"
 #include "tests/use_device_for_tests.hpp"
 #include "training/clusters_for_tests.hpp"
@@ -49,9 +50,46 @@ TEST_CASE("every device of the catalogue is replayed bit by bit, programmes and 
     Session replayed(registry.open("replay:" + file));
     CHECK(test::use(replayed) == answers);
     CHECK(replayed.meter().device_s == meter.device_s);
+    CHECK(replayed.meter().device_j == meter.device_j);
     CHECK(replayed.meter().saturated == meter.saturated);
     CHECK(replayed.info().model == "sim:" + model.name);
   }
+}
+
+TEST_CASE("what rings draw follows their programme, in the recording as in the bank itself") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "rings.h5";
+  const auto use = [](Session& session, bool with_nothing) {
+    std::vector<double> joules;
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      session.program(test::random_frames(*session.info().program, 1, i).frames());
+      joules.push_back(session.info().cost.program_j);
+      if (with_nothing) session.configure({{"adc.range", session.settings().real("adc.range")}});  // as it is
+      const FrameBuffer in = test::random_frames(session.info().input, 4, 10 + i);
+      FrameBuffer out(session.info().output, 4);
+      joules.push_back(session.run(in.frames(), out.frames()).device_j);
+    }
+    joules.push_back(session.meter().device_j);
+    return joules;
+  };
+  std::vector<double> live;
+  {
+    Session real(all_devices().open("sim:ring_bank"));
+    const auto recording = record(real, file);
+    live = use(real, true);
+    recording->close();
+  }
+  CHECK(live[0] != live[2]);                       // another programme, another power
+  for (const bool with_nothing : {true, false}) {  // it may be asked again, but need not
+    Session replayed(all_devices().open("replay:" + file));
+    CHECK(use(replayed, with_nothing) == live);
+  }
+  const h5::Reader events(file);
+  const auto kind = events.read("/events/kind").values, cost = events.read("/events/device_j").values;
+  std::size_t programme = 0;
+  for (std::size_t i = 0; i < kind.size(); ++i)
+    if (kind[i] == 2) CHECK(cost[i] == live[2 * programme++]);
+  CHECK(programme == 3);
 }
 
 TEST_CASE("a recorded training run is the run without a recording, and its replay ends with the same weights") {

@@ -45,8 +45,7 @@ struct Call {
   std::uint64_t first_frame_id = 0;  ///< told for the reader; what was asked is in the note
   Pass pass = Pass::forward;
   RunReport report = {};
-  /// "asked"; "error.*" where it was refused; "info.*" and "settings.*" that are others than before, "gone" those that
-  /// are no more; what else was answered.
+  /// "asked"; "error.*" where it was refused; what apply_note() takes; what else was answered.
   Settings note = {};
   std::vector<std::byte> state = {};  ///< that a snapshot() returned
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "driver/api/registry.hpp"
 #include "driver/recorder/call.hpp"
 #include "driver/recorder/tape_writer.hpp"
 
@@ -21,17 +22,6 @@ std::vector<h5::Column> call_columns() {
   return columns;
 }
 
-/// What turns `before` into `now`.
-Settings changes(const Settings& before, const Settings& now) {
-  Settings found;
-  std::string gone;
-  for (const auto& [key, value] : now)
-    if (const auto at = before.find(key); at == before.end() || at->second != value) found[key] = value;
-  for (const auto& [key, value] : before)
-    if (!now.contains(key)) gone += (gone.empty() ? "" : "|") + key;
-  if (!gone.empty()) found["gone"] = gone;
-  return found;
-}
 }  // namespace
 
 /// The file; several devices write to it, not always from the same thread.
@@ -39,7 +29,7 @@ struct CheckRecording::Writer {
   std::mutex mutex;
   const Settings start;
   TapeWriter tape;
-  std::int64_t opened = 0;  ///< devices of the present claim
+  std::int64_t claims = 0, opened = 0;  ///< so far; devices of the present one
 
   Writer(const std::string& path, const std::string& address, const Device& device)
       : start(state_of(device.describe(), device.settings(), false)),
@@ -48,6 +38,7 @@ struct CheckRecording::Writer {
 
   void claim(const std::string& name) {
     const std::lock_guard lock(mutex);
+    ++claims;
     opened = 0;
     Call call;
     call.note["asked"] = name;
@@ -55,6 +46,21 @@ struct CheckRecording::Writer {
     add(call);
   }
 
+  /// An opening, or a refused one; false: of a claim that has ended.
+  bool open(Call& call, std::int64_t claim) {
+    const std::lock_guard lock(mutex);
+    if (claim != claims) return false;
+    call.kind = CallKind::open;
+    call.device = opened++;
+    add(call);
+    return true;
+  }
+  std::int64_t claim_number() {
+    const std::lock_guard lock(mutex);
+    return claims;
+  }
+
+  /// With `mutex` held.
   void add(const Call& call) {
     const std::string note = format_settings(call.note);
     const Index note_first = tape.put_bytes(std::as_bytes(std::span(note)));
@@ -85,16 +91,19 @@ struct CheckRecording::Writer {
 
 namespace {
 
-/// Passes everything on and writes it down.
+/// Passes everything on and writes it down, until its claim has ended: a call that a Session left behind may return
+/// during the next one.
 class Recorded : public Device, public Ensemble {
  public:
-  Recorded(std::unique_ptr<Device> device, std::shared_ptr<CheckRecording::Writer> writer, std::int64_t number,
+  Recorded(std::unique_ptr<Device> device, std::shared_ptr<CheckRecording::Writer> writer, std::int64_t claim,
            const Settings& asked)
-      : device_(std::move(device)), writer_(std::move(writer)), number_(number), state_(writer_->start) {
+      : device_(std::move(device)), writer_(std::move(writer)), claim_(claim), state_(writer_->start) {
     Call call;
     call.note["asked"] = asked_open(asked);
     if (device_->ensemble() != nullptr) call.note["ensemble"] = true;
-    write(CallKind::open, call);
+    put_news(call);
+    writer_->open(call, claim_);
+    number_ = call.device;
   }
 
   const DeviceInfo& describe() const override { return device_->describe(); }
@@ -114,6 +123,7 @@ class Recorded : public Device, public Ensemble {
       device_->program(codes);
       if (!can_keep(writer_->tape.opened(), codes)) return;
       const std::lock_guard lock(writer_->mutex);
+      if (writer_->claims != claim_) return;
       answered.first = writer_->tape.put_programme(codes);
       answered.count = 1;
       answered.note.erase("digest");
@@ -199,6 +209,7 @@ class Recorded : public Device, public Ensemble {
       }
       if (!can_keep(writer_->tape.opened(), in, out, options.pass)) return;
       const std::lock_guard lock(writer_->mutex);
+      if (writer_->claims != claim_) return;
       answered.first = writer_->tape.put_frames(in, out);
       answered.count = in.count;
       answered.note.erase("digest");
@@ -208,16 +219,20 @@ class Recorded : public Device, public Ensemble {
   void write(CallKind kind, Call& call) const {
     call.kind = kind;
     call.device = number_;
+    put_news(call);
+    const std::lock_guard lock(writer_->mutex);
+    if (writer_->claims == claim_) writer_->add(call);
+  }
+  void put_news(Call& call) const {
     Settings now = state_of(device_->describe(), device_->settings(), false);
     call.note.merge(changes(state_, now));
     state_ = std::move(now);
-    const std::lock_guard lock(writer_->mutex);
-    writer_->add(call);
   }
 
   const std::unique_ptr<Device> device_;
   const std::shared_ptr<CheckRecording::Writer> writer_;
-  const std::int64_t number_;
+  const std::int64_t claim_;
+  std::int64_t number_ = 0;
   mutable Settings state_;  ///< description and settings after the last call
 };
 
@@ -225,9 +240,10 @@ class Recorded : public Device, public Ensemble {
 
 CheckRecording::CheckRecording(std::string path, std::string device, std::unique_ptr<Candidate> of)
     : of_(std::move(of)) {
-  if (device.starts_with("replay:"))
+  if (parse_address(device).backend == "replay")
     throw Unsupported("recording a check of " + device, "its file is such a recording already", "", "Copy the file.");
   const auto first = of_->open({});
+  if (!first) throw DeviceError(device, "opening gave no device");
   writer_ = std::make_shared<Writer>(path, device, *first);
   first->close();
 }
@@ -240,21 +256,16 @@ void CheckRecording::begin(const std::string& claim) {
 }
 
 std::unique_ptr<Device> CheckRecording::open(const Settings& settings) {
-  std::int64_t number = 0;
-  {
-    const std::lock_guard lock(writer_->mutex);
-    number = writer_->opened++;
-  }
+  const std::int64_t claim = writer_->claim_number();
   try {
-    return std::make_unique<Recorded>(of_->open(settings), writer_, number, settings);
+    std::unique_ptr<Device> device = of_->open(settings);
+    if (!device) return nullptr;  // there is nothing to be recorded
+    return std::make_unique<Recorded>(std::move(device), writer_, claim, settings);
   } catch (const std::exception& error) {
     Call call;
-    call.kind = CallKind::open;
-    call.device = number;
     call.note["asked"] = asked_open(settings);
     put_error(error, call.note);
-    const std::lock_guard lock(writer_->mutex);
-    writer_->add(call);
+    writer_->open(call, claim);
     throw;
   }
 }

@@ -13,7 +13,8 @@ namespace lightloop {
 class CheckRecording : public Candidate {
  public:
   /// Opens the device once for its description. Makes the file; an older one is replaced. `device` is kept for the
-  /// reader. Throws Unsupported for a "replay:" device, FileError, and what opening throws.
+  /// reader. Throws Unsupported for a "replay:" device, also one that a device file names, DeviceError when opening
+  /// gives none, FileError, and as parse_address() and opening.
   CheckRecording(std::string path, std::string device, std::unique_ptr<Candidate> of);
   ~CheckRecording() override;
 

@@ -116,6 +116,29 @@ Settings settings_in(std::span<const std::uint8_t> note, const std::string& who,
   }
 }
 
+Settings changes(const Settings& before, const Settings& now) {
+  Settings found;
+  std::vector<std::string> gone;
+  for (const auto& [key, value] : now)
+    if (const auto at = before.find(key); at == before.end() || at->second != value) found[key] = value;
+  for (const auto& [key, value] : before)
+    if (!now.contains(key)) gone.push_back(key);
+  if (!gone.empty()) found["gone"] = joined(gone);
+  return found;
+}
+
+bool apply_note(const Settings& note, Settings& state) {
+  bool changed = false;
+  if (const auto gone = note.find("gone"); gone != note.end())
+    for (const std::string& key : split(to_string(gone->second), kSeparator)) changed |= state.erase(key) > 0;
+  for (const auto& [key, value] : note) {
+    if (!key.starts_with("info.") && !key.starts_with("settings.")) continue;
+    state[key] = value;
+    changed = true;
+  }
+  return changed;
+}
+
 bool same_frames(const DeviceInfo& one, const DeviceInfo& other) {
   const auto alike = [](const FrameFormat& a, const FrameFormat& b) { return a.shape == b.shape && a.bits == b.bits; };
   return alike(one.input, other.input) && alike(one.output, other.output) &&

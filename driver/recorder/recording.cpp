@@ -1,6 +1,7 @@
 #include "driver/recorder/recording.hpp"
 
 #include <chrono>
+#include <utility>
 
 #include "driver/recorder/tape_writer.hpp"
 
@@ -19,8 +20,22 @@ struct Recording::Impl {
         last(state_of(session.info(), session.settings(), false)),
         tape(path, session.address(), session.info(), session.settings()) {}
 
+  /// What has changed since the last note.
+  Settings news() {
+    Settings all = state_of(session.info(), session.settings(), false);
+    Settings found = changes(last, all);
+    last = std::move(all);
+    return found;
+  }
+  /// First row and bytes of a note.
+  std::pair<Index, Index> put_note(const Settings& note) {
+    const std::string text = format_settings(note);
+    const Index first = tape.put_bytes(std::as_bytes(std::span(text)));
+    return {first, static_cast<Index>(text.size())};
+  }
   /// The rows an event points at are in the file before the event is.
-  void add(Event kind, Index first, Index count, const RunOptions& options = {}, const RunReport& report = {}) {
+  void add(Event kind, Index first, Index count, const RunOptions& options = {}, const RunReport& report = {},
+           std::pair<Index, Index> note = {0, 0}) {
     h5::Appender& stream = tape.stream();
     stream.flush();
     const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -30,8 +45,12 @@ struct Recording::Impl {
                                     options.pass == Pass::transposed,
                                     generation,
                                     report.codes,
-                                    report.saturated};
+                                    report.saturated,
+                                    note.first,
+                                    note.second};
+    static_assert(std::size(numbers) == std::size(kEventNumbers));
     const double costs[] = {report.device_s, report.device_j, now};
+    static_assert(std::size(costs) == std::size(kEventCosts));
     const auto code = static_cast<std::uint8_t>(kind);
     stream.put(0, std::span(&code, 1));
     for (std::size_t i = 0; i < std::size(numbers); ++i) stream.put(1 + i, std::span(&numbers[i], 1));
@@ -53,23 +72,25 @@ void Recording::on_run(const ConstFrames& in, const ConstFrames& out, const RunO
 }
 
 void Recording::on_program(const ConstFrames& codes) {
-  if (impl_->open) impl_->add(Event::program, impl_->tape.put_programme(codes), 1);
+  Impl& to = *impl_;
+  if (!to.open) return;
+  RunReport took;
+  took.device_s = to.session.info().cost.program_s;
+  took.device_j = to.session.info().cost.program_j;
+  const Settings news = to.news();  // what the device draws may follow its programme
+  const auto note = news.empty() ? std::pair<Index, Index>{0, 0} : to.put_note(news);
+  to.add(Event::program, to.tape.put_programme(codes), 1, {}, took, note);
 }
 
 void Recording::on_configure() {
   Impl& to = *impl_;
   if (!to.open) return;
   to.tape.check_format(to.session.info());
-  const Settings all = state_of(to.session.info(), to.session.settings(), false);
-  Settings changes;
-  for (const auto& [key, value] : all)
-    if (to.last.at(key) != value) changes.insert({key, value});
-  if (changes.empty()) return;
+  const Settings news = to.news();
+  if (news.empty()) return;
   ++to.generation;
-  const std::string text = format_settings(changes);
-  const Index first = to.tape.put_bytes(std::as_bytes(std::span(text)));
-  to.add(Event::configure, first, static_cast<Index>(text.size()));
-  to.last = all;
+  const auto [first, bytes] = to.put_note(news);
+  to.add(Event::configure, first, bytes);
 }
 
 void Recording::on_reset() {

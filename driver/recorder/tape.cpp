@@ -39,36 +39,50 @@ Tape::Tape(const std::string& path) : file_(path) {
   device_ = to_string(file_.attribute("/", "device"));
   for (const std::string& name : file_.attribute_names("/"))
     if (name.starts_with("info.") || name.starts_with("settings.")) start_[name] = file_.attribute("/", name);
-  opened_ = info();
-  const auto column = [&](const char* name) { return file_.read(std::string("/events/") + name).values; };
-  const auto kind = column("kind"), first = column("first"), count = column("count"), id = column("first_frame_id"),
-             pass = column("pass"), codes = column("codes"), saturated = column("saturated"),
-             seconds = column("device_s"), joules = column("device_j"), times = column("unix_time");
-  const std::size_t complete = std::min({kind.size(), first.size(), count.size(), id.size(), pass.size(), codes.size(),
-                                         saturated.size(), seconds.size(), joules.size(), times.size()});
-  for (std::size_t i = 0; i < complete; ++i) {
-    const auto number = [&](const std::vector<double>& values, const char* name) {
-      return whole(values[i], path, name, "event " + std::to_string(i));
-    };
-    if (!(kind[i] >= 0 && kind[i] <= static_cast<double>(Event::restore)))
-      throw FileError(path, "event " + std::to_string(i) + " is of an unknown kind", "", "The file is damaged.");
-    Entry entry{static_cast<Event>(kind[i]), number(first, "first"), number(count, "count")};
-    entry.options.first_frame_id = static_cast<std::uint64_t>(number(id, "first_frame_id"));
-    entry.options.pass = pass[i] == 0 ? Pass::forward : Pass::transposed;
-    entry.report.frames = entry.count;
-    entry.report.codes = number(codes, "codes");
-    entry.report.saturated = number(saturated, "saturated");
-    entry.report.device_s = seconds[i];
-    entry.report.device_j = joules[i];
-    if (entry.event == Event::run && entry.count > kMostFrames - frames_)
-      throw FileError(path, "event " + std::to_string(i) + " has " + std::to_string(entry.count) + " frames", "",
-                      "The file is damaged.");
-    if (entry.event == Event::run) frames_ += entry.count;
-    entries_.push_back(entry);
-  }
+  opened_ = info_of(start_);
+  read_events();
   notes_ = file_.read_bytes("/notes/text");
   of_checks_ = file_.exists("/calls");
   if (of_checks_) read_calls();
+}
+
+void Tape::read_events() {
+  std::vector<std::vector<double>> columns;
+  const auto read = [&](const char* name) { columns.push_back(file_.read(std::string("/events/") + name).values); };
+  read("kind");
+  for (const auto& cost : kEventCosts) read(cost.name);
+  const std::size_t numbers_at = columns.size();
+  for (std::size_t c = 0; c < std::size(kEventNumbers); ++c) {
+    if (c < kFirstNumbers || file_.exists(std::string("/events/") + kEventNumbers[c]))
+      read(kEventNumbers[c]);
+    else
+      columns.emplace_back(columns[0].size(), 0.0);
+  }
+  std::size_t complete = columns[0].size();
+  for (const auto& column : columns) complete = std::min(complete, column.size());
+  for (std::size_t i = 0; i < complete; ++i) {
+    const std::string who = "event " + std::to_string(i);
+    std::int64_t numbers[std::size(kEventNumbers)];
+    for (std::size_t c = 0; c < std::size(kEventNumbers); ++c)
+      numbers[c] = whole(columns[numbers_at + c][i], path(), kEventNumbers[c], who);
+    if (!(columns[0][i] >= 0 && columns[0][i] <= static_cast<double>(Event::restore)))
+      throw FileError(path(), who + " is of an unknown kind", "", "The file is damaged.");
+    Entry entry{static_cast<Event>(columns[0][i]), numbers[0], numbers[1]};
+    entry.options.first_frame_id = static_cast<std::uint64_t>(numbers[2]);
+    entry.options.pass = numbers[3] == 0 ? Pass::forward : Pass::transposed;
+    entry.report.frames = entry.count;
+    entry.report.codes = numbers[5];
+    entry.report.saturated = numbers[6];
+    entry.report.device_s = columns[1][i];
+    entry.report.device_j = columns[2][i];
+    const bool own_note = entry.event == Event::configure;  // where its rows are
+    entry.note_first = own_note ? entry.first : numbers[7];
+    entry.note_bytes = own_note ? entry.count : numbers[8];
+    if (entry.event == Event::run && entry.count > kMostFrames - frames_)
+      throw FileError(path(), who + " has " + std::to_string(entry.count) + " frames", "", "The file is damaged.");
+    if (entry.event == Event::run) frames_ += entry.count;
+    entries_.push_back(entry);
+  }
 }
 
 void Tape::read_calls() {
@@ -122,25 +136,22 @@ std::span<const std::uint8_t> Tape::bytes(Index first_row, Index count, const st
   return std::span(notes_).subspan(from, n);
 }
 
-Settings Tape::state(std::size_t end, const std::string& prefix) const {
-  Settings all = below(start_, prefix);
-  for (std::size_t i = 0; i < end; ++i) {
-    const Entry& entry = entries_[i];
-    if (entry.event != Event::configure) continue;
-    const std::string who = "event " + std::to_string(i);
-    const Settings note = settings_in(bytes(entry.first, entry.count, who), who, path());
-    for (const auto& [key, value] : below(note, prefix)) all[key] = value;
-  }
+Settings Tape::note(std::size_t entry) const {
+  const Entry& of = entries_[entry];
+  if (of.note_bytes == 0 || (of.event != Event::configure && of.event != Event::program)) return {};
+  const std::string who = "event " + std::to_string(entry);
+  return settings_in(bytes(of.note_first, of.note_bytes, who), who, path());
+}
+
+Settings Tape::state(std::size_t end) const {
+  Settings all = start_;
+  for (std::size_t i = 0; i < end; ++i) apply_note(note(i), all);
   return all;
 }
 
 DeviceInfo Tape::info_of(const Settings& state) const { return info_from(below(state, "info"), path()); }
 ParamSet Tape::settings_of(const Settings& state) const {
   return params_from(below(state, "settings"), "replay:" + path(), path());
-}
-DeviceInfo Tape::info(std::size_t end) const { return info_from(state(end, "info"), path()); }
-ParamSet Tape::settings(std::size_t end) const {
-  return params_from(state(end, "settings"), "replay:" + path(), path());
 }
 
 void Tape::codes(const std::string& dataset, Index first, Index count, int bytes, Index size, FrameBuffer& out) const {

@@ -15,7 +15,8 @@ struct Entry {
   Event event = Event::run;
   Index first = 0, count = 0;  ///< rows of /frames or /programmes; the first row and the bytes of a note
   RunOptions options = {};
-  RunReport report = {};
+  RunReport report = {};  ///< of a programme its time and energy; older files hold zeros
+  Index note_first = 0, note_bytes = 0;
 };
 
 /// Reads what `Recording` wrote, also when its writer was killed; rows no event points at are left out.
@@ -28,9 +29,10 @@ class Tape {
   const std::string& device() const { return device_; }  ///< the device string that was recorded
   const std::vector<Entry>& entries() const { return entries_; }
   Index frames() const { return frames_; }  ///< in all runs together
-  /// Description and settings before entry `end`.
-  DeviceInfo info(std::size_t end = 0) const;
-  ParamSet settings(std::size_t end = 0) const;
+  /// What an entry changed, for apply_note(); empty where it changed nothing. Throws FileError.
+  Settings note(std::size_t entry) const;
+  /// "info.*" and "settings.*" before entry `end`.
+  Settings state(std::size_t end) const;
 
   /// Whether it is a recording of the conformance suite, which has calls instead of entries.
   bool of_checks() const { return of_checks_; }
@@ -48,8 +50,8 @@ class Tape {
   Matrix<std::uint16_t> aux(Index first, Index count) const;
 
  private:
+  void read_events();
   void read_calls();
-  Settings state(std::size_t end, const std::string& prefix) const;
   /// Bytes of /notes from a row on; throws FileError, naming what points at them.
   std::span<const std::uint8_t> bytes(Index first_row, Index count, const std::string& who) const;
   void codes(const std::string& dataset, Index first, Index count, int bytes, Index size, FrameBuffer& out) const;

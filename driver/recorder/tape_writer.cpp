@@ -9,7 +9,7 @@ namespace lightloop::recording {
 namespace {
 using h5::Column;
 
-constexpr std::size_t kInput = kFirstCost + 3, kOutput = kInput + 1, kNote = kOutput + 1;
+constexpr std::size_t kInput = kFirstCost + std::size(kEventCosts), kOutput = kInput + 1, kNote = kOutput + 1;
 constexpr Index kCallsPerChunk = 64;
 
 Index size_of(const std::vector<Index>& shape) {
@@ -25,10 +25,10 @@ Column::Kind code_kind(const FrameFormat& format) {
 std::vector<Column> columns_for(const DeviceInfo& info) {
   using Kind = Column::Kind;
   std::vector<Column> columns = {{"/events/kind", Kind::uint8, {}, "1", kEvents}};
-  for (const char* name : kNumbers) columns.push_back({std::string("/events/") + name, Kind::int64, {}, "1", kEvents});
-  columns.push_back({"/events/device_s", Kind::float64, {}, "s", kEvents});
-  columns.push_back({"/events/device_j", Kind::float64, {}, "J", kEvents});
-  columns.push_back({"/events/unix_time", Kind::float64, {}, "s", kEvents});
+  for (const char* name : kEventNumbers)
+    columns.push_back({std::string("/events/") + name, Kind::int64, {}, "1", kEvents});
+  for (const auto& [name, unit] : kEventCosts)
+    columns.push_back({std::string("/events/") + name, Kind::float64, {}, unit, kEvents});
   columns.push_back({"/frames/input", code_kind(info.input), stored_input(info), "1", kFrames});
   columns.push_back({"/frames/output", code_kind(info.output), stored_output(info), "1", kFrames});
   columns.push_back({"/notes/text", Kind::uint8, {kNoteBytes}, "1", kNotes});

@@ -42,9 +42,7 @@ class TapeWriter {
   std::vector<std::uint16_t> row16_ = {}, aux_ = {};
 };
 
-/// The columns of /events, in this order: the kind, whole numbers, costs, all from column 0 on.
-inline constexpr const char* kNumbers[] = {"first",      "count", "first_frame_id", "pass",
-                                           "generation", "codes", "saturated"};
-inline constexpr std::size_t kFirstCost = 1 + std::size(kNumbers);
+/// Columns of /events from 0 on: the kind, whole numbers, costs.
+inline constexpr std::size_t kFirstCost = 1 + std::size(kEventNumbers);
 
 }  // namespace lightloop::recording

@@ -68,11 +68,10 @@ void write(const std::string& path) {
   for (const auto& [key, value] : attributes()) file.attribute("/", key, value);
   const Index events = script.byte() % 8, frames = script.byte() % 16;
   dataset<std::uint8_t>(file, "/events/kind", events, 1);
-  for (const char* name : {"first", "count", "first_frame_id", "pass", "generation", "codes", "saturated"})
+  for (const char* name : recording::kEventNumbers)
     script.byte() == 255 ? dataset<double>(file, std::string("/events/") + name, events, 1)
                          : dataset<std::int64_t>(file, std::string("/events/") + name, events, 1);
-  for (const char* name : {"device_s", "device_j", "unix_time"})
-    dataset<double>(file, std::string("/events/") + name, events, 1);
+  for (const auto& cost : recording::kEventCosts) dataset<double>(file, std::string("/events/") + cost.name, events, 1);
   dataset<std::uint8_t>(file, "/frames/input", frames, 6);
   dataset<std::uint16_t>(file, "/frames/output", frames, 6);
   dataset<std::uint16_t>(file, "/frames/aux", frames, 1);

@@ -69,8 +69,9 @@ class OfChecks : public Candidate {
 /// Any other recording, asked with what it begins with.
 class OfAnything : public Candidate {
  public:
-  OfAnything(const std::string& path, Settings settings) : path_(path), settings_(std::move(settings)), tape_(path) {
-    open_to_be_asked(path, settings_);
+  OfAnything(const std::string& path, const Settings& given) : path_(path), tape_(path) {
+    check_given<InvalidParameter>(path, tape_.settings_of(tape_.start()), given);
+    open_to_be_asked(path, {});
     const auto& entries = tape_.entries();
     auto at = std::ranges::find_if(
         entries, [](const Entry& one) { return one.event == Event::run || one.event == Event::program; });
@@ -83,11 +84,7 @@ class OfAnything : public Candidate {
       count_ += at->count;
   }
 
-  std::unique_ptr<Device> open(const Settings& settings) override {
-    Settings all = settings_;
-    for (const auto& [key, value] : settings) all[key] = value;
-    return open_to_be_asked(path_, all);
-  }
+  std::unique_ptr<Device> open(const Settings& settings) override { return open_to_be_asked(path_, settings); }
   /// The recorded ones as far as they go; the others the device will not know.
   FrameBuffer frames(const DeviceInfo& info, Index count, std::uint64_t set, Pass pass) const override {
     FrameBuffer asked = Candidate::frames(info, count, set, pass);
@@ -110,7 +107,6 @@ class OfAnything : public Candidate {
 
  private:
   const std::string path_;
-  const Settings settings_;
   const recording::Tape tape_;
   FrameBuffer programme_;        ///< the first one, where it comes before the first run
   Index first_ = 0, count_ = 0;  ///< frames to begin with
@@ -121,7 +117,7 @@ class OfAnything : public Candidate {
 std::unique_ptr<Candidate> candidate(const std::string& path, const Settings& settings) {
   auto tape = std::make_shared<CheckTape>(path);
   if (!tape->tape.of_checks()) return std::make_unique<OfAnything>(path, settings);
-  check_given<InvalidParameter>(path, tape->tape.settings(), settings);
+  check_given<InvalidParameter>(path, tape->tape.settings_of(tape->tape.start()), settings);
   return std::make_unique<OfChecks>(std::move(tape));
 }
 

@@ -28,7 +28,7 @@ void check_given(const std::string& path, const ParamSet& recorded, const Settin
 std::unique_ptr<Candidate> candidate(const std::string& path, const Settings& settings);
 
 /// A device of any other recording for the suite: ready for its first run or programme, and what it does not hold
-/// throws NotAsked. Throws as opening the file.
+/// throws NotAsked, `settings` other than those it has by then too. Throws as opening the file.
 std::unique_ptr<Device> open_to_be_asked(const std::string& path, const Settings& settings);
 
 }  // namespace lightloop::replay

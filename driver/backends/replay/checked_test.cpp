@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/file.hpp"
 #include "core/temporary_folder_for_tests.hpp"
 #include "driver/api/conformance.hpp"
 #include "driver/api/fake_device_test.hpp"
@@ -364,6 +365,74 @@ TEST_CASE("replay: a recording of the suite says what it is to a program that wa
   FrameBuffer in({{6}, 4, ""}, 1), out({{4}, 10, ""}, 1);
   CHECK_THROWS_WITH(device->run(in.frames(), out.frames()), Contains("recording of the conformance suite"));
   CHECK_THROWS_WITH(registry.candidate("replay:" + folder.file, {{"gain", 3.0}}), Contains("recorded: 1"));
+}
+
+TEST_CASE("replay: settings in the address are held against the opening, those of a claim against what came first") {
+  const Folder folder;
+  {
+    FakeOptions options;
+    options.programmable = false;
+    Session real(std::make_unique<FakeDevice>(options), "sim:fake");
+    record(real, folder.file);
+    real.configure({{"gain", 2.5}});
+    real.restore(real.snapshot());
+    FrameBuffer in({{6}, 4, ""}, 8), out({{4}, 10, ""}, 8);
+    real.run(in.frames(), out.frames());
+  }
+  Registry registry;
+  registry.add_backend("replay", replay::backend());
+  CHECK_NOTHROW(registry.open("replay:" + folder.file + ",gain=1"));
+  const auto candidate = registry.candidate("replay:" + folder.file + ",gain=1");
+  CHECK(candidate->open({})->settings().real("gain") == 2.5);
+  CHECK_NOTHROW(candidate->open({{"gain", 2.5}}));
+  CHECK_THROWS_AS(candidate->open({{"gain", 1.0}}), NotAsked);
+  CHECK_THROWS_AS(registry.candidate("replay:" + folder.file + ",gain=2.5"), InvalidParameter);
+  const auto results = check_device(*candidate);
+  CHECK(failed(results) == std::set<std::string>{});
+  INFO(by_name(results)["codes do not depend on how a batch is cut"].detail);
+  CHECK(by_name(results)["codes do not depend on how a batch is cut"].outcome == Outcome::passed);
+}
+
+TEST_CASE("recording a check: what a call left behind does later belongs to no claim") {
+  const Folder folder;
+  const auto open = [](const Settings& s) { return std::make_unique<FakeDevice>(FakeOptions{}, s); };
+  CheckRecording recording(folder.file, "sim:fake", candidate_of(open));
+  recording.begin("first");
+  const auto behind = recording.open({});
+  recording.begin("second");
+  FrameBuffer in({{6}, 4, ""}, 2), out({{4}, 10, ""}, 2);
+  behind->run(in.frames(), out.frames());
+  const auto device = recording.open({});
+  behind->reset();
+  device->reset();
+  behind->close();
+  device->close();
+  recording.close();
+  const recording::Tape tape(folder.file);
+  std::vector<recording::CallKind> kinds;
+  for (const recording::Call& call : tape.calls()) kinds.push_back(call.kind);
+  using Kind = recording::CallKind;
+  CHECK(kinds == std::vector{Kind::claim, Kind::open, Kind::claim, Kind::open, Kind::reset, Kind::close});
+  CHECK_NOTHROW(replay::candidate(folder.file, {}));
+}
+
+TEST_CASE("recording a check: an opening that gives no device is said, and a replay is not recorded again") {
+  const Folder folder;
+  const auto nothing = [](const Settings&) { return std::unique_ptr<Device>(); };
+  CHECK_THROWS_AS(CheckRecording(folder.file, "sim:fake", candidate_of(nothing)), DeviceError);
+  int opened = 0;
+  CheckRecording once(folder.file, "sim:fake", candidate_of([&](const Settings&) -> std::unique_ptr<Device> {
+                        return opened++ == 0 ? std::make_unique<FakeDevice>(FakeOptions{}) : nullptr;
+                      }));
+  const auto results = check_device(once);
+  for (const CheckResult& one : results) CHECK(one.outcome != Outcome::passed);
+  once.close();
+  for (const CheckResult& one : check_replay(folder.file)) CHECK(one.outcome != Outcome::passed);
+
+  check_and_record({}, folder.file);
+  const std::string named = folder.path + "/device.toml";
+  write_file(named, "device = \"replay:" + folder.file + "\"\n");
+  CHECK_THROWS_AS(CheckRecording(folder.path + "/again.h5", named, candidate_of(nothing)), Unsupported);
 }
 
 }  // namespace lightloop

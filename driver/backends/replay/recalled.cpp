@@ -99,21 +99,8 @@ class Recalled : public Device, public Ensemble {
   }
   /// Description and settings after the call.
   void become(const Call& call, bool opened) const {
-    bool changed = opened;
     if (opened) ++part_->asked;
-    const std::string gone = text_of(call, "gone");
-    for (std::size_t at = 0; at < gone.size();) {
-      const std::size_t end = std::min(gone.find('|', at), gone.size());
-      state_.erase(gone.substr(at, end - at));
-      changed = true;
-      at = end + 1;
-    }
-    for (const auto& [key, value] : call.note) {
-      if (!key.starts_with("info.") && !key.starts_with("settings.")) continue;
-      state_[key] = value;
-      changed = true;
-    }
-    if (!changed) return;
+    if (!recording::apply_note(call.note, state_) && !opened) return;
     info_ = tape_->tape.info_of(state_);
     params_ = tape_->tape.settings_of(state_);
   }

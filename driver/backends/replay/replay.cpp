@@ -19,6 +19,13 @@ constexpr std::uint32_t kSnapshotVersion = 1;
 struct Place {
   std::uint64_t entry = 0;
   Index frame = 0;
+  bool operator==(const Place&) const = default;
+};
+
+/// Codes at an end of the range in the frames of a recorded run before a place in it.
+struct EndsBefore {
+  Place place;
+  std::int64_t count = 0;
 };
 
 std::string name(Pass pass) { return pass == Pass::forward ? "forward" : "transposed"; }
@@ -41,14 +48,14 @@ std::string name(const Entry& entry) {
 
 class Replay : public Device {
  public:
-  explicit Replay(const std::string& path) : tape_(path), info_(description(0)), params_(tape_.settings()) {}
+  explicit Replay(const std::string& path) : tape_(path) { become(tape_.start(), {}); }
 
   /// For the conformance suite: goes to the first run or programme, and throws NotAsked where it would say that
   /// something else is recorded.
   void be_asked() {
     const auto& entries = tape_.entries();
-    while (place_.entry < entries.size() &&
-           (entries[place_.entry].event == Event::configure || entries[place_.entry].event == Event::reset))
+    while (place_.entry < entries.size() && entries[place_.entry].event != Event::run &&
+           entries[place_.entry].event != Event::program)
       go_on();
     asked_ = true;
   }
@@ -59,9 +66,10 @@ class Replay : public Device {
   void configure(const Settings& changes) override {
     check_open(open_);
     const ParamSet next = changed(changes);
+    pass_over();
     if (next.all() == params_.all()) return;
     expect(Event::configure, "configure(" + format_settings(changes) + ")");
-    const ParamSet recorded = tape_.settings(place_.entry + 1);
+    const ParamSet recorded = tape_.settings_of(after_next());
     for (const ParamInfo& info : next.infos())
       if (next.value(info.name) != recorded.value(info.name))
         differ("setting " + info.name + " becomes " + to_string(next.value(info.name)),
@@ -72,8 +80,10 @@ class Replay : public Device {
   RunReport run(ConstFrames in, Frames out, const RunOptions& options) override {
     check_open(open_);
     check_frames(in, out, options);
+    pass_over();
     RunReport report;
     Place at = place_;
+    EndsBefore ends = ends_;
     for (Index done = 0; done < in.count;) {
       if (at.entry == tape_.entries().size()) end(in.count - done);
       const Entry& entry = tape_.entries()[at.entry];
@@ -83,7 +93,7 @@ class Replay : public Device {
       part.first_frame_id += static_cast<std::uint64_t>(done);
       compare(at, in.slice(done, n), part);
       answer(entry.first + at.frame, out.slice(done, n));
-      add_share(entry, at.frame, n, report);
+      add_share(at, n, ends, report);
       report.frames += n;
       report.codes += n * out.size;
       at.frame += n;
@@ -91,12 +101,14 @@ class Replay : public Device {
       if (at.frame == entry.count) at = {at.entry + 1, 0};
     }
     place_ = at;
+    ends_ = ends;
     return report;
   }
 
   void program(ConstFrames codes) override {
     check_open(open_);
     check_program(codes);
+    pass_over();
     expect(Event::program, "program");
     FrameBuffer recorded;
     tape_.programme(tape_.entries()[place_.entry].first, recorded);
@@ -106,6 +118,7 @@ class Replay : public Device {
 
   void reset() override {
     check_open(open_);
+    pass_over();
     expect(Event::reset, "reset");
     go_on();
   }
@@ -126,11 +139,11 @@ class Replay : public Device {
     if (bytes.left() > 0 || place.entry > entries.size() || place.frame < 0 ||
         (place.frame > 0 && (place.entry == entries.size() || place.frame >= entries[place.entry].count)))
       bytes.refuse("a place outside " + tape_.path());
+    pass_over();
     // a restore that was recorded goes on with the recording; any other one goes back in it
     const bool recorded = place_.entry < entries.size() && entries[place_.entry].event == Event::restore;
-    place_ = recorded ? Place{place_.entry + 1, 0} : place;
-    info_ = description(place_.entry);
-    params_ = tape_.settings(place_.entry);
+    const Place to = recorded ? Place{place_.entry + 1, 0} : place;
+    become(tape_.state(to.entry), to);
   }
 
   SelfTest self_test() override {
@@ -140,14 +153,31 @@ class Replay : public Device {
   void close() override { open_ = false; }
 
  private:
-  /// Whatever the device could tell of its exposures: here every frame is held against the record itself.
-  DeviceInfo description(std::size_t entry) const {
-    DeviceInfo info = tape_.info(entry);
+  /// Goes to a place, where description and settings are those of `state`.
+  void become(Settings state, const Place& place) {
+    DeviceInfo info = tape_.info_of(state);
     if (!recording::same_frames(info, tape_.opened()))
-      throw FileError(tape_.path(), "the frames change on the way", "event " + std::to_string(entry),
+      throw FileError(tape_.path(), "the frames change on the way", "event " + std::to_string(place.entry),
                       "The file is damaged.");
+    // Whatever the device could tell of its exposures: here every frame is held against the record itself.
     info.pairing = Pairing::certain;
-    return info;
+    params_ = tape_.settings_of(state);
+    info_ = std::move(info);
+    state_ = std::move(state);
+    place_ = place;
+  }
+  /// The state behind the next entry.
+  Settings after_next() const {
+    Settings after = state_;
+    recording::apply_note(tape_.note(place_.entry), after);
+    return after;
+  }
+  /// Past configures that changed no setting, only what the device said of itself: nobody need ask for them again.
+  void pass_over() {
+    const auto& entries = tape_.entries();
+    while (place_.entry < entries.size() && entries[place_.entry].event == Event::configure &&
+           tape_.settings_of(after_next()).all() == params_.all())
+      go_on();
   }
   std::string where(const Place& at) const {
     const auto& entries = tape_.entries();
@@ -179,11 +209,11 @@ class Replay : public Device {
   }
   /// Past the present event, which is no run.
   void go_on() {
-    const bool changes = tape_.entries()[place_.entry].event == Event::configure;
-    place_ = {place_.entry + 1, 0};
-    if (!changes) return;
-    info_ = description(place_.entry);
-    params_ = tape_.settings(place_.entry);
+    const Place next{place_.entry + 1, 0};
+    if (tape_.note(place_.entry).empty())
+      place_ = next;
+    else
+      become(after_next(), next);
   }
 
   void compare(Place at, const ConstFrames& in, const RunOptions& options) {
@@ -218,8 +248,12 @@ class Replay : public Device {
                std::to_string(stored.at(j, k)));
   }
   /// What `n` frames of a recorded run took of its time, its energy and its clipped codes: together the frames of a run
-  /// took what is recorded. Clipped codes lie at an end of the range; the first ones there count as the clipped ones.
-  void add_share(const Entry& entry, Index from, Index n, RunReport& report) {
+  /// took what is recorded. Clipped codes lie at an end of the range; the first ones there count as the clipped ones,
+  /// and where there are not so many the last
+  /// frames have the others.
+  void add_share(const Place& at, Index n, EndsBefore& ends, RunReport& report) {
+    const Entry& entry = tape_.entries()[at.entry];
+    const Index from = at.frame;
     const RunReport& whole = entry.report;
     if (n == entry.count) {
       report.saturated += whole.saturated;
@@ -239,19 +273,31 @@ class Replay : public Device {
     report.device_s += share(whole.device_s, info_.cost.seconds(0, 1));
     report.device_j += share(whole.device_j, info_.cost.joules(0, 1));
     if (whole.saturated == 0) return;
-    const Index size = (entry.options.pass == Pass::forward ? info_.output : info_.input).size();
-    tape_.output(entry.first, from + n, stored_);
-    const auto at_an_end = [&](Index first, Index last) {
-      std::int64_t count = 0;
-      for (Index i = first; i < last; ++i)
-        for (Index k = 0; k < size; ++k) {
-          const std::uint32_t code = stored_.frames().at(i, k);
-          count += code == 0 || code == info_.output.highest();
-        }
-      return count;
+    if (from == 0) ends = {at, 0};
+    if (!(ends.place == at)) ends = {at, at_an_end(entry, 0, from)};  // restored in the middle of a run
+    // clipped so far: what was found, or more where the codes to come could not hold the others
+    const auto clipped = [&](Index frame) {
+      const std::int64_t rest = (entry.count - frame) * size_of(entry);
+      return std::min(whole.saturated, std::max({std::int64_t{0}, ends.count, whole.saturated - rest}));
     };
-    const std::int64_t before = std::min(whole.saturated, at_an_end(0, from));
-    report.saturated += std::min(whole.saturated, before + at_an_end(from, from + n)) - before;
+    const std::int64_t before = clipped(from);
+    ends = {{at.entry, from + n}, ends.count + at_an_end(entry, from, n)};
+    report.saturated += clipped(from + n) - before;
+  }
+  /// Codes of an answer of a recorded run.
+  Index size_of(const Entry& entry) const {
+    return (entry.options.pass == Pass::forward ? info_.output : info_.input).size();
+  }
+  std::int64_t at_an_end(const Entry& entry, Index first, Index n) {
+    const Index size = size_of(entry);
+    tape_.output(entry.first + first, n, stored_);
+    std::int64_t count = 0;
+    for (Index i = 0; i < n; ++i)
+      for (Index k = 0; k < size; ++k) {
+        const std::uint32_t code = stored_.frames().at(i, k);
+        count += code == 0 || code == info_.output.highest();
+      }
+    return count;
   }
   void answer(Index first, const Frames& out) {
     tape_.output(first, out.count, stored_);
@@ -263,9 +309,11 @@ class Replay : public Device {
   }
 
   recording::Tape tape_;
+  Settings state_;  ///< "info.*" and "settings.*" at the place
   DeviceInfo info_;
   ParamSet params_;
   Place place_;
+  EndsBefore ends_ = {};
   FrameBuffer stored_;
   bool open_ = true, asked_ = false;
 };

@@ -4,7 +4,7 @@
 /// replay:FILE answers as the device of a recording did, bit by bit, as long as it is asked the same in the same order.
 ///
 /// Frames are compared one by one (id, pass, input and auxiliary codes), so a batch may be cut otherwise than recorded;
-/// what a recorded batch cost and saturated is reported with its last frame. Calls of program(), reset() and
+/// what a recorded batch cost and saturated is shared among its frames. Calls of program(), reset() and
 /// configure() must come where they came; a configure() that changes nothing may come anywhere. Any difference throws
 /// InvalidParameter, which says where it is and what was recorded there, and leaves the replay where it was. snapshot()
 /// is the place in the recording, also for a device without state.

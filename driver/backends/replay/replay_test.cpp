@@ -1,5 +1,6 @@
 #include "driver/backends/replay/replay.hpp"
 
+#include <hdf5.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -170,6 +171,130 @@ TEST_CASE("replay: every difference is named with its place, and leaves the repl
   CHECK_THROWS_AS(replay_of(folder.path + "/none.h5"), FileError);
   h5::Writer(folder.path + "/run.h5").commit();
   CHECK_THROWS_WITH(replay_of(folder.path + "/run.h5"), Contains("not a recording"));
+}
+
+namespace {
+
+/// What it draws, and by which component, follows every programme and every configure(), also one that changes nothing.
+class Hungry : public FakeDevice {
+ public:
+  Hungry() : FakeDevice({}), said_(FakeDevice::describe()) {}
+  const DeviceInfo& describe() const override { return said_; }
+  void configure(const Settings& changes) override {
+    FakeDevice::configure(changes);
+    eat();
+  }
+  void program(ConstFrames codes) override {
+    FakeDevice::program(codes);
+    eat();
+  }
+
+ private:
+  void eat() {
+    said_.cost.power_w += 0.125;
+    said_.cost.program_j += 1;
+    const std::size_t parts = said_.cost.parts.size();
+    said_.cost.parts.assign(parts == 2 ? 0 : parts + 1, {});
+    for (std::size_t i = 0; i < said_.cost.parts.size(); ++i) said_.cost.parts[i].name = "part " + std::to_string(i);
+  }
+  DeviceInfo said_;
+};
+
+/// Counts codes as clipped that lie nowhere near an end of the range.
+class Anxious : public FakeDevice {
+ public:
+  Anxious() : FakeDevice({.stateful = false}) {}
+  RunReport run(ConstFrames in, Frames out, const RunOptions& options) override {
+    RunReport report = FakeDevice::run(in, out, options);
+    report.saturated = report.codes / 2;
+    return report;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("replay: a device may say something else of itself after any call, and need not be told to say it again") {
+  const Folder folder;
+  std::vector<Settings> said;
+  std::vector<Answers> answers;
+  const auto use = [&](Session& session, bool with_nothing) {
+    std::vector<Settings> all;
+    answers.clear();
+    for (std::uint32_t i = 0; i < 4; ++i) {
+      program(session, i);
+      all.push_back(to_settings(session.info()));
+      answers.push_back(run(session, 3, i));
+      if (with_nothing) session.configure({{"gain", 1.0}});
+      if (i == 2) session.reset();
+    }
+    session.configure({{"gain", 2.0}});
+    all.push_back(to_settings(session.info()));
+    answers.push_back(run(session, 3, 9));
+    for (Settings& one : all) one.erase("pairing");
+    return all;
+  };
+  Meter meter;
+  {
+    Session real(std::make_unique<Hungry>(), "sim:hungry");
+    const auto recording = record(real, folder.file);
+    said = use(real, true);
+    meter = real.meter();
+    recording->close();
+  }
+  const std::vector<Answers> live = answers;
+  for (const bool with_nothing : {true, false}) {
+    CAPTURE(with_nothing);
+    Session replayed(replay_of(folder.file));
+    CHECK(use(replayed, with_nothing) == said);
+    CHECK(answers == live);
+    CHECK(replayed.meter().device_s == meter.device_s);
+    CHECK(replayed.meter().device_j == meter.device_j);
+  }
+}
+
+TEST_CASE("replay: a recording without notes of programmes, as they were before, is read") {
+  const Folder folder;
+  std::vector<Answers> answers;
+  {
+    Session real(std::make_unique<FakeDevice>(FakeOptions{}), "sim:fake");
+    const auto recording = record(real, folder.file);
+    answers = use(real);
+    recording->close();
+  }
+  const hid_t file = H5Fopen(folder.file.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  REQUIRE(file >= 0);
+  for (const char* name : {"/events/note_first", "/events/note_bytes"})
+    REQUIRE(H5Ldelete(file, name, H5P_DEFAULT) >= 0);
+  H5Fclose(file);
+  Session replayed(replay_of(folder.file));
+  CHECK(use(replayed) == answers);
+}
+
+TEST_CASE("replay: the parts of a run share all of its clipped codes, wherever it is taken up again") {
+  const Folder folder;
+  RunReport whole;
+  {
+    Session real(std::make_unique<Anxious>(), "sim:anxious");
+    record(real, folder.file);
+    whole = run(real, 10, 1, Pass::forward, false).report;
+  }
+  REQUIRE(whole.saturated == 20);
+  Session replayed(replay_of(folder.file));
+  std::vector<std::byte> place;
+  std::int64_t saturated = 0, last = 0;
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    if (i == 7) place = replayed.snapshot();
+    last = run(replayed, 1, 1 + 7 * i, Pass::forward, false).report.saturated;
+    CHECK(last <= 4);
+    saturated += last;
+  }
+  CHECK(saturated == 20);  // though few are found
+  CHECK(last == 4);
+  Session later(replay_of(folder.file));
+  later.restore(place);
+  std::int64_t rest = 0;
+  for (std::uint32_t i = 7; i < 10; ++i) rest = run(later, 1, 1 + 7 * i, Pass::forward, false).report.saturated;
+  CHECK(rest == last);
 }
 
 TEST_CASE("recording: kill -9 loses no call that has returned") {
