@@ -18,7 +18,6 @@ FrameBuffer output_memory(const DeviceInfo& info, Index count, Pass pass) {
 
 std::unique_ptr<Device> fresh(const Open& open, const Settings& settings) {
   std::unique_ptr<Device> device = open(settings);
-  require(device != nullptr, "opening gave no device");
   if (const auto& format = device->describe().program) device->program(open.programme(*format).frames());
   return device;
 }

@@ -28,7 +28,11 @@ inline void require(bool holds, const std::string& why) {
 class Open {
  public:
   explicit Open(Candidate& candidate) : candidate_(&candidate) {}
-  std::unique_ptr<Device> operator()(const Settings& settings = {}) const { return candidate_->open(settings); }
+  std::unique_ptr<Device> operator()(const Settings& settings = {}) const {
+    std::unique_ptr<Device> device = candidate_->open(settings);
+    if (!device) throw DeviceError("the device", "opening gave none");
+    return device;
+  }
   /// Repeatable codes; `set` chooses among independent ones.
   FrameBuffer frames(const DeviceInfo& info, Index count, std::uint64_t set = 0, Pass pass = Pass::forward) const {
     return candidate_->frames(info, count, set, pass);

@@ -83,7 +83,9 @@ std::unique_ptr<Device> Registry::open(const std::string& address, const Setting
 }
 
 std::unique_ptr<Device> Registry::open(const DeviceAddress& address) const {
-  return backend(address.backend).open(address, *this);
+  auto device = backend(address.backend).open(address, *this);
+  if (!device) throw DeviceError(to_string(address), "opening gave no device");
+  return device;
 }
 
 std::vector<ParamInfo> Registry::open_params(const std::string& address) const {
@@ -120,11 +122,11 @@ std::unique_ptr<Candidate> Registry::candidate(const std::string& address, const
   for (const auto& [key, value] : extra) parsed.settings[key] = value;
   const Backend& found = backend(parsed.backend);
   if (found.candidate) return found.candidate(parsed, *this);
-  found.open(parsed, *this)->close();  // what cannot be opened at all is the caller's mistake, not a failed check
-  return candidate_of([this, parsed](const Settings& more) {
+  open(parsed)->close();  // what cannot be opened at all is the caller's mistake, not a failed check
+  return candidate_of([known = std::make_shared<Registry>(*this), parsed](const Settings& more) {
     DeviceAddress with = parsed;
     for (const auto& [key, value] : more) with.settings[key] = value;
-    return open(with);
+    return known->open(with);
   });
 }
 

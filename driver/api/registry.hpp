@@ -83,7 +83,7 @@ class Registry {
   std::vector<std::string> backends() const;
   const Backend& backend(const std::string& prefix) const;  ///< throws UnknownName with the nearest known one
 
-  /// Opens a device string. `extra` is laid over the settings written in the string (the --set options).
+  /// Opens a device string, `extra` (the --set options) laid over its settings; DeviceError where that gives none.
   std::unique_ptr<Device> open(const std::string& address, const Settings& extra = {}) const;
   std::unique_ptr<Device> open(const DeviceAddress& address) const;
   /// Parameters that may still be chosen when this device string is opened: those it fixes are left out. Empty where

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "core/error.hpp"
+#include "driver/api/candidate.hpp"
 #include "driver/api/fake_device_test.hpp"
 
 namespace lightloop {
@@ -162,6 +163,19 @@ TEST_CASE("names are taken once and presets must be valid") {
   });
   CHECK(registry.open("mine:thing")->describe().model == "fake");
   CHECK(registry.backends() == std::vector<std::string>{"mine", "sim"});
+}
+
+TEST_CASE("a backend that gives no device is named, and a candidate outlives the registry it came from") {
+  std::unique_ptr<Candidate> candidate;
+  {
+    Registry registry;
+    registry.add(fake_model());
+    registry.add_backend("none", [](const DeviceAddress&, const Registry&) { return std::unique_ptr<Device>(); });
+    CHECK_THROWS_WITH(registry.open("none:thing"), Contains("none:thing") && Contains("no device"));
+    CHECK_THROWS_AS(registry.candidate("none:thing"), DeviceError);
+    candidate = registry.candidate("sim:fake");
+  }
+  CHECK(candidate->open({{"camera.bits", std::int64_t{9}}})->describe().model == "fake");
 }
 
 }  // namespace lightloop
