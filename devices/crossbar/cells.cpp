@@ -203,9 +203,14 @@ void Cells::age(Index step) {
       sums_.row(i)[j] = now[0][j] + now[1][j];
     }
     if (kind_ != CellKind::phase_change) return;
-    phase_change::read_variance(written_[0].row(i), now[0], age_s, read_variances_.row(i));
-    phase_change::read_variance(written_[1].row(i), now[1], age_s, variance);
-    for (std::size_t j = 0; j < n; ++j) read_variances_.row(i)[j] += variance[j];
+    std::vector<float> held(n);  // what was written, where the device took it
+    for (int device = 0; device < 2; ++device) {
+      std::ranges::copy(written_[device].row(i), held.begin());
+      stick(device, i, held);
+      phase_change::read_variance(held, now[device], age_s, variance);
+      for (std::size_t j = 0; j < n; ++j)
+        read_variances_.row(i)[j] = (device == 0 ? 0.0f : read_variances_.row(i)[j]) + variance[j];
+    }
   });
 }
 

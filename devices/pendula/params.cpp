@@ -1,6 +1,9 @@
 #include "devices/pendula/params.hpp"
 
+#include <algorithm>
 #include <cmath>
+
+#include "core/error.hpp"
 
 namespace lightloop::pendula {
 namespace {
@@ -68,6 +71,26 @@ Chain Scales::chain(std::span<const double> s) const {
   made.damping = damping;
   made.drive_rad_s = drive_rad_s;
   return made;
+}
+
+double turn(const Chain& chain, double step_s) {
+  // An upper bound of the rates of the linear motion: springs pull by at most 4 k, gravity and drive turn back by w^2 +
+  // a.
+  double swing = 0, spring = 0;
+  for (std::size_t i = 0; i < chain.frequency.size(); ++i) {
+    swing = std::max(swing, chain.frequency[i] * chain.frequency[i] + std::abs(chain.drive[i]));
+    spring = std::max(spring, chain.coupling[i]);
+  }
+  return step_s * std::max(std::sqrt(swing + 4 * spring), chain.damping);
+}
+
+void check_turn(const Chain& chain, double step_s) {
+  const double turned = turn(chain, step_s);
+  if (turned > kMostTurn)
+    throw OutOfRange("sim:pendula: step_s = " + to_string(Value(step_s)),
+                     "the fastest motion turns by " + to_string(Value(turned)) + " rad in a step",
+                     to_string(Value(kMostTurn)) + " at most",
+                     "Take a shorter step_s, or lower frequencies, couplings, drives or damping.");
 }
 
 double Scales::slope(Index place) const {

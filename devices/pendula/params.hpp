@@ -22,8 +22,18 @@ struct Scales {
   Index parameters() const { return 3 * size; }
   /// The chain as it is meant, from signed settings s = (c - c0) / c0: frequencies, couplings, drives.
   Chain chain(std::span<const double> signed_settings) const;
+  /// The chain at the upper end of all settings.
+  Chain fastest() const { return chain(std::vector<double>(static_cast<std::size_t>(parameters()), 1.0)); }
   /// d parameter / d s, the same for all pendula.
   double slope(Index place) const;
 };
+
+/// How far the fastest motion of a chain turns in a step, in rad: the swing of neighbours against each other at full
+/// drive, or friction where that is faster.
+double turn(const Chain& chain, double step_s);
+inline constexpr double kMostTurn =
+    1.5;  ///< Runge-Kutta's steps stay bounded up to 2.6; assumed: exact enough below this
+/// Throws OutOfRange for a chain that is too fast for the step.
+void check_turn(const Chain& chain, double step_s);
 
 }  // namespace lightloop::pendula

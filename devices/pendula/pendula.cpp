@@ -1,6 +1,6 @@
 #include "devices/pendula/pendula.hpp"
 
-#include <cmath>
+#include <algorithm>
 
 #include "core/random.hpp"
 #include "core/threads.hpp"
@@ -28,6 +28,8 @@ class Pendula : public Device {
   void close() override { open_ = false; }
 
  private:
+  /// What fabrication made of a chain.
+  Chain made(Chain chain) const;
   void build(const std::vector<float>& settings);
 
   ParamSet params_;
@@ -62,19 +64,24 @@ Pendula::Pendula(const ParamSet& given)
                       {"programming", 0, 0, 3 * n, 3 * n * dac_energy_j(info_.program->bits)}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / time;
   info_.cost.program_j = 3 * n * dac_energy_j(info_.program->bits);
+  check_turn(made(scales_.fastest()), scales_.step_s);
   build(std::vector<float>(static_cast<std::size_t>(scales_.parameters())));
 }
 
-void Pendula::build(const std::vector<float>& settings) {
-  Chain built = scales_.chain(std::vector<double>(settings.begin(), settings.end()));
+Chain Pendula::made(Chain chain) const {
   const Stream stream(seed_, 0, kFabrication);
   const auto spoil = [&](std::vector<double>& values, std::uint64_t row, const char* error) {
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] *= 1 + params_.real(error) * stream.normal(row, i);
+    for (std::size_t i = 0; i < values.size(); ++i)  // never below 0: a spring that pushes would tear the chain apart
+      values[i] *= std::max(0.0, 1 + params_.real(error) * stream.normal(row, i));
   };
-  spoil(built.frequency, 0, "frequency_error");
-  spoil(built.coupling, 1, "coupling_error");
-  spoil(built.drive, 2, "drive_error");
-  chain_ = std::move(built);
+  spoil(chain.frequency, 0, "frequency_error");
+  spoil(chain.coupling, 1, "coupling_error");
+  spoil(chain.drive, 2, "drive_error");
+  return chain;
+}
+
+void Pendula::build(const std::vector<float>& settings) {
+  chain_ = made(scales_.chain(std::vector<double>(settings.begin(), settings.end())));
 }
 
 void Pendula::configure(const Settings& changes) {
@@ -119,9 +126,9 @@ RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {
 }
 
 SelfTest Pendula::self_test() {
-  const double fastest = std::sqrt(std::pow(scales_.frequency * (1 + scales_.span), 2) + 8 * scales_.coupling);
-  const double turned = fastest * scales_.step_s;
-  return {turned < 1.5, "the fastest swing turns by " + std::to_string(turned) + " rad in a step (1.5 allowed)"};
+  const double turned = turn(made(scales_.fastest()), scales_.step_s);
+  return {turned <= kMostTurn, "the fastest motion turns by " + std::to_string(turned) + " rad in a step (" +
+                                   to_string(Value(kMostTurn)) + " allowed)"};
 }
 
 }  // namespace

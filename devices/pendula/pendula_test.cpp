@@ -108,4 +108,37 @@ TEST_CASE("a gradient over a way too long to keep is refused") {
   CHECK_THROWS_WITH(twin->vjp(codes, grad, grad, {}), Catch::Contains("5000 x 1024"));
 }
 
+TEST_CASE("settings too fast for the steps are refused, and up to there every angle is a number") {
+  const auto open = [](const Settings& settings) {
+    Registry registry;
+    registry.add(model());
+    return registry.open("sim:pendula", settings);
+  };
+  const Settings fast{{"step_s", 0.1}, {"coupling_s2", 1e4}};
+  CHECK_THROWS_AS(open(fast), OutOfRange);
+  CHECK_THROWS_AS(open({{"step_s", 0.1}, {"damping_s", 100.0}}), OutOfRange);
+  CHECK_THROWS_AS(open({{"step_s", 0.1}, {"drive_rad_s2", 1e4}}), OutOfRange);
+  ParamSet asked("sim:pendula", params());
+  asked.set(fast);
+  CHECK_THROWS_WITH(make_twin(asked), Catch::Contains("step_s") && Catch::Contains("rad in a step"));
+
+  // just below the limit, with springs of which one in forty would be negative, for a thousand steps
+  const auto device = open({{"step_s", 0.1},
+                            {"time_s", 100.0},
+                            {"frequency_rad_s", 0.1},
+                            {"coupling_s2", 8.0},
+                            {"coupling_error", 0.5},
+                            {"drive_rad_s2", 5.0},
+                            {"input.size", std::int64_t{64}}});
+  CHECK(device->self_test().passed);
+  FrameBuffer codes(*device->describe().program, 1), in(device->describe().input, 1), out(device->describe().output, 1);
+  for (Index i = 0; i < 3 * 64; ++i) codes.frames().set(0, i, 4095);
+  for (Index i = 0; i < 64; ++i) in.frames().set(0, i, i % 2 ? 4095 : 0);
+  device->program(codes.frames());
+  device->run(in.frames(), out.frames());
+  Index at_zero = 0;
+  for (Index i = 0; i < 64; ++i) at_zero += out.frames().at(0, i) == 0;
+  CHECK(at_zero < 64);
+}
+
 }  // namespace lightloop::pendula

@@ -14,7 +14,9 @@ constexpr Index kLongestPath = Index{1} << 22;  // 64 MiB for every thread (assu
 class PendulaTwin : public Twin {
  public:
   explicit PendulaTwin(const ParamSet& params)
-      : scales_(params), chain_(scales_.chain(std::vector<double>(static_cast<std::size_t>(scales_.parameters())))) {}
+      : scales_(params), chain_(scales_.chain(std::vector<double>(static_cast<std::size_t>(scales_.parameters())))) {
+    check_turn(scales_.fastest(), scales_.step_s);
+  }
   Index inputs() const override { return scales_.size; }
   Index outputs() const override { return scales_.size; }
   Index parameters() const override { return scales_.parameters(); }
