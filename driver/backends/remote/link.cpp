@@ -207,7 +207,7 @@ void Link::raise_lost() {
   }
   throw LinkError(name_, "the connection was lost: " + (reason_.empty() ? std::string("it was closed") : reason_),
                   "last answer: " + last_event_ + ", " + seconds_since(last_time_),
-                  "Does the server still run? A session opens the device again by itself.");
+                  "Does the server still run? Open the device again; a Session that opened it does so by itself.");
 }
 
 void Link::raise_late(const std::string& event) {
