@@ -1,6 +1,8 @@
 """The lints themselves: what is planted is found, and the rooms as they stand are clean."""
+import json
 import pathlib
 
+import headers
 from layers import wrong_includes
 from names import names_said_twice
 
@@ -51,3 +53,20 @@ def test_a_file_may_keep_a_name_to_itself(tmp_path):
         plant(tmp_path, name, "namespace lightloop {\nclass Later;\nnamespace {\nstruct Trial {\n};\n}  // namespace\n}  // namespace lightloop")
     plant(tmp_path, "core/c.cpp", "namespace lightloop {\nstruct Trial {\n};\nstruct Trial::Inner {\n};\n}  // namespace lightloop")
     assert names_said_twice(tmp_path) == []
+
+
+def test_a_header_is_compiled_alone_unless_a_source_of_the_build_has_done_it(tmp_path, capsys):
+    plant(tmp_path, "core/whole.hpp", "#pragma once\n#include <string>\nstd::string whole();")
+    plant(tmp_path, "core/part.hpp", "#pragma once\nstd::string part();")
+    for name in ("whole", "part"):
+        plant(tmp_path, f"core/{name}.cpp", f'#include "core/{name}.hpp"')
+
+    def lint(*built):
+        commands = [{"directory": str(tmp_path), "file": f"core/{name}.cpp"} for name in built]
+        (tmp_path / "compile_commands.json").write_text(json.dumps(commands))
+        return headers.main(tmp_path, tmp_path, "c++", [])
+
+    assert lint("whole") == 1
+    assert "core/part.hpp does not compile alone" in capsys.readouterr().out
+    assert lint("whole", "part") == 0  # the compiler would have said so
+    assert lint() == 0  # nothing of the folder is built here
