@@ -98,7 +98,8 @@ void register_datasets(py::module_& m) {
           },
           "(samples,) bool: which are trained on or scored; nodes of a graph belong to every part, some count in it.")
       .def_property_readonly(
-          "alphabet", [](const Dataset& d) { return py::bytes(d.alphabet); }, "Of a text: the character of each code.")
+          "alphabet", [](const Dataset& d) { return py::bytes(d.alphabet); },
+          "The character of each code of a text; empty of other data.")
       .def_property_readonly(
           "yardstick",
           [](const Dataset& d) -> py::object {
