@@ -93,6 +93,9 @@ void TrainingLoop::make_network() {
     if (name(stored) != name(run_.net))
       throw ShapeMismatch("train.init_from " + init_from, name(stored), "this run is " + name(run_.net),
                           "give the net and the activation of that run");
+    if (data_.train.alphabet != load_run(init_from).alphabet)
+      throw InvalidParameter("train.init_from " + init_from, "it has learned other characters than " + data_.train.name,
+                             "its codes would mean others", "go on with a text of the same characters");
     run_.net = std::move(stored);
   }
   run_.optimizer = optimizer_state(optimizer_, static_cast<Index>(run_.net.parameters().size()));

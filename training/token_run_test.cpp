@@ -157,6 +157,10 @@ TEST_CASE("a run on tokens resumes to the bit with any number of threads, feedba
     const RunFile file = load_run(folder / "run.h5");
     CHECK(file.alphabet == "abcd");
     CHECK(file.epochs.back().test_loss == resumed.epochs.back().test_loss);
+    TrainTest other = data;
+    for (Dataset* part : {&other.train, &other.test}) part->alphabet = "wxyz";
+    CHECK_THROWS_WITH(train(settings("bp", {{"train.init_from", folder / "run.h5"}}), other, kNoDevices),
+                      Catch::Contains("other characters"));
   }
 }
 
