@@ -54,9 +54,11 @@ void check_fit(const Network& net, const Dataset& data) {
                         data.name + " has " + std::to_string(data.features()) + " features",
                         "let the net begin with " + std::to_string(data.features()));
   if (data.targets != net.tokens())
-    throw ShapeMismatch("net " + net.text(), std::to_string(net.tokens()) + " answers per sample",
-                        data.name + " has " + std::to_string(data.targets) + " targets per sample",
-                        "end with a dense layer on (tokens, features) for one per token, as char-transformer does");
+    throw ShapeMismatch(
+        "net " + net.text(), std::to_string(net.tokens()) + " answers per sample",
+        data.name + " has " + std::to_string(data.targets) + " targets per sample",
+        data.targets == 1 ? "end with: flatten, dense classes"
+                          : "end with a dense layer on (tokens, features) for one per token, as char-transformer does");
   if (data.values.size() ? data.classes != net.classes() : data.classes > net.classes())
     throw ShapeMismatch("net " + net.text(), std::to_string(net.classes()) + " outputs",
                         data.name + " has " + std::to_string(data.classes) + " classes",

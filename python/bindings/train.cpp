@@ -101,6 +101,8 @@ void register_network(py::module_& m) {
           },
           "Every parameter in one row, a read-only view and not a copy.")
       .def_property_readonly("widths", [](const Network& n) { return n.widths(); })
+      .def_property_readonly("tokens", &Network::tokens,
+                             "How many answers a sample gets, one for each token of a text.")
       .def_property_readonly("activation", [](const Network& n) { return to_string(n.hidden_activation()); })
       .def(
           "weights",

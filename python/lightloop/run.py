@@ -134,12 +134,13 @@ class Run:
 
     def scores(self, x: Any) -> np.ndarray:
         """Scores (samples, classes) of samples (samples, features) or images, the largest is the answer: the logits, or what
-        the rule answers with (goodness, for example). Bytes are taken as value / 255."""
+        the rule answers with (goodness, for example). Bytes are taken as value / 255. Of a text (samples, tokens, classes)."""
         h = np.asarray(x)
         h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
         h = h.reshape(len(h), -1)
         if not self.weights:
-            return self.net.forward(h)
+            logits = self.net.forward(h)
+            return logits if self.net.tokens == 1 else logits.reshape(len(h), self.net.tokens, -1)
         if self.rule in {rule.name for rule in _core.rules() if rule.own_answer}:
             rule = {k.removeprefix("rule."): v for k, v in self.settings.items() if k.startswith("rule.")}
             own = np.asarray(self.rule_parameters, np.float32)
@@ -152,8 +153,10 @@ class Run:
         return h @ w.T + b
 
     def predict(self, x: Any) -> np.ndarray:
-        """The class with the highest score."""
-        return self.scores(x).argmax(axis=1)
+        """The class with the highest score, for a text of each token; Unsupported where real targets were learned."""
+        if np.isnan(self.test_accuracy) and self.settings.get("train.loss") == "mse":
+            raise Unsupported("predict", "the targets were real numbers", "no classes", "take run.scores(x)")
+        return self.scores(x).argmax(axis=-1)
 
     def __repr__(self) -> str:
         net = "-".join(map(str, self.widths)) if self.weights else self.net.text

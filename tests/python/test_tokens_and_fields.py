@@ -21,8 +21,8 @@ def test_a_text_is_the_same_run_by_name_and_as_arrays(tmp_path):
     assert ll.train(arrays(name), **options).facts["weights_sha256"] == named.facts["weights_sha256"]
     again = ll.load_run(tmp_path / "run.h5")
     assert again.curves["test_loss"][-1] == named.curves["test_loss"][-1]
-    logits = again.scores(test.features()).reshape(len(test), 8, 4)
-    assert (logits.argmax(axis=2) == test.y).mean() == pytest.approx(named.test_accuracy, abs=1e-6)
+    assert again.scores(test.features()).shape == (len(test), 8, 4)
+    assert (again.predict(test.features()) == test.y).mean() == pytest.approx(named.test_accuracy, abs=1e-6)
 
 
 def test_real_targets_are_the_same_run_by_name_and_as_arrays():
@@ -34,6 +34,8 @@ def test_real_targets_are_the_same_run_by_name_and_as_arrays():
     assert np.isnan(named.test_accuracy) and "test loss" in repr(named)
     error = ((named.scores(data[1][0]) - data[1][1]) ** 2).sum(axis=1).mean() / 2
     assert error == pytest.approx(named.curves["test_loss"][-1], rel=1e-5)
+    with pytest.raises(ll.errors.Unsupported, match="real numbers"):
+        named.predict(data[1][0])
     with pytest.raises(ll.errors.Unsupported, match="loss mse"):
         ll.train(data, rule="bp", net="64-16-3")
     with pytest.raises(ll.ShapeMismatch):

@@ -25,7 +25,8 @@ struct Unit {
 /// trains. A block is what a local rule trains as one, and where feedback arrives.
 class Model {
  public:
-  /// Throws InvalidParameter without a block, ShapeMismatch where one does not fit the next or the output is not flat.
+  /// Throws InvalidParameter without a block, ShapeMismatch where one does not fit the next or the output has more
+  /// than two axes.
   Model(Shape input, std::vector<std::unique_ptr<const LayerChain>> blocks,
         std::shared_ptr<const Graph> graph = nullptr);
 
