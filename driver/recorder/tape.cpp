@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "core/error.hpp"
 
@@ -179,6 +180,26 @@ void Tape::output(Index first, Index count, FrameBuffer& out) const {
 void Tape::programme(Index row, FrameBuffer& out) const {
   if (!opened_.program) throw FileError(path(), "no programmes are stored", "", "The file is damaged.");
   codes("/programmes/codes", row, 1, opened_.program->bytes(), opened_.program->size(), out);
+}
+
+namespace {
+const std::byte* frame_of(const ConstFrames& frames, Index i) {
+  return static_cast<const std::byte*>(frames.data) + i * frames.size * frames.bytes;
+}
+}  // namespace
+
+std::optional<Index> first_difference(const ConstFrames& got, Index i, const ConstFrames& stored, Index j) {
+  if (std::memcmp(frame_of(got, i), frame_of(stored, j), static_cast<std::size_t>(got.size * got.bytes)) == 0)
+    return {};
+  for (Index k = 0; k < got.size; ++k)
+    if (got.at(i, k) != stored.at(j, k)) return k;
+  return {};
+}
+
+void copy_out(const ConstFrames& stored, const Frames& out) {
+  for (Index i = 0; i < out.count; ++i)
+    std::memcpy(static_cast<std::byte*>(out.data) + i * out.size * out.bytes, frame_of(stored, i),
+                static_cast<std::size_t>(out.size * out.bytes));
 }
 
 Matrix<std::uint16_t> Tape::aux(Index first, Index count) const {

@@ -1,5 +1,6 @@
 #pragma once
 // A recording as it is read: its events in memory, its frames fetched as needed.
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -65,5 +66,11 @@ class Tape {
   DeviceInfo opened_;
   Index frames_ = 0;
 };
+
+/// Stored frames may be longer than those of a call, of the same bytes per code. The first code of frame `i` of `got`
+/// that is another than that of frame `j` of `stored`; nothing where they are alike.
+std::optional<Index> first_difference(const ConstFrames& got, Index i, const ConstFrames& stored, Index j);
+/// As many stored frames as `out` has, as far as its frames go.
+void copy_out(const ConstFrames& stored, const Frames& out);
 
 }  // namespace lightloop::recording

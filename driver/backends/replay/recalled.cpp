@@ -1,7 +1,6 @@
 #include "driver/backends/replay/recalled.hpp"
 
 #include <charconv>
-#include <cstring>
 #include <utility>
 
 namespace lightloop::replay {
@@ -141,19 +140,13 @@ class Recalled : public Device, public Ensemble {
                      std::to_string(in.aux(i, c)),
                  std::to_string(aux(i, c)));
     }
-    const Frames stored = seen.frames();
-    for (Index i = 0; i < out.count; ++i)
-      std::memcpy(static_cast<std::byte*>(out.data) + i * out.size * out.bytes,
-                  static_cast<const std::byte*>(stored.data) + i * stored.size * stored.bytes,
-                  static_cast<std::size_t>(out.size * out.bytes));
+    recording::copy_out(std::as_const(seen).frames(), out);
   }
-  /// The stored frame may be longer than the one asked for.
   void compare(const char* what, const ConstFrames& got, Index i, const ConstFrames& stored, Index j) const {
-    for (Index k = 0; k < got.size; ++k)
-      if (got.at(i, k) != stored.at(j, k))
-        differ(std::string(what) + " " + std::to_string(k) + " of frame " + std::to_string(i) + " is " +
-                   std::to_string(got.at(i, k)),
-               std::to_string(stored.at(j, k)));
+    if (const auto k = recording::first_difference(got, i, stored, j))
+      differ(std::string(what) + " " + std::to_string(*k) + " of frame " + std::to_string(i) + " is " +
+                 std::to_string(got.at(i, *k)),
+             std::to_string(stored.at(j, *k)));
   }
   void check_digest(const Call& call, const ConstFrames& frames) const {
     if (text_of(call, "digest") != recording::digest(frames)) differ("other codes", text_of(call, "asked"));

@@ -1,11 +1,12 @@
 #include "driver/backends/replay/replay.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "driver/backends/replay/checked.hpp"
+#include "driver/backends/replay/shares.hpp"
 #include "driver/recorder/tape.hpp"
 
 namespace lightloop::replay {
@@ -19,13 +20,6 @@ constexpr std::uint32_t kSnapshotVersion = 1;
 struct Place {
   std::uint64_t entry = 0;
   Index frame = 0;
-  bool operator==(const Place&) const = default;
-};
-
-/// Codes at an end of the range in the frames of a recorded run before a place in it.
-struct EndsBefore {
-  Place place;
-  std::int64_t count = 0;
 };
 
 std::string name(Pass pass) { return pass == Pass::forward ? "forward" : "transposed"; }
@@ -83,7 +77,6 @@ class Replay : public Device {
     pass_over();
     RunReport report;
     Place at = place_;
-    EndsBefore ends = ends_;
     for (Index done = 0; done < in.count;) {
       if (at.entry == tape_.entries().size()) end(in.count - done);
       const Entry& entry = tape_.entries()[at.entry];
@@ -93,7 +86,7 @@ class Replay : public Device {
       part.first_frame_id += static_cast<std::uint64_t>(done);
       compare(at, in.slice(done, n), part);
       answer(entry.first + at.frame, out.slice(done, n));
-      add_share(at, n, ends, report);
+      shares_.add(tape_, info_, at.entry, at.frame, n, report);
       report.frames += n;
       report.codes += n * out.size;
       at.frame += n;
@@ -101,7 +94,6 @@ class Replay : public Device {
       if (at.frame == entry.count) at = {at.entry + 1, 0};
     }
     place_ = at;
-    ends_ = ends;
     return report;
   }
 
@@ -235,77 +227,15 @@ class Replay : public Device {
       }
     }
   }
-  /// The stored frame may be longer than the one asked for.
   void compare_codes(const Place& at, const char* what, const ConstFrames& got, Index i, const ConstFrames& stored,
                      Index j) const {
-    const auto bytes = static_cast<std::size_t>(got.size * got.bytes);
-    const auto* a = static_cast<const std::byte*>(got.data) + i * got.size * got.bytes;
-    const auto* b = static_cast<const std::byte*>(stored.data) + j * stored.size * stored.bytes;
-    if (std::memcmp(a, b, bytes) == 0) return;
-    for (Index k = 0; k < got.size; ++k)
-      if (got.at(i, k) != stored.at(j, k))
-        differ(at, std::string(what) + " " + std::to_string(k) + " is " + std::to_string(got.at(i, k)),
-               std::to_string(stored.at(j, k)));
-  }
-  /// What `n` frames of a recorded run took of its time, its energy and its clipped codes: together the frames of a run
-  /// took what is recorded. Clipped codes lie at an end of the range; the first ones there count as the clipped ones,
-  /// and where there are not so many the last
-  /// frames have the others.
-  void add_share(const Place& at, Index n, EndsBefore& ends, RunReport& report) {
-    const Entry& entry = tape_.entries()[at.entry];
-    const Index from = at.frame;
-    const RunReport& whole = entry.report;
-    if (n == entry.count) {
-      report.saturated += whole.saturated;
-      report.device_s += whole.device_s;
-      report.device_j += whole.device_j;
-      return;
-    }
-    // what every call costs goes with the first frames, the rest is shared equally
-    const auto share = [&](double total, double call) {
-      const double first = std::min(total, call);
-      const auto until = [&](Index frame) {
-        return frame == 0 ? 0.0
-                          : first + (total - first) * (static_cast<double>(frame) / static_cast<double>(entry.count));
-      };
-      return until(from + n) - until(from);
-    };
-    report.device_s += share(whole.device_s, info_.cost.seconds(0, 1));
-    report.device_j += share(whole.device_j, info_.cost.joules(0, 1));
-    if (whole.saturated == 0) return;
-    if (from == 0) ends = {at, 0};
-    if (!(ends.place == at)) ends = {at, at_an_end(entry, 0, from)};  // restored in the middle of a run
-    // clipped so far: what was found, or more where the codes to come could not hold the others
-    const auto clipped = [&](Index frame) {
-      const std::int64_t rest = (entry.count - frame) * size_of(entry);
-      return std::min(whole.saturated, std::max({std::int64_t{0}, ends.count, whole.saturated - rest}));
-    };
-    const std::int64_t before = clipped(from);
-    ends = {{at.entry, from + n}, ends.count + at_an_end(entry, from, n)};
-    report.saturated += clipped(from + n) - before;
-  }
-  /// Codes of an answer of a recorded run.
-  Index size_of(const Entry& entry) const {
-    return (entry.options.pass == Pass::forward ? info_.output : info_.input).size();
-  }
-  std::int64_t at_an_end(const Entry& entry, Index first, Index n) {
-    const Index size = size_of(entry);
-    tape_.output(entry.first + first, n, stored_);
-    std::int64_t count = 0;
-    for (Index i = 0; i < n; ++i)
-      for (Index k = 0; k < size; ++k) {
-        const std::uint32_t code = stored_.frames().at(i, k);
-        count += code == 0 || code == info_.output.highest();
-      }
-    return count;
+    if (const auto k = recording::first_difference(got, i, stored, j))
+      differ(at, std::string(what) + " " + std::to_string(*k) + " is " + std::to_string(got.at(i, *k)),
+             std::to_string(stored.at(j, *k)));
   }
   void answer(Index first, const Frames& out) {
     tape_.output(first, out.count, stored_);
-    const Frames stored = stored_.frames();
-    for (Index i = 0; i < out.count; ++i)
-      std::memcpy(static_cast<std::byte*>(out.data) + i * out.size * out.bytes,
-                  static_cast<const std::byte*>(stored.data) + i * stored.size * stored.bytes,
-                  static_cast<std::size_t>(out.size * out.bytes));
+    recording::copy_out(std::as_const(stored_).frames(), out);
   }
 
   recording::Tape tape_;
@@ -313,7 +243,7 @@ class Replay : public Device {
   DeviceInfo info_;
   ParamSet params_;
   Place place_;
-  EndsBefore ends_ = {};
+  Shares shares_;
   FrameBuffer stored_;
   bool open_ = true, asked_ = false;
 };
