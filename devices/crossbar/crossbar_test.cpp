@@ -216,22 +216,36 @@ TEST_CASE("output-referred read noise is that of cells redrawn for every frame (
   CHECK(plausible_chi_square(explicit_sum, 20000));
 }
 
-TEST_CASE("phase-change pairs stay pairs, drift on trajectories of their own and come back bit by bit") {
-  const std::string settings =
-      "cell.kind=phase_change,read_noise=0,output_noise=0,input.size=40,output.size=60,dac.bits=2,adc.bits=16,"
-      "adc.range=2,seed=5";
-  const auto device = open(settings);
-  FrameBuffer weights(*device->describe().program, 1), probes(device->describe().input, 40);
-  for (Index i = 0; i < 2400; ++i) weights.frames().set(0, i, 192);  // u = 1/2 on g+, 0 on g-
-  for (Index f = 0; f < 40; ++f)
-    for (Index j = 0; j < 40; ++j) probes.frames().set(f, j, f == j ? 0 : 2);
-  const auto read = [&](Device& from) {
+namespace {
+
+/// 60 x 40 pairs of u = 1/2 and 0, and their weights one by one, through converters of 2 and 16 bits.
+struct HalfWritten {
+  FrameBuffer weights, probes;
+  explicit HalfWritten(const Device& device)
+      : weights(*device.describe().program, 1), probes(device.describe().input, 40) {
+    for (Index i = 0; i < 2400; ++i) weights.frames().set(0, i, 192);
+    for (Index f = 0; f < 40; ++f)
+      for (Index j = 0; j < 40; ++j) probes.frames().set(f, j, f == j ? 0 : 2);
+  }
+  std::vector<double> read(Device& from) const {
     const FrameBuffer out = run(from, probes);
     std::vector<double> all;
     for (Index f = 0; f < 40; ++f)
       for (Index i = 0; i < 60; ++i) all.push_back(-2 * signed_value(out.frames().at(f, i), 16));
     return all;
-  };
+  }
+};
+
+}  // namespace
+
+TEST_CASE("phase-change pairs stay pairs, drift on trajectories of their own and come back bit by bit") {
+  const std::string settings =
+      "cell.kind=phase_change,read_noise=0,output_noise=0,input.size=40,output.size=60,dac.bits=2,adc.bits=16,"
+      "adc.range=2,seed=5";
+  const auto device = open(settings);
+  const HalfWritten pairs(*device);
+  const FrameBuffer& weights = pairs.weights;
+  const auto read = [&](Device& from) { return pairs.read(from); };
   device->program(weights.frames());
   const auto early = read(*device);
   double mean = 0, square = 0;
@@ -270,17 +284,9 @@ TEST_CASE(
       "cell.kind=resistive,read_noise=0,output_noise=0,input.size=40,output.size=60,dac.bits=2,adc.bits=16,adc.range="
       "2,";
   const auto device = open(settings + "seed=5");
-  FrameBuffer weights(*device->describe().program, 1), probes(device->describe().input, 40);
-  for (Index i = 0; i < 2400; ++i) weights.frames().set(0, i, 192);  // u = 1/2 on g+, 0 on g-
-  for (Index f = 0; f < 40; ++f)
-    for (Index j = 0; j < 40; ++j) probes.frames().set(f, j, f == j ? 0 : 2);
-  const auto read = [&](Device& from) {
-    const FrameBuffer out = run(from, probes);
-    std::vector<double> all;
-    for (Index f = 0; f < 40; ++f)
-      for (Index i = 0; i < 60; ++i) all.push_back(-2 * signed_value(out.frames().at(f, i), 16));
-    return all;
-  };
+  const HalfWritten pairs(*device);
+  const FrameBuffer& weights = pairs.weights;
+  const auto read = [&](Device& from) { return pairs.read(from); };
   // g+ - g-: the spreads of u = 1/2 and, cut off below 0, of u = 0; 3.3 standard errors two-sided, n = 2400, seed 5
   const auto check_spread = [](const std::vector<double>& w, double half, double zero) {
     double mean = 0, square = 0;
@@ -299,7 +305,7 @@ TEST_CASE(
   CHECK_THROWS_AS(device->configure({{"clock_s", 3 * 86400.0}}), OutOfRange);
   const auto erased = open(settings + "seed=5");
   erased->configure({{"clock_s", 3 * 86400.0}});
-  run(*erased, probes);
+  run(*erased, pairs.probes);
   const auto again = open(settings + "seed=5");
   again->program(weights.frames());
   again->restore(device->snapshot());

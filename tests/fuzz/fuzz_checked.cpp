@@ -1,8 +1,6 @@
 // A recording of the conformance suite: its calls, their notes and the memories that devices gave are taken from the
 // input, frames and description are sound (fuzz_recording changes those). Asked again, call by call, it may only throw
 // a lightloop::Error.
-#include <unistd.h>
-
 #include <vector>
 
 #include "core/error.hpp"
@@ -185,28 +183,19 @@ std::vector<Asked> write(const std::string& path) {
   file.commit();
   return all;
 }
-
-template <class Body>
-void attempt(Body&& body) {
-  try {
-    body();
-  } catch (const Error&) {
-    // refused, as it should be
-  }
-}
 }  // namespace
 }  // namespace lightloop
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace lightloop;
-  static const std::string path = "/dev/shm/lightloop_fuzz_" + std::to_string(::getpid()) + ".h5";
+  static const std::string path = fuzz::scratch_file(".h5");
   script = fuzz::Script(data, size);
-  attempt([&] {
+  fuzz::attempt([&] {
     const std::vector<Asked> all = write(path);
     const auto candidate = replay::candidate(path, {});
     candidate->begin("claim");
     const auto device = candidate->open({});
-    for (std::size_t i = 2; i < all.size(); ++i) attempt([&] { ask(*device, all[i]); });
+    for (std::size_t i = 2; i < all.size(); ++i) fuzz::attempt([&] { ask(*device, all[i]); });
     candidate->end();
   });
   return 0;

@@ -64,32 +64,23 @@ lightloop_plugin table() {
   return t;
 }
 
-template <class Body>
-void attempt(Body&& body) {
-  try {
-    body();
-  } catch (const Error&) {
-    // refused, as it should be
-  }
-}
-
 void use(Device& device) {
   const DeviceInfo info = device.describe();
   if (info.input.size() > 4096 || info.output.size() > 4096) return;
   FrameBuffer in(info.input, 2), out(info.output, 2);
-  for (int i = 0; i < 2; ++i) attempt([&] { device.run(in.frames().slice(0, 1), out.frames().slice(0, 1)); });
+  for (int i = 0; i < 2; ++i) fuzz::attempt([&] { device.run(in.frames().slice(0, 1), out.frames().slice(0, 1)); });
   for (const ParamInfo& param : device.settings().infos())
-    attempt([&] { device.configure({{param.name, param.max}}); });
+    fuzz::attempt([&] { device.configure({{param.name, param.max}}); });
   if (info.program && info.program->size() <= 4096) {
     FrameBuffer codes(*info.program, 1);
-    attempt([&] { device.program(codes.frames()); });
+    fuzz::attempt([&] { device.program(codes.frames()); });
   }
-  attempt([&] { device.monitors(); });
-  attempt([&] { device.self_test(); });
-  attempt([&] { device.restore(device.snapshot()); });
-  attempt([&] { device.reset(); });
+  fuzz::attempt([&] { device.monitors(); });
+  fuzz::attempt([&] { device.self_test(); });
+  fuzz::attempt([&] { device.restore(device.snapshot()); });
+  fuzz::attempt([&] { device.reset(); });
   device.close();
-  attempt([&] { device.run(in.frames(), out.frames()); });
+  fuzz::attempt([&] { device.run(in.frames(), out.frames()); });
 }
 }  // namespace
 }  // namespace lightloop
@@ -101,9 +92,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::uint8_t header = script.byte();
   if (header == 255) hostile.struct_size = script.byte() * 256u + script.byte();
   if (header == 254) hostile.major = script.byte();
-  attempt([&] {
+  fuzz::attempt([&] {
     for (const plugin_host::Model& model : plugin_host::models_of(&hostile, "fuzz.so"))
-      attempt([&] { use(*plugin_host::open_model(model, {})); });
+      fuzz::attempt([&] { use(*plugin_host::open_model(model, {})); });
   });
   return 0;
 }

@@ -1,8 +1,6 @@
 // A recording of whose contents nothing can be relied upon: attributes, event tables, frames and notes are taken from
 // the input, inside a sound HDF5 file (a damaged container is libhdf5's own business: docs/file_formats.md). Opened as
 // a replay and used, it may only throw a lightloop::Error.
-#include <unistd.h>
-
 #include <vector>
 
 #include "core/error.hpp"
@@ -18,19 +16,6 @@ namespace lightloop {
 namespace {
 fuzz::Script script;
 
-Value any_value() {
-  switch (script.byte() % 4) {
-    case 0:
-      return script.number<std::int64_t>();
-    case 1:
-      return script.number<double>();
-    case 2:
-      return script.text();
-    default:
-      return script.byte() % 2 == 0;
-  }
-}
-
 Settings attributes() {
   const test::FakeDevice device({});
   Settings all = {{"kind", std::string(recording::kKind)},
@@ -45,7 +30,7 @@ Settings attributes() {
     if (script.byte() % 4 == 0)
       all.erase(key);
     else
-      all[key] = any_value();
+      all[key] = script.value();
   }
   return all;
 }
@@ -83,15 +68,6 @@ void write(const std::string& path) {
   file.commit();
 }
 
-template <class Body>
-void attempt(Body&& body) {
-  try {
-    body();
-  } catch (const Error&) {
-    // refused, as it should be
-  }
-}
-
 void use(Device& device) {
   const DeviceInfo info = device.describe();
   if (info.input.size() > 4096 || info.output.size() > 4096) return;
@@ -99,29 +75,29 @@ void use(Device& device) {
     FrameBuffer in(info.input, script.byte() % 4), out(info.output, in.frames().count);
     RunOptions options;
     options.first_frame_id = script.byte();
-    attempt([&] { device.run(in.frames(), out.frames(), options); });
-    attempt([&] { device.configure({{"gain", 1.0 + script.byte() % 4}}); });
+    fuzz::attempt([&] { device.run(in.frames(), out.frames(), options); });
+    fuzz::attempt([&] { device.configure({{"gain", 1.0 + script.byte() % 4}}); });
     if (info.program && info.program->size() <= 4096) {
       FrameBuffer codes(*info.program, 1);
-      attempt([&] { device.program(codes.frames()); });
+      fuzz::attempt([&] { device.program(codes.frames()); });
     }
-    attempt([&] { device.reset(); });
-    attempt([&] {
+    fuzz::attempt([&] { device.reset(); });
+    fuzz::attempt([&] {
       auto state = device.snapshot();
       for (auto& one : state) one ^= std::byte{script.byte()};
       device.restore(state);
     });
   }
-  attempt([&] { device.self_test(); });
+  fuzz::attempt([&] { device.self_test(); });
 }
 }  // namespace
 }  // namespace lightloop
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace lightloop;
-  static const std::string path = "/dev/shm/lightloop_fuzz_" + std::to_string(::getpid()) + ".h5";
+  static const std::string path = fuzz::scratch_file(".h5");
   script = fuzz::Script(data, size);
-  attempt([&] {
+  fuzz::attempt([&] {
     write(path);
     Registry registry;
     registry.add_backend("replay", replay::backend());

@@ -1,8 +1,6 @@
 // A run file of whose contents nothing can be relied upon: attributes and datasets are taken from the input, inside a
 // sound HDF5 file. Loaded as a run, as a network and for what can be done with it, it may only throw a
 // lightloop::Error.
-#include <unistd.h>
-
 #include <map>
 #include <vector>
 
@@ -44,19 +42,6 @@ std::map<std::string, Value> sound_attributes(const Network& net) {
   return all;
 }
 
-Value any_value() {
-  switch (script.byte() % 4) {
-    case 0:
-      return script.number<std::int64_t>();
-    case 1:
-      return script.number<double>();
-    case 2:
-      return script.text();
-    default:
-      return script.byte() % 2 == 0;
-  }
-}
-
 template <class T>
 void dataset(h5::Writer& file, const std::string& path, std::vector<Index> shape, std::span<const T> sound = {}) {
   const std::uint8_t how = script.byte();
@@ -83,7 +68,7 @@ void write(const std::string& path) {
     if (script.byte() % 4 == 0)
       attributes.erase(key);
     else
-      attributes[key] = any_value();
+      attributes[key] = script.value();
   }
   h5::Writer file(path);
   for (const auto& [key, value] : attributes)
@@ -114,25 +99,16 @@ void write(const std::string& path) {
   dataset<std::uint8_t>(file, "/resume/layers", {8});
   file.commit();
 }
-
-template <class Body>
-void attempt(Body&& body) {
-  try {
-    body();
-  } catch (const Error&) {
-    // refused, as it should be
-  }
-}
 }  // namespace
 }  // namespace lightloop
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace lightloop;
-  static const std::string path = "/dev/shm/lightloop_fuzz_" + std::to_string(::getpid()) + ".h5";
+  static const std::string path = fuzz::scratch_file(".h5");
   script = fuzz::Script(data, size);
-  attempt([&] { write(path); });
-  attempt([&] { result_of(load_run(path), path); });
-  attempt([&] { load_network(path); });
+  fuzz::attempt([&] { write(path); });
+  fuzz::attempt([&] { result_of(load_run(path), path); });
+  fuzz::attempt([&] { load_network(path); });
   run_state(path);
   return 0;
 }

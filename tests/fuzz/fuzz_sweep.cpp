@@ -1,8 +1,6 @@
 // What is kept of an unfinished sweep, and the records of points that come back from elsewhere. The first byte chooses:
 // the bytes of a record; a FILE.parts; one whose frame is sound and holds a record of any bytes. Only a
 // lightloop::Error may come out; what was read must be the same when written and read again.
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -10,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/hash.hpp"
+#include "tests/fuzz/script.hpp"
 #include "training/sweep/journal.hpp"
 
 namespace lightloop::sweeps {
@@ -32,7 +31,7 @@ void try_record(std::span<const std::byte> bytes) {
 }
 
 void try_journal(const std::string& content) {
-  static const std::string path = "/dev/shm/lightloop_fuzz_" + std::to_string(::getpid()) + ".parts";
+  static const std::string path = fuzz::scratch_file(".parts");
   write_file(path, content);
   std::size_t points = 0;
   {

@@ -1,8 +1,6 @@
 // Everything that reads text a person or a plugin has written: settings, device strings, TOML, quantities,
 // descriptions, parameter records. The first byte chooses. Whatever the text, only a lightloop::Error may come out;
 // what was read must be the same when written and read again.
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -11,6 +9,7 @@
 #include "core/units.hpp"
 #include "driver/api/description.hpp"
 #include "driver/api/registry.hpp"
+#include "tests/fuzz/script.hpp"
 
 namespace lightloop {
 namespace {
@@ -21,8 +20,8 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
-std::string scratch_file() {
-  static const std::string path = "/dev/shm/lightloop_fuzz_" + std::to_string(::getpid()) + ".toml";
+const std::string& scratch_file() {
+  static const std::string path = fuzz::scratch_file(".toml");
   return path;
 }
 

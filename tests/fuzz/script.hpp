@@ -1,9 +1,15 @@
 #pragma once
-// The input of a fuzz target as a script: it is asked for small decisions, and answers 0 when it is used up.
+// What fuzz targets share: the input as a script, which is asked for small decisions and answers 0 when it is used up;
+// a file of the process; calls that may be refused.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
+
+#include "core/error.hpp"
+#include "core/param.hpp"
 
 namespace lightloop::fuzz {
 
@@ -33,10 +39,37 @@ class Script {
     std::memcpy(&value, bytes, sizeof value);
     return value;
   }
+  /// Of any kind.
+  Value value() {
+    switch (byte() % 4) {
+      case 0:
+        return number<std::int64_t>();
+      case 1:
+        return number<double>();
+      case 2:
+        return text();
+      default:
+        return byte() % 2 == 0;
+    }
+  }
 
  private:
   const std::uint8_t* data_ = nullptr;
   std::size_t left_ = 0;
 };
+
+/// In memory, one for each process and ending.
+inline std::string scratch_file(const char* ending) {
+  return "/dev/shm/lightloop_fuzz_" + std::to_string(::getpid()) + ending;
+}
+
+template <class Body>
+void attempt(Body&& body) {
+  try {
+    body();
+  } catch (const Error&) {
+    // refused, as it should be
+  }
+}
 
 }  // namespace lightloop::fuzz
