@@ -28,6 +28,7 @@ ROWS = {  # name: title, dropout, weight decay, options
     "optical": ("ternary DFA on `sim:opu`", 0.1, "1e-4", "--rule tdfa --device sim:opu --yes"),
     "forwardgnn": ("ForwardGNN, single forward", 0.1, "1e-4", "--rule forwardgnn"),
     "forwardgnn-in": ("the same, class nodes hear only", 0.1, "1e-4", "--rule forwardgnn --set rule.edges=in"),
+    "forwardgnn-last": ("the same, the last layer answers", 0.5, "5e-4", "--rule forwardgnn --set rule.edges=in --set rule.answer=output"),
 }
 
 
@@ -77,7 +78,7 @@ def main():
             print(f"| {dataset} | {ROWS[name][0]} | {spread([r['best'] for r in all_seeds])} "
                   f"| {spread([r['last'] for r in all_seeds])} | {f'{frames:,}'.replace(',', ' ') if frames else '-'} |")
     print(f"\n{options.seeds} seeds, {EPOCHS} epochs, Adam 0.01, `{NET.format('P')}`; P = 0.5 and `train.weight_decay` = 5e-4 for "
-          "back-propagation, 0.1 and 1e-4 for the others.")
+          "back-propagation and where the last layer answers, 0.1 and 1e-4 for the others.")
 
 
 if __name__ == "__main__":

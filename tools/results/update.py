@@ -2,8 +2,8 @@
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
 usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [aware] [ways] [doors]
-           [banks] [photons] [trains] [rules] [rules_digits] [rule_speed] [rule_memory] [graphs] [characters] [session]
-           [ci_time] [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER] [--log FILE]
+           [banks] [photons] [trains] [rules] [rules_digits] [rule_speed] [rule_memory] [graphs] [characters] [papers]
+           [session] [ci_time] [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER] [--log FILE]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
 that holds mnist/. kernels takes a minute and needs --benchmarks, where bench_core and bench_devices are; readouts takes seconds
@@ -15,6 +15,7 @@ graphs takes a quarter of an hour on an idle core, keeps finished runs in WORK a
 characters takes ten minutes and needs --data, the folder that holds text/.
 rule_speed takes about half an hour on an idle core (it says how long) and keeps finished pairs in WORK; rule_memory takes four minutes and
 needs the package; both are resumable.
+papers takes a minute and keeps finished runs in WORK; papers.py --full NAME makes the long ones.
 session takes a minute and needs --benchmarks with bench_driver and bench_together in it.
 networks needs --data; ways needs only the command; doors needs --data, --build (with bin/, plugins/ and python/ in it) and 5 GB for a
 recording. ci_time measures nothing: it needs --log, what one .ci/run has printed.
@@ -51,6 +52,7 @@ SECTIONS = {  # script and what it is told
     "rule_memory": ("rule_memory.py", ["work"]),
     "graphs": ("graphs.py", ["lightloop", "data", "work"]),
     "characters": ("characters.py", ["lightloop", "data", "work"]),
+    "papers": ("papers.py", ["lightloop", "data", "work"]),
     "session": ("session.py", ["benchmarks"]),
     "ci_time": ("ci_time.py", ["log"]),
 }
