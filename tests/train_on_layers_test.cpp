@@ -200,7 +200,38 @@ TEST_CASE(
   CHECK(first.test_accuracy > digital - 0.1);
   CHECK(first.device_frames >= plan.device_frames);
   CHECK(plan.device_frames >= 8 * plan.steps * 100 * 9 / 10);  // 2 x 4 passes of each batch, the last one shorter
-  CHECK_THROWS_AS(run({{"train.rule", std::string("ff")}}), Unsupported);
+}
+
+TEST_CASE("rules that make passes of their own make them, and their answers, on the devices, and resume to the bit") {
+  const TemporaryFolder folder;
+  for (const char* rule : {"ff", "phyll", "local", "pepita", "noprop"}) {
+    TrainPlan plan;
+    TrainObserver observer;
+    observer.on_plan = [&](const TrainPlan& p) {
+      plan = p;
+      return true;
+    };
+    const std::string file = folder / (std::string(rule) + ".h5");
+    TrainSettings s{{"train.rule", std::string(rule)}, {"train.epochs", std::int64_t{2}}};
+    if (rule == std::string("noprop")) s["rule.blocks"] = std::int64_t{3};
+    const TrainResult whole = run(s, observer);
+    INFO(rule);
+    CHECK(whole.test_accuracy > 0.5);                           // chance is 0.2
+    CHECK(whole.device_frames >= plan.device_frames * 9 / 10);  // planned by the mean over layers of unequal tiles
+    const std::int64_t passes = whole.epochs.back().touch.passes / 3;  // of all layers
+    CHECK(plan.device_frames >= passes * 9 / 10);
+    s["train.layers"] = std::string();
+    CHECK(run(s).weights_sha256 != whole.weights_sha256);
+    s["train.layers"] = std::string(kNoisy);
+    s["train.out"] = file;
+    int steps = 0;
+    TrainObserver stopping;
+    stopping.stop = [&] { return ++steps == 12; };
+    CHECK(run(s, stopping).interrupted);
+    const TrainResult resumed = run({{"train.rule", std::string(rule)}, {"train.resume", file}});
+    CHECK(resumed.weights_sha256 == whole.weights_sha256);
+    CHECK(resumed.test_accuracy == whole.test_accuracy);
+  }
 }
 
 TEST_CASE("validation runs on the devices too") {
@@ -245,7 +276,7 @@ TEST_CASE("settings of layers without layers, and layers of a device that is non
   CHECK_THROWS_AS(run({{"train.layers", std::string()}, {"layer.cells", std::string("offset")}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.layers", std::string("sim:opu")}}), Unsupported);
   CHECK_THROWS_AS(run({{"layer.cell", std::string("offset")}}), UnknownName);
-  for (const char* rule : {"spsa", "pepg"})
+  for (const char* rule : {"spsa", "pepg", "ff"})
     CHECK_THROWS_WITH(run({{"train.rule", std::string(rule)}, {"layer.noise_management", std::string("learned")}}),
                       Catch::Contains("signals"));
 }

@@ -145,8 +145,12 @@ void AnalogNetwork::learn_range(Index layer, View<const float> h, View<const flo
   layers_[l].set_input_range(range * std::exp(-lr * slope / (rms + kLeast)));
 }
 
-void AnalogNetwork::forward(const Network& net, View<const float> x, Activations& out) {
+void AnalogNetwork::multiply(Index layer, View<const float> x, View<float> y) {
   if (!programmed_) throw Error("analog network", "nothing was programmed", "", "Call program(net) first.");
+  layers_[static_cast<std::size_t>(layer)].forward(x, y);
+}
+
+void AnalogNetwork::forward(const Network& net, View<const float> x, Activations& out) {
   out.h.resize(layers_.size() + 1);
   if (x.data() != out.h[0].data()) {
     out.h[0].resize(x.rows(), x.cols());
@@ -161,8 +165,8 @@ void AnalogNetwork::forward(const Network& net, View<const float> x, Activations
       if (most > 0) layers_[l].set_input_range(static_cast<double>(most));
       ranges_[l].known = most > 0;
     }
-    layers_[l].forward(out.h[l], output);
     const auto layer = static_cast<Index>(l);
+    multiply(layer, out.h[l], output);
     for_rows(output.rows(), output.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
         bias_and_activate(net.activation(layer), net.bias(layer), output.row(r));
@@ -170,13 +174,15 @@ void AnalogNetwork::forward(const Network& net, View<const float> x, Activations
   }
 }
 
-Evaluation AnalogNetwork::evaluate(const Network& net, const Dataset& data, Loss loss) {
-  const bool rewritten = devices_->shared() && std::ranges::any_of(layers_, [this](const TiledLayer& layer) {
-                           return layers_.size() > 1 || layer.tiles() > 1;
-                         });
+bool AnalogNetwork::rewritten() const {
+  return devices_->shared() && (layers_.size() > 1 || layers_.front().tiles() > 1);
+}
+
+Evaluation AnalogNetwork::evaluate(const Network& net, const Dataset& data, Loss loss, Rule* rule) {
   return lightloop::evaluate(
-      net, data, loss, [&](View<const float> x, Activations& out) { forward(net, x, out); },
-      rewritten ? kLargeBatch : kBatch);
+      net, data, loss,
+      [&](View<const float> x, Activations& out) { rule ? answer_by_rule(*rule, net, x, out) : forward(net, x, out); },
+      rewritten() ? kLargeBatch : kBatch);
 }
 
 std::vector<LayerReport> AnalogNetwork::reports() const {
@@ -191,12 +197,16 @@ LayerReport AnalogNetwork::report() const {
   return all;
 }
 
-void AnalogNetwork::add_expected(Index steps, Index rows, std::int64_t& frames, double& seconds, double& joules) const {
+void AnalogNetwork::add_expected(Index steps, Index writes, Index rows, std::int64_t& frames, double& seconds,
+                                 double& joules) const {
+  const auto add = [&](const LayerReport& one, Index times) {
+    frames += times * one.frames;
+    seconds += static_cast<double>(times) * one.device_s;
+    joules += static_cast<double>(times) * one.device_j;
+  };
   for (const TiledLayer& layer : layers_) {
-    const LayerReport one = layer.expected(rows);
-    frames += steps * one.frames;
-    seconds += static_cast<double>(steps) * one.device_s;
-    joules += static_cast<double>(steps) * one.device_j;
+    add(layer.expected(rows), steps);
+    add(layer.expected(0), steps * (writes - 1));
   }
 }
 

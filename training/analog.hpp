@@ -6,6 +6,7 @@
 
 #include "driver/layer/tiles.hpp"
 #include "training/evaluate.hpp"
+#include "training/layer_products.hpp"
 #include "training/network.hpp"
 
 namespace lightloop {
@@ -26,7 +27,7 @@ AnalogPlace analog_place(const std::string& device, const Settings& all, Index l
 ///
 /// Randomness: what the devices draw; every tile has a device with a seed of its own (TileDevices), and read noise
 /// belongs to the row's place among all rows that were shown, so that batches may be cut anywhere.
-class AnalogNetwork {
+class AnalogNetwork : public LayerProducts {
  public:
   /// Opens the devices; shows nothing. `registry` must outlive it. Throws as TiledLayer, and Unsupported for a
   /// net of other layers than dense ones.
@@ -37,6 +38,10 @@ class AnalogNetwork {
   /// `keep_calibration` (or the first time) the layers are calibrated, unless layer.calibrate is off. Throws
   /// ShapeMismatch for another net.
   void program(const Network& net, bool keep_calibration = false);
+  /// As program() with `keep_calibration`.
+  void hold(const Network& net) override { program(net, true); }
+  /// Throws Error before program().
+  void multiply(Index layer, View<const float> x, View<float> y) override;
   /// As forward() of network.hpp. Throws Error before program().
   void forward(const Network& net, View<const float> x, Activations& out);
   /// Whether signals go back through a twin or the devices (layer.backward), and the way: as TiledLayer::backward().
@@ -47,16 +52,19 @@ class AnalogNetwork {
   /// output.
   bool learns_ranges() const { return learns_ranges_; }
   void learn_range(Index layer, View<const float> h, View<const float> delta, double lr);
-  /// The programmed network on labelled data, as many samples at a time as its devices like.
-  Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy);
+  /// Whether one device serves several layers or tiles, and every pass writes them anew.
+  bool rewritten() const;
+  /// The programmed network on labelled data, as many samples at a time as its devices like. With a rule, which makes
+  /// its passes here, its scores stand in for the logits.
+  Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy, Rule* rule = nullptr);
 
   std::size_t layers() const { return layers_.size(); }
   TiledLayer& layer(std::size_t i) { return layers_[i]; }
   std::vector<LayerReport> reports() const;
   LayerReport report() const;         ///< of all layers together
   void add_meters(Meter& sum) const;  ///< of all devices
-  /// Adds what so many times writing the weights and showing so many rows will cost, without repeats.
-  void add_expected(Index steps, Index rows, std::int64_t& frames, double& seconds, double& joules) const;
+  /// Adds what `steps` steps cost that write the weights so often and show every layer so many rows, without repeats.
+  void add_expected(Index steps, Index writes, Index rows, std::int64_t& frames, double& seconds, double& joules) const;
   const TileDevices& devices() const { return *devices_; }
 
   /// Devices and calibrations. restore() into one made in the same way; the next thing to do is program() with

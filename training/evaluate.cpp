@@ -66,13 +66,22 @@ void check_fit(const Network& net, const Dataset& data) {
                                          : "let the net end with " + std::to_string(data.classes));
 }
 
+void answer_by_rule(Rule& rule, const Network& net, View<const float> x, Activations& out) {
+  out.h.resize(static_cast<std::size_t>(net.layers()) + 1);
+  out.h.back().resize(x.rows(), net.widths().back());
+  rule.scores(net, x, out.h.back());
+}
+
 std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name, const Settings& settings,
-                                     std::uint64_t seed, std::span<const float> own) {
+                                     std::uint64_t seed, std::span<const float> own, LayerProducts* layers) {
   const RuleModel& model = rule(name);
   if (!model.info.own_answer) return nullptr;
+  if (layers && !model.info.on_layers)
+    throw Unsupported("rule " + name + " on layers of a device", "it answers by passes of its own, in memory", "",
+                      "leave the device out, or train with bp, dfa, local, ff, ...");
   ParamSet params("rule " + name, model.info.params);
   params.set(settings);
-  auto made = model.make({net, seed, params, nullptr});
+  auto made = model.make({net, seed, params, nullptr, layers});
   const std::span<float> values = made->own().values;
   if (values.size() != own.size())
     throw ShapeMismatch("parameters of rule " + name, std::to_string(own.size()),
@@ -85,10 +94,7 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, Rule* ru
   return evaluate(
       net, data, loss,
       [&net, rule](View<const float> x, Activations& out) {
-        if (!rule) return forward(net, x, out);
-        out.h.resize(static_cast<std::size_t>(net.layers()) + 1);
-        out.h.back().resize(x.rows(), net.widths().back());
-        rule->scores(net, x, out.h.back());
+        rule ? answer_by_rule(*rule, net, x, out) : forward(net, x, out);
       },
       batch_for(net, data));
 }

@@ -26,10 +26,13 @@ struct Evaluation {
 /// With a rule its scores stand in for the logits, in the loss too. Real targets are scored by |a - t|^2 / 2, whatever
 /// `loss` says.
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy, Rule* rule = nullptr);
+/// Leaves the rule's scores of x where a forward pass leaves logits: out.h.back().
+void answer_by_rule(Rule& rule, const Network& net, View<const float> x, Activations& out);
 /// The rule `name` as it answers for a trained network, or null where the logits do. `settings` and `own` (the rule's
-/// parameters) are those of the run. Throws ShapeMismatch for another number of parameters.
+/// parameters) are those of the run; `layers` as in RuleContext. Throws Unsupported for layers that the rule does not
+/// heed, ShapeMismatch for another number of parameters.
 std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name, const Settings& settings,
-                                     std::uint64_t seed, std::span<const float> own);
+                                     std::uint64_t seed, std::span<const float> own, LayerProducts* layers = nullptr);
 /// A forward pass of another kind: leaves what `forward` of network.hpp leaves, x lying in out.h[0] already.
 using ForwardPass = std::function<void(View<const float> x, Activations& out)>;
 /// The same with another forward pass, asked for `batch` samples at a time.

@@ -153,9 +153,9 @@ void TrainingLoop::open_layers(const Registry& registry) {
   const std::string& device = config_.train.text("layers");
   if (device.empty()) return;
   const RuleInfo& ruled = config_.model->info;
-  if ((ruled.own_forward && !ruled.trials) || ruled.own_answer)
-    throw Unsupported("rule " + ruled.name + " on layers " + device, "the rule makes passes of its own", "",
-                      "use a rule that works with the network's answers: bp, fa, dfa, spsa, ...");
+  if ((ruled.own_forward || ruled.own_answer) && !ruled.trials && !ruled.on_layers)
+    throw Unsupported("rule " + ruled.name + " on layers " + device, "the rule makes passes of its own, in memory", "",
+                      "use a rule whose passes devices can make: bp, dfa, local, ff, spsa, ...");
   AnalogPlace place{.device = device, .settings = {}, .layer = config_.layer};
   const std::vector<ParamInfo> choice = registry.open_params(device);
   if (std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; }))
@@ -164,7 +164,7 @@ void TrainingLoop::open_layers(const Registry& registry) {
   if (layers_->goes_back() && !config_.model->info.goes_back)
     throw Unsupported("layer.backward with rule " + config_.model->info.name,
                       "the rule sends nothing back through the layers", "bp does", "Leave layer.backward at weights.");
-  if (layers_->learns_ranges() && ruled.trials)
+  if (layers_->learns_ranges() && ruled.own_forward)
     throw Unsupported("layer.noise_management with rule " + ruled.name,
                       "learned: the rule has no signals that ranges could learn from", "bp, dfa and others do",
                       "Choose another noise management.");
@@ -172,7 +172,7 @@ void TrainingLoop::open_layers(const Registry& registry) {
 }
 
 void TrainingLoop::make_rule() {
-  rule_ = config_.model->make({run_.net, config_.seed(), config_.rule, path_.feedback.get()});
+  rule_ = config_.model->make({run_.net, config_.seed(), config_.rule, path_.feedback.get(), layers_.get()});
   const std::span<float> own = rule_->own().values;
   if (run_.own.size() == 0 && !resumed_) {
     run_.own_optimizer = optimizer_state(optimizer_, static_cast<Index>(own.size()));
@@ -204,9 +204,12 @@ TrainPlan TrainingLoop::plan() const {
   plan.samples_per_step = static_cast<double>(plan.samples) / static_cast<double>(steps_per_epoch_);
   if (rule_) plan.touch_per_step = step_touch(rule_->declared(run_.net, batch_), batch_);
   if (layers_) {
-    const Index trials =
-        rule_ && config_.model->info.trials ? plan.touch_per_step.passes / (run_.net.layers() * batch_) : 1;
-    layers_->add_expected(trials * plan.steps, batch_, plan.device_frames, plan.device_seconds, plan.device_joules);
+    // passes of all layers alike, rounded up; the update is a write among those that are counted
+    const Index all = run_.net.layers(), shown = (plan.touch_per_step.passes + all - 1) / all;
+    const Index writes = std::max((plan.touch_per_step.writes + all - 1) / all,
+                                  layers_->rewritten() ? (shown + batch_ - 1) / batch_ : 1);
+    layers_->add_expected(plan.steps, std::max<Index>(1, writes), rule_ ? shown : batch_, plan.device_frames,
+                          plan.device_seconds, plan.device_joules);
   }
   if (!path_.projection) return plan;
   plan.encoding = path_.projection->settings().text("encoding");
@@ -277,7 +280,8 @@ double TrainingLoop::step() {
   const Index counted = data_.train.counts.empty() ? count * data_.train.targets : data_.train.counted();
   const bool own_forward = config_.model->info.own_forward;
   const Index done = at.epoch * steps_per_epoch_ + at.step;
-  const double output_loss = own_forward ? 0 : run_forward();
+  if (own_forward && layers_) layers_->hold(run_.net);
+  const double output_loss = own_forward ? 0 : run_forward(layers_.get());
   check_loss(output_loss);
   const BackPass back = [this](Index layer, View<const float> delta, View<float> below) {
     layers_->backward(layer, activations_.h[static_cast<std::size_t>(layer)], delta, below);
@@ -325,10 +329,10 @@ double TrainingLoop::step() {
   return run_.step_loss.back();
 }
 
-double TrainingLoop::run_forward() {
-  if (layers_) {
-    layers_->program(run_.net, true);
-    layers_->forward(run_.net, activations_.h[0], activations_);
+double TrainingLoop::run_forward(AnalogNetwork* layers) {
+  if (layers) {
+    layers->program(run_.net, true);
+    layers->forward(run_.net, activations_.h[0], activations_);
   } else {
     forward(
         run_.net, activations_.h[0], activations_,
@@ -398,7 +402,7 @@ void TrainingLoop::measure_alignment(const RuleBatch& batch) {
   if (!alignment_due()) return;
   if (config_.model->info.own_forward) {
     if (run_.net.hidden_layers() == 0 || rule_->teaching_signal(0).empty()) return;
-    run_forward();
+    run_forward(nullptr);  // in memory: a comparison costs no frames
   }
   alignment_.add(run_.net, {activations_, error_, batch.labels}, *rule_, at.alignment);
 }
@@ -427,8 +431,8 @@ void TrainingLoop::end_epoch(double learning_rate) {
   check_weights();
   if (layers_) layers_->program(run_.net, true);
   const auto scored = [this](const Dataset& data) {
-    return layers_ ? layers_->evaluate(run_.net, data, loss_)
-                   : evaluate(run_.net, data, loss_, config_.model->info.own_answer ? rule_.get() : nullptr);
+    Rule* const answers = config_.model->info.own_answer ? rule_.get() : nullptr;
+    return layers_ ? layers_->evaluate(run_.net, data, loss_, answers) : evaluate(run_.net, data, loss_, answers);
   };
   const Evaluation tested = scored(data_.test);
   const double validated = data_.validation.size() > 0 ? scored(data_.validation).accuracy : std::nan("");

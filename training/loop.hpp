@@ -58,7 +58,7 @@ class TrainingLoop {
   void end_epoch(double learning_rate);
   void check_weights() const;
   void note_device();
-  double run_forward();
+  double run_forward(AnalogNetwork* layers);
   void learn_ranges(double lr);
   void gather_targets(std::span<const std::uint32_t> which);
   void finish_gradient(Index rows, Index counted);

@@ -59,14 +59,21 @@ struct Scored {
   Settings head;  ///< what JSON begins with
 };
 
+/// The rule of the run where it answers in its own way, its passes in memory or on devices; else null.
+std::unique_ptr<Rule> rule_of(const RunFile& run, LayerProducts* layers) {
+  return answering_rule(run.net, run.train.text("rule"), run.rule.all(),
+                        static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat(), layers);
+}
+
 int eval_analog(const EvalRequest& request, const Registry& registry, const std::string& device, Scored scored) {
   const Network& net = scored.run.net;
   const Loss loss = loss_from(scored.run.train.text("loss"));
   AnalogNetwork analog(registry, analog_place(device, request.settings, net.layers()), net);
   analog.program(net);
+  const auto there = rule_of(scored.run, &analog), here = rule_of(scored.run, nullptr);
   const LayerReport before = analog.report();
-  const Evaluation score = analog.evaluate(net, scored.test, loss);
-  const Evaluation digital = evaluate(net, scored.test, loss);
+  const Evaluation score = analog.evaluate(net, scored.test, loss, there.get());
+  const Evaluation digital = evaluate(net, scored.test, loss, here.get());
   const LayerReport all = analog.report();
   const auto samples = static_cast<double>(score.samples);
   const double sample_j = (all.device_j - before.device_j) / samples;
@@ -107,12 +114,7 @@ int eval(const EvalRequest& request, const Registry& registry) {
                          {"weights_sha256", weights_sha256(run.net)}};
   const std::string layers = run.train.has("layers") ? run.train.text("layers") : "";  // older files do not say
   const std::string device = request.device.empty() ? layers : request.device;
-  const auto rule = answering_rule(run.net, run.train.text("rule"), run.rule.all(),
-                                   static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat());
   if (!device.empty() && device != "digital") {
-    if (rule)
-      throw Unsupported("eval on " + device, "rule " + run.train.text("rule") + " answers in its own way", "",
-                        "Leave --device away, or train with bp, fa, dfa, ...");
     EvalRequest asked = request;
     if (request.device.empty())
       for (const auto& [key, value] : below(run.asked, "layer")) asked.settings.try_emplace("layer." + key, value);
@@ -121,6 +123,7 @@ int eval(const EvalRequest& request, const Registry& registry) {
   if (!request.settings.empty())
     throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),
                            "no device is used", "Give --device (sim:crossbar), or leave it out.");
+  const auto rule = rule_of(run, nullptr);
   const Evaluation score = evaluate(run.net, test, loss_from(run.train.text("loss")), rule.get());
   const std::string drawn = request.sample > 0 ? sample_text(run.net, run.alphabet, request.sample,
                                                              static_cast<std::uint64_t>(run.train.integer("seed")))

@@ -43,6 +43,7 @@ class AugmentedDfa : public WholeBatch {
   AugmentedDfa(RuleInfo info, const RuleContext& context)
       : WholeBatch(std::move(info)),
         feedback_(context.feedback),
+        products_(context.layers),
         gate_(gate_from(context.params.text("gate"))),
         gate_scale_(static_cast<float>(context.params.real("gate_scale"))),
         scale_(static_cast<float>(context.params.real("scale"))) {
@@ -58,7 +59,7 @@ class AugmentedDfa : public WholeBatch {
     View<const float> in = batch.activations.h[0];
     for (Index l = 0; l < net.layers(); ++l) {
       Matrix<float>& h = h_[static_cast<std::size_t>(l)];
-      dense(Activation::identity, net.weights(l), net.bias(l), in, h);
+      layer_sums(net, l, in, h);
       if (l < hidden) pass_gate(net.activation(l), h, delta_[static_cast<std::size_t>(l)]);
       in = h;
     }
@@ -84,6 +85,13 @@ class AugmentedDfa : public WholeBatch {
   }
 
  private:
+  void layer_sums(const Network& net, Index layer, View<const float> in, Matrix<float>& out) {
+    layer_product(net, layer, in, out, products_);
+    for_rows(out.rows(), out.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r)
+        bias_and_activate(Activation::identity, net.bias(layer), out.row(r));
+    });
+  }
   /// a in `h` becomes f(a), and `gate` becomes g(a).
   void pass_gate(Activation f, Matrix<float>& h, Matrix<float>& gate) {
     gate.resize(h.rows(), h.cols());
@@ -110,6 +118,7 @@ class AugmentedDfa : public WholeBatch {
   }
 
   Feedback* feedback_;  // null without hidden layers
+  LayerProducts* products_;
   Gate gate_;
   float gate_scale_, scale_;
   std::vector<Matrix<float>> h_, delta_;
@@ -138,7 +147,8 @@ RuleModel adfa_rule() {
                  {"matrix_from", "", std::string(), 0, 0,
                   "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
       .encoding = "bitplanes:6",
-      .own_forward = true};
+      .own_forward = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<AugmentedDfa>(info, context); }};
 }
 

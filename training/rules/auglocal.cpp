@@ -126,7 +126,8 @@ RuleModel auglocal_rule() {
       .params = {{"depth", "1", std::int64_t{2}, 1, 1e3, "layers of the lowest head, its output among them"},
                  {"pyramid", "1", 0.5, 0, 1, "by what share heads are shallower at the top"}},
       .any_layers = true,
-      .own_forward = true};
+      .own_forward = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<AugLocal>(info, context); }};
 }
 

@@ -23,7 +23,7 @@ void BlockRunner::begin_training(const Network& net, std::uint64_t first_sample)
 View<const float> BlockRunner::forward(const Network& net, Index b, View<const float> in, std::size_t slot) {
   auto& [h, memory] = slots_[slot];
   if (!net.model()) {
-    layer_forward(net, b, in, h);
+    layer_forward(net, b, in, h, products_);
     return h;
   }
   const Model& model = *net.model();
@@ -40,7 +40,7 @@ void BlockRunner::backward(const Network& net, Index b, View<const float> in, st
   const auto& [h, memory] = slots_[slot];
   if (!net.model()) {
     times_derivative(net.activation(b), h, delta);
-    layer_gradient(net, b, delta, in, in.rows(), gradient);
+    if (!gradient.empty()) layer_gradient(net, b, delta, in, in.rows(), gradient);
     if (below) back_through(delta, net.weights(b), *below);
     return;
   }
@@ -51,7 +51,8 @@ void BlockRunner::backward(const Network& net, Index b, View<const float> in, st
     dx = *below;
   }
   const LayerInput input = model.block_input(b, net.parameters(), net.state(), in);
-  const std::span<float> mine = gradient.subspan(static_cast<std::size_t>(model.offset(b)), input.parameters.size());
+  std::span<float> mine;
+  if (!gradient.empty()) mine = gradient.subspan(static_cast<std::size_t>(model.offset(b)), input.parameters.size());
   model.block(b).vjp(input, h, memory, delta, dx, mine, work_);
   divide(mine, in.rows());
 }

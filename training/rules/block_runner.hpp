@@ -2,6 +2,7 @@
 // A network block by block, as local rules run and teach it: a fully connected layer, or a block of a model.
 #include <vector>
 
+#include "training/layer_products.hpp"
 #include "training/network.hpp"
 
 namespace lightloop {
@@ -13,7 +14,9 @@ Shape block_shape(const Network& net, Index b);
 /// into a slot takes the place of the one before it. One object serves one network shape.
 class BlockRunner {
  public:
-  BlockRunner(std::uint64_t seed, std::size_t slots) : seed_(seed), slots_(slots) {}
+  /// `products`: where those of fully connected layers are made; null: in memory.
+  BlockRunner(std::uint64_t seed, std::size_t slots, LayerProducts* products = nullptr)
+      : seed_(seed), slots_(slots), products_(products) {}
 
   /// What follows is a training pass (dropout drops, batch norm takes the statistics of the batch) over samples
   /// numbered from `first_sample`, or one that answers.
@@ -25,7 +28,7 @@ class BlockRunner {
   /// What forward() left in a slot.
   View<const float> output(std::size_t slot) const { return slots_[slot].h; }
   /// From delta = dLoss/dh (m, outputs), L summed over rows, of block b, which saw `in` and lies in `slot`: its part of
-  /// the mean gradient, and dLoss/d(in) into `below` unless that is null. `delta` becomes dLoss/da where the block is a
+  /// the mean gradient unless that is empty, and dLoss/d(in) into `below` unless that is null. `delta` becomes dLoss/da where the block is a
   /// fully connected layer.
   void backward(const Network& net, Index b, View<const float> in, std::size_t slot, Matrix<float>& delta,
                 std::span<float> gradient, Matrix<float>* below = nullptr);
@@ -40,6 +43,7 @@ class BlockRunner {
   };
   std::uint64_t seed_;
   std::vector<Slot> slots_;
+  LayerProducts* products_;
   LayerMemory work_;
   Matrix<float> state_;
   bool training_ = false;

@@ -122,7 +122,8 @@ RuleModel ccl_rule() {
                   "start both nets spend their steps on making them small); 0: the bare products, as published"},
                  pool_param()},
       .any_layers = true,
-      .own_forward = true};
+      .own_forward = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<CounterCurrent>(info, context); }};
 }
 

@@ -45,6 +45,7 @@ class ForwardForward : public WholeBatch {
   float strength_, temperature_, threshold_, peer_, decay_, head_decay_, head_rate_;
   bool hard_, by_goodness_, recomputes_;
   Index classes_, first_;  ///< first_: lowest hidden layer that answers
+  LayerProducts* products_;
   Stream negative_;
   OwnLayers heads_;                     ///< of the answering layers below the last hidden one
   std::vector<Matrix<float>> means_;    ///< running mean activity of each hidden layer
@@ -66,6 +67,7 @@ ForwardForward::ForwardForward(RuleInfo info, const RuleContext& context)
       recomputes_(context.params.boolean("recompute")),
       classes_(context.net.widths().back()),
       first_(context.net.hidden_layers() > 1 ? 1 : 0),
+      products_(context.layers),
       negative_(context.seed, 0, kRuleNegative) {
   const Network& net = context.net;
   check_overlay("ff", net);
@@ -84,7 +86,7 @@ ForwardForward::ForwardForward(RuleInfo info, const RuleContext& context)
 /// Normalised activities of a hidden layer from those of the layer below.
 const Matrix<float>& ForwardForward::neutral_layer(const Network& net, Index layer) {
   const auto place = [this](Index l) { return static_cast<std::size_t>(recomputes_ ? l % 2 : l); };
-  layer_forward(net, layer, layer == 0 ? start_ : neutral_[place(layer - 1)], h_);
+  layer_forward(net, layer, layer == 0 ? start_ : neutral_[place(layer - 1)], h_, products_);
   normalise_rows(h_, neutral_[place(layer)]);
   return neutral_[place(layer)];
 }
@@ -101,7 +103,7 @@ void ForwardForward::neutral_pass(const Network& net, View<const float> x) {
     if (!last && l < first_) continue;
     Matrix<float>& to = l <= first_ ? logits_ : part_;
     if (last)
-      layer_forward(net, hidden, h, to);
+      layer_forward(net, hidden, h, to, products_);
     else
       dense(Activation::identity, heads_.weights(l - first_), heads_.bias(l - first_), h, to);
     if (l > first_) add_rows(part_, logits_);
@@ -197,7 +199,7 @@ void ForwardForward::gradient(const Network& net, const RuleBatch& batch, std::s
   teach_head(net, batch, gradient);
   normalise_rows(pairs_, normal_);
   for (Index l = 0; l < hidden; ++l) {
-    layer_forward(net, l, normal_, h_);
+    layer_forward(net, l, normal_, h_, products_);
     touched_.passes += 2 * samples;
     const double loss = teach_layer(net, l, samples);
     layer_loss_[static_cast<std::size_t>(l)] = loss / static_cast<double>(2 * samples);
@@ -221,7 +223,7 @@ void ForwardForward::scores(const Network& net, View<const float> x, View<float>
     normalise_rows(raw_, normal_);
     for (Index r = 0; r < x.rows(); ++r) out(r, c) = 0;
     for (Index l = 0; l < net.hidden_layers(); ++l) {
-      layer_forward(net, l, normal_, h_);
+      layer_forward(net, l, normal_, h_, products_);
       if (l >= first_)
         for (Index r = 0; r < x.rows(); ++r) out(r, c) += static_cast<float>(dot(h_.row(r), h_.row(r)));
       normalise_rows(h_, normal_);
@@ -284,7 +286,8 @@ RuleModel ff_rule() {
             "same bits"},
            {"head_rate", "1", 10.0, 1e-6, 1e6, "learning rate of the softmax output, as a multiple of train.lr"}},
       .own_forward = true,
-      .own_answer = true};
+      .own_answer = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<ForwardForward>(info, context); }};
 }
 

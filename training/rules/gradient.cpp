@@ -65,8 +65,20 @@ void dense(Activation f, View<const float> w, std::span<const float> b, View<con
   });
 }
 
-void layer_forward(const Network& net, Index layer, View<const float> in, Matrix<float>& out) {
-  dense(net.activation(layer), net.weights(layer), net.bias(layer), in, out);
+void layer_product(const Network& net, Index layer, View<const float> in, Matrix<float>& out, LayerProducts* products) {
+  const View<const float> w = net.weights(layer);
+  out.resize(in.rows(), w.rows());
+  if (products)
+    products->multiply(layer, in, out);
+  else
+    gemm(Transpose::no, Transpose::yes, 1.0f, in, w, 0.0f, out);
+}
+
+void layer_forward(const Network& net, Index layer, View<const float> in, Matrix<float>& out, LayerProducts* products) {
+  layer_product(net, layer, in, out, products);
+  for_rows(out.rows(), out.cols(), [&](Index first, Index count) {
+    for (Index r = first; r < first + count; ++r) bias_and_activate(net.activation(layer), net.bias(layer), out.row(r));
+  });
 }
 
 void back_through(View<const float> delta, View<const float> w, Matrix<float>& out) {

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "training/elementwise.hpp"
+#include "training/layer_products.hpp"
 #include "training/network.hpp"
 
 namespace lightloop {
@@ -21,8 +22,12 @@ void add_decay(const Network& net, Index layer, float decay, std::span<float> gr
 
 /// out = f(in w^T + b), (m, outputs).
 void dense(Activation f, View<const float> w, std::span<const float> b, View<const float> in, Matrix<float>& out);
-/// The same with a layer of the network.
-void layer_forward(const Network& net, Index layer, View<const float> in, Matrix<float>& out);
+/// out = in W^T of a layer of the network, made in `products`, which hold the network, unless null: then in memory.
+void layer_product(const Network& net, Index layer, View<const float> in, Matrix<float>& out,
+                   LayerProducts* products = nullptr);
+/// out = f(in W^T + b) with that product.
+void layer_forward(const Network& net, Index layer, View<const float> in, Matrix<float>& out,
+                   LayerProducts* products = nullptr);
 /// out = delta w: the signal below a layer, not yet times f'.
 void back_through(View<const float> delta, View<const float> w, Matrix<float>& out);
 /// delta <- scale * delta * f'(a), f' read from h.

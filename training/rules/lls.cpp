@@ -161,7 +161,8 @@ RuleModel lls_rule() {
                   "local loss is without it"},
                  pool_param()},
       .any_layers = true,
-      .own_forward = true};
+      .own_forward = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<LocalSynthesis>(info, context); }};
 }
 

@@ -80,7 +80,8 @@ RuleModel local_rule() {
                  pool_param()},
       .any_layers = true,
       .own_forward = true,
-      .own_answer = true};
+      .own_answer = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<LocalHeads>(info, context); }};
 }
 

@@ -13,8 +13,9 @@ namespace {
 /// Of fully connected layers; the first sees x and z.
 class DenseNoProp : public NoProp {
  public:
-  DenseNoProp(RuleInfo info, const RuleContext& context) : NoProp(std::move(info), context) {
+  DenseNoProp(RuleInfo info, const RuleContext& context) : NoProp(std::move(info), context), products_(context.layers) {
     const Network& net = context.net;
+    if (products_) held_ = net;
     for (Index t = 0; t < blocks_; ++t) own_.add(net.weights(0).rows(), classes_);  // U_t
     for (Index t = 0; t + 1 < blocks_; ++t)
       for (Index l = 0; l < net.layers(); ++l) own_.add(net.weights(l).rows(), net.weights(l).cols());
@@ -27,11 +28,15 @@ class DenseNoProp : public NoProp {
   /// h_ from x and z_; the first layer sees both.
   View<const float> run(const Network& net, Index t, View<const float> x) override {
     View<const float> in = x;
+    if (products_) hold(net, t);
     for (Index l = 0; l < net.layers(); ++l) {
       Matrix<float>& h = h_[static_cast<std::size_t>(l)];
       const View<const float> w = weights(net, t, l);
       h.resize(in.rows(), w.rows());
-      gemm(Transpose::no, Transpose::yes, 1.0f, in, w, 0.0f, h);
+      if (products_)
+        products_->multiply(l, in, h);
+      else
+        gemm(Transpose::no, Transpose::yes, 1.0f, in, w, 0.0f, h);
       if (l == 0) gemm(Transpose::no, Transpose::yes, 1.0f, z_, own_.weights(t), 1.0f, h);
       const std::span<const float> b = bias(net, t, l);
       for_rows(h.rows(), h.cols(), [&](Index first, Index n) {
@@ -61,6 +66,15 @@ class DenseNoProp : public NoProp {
   }
 
  private:
+  /// Writes block t to where products are made.
+  void hold(const Network& net, Index t) {
+    if (last(t)) return products_->hold(net);
+    for (Index l = 0; l < net.layers(); ++l) {
+      const View<const float> w = weights(net, t, l);
+      std::copy_n(w.data(), w.size(), held_.weights(l).data());
+    }
+    products_->hold(held_);
+  }
   Index first_own(const Network& net, Index t) const { return blocks_ + t * net.layers(); }
   View<const float> weights(const Network& net, Index t, Index l) {
     return last(t) ? net.weights(l) : View<const float>(own_.weights(first_own(net, t) + l));
@@ -69,6 +83,8 @@ class DenseNoProp : public NoProp {
     return last(t) ? net.bias(l) : std::span<const float>(own_.bias(first_own(net, t) + l));
   }
 
+  LayerProducts* products_;
+  Network held_;  ///< with products elsewhere: the block that they hold
   OwnLayers own_;
   std::vector<Matrix<float>> h_;
   Matrix<float> below_;
@@ -98,7 +114,8 @@ RuleModel noprop_rule() {
                   {"cross_entropy", "square"}}},
       .any_layers = true,
       .own_forward = true,
-      .own_answer = true};
+      .own_answer = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
             if (context.net.model()) return model_noprop(info, context);
             return std::make_unique<DenseNoProp>(info, context);

@@ -17,6 +17,7 @@ class Pepita : public WholeBatch {
   Pepita(RuleInfo info, const RuleContext& context)
       : WholeBatch(std::move(info)),
         feedback_(context.feedback),
+        products_(context.layers),
         scale_(static_cast<float>(context.params.real("scale") *
                                   std::sqrt(2.0 / static_cast<double>(context.net.widths().front())))),
         dropout_(static_cast<float>(context.params.real("dropout"))),
@@ -37,7 +38,7 @@ class Pepita : public WholeBatch {
     begin(samples, 0);
     View<const float> in = batch.activations.h[0];
     for (Index l = 0; l < hidden; ++l) in = first_pass(net, batch, l, in);
-    layer_forward(net, hidden, in, logits_);
+    layer_forward(net, hidden, in, logits_, products_);
     error_.resize(samples, logits_.cols());
     loss_ = output_error(batch.loss, logits_, batch.labels, error_);
     touched_ = declared(net, samples);
@@ -50,7 +51,7 @@ class Pepita : public WholeBatch {
     for (Index l = 0; l < hidden; ++l) {
       if (recomputes_) in = first_pass(net, batch, l, in);
       Matrix<float>& second = second_[static_cast<std::size_t>(l % 2)];
-      layer_forward(net, l, below, second);
+      layer_forward(net, l, below, second, products_);
       drop(batch, l, second);
       layer_gradient(net, l, difference(of_first_pass(l), second), below, samples, gradient);
       below = second;
@@ -70,7 +71,7 @@ class Pepita : public WholeBatch {
   Matrix<float>& of_first_pass(Index l) { return h_[static_cast<std::size_t>(recomputes_ ? l % 2 : l)]; }
   View<const float> first_pass(const Network& net, const RuleBatch& batch, Index l, View<const float> in) {
     Matrix<float>& h = of_first_pass(l);
-    layer_forward(net, l, in, h);
+    layer_forward(net, l, in, h, products_);
     drop(batch, l, h);
     return h;
   }
@@ -108,6 +109,7 @@ class Pepita : public WholeBatch {
   }
 
   Feedback* feedback_;  // null without hidden layers
+  LayerProducts* products_;
   float scale_, dropout_;
   bool recomputes_;
   std::vector<Stream> masks_;
@@ -136,7 +138,8 @@ RuleModel pepita_rule() {
             "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
       .encoding = "bitplanes:6",
       .projects_to = ProjectTo::input,
-      .own_forward = true};
+      .own_forward = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Pepita>(info, context); }};
 }
 

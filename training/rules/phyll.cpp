@@ -36,7 +36,8 @@ RuleInfo phyll_info() {
             "mixture in units of its mean (speckle)",
             {"none", "mixing", "speckle"}}},
       .own_forward = true,
-      .own_answer = true};
+      .own_answer = true,
+      .on_layers = true};
 }
 
 /// One random matrix per layer, `times` as many rows as the layer has inputs; entries N(0, variance).
@@ -101,6 +102,7 @@ class Phyll : public WholeBatch {
         strength_(static_cast<float>(context.params.real("label_strength"))),
         classes_(context.net.widths().back()),
         map_(std::move(map)),
+        products_(context.layers),
         negative_(context.seed, 0, kRuleNegative) {
     const Network& net = context.net;
     check_overlay("phyll", net);
@@ -166,7 +168,7 @@ class Phyll : public WholeBatch {
     normalise_rows(h_, normal_);
     mapped_.resize(normal_.rows(), normal_.cols());
     map_(layer, normal_, mapped_);
-    layer_forward(net, layer, mapped_, h_);
+    layer_forward(net, layer, mapped_, h_, products_);
     touched_.passes += h_.rows();
   }
 
@@ -203,6 +205,7 @@ class Phyll : public WholeBatch {
   float strength_;
   Index classes_;
   PhysicalMap map_;
+  LayerProducts* products_;
   Stream negative_;
   std::vector<Matrix<float>> zeta_;  ///< of length 1
   Matrix<float> h_, normal_, mapped_, delta_, losses_;

@@ -23,7 +23,10 @@ double loss_of(Loss loss, std::span<const float> error, std::uint8_t label) {
 class Reinforce : public WholeBatch {
  public:
   Reinforce(RuleInfo info, const RuleContext& context)
-      : WholeBatch(std::move(info)), memory_(context.params.real("memory")), seed_(context.seed) {
+      : WholeBatch(std::move(info)),
+        memory_(context.params.real("memory")),
+        seed_(context.seed),
+        products_(context.layers) {
     const Activation f = context.net.hidden_activation();
     if (context.net.hidden_layers() > 0 && f != Activation::tanh && f != Activation::sigmoid)
       throw Unsupported("rule reinforce", "train.activation = " + to_string(f),
@@ -38,10 +41,10 @@ class Reinforce : public WholeBatch {
     fired_.resize(hidden);
     const auto below = [&](std::size_t l) -> const Matrix<float>& { return l == 0 ? x : fired_[l - 1]; };
     for (std::size_t l = 0; l < hidden; ++l) {
-      layer_forward(net, static_cast<Index>(l), below(l), mean_[l]);
+      layer_forward(net, static_cast<Index>(l), below(l), mean_[l], products_);
       fire(net.hidden_activation(), l, batch.first_sample);
     }
-    layer_forward(net, net.hidden_layers(), below(hidden), logits_);
+    layer_forward(net, net.hidden_layers(), below(hidden), logits_, products_);
     error_.resize(logits_.rows(), logits_.cols());
     loss_ = output_error(batch.loss, logits_, batch.labels, error_);
     const double mean = loss_ / static_cast<double>(x.rows()), baseline = known_ ? baseline_ : mean;
@@ -95,6 +98,7 @@ class Reinforce : public WholeBatch {
   double memory_, baseline_ = 0;
   bool known_ = false;
   std::uint64_t seed_;
+  LayerProducts* products_;
   std::vector<Matrix<float>> mean_, fired_;
   Matrix<float> logits_, error_;
 };
@@ -111,7 +115,8 @@ RuleModel reinforce_rule() {
       .cost = "one forward pass",
       .source = "Williams, Mach. Learn. 8, 229 (1992)",
       .params = {{"memory", "1", 0.9, 0, 0.999999, "of the baseline b, a running mean of the loss"}},
-      .own_forward = true};
+      .own_forward = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Reinforce>(info, context); }};
 }
 

@@ -21,7 +21,7 @@ class Ridge : public WholeBatch {
   Ridge(RuleInfo info, const RuleContext& context)
       : WholeBatch(std::move(info)),
         ridge_(context.params.real("ridge")),
-        runner_(context.seed, 2),
+        runner_(context.seed, 2, context.layers),
         width_(context.net.widths()[static_cast<std::size_t>(context.net.hidden_layers())]),
         classes_(context.net.widths().back()),
         sums_(width_ + classes_ + 1, width_ + 1),
@@ -157,7 +157,8 @@ RuleModel ridge_rule() {
       .any_layers = true,
       .own_forward = true,
       .own_answer = true,
-      .keeps_net = true};
+      .keeps_net = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Ridge>(info, context); }};
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/param.hpp"
 #include "training/feedback.hpp"
+#include "training/layer_products.hpp"
 #include "training/loss.hpp"
 #include "training/network.hpp"
 #include "training/rules/touch.hpp"
@@ -44,6 +45,7 @@ struct RuleInfo {
   bool goes_back = false;    ///< sends signals back through the forward weights, or the way that stands for them
   bool own_answer = false;   ///< may answer in its own way: see Rule::scores
   bool keeps_net = false;    ///< leaves the network's weights as they were drawn
+  bool on_layers = false;    ///< ... and own passes may run on devices: it heeds RuleContext::layers
 };
 
 /// The way back through layer `layer`: below (m, d_l) = (da_{l+1}/dh_l)^T delta for delta (m, d_{l+1}), a without bias
@@ -117,8 +119,9 @@ class Rule {
 struct RuleContext {
   const Network& net;
   std::uint64_t seed = 0;
-  ParamSet params;               ///< the rule's own, checked
-  Feedback* feedback = nullptr;  ///< present when needs == fixed_projection, in training
+  ParamSet params;                  ///< the rule's own, checked
+  Feedback* feedback = nullptr;     ///< present when needs == fixed_projection, in training
+  LayerProducts* layers = nullptr;  ///< where products of layers are made (RuleInfo::on_layers); null: in memory
 };
 
 struct RuleModel {

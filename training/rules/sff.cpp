@@ -58,7 +58,8 @@ ScalableFf::ScalableFf(RuleInfo info, const RuleContext& context)
                                                         : Answer::softmax),
       pixels_(context.params.text("map") == "pixels"),
       runner_(context.seed,
-              static_cast<std::size_t>(std::max<Index>(1, std::min(per_block_, context.net.hidden_layers())))) {
+              static_cast<std::size_t>(std::max<Index>(1, std::min(per_block_, context.net.hidden_layers()))),
+              context.layers) {
   const Network& net = context.net;
   if (net.hidden_layers() == 0)
     throw Unsupported("rule sff on net " + net.text(), "it teaches hidden layers", "", "add one");
@@ -220,7 +221,8 @@ RuleModel sff_rule() {
                  pool_param()},
       .any_layers = true,
       .own_forward = true,
-      .own_answer = true};
+      .own_answer = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<ScalableFf>(info, context); }};
 }
 
