@@ -45,7 +45,9 @@ ROWS = {  # title: (rule, settings)
     "pepg": ("pepg", {"rule.pairs": 2}),
     "node_perturbation": ("node_perturbation", {}),
     "ridge": ("ridge", {}),
+    "node_perturbation, rule.recompute": ("node_perturbation", {"rule.recompute": True}),
     "forward_gradient, activities": ("forward_gradient", {}),
+    "forward_gradient, activities, rule.recompute": ("forward_gradient", {"rule.recompute": True}),
     "forward_gradient, weights": ("forward_gradient", {"rule.space": "weights", "rule.guess": "gaussian"}),
 }
 

@@ -1,6 +1,7 @@
 // Forward gradients: the slope of the loss along a guessed direction, from one forward pass of tangents. A guess is
 // noise, or what a local loss thinks the gradient is.
 #include <algorithm>
+#include <array>
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
@@ -28,33 +29,42 @@ class ForwardGradient : public WholeBatch {
   Trainable own() override { return heads_.trainable(); }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
   View<const float> teaching_signal(Index layer) const override {
-    return weights_ ? View<const float>{} : delta_[static_cast<std::size_t>(layer)].view();
+    return kept_ ? delta_[static_cast<std::size_t>(layer)].view() : View<const float>{};
   }
   StepTouch declared(const Network& net, Index samples) const override;
 
  private:
   bool noise() const { return guess_ == Guess::gaussian || guess_ == Guess::rademacher; }
+  Matrix<float>& activity(Index l) { return h_[static_cast<std::size_t>(l) % h_.size()]; }
+  View<const float> pass(const Network& net, Index l, View<const float> in);
+  void finish_pass(const RuleBatch& batch, View<const float> logits);
   void perturb_weights(const Network& net, const RuleBatch& batch, std::span<float> gradient);
+  void draw_direction(const RuleBatch& batch, Index k);
   void draw_rows(Index layer, const RuleBatch& batch, Index k, Matrix<float>& out);
-  void local_signal(const Network& net, const RuleBatch& batch, Index layer);
-  void make_guess(const Network& net, const RuleBatch& batch, Index layer, Index k);
-  void slopes_of_loss(const Network& net, const RuleBatch& batch, Index layer);
-  void step_along(Index layer);
+  void local_signal(const Network& net, const RuleBatch& batch, Index layer, View<const float> h);
+  void make_guess(const Network& net, const RuleBatch& batch, Index layer, Index k, View<const float> h);
+  void slopes_of_loss(const Network& net, Index layer, View<const float> h);
+  void step_along(Matrix<float>& delta);
 
-  bool weights_, local_target_;
+  bool weights_, local_target_, recomputes_, kept_ = false;
+  LayerProducts* products_;
   Guess guess_;
   Index directions_;
   float epsilon_;
   std::vector<Stream> streams_;
   OwnLayers heads_;
+  std::vector<Matrix<float>> h_;  ///< outputs of the layers; two that alternate if they are made again
   std::vector<Matrix<float>> delta_;
-  Matrix<float> guess_rows_, local_, tangent_, next_, logits_, error_, direction_, slopes_;
+  std::array<Matrix<float>, 2> climbing_;
+  Matrix<float> error_, guess_rows_, local_, tangent_, next_, part_, logits_, local_error_, direction_, slopes_;
 };
 
 ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
     : WholeBatch(std::move(info)),
       weights_(context.params.text("space") == "weights"),
       local_target_(context.params.text("target") == "local"),
+      recomputes_(context.params.boolean("recompute")),
+      products_(context.layers),
       guess_(guess_from(context.params.text("guess"))),
       directions_(context.params.integer("directions")),
       epsilon_(static_cast<float>(context.params.real("epsilon"))) {
@@ -74,50 +84,73 @@ ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
     heads_.initialise(context.seed);
   }
   for (Index l = 0; l < net.layers(); ++l) streams_.emplace_back(context.seed, l, kRulePerturbation);
-  delta_.resize(static_cast<std::size_t>(net.hidden_layers()));
+  const bool once = weights_ && directions_ == 1;  // tangents go with the only pass
+  h_.resize(static_cast<std::size_t>(recomputes_ || once ? std::min<Index>(2, net.layers()) : net.layers()));
 }
 
 StepTouch ForwardGradient::declared(const Network& net, Index samples) const {
-  if (weights_) return {.passes = directions_ * net.layers() * samples};
-  if (local_target_) return {};
-  const Index above = net.hidden_layers() * (net.hidden_layers() + 1) / 2;  // layer l's tangents pass L - l layers
-  return {.passes = directions_ * above * samples};
+  const Index layers = net.layers(), hidden = net.hidden_layers();
+  if (weights_) return {.passes = (directions_ + (recomputes_ ? directions_ : 1)) * layers * samples};
+  const Index climbs = local_target_ ? 0 : directions_;
+  // layer l's tangents pass L - l layers, and meet the activities of one layer less
+  const Index tangents = climbs * hidden * (hidden + 1) / 2;
+  const Index again = recomputes_ ? hidden + climbs * hidden * (hidden - 1) / 2 : 0;
+  return {.passes = (layers + tangents + again) * samples};
+}
+
+/// Output of layer l for `in`.
+View<const float> ForwardGradient::pass(const Network& net, Index l, View<const float> in) {
+  layer_forward(net, l, in, activity(l), products_);
+  return activity(l);
+}
+
+void ForwardGradient::finish_pass(const RuleBatch& batch, View<const float> logits) {
+  error_.resize(logits.rows(), logits.cols());
+  loss_ = output_error(batch.loss, logits, batch.labels, error_);
 }
 
 void ForwardGradient::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
-  const Index samples = batch.error.rows(), hidden = net.hidden_layers();
+  const View<const float> x = batch.activations.h[0];
+  const Index samples = x.rows(), hidden = net.hidden_layers();
   begin(samples, static_cast<std::size_t>(heads_.layers()));
   touched_ = declared(net, samples);
+  kept_ = !weights_ && batch.keep_signal;
   if (weights_) return perturb_weights(net, batch, gradient);
-  layer_gradient(net, hidden, batch.error, batch.activations.h[static_cast<std::size_t>(hidden)], samples, gradient);
+  View<const float> in = x;
+  for (Index l = 0; l < hidden; ++l) in = pass(net, l, in);
+  finish_pass(batch, pass(net, hidden, in));
+  layer_gradient(net, hidden, error_, in, samples, gradient);
+  delta_.resize(static_cast<std::size_t>(kept_ ? hidden : std::min<Index>(1, hidden)));
+  in = x;
   for (Index l = 0; l < hidden; ++l) {
-    Matrix<float>& delta = delta_[static_cast<std::size_t>(l)];
-    delta.resize(samples, net.weights(l).rows());
+    const View<const float> h = recomputes_ ? pass(net, l, in) : View<const float>(activity(l));
+    Matrix<float>& delta = delta_[static_cast<std::size_t>(kept_ ? l : 0)];
+    delta.resize(samples, h.cols());
     std::ranges::fill(delta.flat(), 0.0f);
-    if (heads_.layers() > 0) local_signal(net, batch, l);
+    if (heads_.layers() > 0) local_signal(net, batch, l, h);
     for (Index k = 0; k < directions_; ++k) {
-      make_guess(net, batch, l, k);
+      make_guess(net, batch, l, k, h);
       slopes_.resize(1, samples);
       if (local_target_)
         for (Index r = 0; r < samples; ++r) slopes_(0, r) = static_cast<float>(dot(local_.row(r), guess_rows_.row(r)));
       else
-        slopes_of_loss(net, batch, l);
-      step_along(l);
+        slopes_of_loss(net, l, h);
+      step_along(delta);
     }
-    layer_gradient(net, l, delta, batch.activations.h[static_cast<std::size_t>(l)], samples, gradient);
+    layer_gradient(net, l, delta, in, samples, gradient);
+    in = h;
   }
 }
 
 /// Gradient of the layer's local loss with respect to its a_l, into local_; the head's own gradient too.
-void ForwardGradient::local_signal(const Network& net, const RuleBatch& batch, Index layer) {
-  const Matrix<float>& h = batch.activations.h[static_cast<std::size_t>(layer) + 1];
+void ForwardGradient::local_signal(const Network& net, const RuleBatch& batch, Index layer, View<const float> h) {
   const Index samples = h.rows();
   dense(Activation::identity, heads_.weights(layer), heads_.bias(layer), h, logits_);
-  error_.resize(samples, logits_.cols());
+  local_error_.resize(samples, logits_.cols());
   layer_loss_[static_cast<std::size_t>(layer)] =
-      output_error(batch.loss, logits_, batch.labels, error_) / static_cast<double>(samples);
-  dense_gradient(error_, h, samples, heads_.weight_gradient(layer), heads_.bias_gradient(layer));
-  back_through(error_, heads_.weights(layer), local_);
+      output_error(batch.loss, logits_, batch.labels, local_error_) / static_cast<double>(samples);
+  dense_gradient(local_error_, h, samples, heads_.weight_gradient(layer), heads_.bias_gradient(layer));
+  back_through(local_error_, heads_.weights(layer), local_);
   times_derivative(net.activation(layer), h, local_);
 }
 
@@ -134,8 +167,8 @@ void ForwardGradient::draw_rows(Index layer, const RuleBatch& batch, Index k, Ma
   });
 }
 
-void ForwardGradient::make_guess(const Network& net, const RuleBatch& batch, Index layer, Index k) {
-  const Matrix<float>& h = batch.activations.h[static_cast<std::size_t>(layer) + 1];
+void ForwardGradient::make_guess(const Network& net, const RuleBatch& batch, Index layer, Index k,
+                                 View<const float> h) {
   guess_rows_.resize(h.rows(), h.cols());
   if (noise()) return draw_rows(layer, batch, k, guess_rows_);
   if (guess_ == Guess::local) {
@@ -148,23 +181,24 @@ void ForwardGradient::make_guess(const Network& net, const RuleBatch& batch, Ind
   times_derivative(net.activation(layer), h, guess_rows_);
 }
 
-/// Slope of every sample's loss when a_l moves along its guess.
-void ForwardGradient::slopes_of_loss(const Network& net, const RuleBatch& batch, Index layer) {
+/// Slope of every sample's loss when the inputs of layer `layer`, whose output is h, move along their guess.
+void ForwardGradient::slopes_of_loss(const Network& net, Index layer, View<const float> h) {
   tangent_.resize(guess_rows_.rows(), guess_rows_.cols());
   std::ranges::copy(guess_rows_.flat(), tangent_.flat().begin());
   for (Index l = layer; l < net.hidden_layers(); ++l) {
-    times_derivative(net.activation(l), batch.activations.h[static_cast<std::size_t>(l) + 1], tangent_);
-    next_.resize(tangent_.rows(), net.weights(l + 1).rows());
-    gemm(Transpose::no, Transpose::yes, 1.0f, tangent_, net.weights(l + 1), 0.0f, next_);
+    times_derivative(net.activation(l), h, tangent_);
+    layer_product(net, l + 1, tangent_, next_, products_);
     tangent_.swap(next_);
+    if (l + 1 == net.hidden_layers()) break;
+    Matrix<float>& above = recomputes_ ? climbing_[static_cast<std::size_t>(l % 2)] : activity(l + 1);
+    if (recomputes_) layer_forward(net, l + 1, h, above, products_);
+    h = above;
   }
-  for (Index r = 0; r < tangent_.rows(); ++r)
-    slopes_(0, r) = static_cast<float>(dot(batch.error.row(r), tangent_.row(r)));
+  for (Index r = 0; r < tangent_.rows(); ++r) slopes_(0, r) = static_cast<float>(dot(error_.row(r), tangent_.row(r)));
 }
 
 /// delta += slope * guess: as it is for noise, whose squares average to 1, else over the square of the guess.
-void ForwardGradient::step_along(Index layer) {
-  Matrix<float>& delta = delta_[static_cast<std::size_t>(layer)];
+void ForwardGradient::step_along(Matrix<float>& delta) {
   for_rows(delta.rows(), delta.cols(), [&](Index first, Index n) {
     for (Index r = first; r < first + n; ++r) {
       const auto guess = std::as_const(guess_rows_).row(r);
@@ -176,29 +210,44 @@ void ForwardGradient::step_along(Index layer) {
   });
 }
 
-/// One direction for all weights and the whole batch: a tangent pass gives the slope of the mean loss along it.
+void ForwardGradient::draw_direction(const RuleBatch& batch, Index k) {
+  const std::uint64_t row = batch.step * static_cast<std::uint64_t>(directions_) + static_cast<std::uint64_t>(k);
+  float* const v = direction_.data();
+  for_chunks(direction_.size(), kChunk, [&](Index first, Index n) {
+    streams_[0].normal(row, static_cast<std::uint64_t>(first), {v + first, static_cast<std::size_t>(n)});
+    if (guess_ == Guess::rademacher)
+      for (Index i = first; i < first + n; ++i) v[i] = v[i] > 0 ? 1.0f : -1.0f;
+  });
+}
+
+/// One direction for all weights and the whole batch: a tangent pass gives the slope of the mean loss along it. The
+/// activities that it meets are made beside it, or lie there from the first direction.
 void ForwardGradient::perturb_weights(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
-  const Index samples = batch.error.rows(), count = static_cast<Index>(gradient.size());
+  const View<const float> x = batch.activations.h[0];
+  const Index samples = x.rows(), count = static_cast<Index>(gradient.size());
   direction_.resize(1, count);
   for (Index k = 0; k < directions_; ++k) {
-    const std::uint64_t row = batch.step * static_cast<std::uint64_t>(directions_) + static_cast<std::uint64_t>(k);
-    float* const v = direction_.data();
-    for_chunks(count, kChunk, [&](Index first, Index n) {
-      streams_[0].normal(row, static_cast<std::uint64_t>(first), {v + first, static_cast<std::size_t>(n)});
-      if (guess_ == Guess::rademacher)
-        for (Index i = first; i < first + n; ++i) v[i] = v[i] > 0 ? 1.0f : -1.0f;
-    });
+    draw_direction(batch, k);
+    const float* const v = direction_.data();
+    View<const float> in = x;
     for (Index l = 0; l < net.layers(); ++l) {
       const View<const float> w = net.weights(l);
       const float* const begin = v + net.offset(l);
       dense(Activation::identity, {begin, w.rows(), w.cols()}, {begin + w.size(), static_cast<std::size_t>(w.rows())},
-            batch.activations.h[static_cast<std::size_t>(l)], next_);
-      if (l > 0) gemm(Transpose::no, Transpose::yes, 1.0f, tangent_, w, 1.0f, next_);
-      times_derivative(net.activation(l), batch.activations.h[static_cast<std::size_t>(l) + 1], next_);
+            in, next_);
+      if (l > 0 && products_) {
+        layer_product(net, l, tangent_, part_, products_);
+        add_rows(part_, next_);
+      } else if (l > 0) {
+        gemm(Transpose::no, Transpose::yes, 1.0f, tangent_, w, 1.0f, next_);
+      }
+      in = k == 0 || recomputes_ ? pass(net, l, in) : View<const float>(activity(l));
+      times_derivative(net.activation(l), in, next_);
       tangent_.swap(next_);
     }
+    if (k == 0) finish_pass(batch, in);
     double slope = 0;
-    for (Index r = 0; r < samples; ++r) slope += dot(batch.error.row(r), tangent_.row(r));
+    for (Index r = 0; r < samples; ++r) slope += dot(error_.row(r), tangent_.row(r));
     const auto factor = static_cast<float>(slope / static_cast<double>(samples * directions_));
     float* const g = gradient.data();
     for_chunks(count, kChunk, [&](Index first, Index n) {
@@ -217,7 +266,10 @@ RuleModel forward_gradient_rule() {
           "delta_l = <dL/da_l, u> u for noise u; <dL/da_l, u> u / (|u|^2 + epsilon) for the gradient u of a local "
           "loss; the slope by forward-mode differentiation; delta_L = e. Weights: g = <grad L, v> v",
       .needs = Needs::forward_only,
-      .cost = "k tangent passes of the layers above each layer (weights: k of the net); local targets none",
+      .cost =
+          "the forward pass, and k tangent passes of the layers above each layer (weights: k of the net); local "
+          "targets "
+          "none",
       .source =
           "Baydin et al., arXiv 2202.08587; Ren et al., arXiv 2210.03310; Fournier et al., ICML 2023, arXiv "
           "2306.06968, equation 3",
@@ -240,7 +292,12 @@ RuleModel forward_gradient_rule() {
                  {"directions", "1", std::int64_t{1}, 1, 1e6, "k, guesses averaged"},
                  {"epsilon", "1", 1e-12, 0, 1,
                   "added to the square of a guess that is not noise (assumed: below any "
-                  "gradient that matters)"}}};
+                  "gradient that matters)"},
+                 {"recompute", "", false, 0, 0,
+                  "make activities again where tangents meet them: two layers' are held instead of all; the same "
+                  "bits"}},
+      .own_forward = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<ForwardGradient>(info, context); }};
 }
 

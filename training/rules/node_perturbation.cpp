@@ -1,7 +1,6 @@
 // Node perturbation: noise on the inputs of all units at once; the change of a sample's loss says which way was good.
-#include <algorithm>
+#include <array>
 
-#include "core/linalg.hpp"
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
 #include "training/rules/streams.hpp"
@@ -17,82 +16,95 @@ class NodePerturbation : public WholeBatch {
         directions_(context.params.integer("directions")),
         sigma_(static_cast<float>(context.params.real("sigma"))),
         two_sided_(context.params.boolean("two_sided")),
-        exact_output_(context.params.boolean("exact_output")) {
+        exact_output_(context.params.boolean("exact_output")),
+        recomputes_(context.params.boolean("recompute")),
+        products_(context.layers),
+        h_(static_cast<std::size_t>(recomputes_ ? 2 : context.net.layers())) {
     for (Index l = 0; l < context.net.layers(); ++l) streams_.emplace_back(context.seed, l, kRulePerturbation);
-    noise_.resize(streams_.size());
-    delta_.resize(streams_.size());
-    h_.resize(streams_.size());
   }
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
-    const Index samples = batch.error.rows();
+    const View<const float> x = batch.activations.h[0];
+    const Index samples = x.rows();
     begin(samples, 0);
     touched_ = declared(net, samples);
-    clean_.resize(1, samples);
-    if (!two_sided_) losses(batch, batch.activations.h.back(), clean_);
-    for (Index l = 0; l < perturbed_layers(net); ++l) {
-      Matrix<float>& delta = delta_[static_cast<std::size_t>(l)];
-      delta.resize(samples, net.weights(l).rows());
-      for_rows(delta.rows(), delta.cols(), [&](Index first, Index n) {
-        for (Index r = first; r < first + n; ++r) std::ranges::fill(delta.row(r), 0.0f);
-      });
-    }
+    View<const float> in = x;
+    for (Index l = 0; l < net.layers(); ++l) in = clean_pass(net, l, in);
+    error_.resize(samples, in.cols());
+    losses(batch, in, error_, clean_);
+    loss_ = 0;
+    for (const float v : clean_.flat()) loss_ += static_cast<double>(v);
+    changes_.resize(directions_, samples);
     for (Index k = 0; k < directions_; ++k) {
-      draw(net, batch, k);
-      pass(net, batch, sigma_, up_);
-      if (two_sided_) pass(net, batch, -sigma_, clean_);
-      for (Index l = 0; l < perturbed_layers(net); ++l) add(l);
+      pass(net, batch, k, sigma_, up_);
+      if (two_sided_) pass(net, batch, k, -sigma_, clean_);
+      const float factor = (two_sided_ ? 0.5f : 1.0f) / (sigma_ * static_cast<float>(directions_));
+      for (Index r = 0; r < samples; ++r) changes_(k, r) = factor * (up_(0, r) - clean_(0, r));
     }
+    kept_ = batch.keep_signal;
+    delta_.resize(static_cast<std::size_t>(kept_ ? net.layers() : 1));
+    in = x;
     for (Index l = 0; l < net.layers(); ++l) {
-      const bool exact = l >= perturbed_layers(net);
-      layer_gradient(net, l, exact ? batch.error : delta_[static_cast<std::size_t>(l)].view(),
-                     batch.activations.h[static_cast<std::size_t>(l)], samples, gradient);
+      View<const float> delta = error_;
+      if (perturbed(net, l)) delta = signal(net, batch, l);
+      layer_gradient(net, l, delta, in, samples, gradient);
+      if (l < net.hidden_layers()) in = recomputes_ ? clean_pass(net, l, in) : View<const float>(of_clean_pass(l));
     }
   }
-  View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
+  View<const float> teaching_signal(Index layer) const override {
+    return kept_ ? delta_[static_cast<std::size_t>(layer)].view() : View<const float>{};
+  }
   StepTouch declared(const Network& net, Index samples) const override {
-    return {.passes = (two_sided_ ? 2 : 1) * directions_ * net.layers() * samples};
+    const Index passes = 1 + (two_sided_ ? 2 : 1) * directions_;
+    return {.passes = (passes * net.layers() + (recomputes_ ? net.hidden_layers() : 0)) * samples};
   }
 
  private:
-  Index perturbed_layers(const Network& net) const { return exact_output_ ? net.hidden_layers() : net.layers(); }
+  bool perturbed(const Network& net, Index layer) const { return !exact_output_ || layer < net.hidden_layers(); }
 
-  void losses(const RuleBatch& batch, View<const float> logits, Matrix<float>& out) {
-    error_.resize(logits.rows(), logits.cols());
+  /// Where the pass without noise leaves what comes out of layer l: every second layer takes the same place when it is
+  /// made again for the gradient.
+  Matrix<float>& of_clean_pass(Index l) { return h_[static_cast<std::size_t>(recomputes_ ? l % 2 : l)]; }
+  View<const float> clean_pass(const Network& net, Index l, View<const float> in) {
+    layer_forward(net, l, in, of_clean_pass(l), products_);
+    return of_clean_pass(l);
+  }
+
+  /// Loss of every sample; `error` becomes what each leaves at the output.
+  static void losses(const RuleBatch& batch, View<const float> logits, Matrix<float>& error, Matrix<float>& out) {
     out.resize(1, logits.rows());
     for (Index r = 0; r < logits.rows(); ++r)
       out(0, r) = static_cast<float>(output_error(batch.loss, logits.rows(r, 1),
                                                   batch.labels.subspan(static_cast<std::size_t>(r), 1),
-                                                  error_.view().rows(r, 1)));
+                                                  error.view().rows(r, 1)));
   }
 
-  void draw(const Network& net, const RuleBatch& batch, Index k) {
-    for (Index l = 0; l < perturbed_layers(net); ++l) {
-      Matrix<float>& noise = noise_[static_cast<std::size_t>(l)];
-      noise.resize(batch.error.rows(), net.weights(l).rows());
-      for_rows(noise.rows(), noise.cols(), [&](Index first, Index n) {
-        for (Index r = first; r < first + n; ++r) {
-          const std::uint64_t sample = batch.first_sample + static_cast<std::uint64_t>(r);
-          streams_[static_cast<std::size_t>(l)].normal(
-              sample * static_cast<std::uint64_t>(directions_) + static_cast<std::uint64_t>(k), 0, noise.row(r));
-        }
-      });
-    }
+  /// Noise on layer `layer` in direction k, always the same: it is drawn when the pass needs it and when the gradient
+  /// does, so that no more than one layer's is held.
+  const Matrix<float>& noise(const Network& net, const RuleBatch& batch, Index layer, Index k) {
+    noise_.resize(batch.activations.h[0].rows(), net.weights(layer).rows());
+    for_rows(noise_.rows(), noise_.cols(), [&](Index first, Index n) {
+      for (Index r = first; r < first + n; ++r) {
+        const std::uint64_t sample = batch.first_sample + static_cast<std::uint64_t>(r);
+        streams_[static_cast<std::size_t>(layer)].normal(
+            sample * static_cast<std::uint64_t>(directions_) + static_cast<std::uint64_t>(k), 0, noise_.row(r));
+      }
+    });
+    return noise_;
   }
 
   /// Loss of every sample with `sigma` times the noise on the inputs of the units.
-  void pass(const Network& net, const RuleBatch& batch, float sigma, Matrix<float>& out) {
+  void pass(const Network& net, const RuleBatch& batch, Index k, float sigma, Matrix<float>& out) {
     View<const float> in = batch.activations.h[0];
     for (Index l = 0; l < net.layers(); ++l) {
-      Matrix<float>& h = h_[static_cast<std::size_t>(l)];
-      const View<const float> w = net.weights(l);
-      h.resize(in.rows(), w.rows());
-      gemm(Transpose::no, Transpose::yes, 1.0f, in, w, 0.0f, h);
+      Matrix<float>& h = moved_[static_cast<std::size_t>(l % 2)];
+      layer_product(net, l, in, h, products_);
+      const Matrix<float>* const added = perturbed(net, l) ? &noise(net, batch, l, k) : nullptr;
       for_rows(h.rows(), h.cols(), [&](Index first, Index n) {
         for (Index r = first; r < first + n; ++r) {
-          float* const a = h.row(r).data();
-          if (l < perturbed_layers(net)) {
-            const float* const xi = noise_[static_cast<std::size_t>(l)].row(r).data();
+          if (added) {
+            float* const a = h.row(r).data();
+            const float* const xi = added->row(r).data();
             for (Index j = 0; j < h.cols(); ++j) a[j] += sigma * xi[j];
           }
           bias_and_activate(net.activation(l), net.bias(l), h.row(r));
@@ -100,30 +112,36 @@ class NodePerturbation : public WholeBatch {
       });
       in = h;
     }
-    losses(batch, in, out);
+    moved_error_.resize(in.rows(), in.cols());
+    losses(batch, in, moved_error_, out);
   }
 
-  /// delta_l += (change of the loss) / sigma * noise, averaged over the directions.
-  void add(Index layer) {
-    Matrix<float>& delta = delta_[static_cast<std::size_t>(layer)];
-    const Matrix<float>& noise = noise_[static_cast<std::size_t>(layer)];
-    const float factor = (two_sided_ ? 0.5f : 1.0f) / (sigma_ * static_cast<float>(directions_));
-    for_rows(delta.rows(), delta.cols(), [&](Index first, Index n) {
-      for (Index r = first; r < first + n; ++r) {
-        const float change = factor * (up_(0, r) - clean_(0, r));
-        const float* const xi = noise.row(r).data();
-        float* const d = delta.row(r).data();
-        for (Index j = 0; j < delta.cols(); ++j) d[j] += change * xi[j];
-      }
-    });
+  /// delta_l = sum over the directions of (change of the loss) / sigma * noise.
+  View<const float> signal(const Network& net, const RuleBatch& batch, Index layer) {
+    Matrix<float>& delta = delta_[static_cast<std::size_t>(kept_ ? layer : 0)];
+    delta.resize(batch.activations.h[0].rows(), net.weights(layer).rows());
+    for (Index k = 0; k < directions_; ++k) {
+      const Matrix<float>& xi = noise(net, batch, layer, k);
+      for_rows(delta.rows(), delta.cols(), [&](Index first, Index n) {
+        for (Index r = first; r < first + n; ++r) {
+          const float change = changes_(k, r);
+          const float* const from = xi.row(r).data();
+          float* const d = delta.row(r).data();
+          for (Index j = 0; j < delta.cols(); ++j) d[j] = (k == 0 ? 0.0f : d[j]) + change * from[j];
+        }
+      });
+    }
+    return delta;
   }
 
   Index directions_;
   float sigma_;
-  bool two_sided_, exact_output_;
+  bool two_sided_, exact_output_, recomputes_, kept_ = false;
+  LayerProducts* products_;
   std::vector<Stream> streams_;
-  std::vector<Matrix<float>> noise_, delta_, h_;
-  Matrix<float> clean_, up_, error_;
+  std::vector<Matrix<float>> h_, delta_;
+  std::array<Matrix<float>, 2> moved_;
+  Matrix<float> noise_, clean_, up_, error_, moved_error_, changes_;
 };
 
 }  // namespace
@@ -141,7 +159,12 @@ RuleModel node_perturbation_rule() {
       .params = {{"directions", "1", std::int64_t{1}, 1, 1e6, "k, noises averaged per sample"},
                  {"sigma", "1", 0.01, 1e-6, 10, "size of the noise (assumed: the slope is then all that shows)"},
                  {"two_sided", "", false, 0, 0, "noise forth and back"},
-                 {"exact_output", "", true, 0, 0, "the output layer learns from its error, which is known"}}};
+                 {"exact_output", "", true, 0, 0, "the output layer learns from its error, which is known"},
+                 {"recompute", "", false, 0, 0,
+                  "make the pass without noise again for the gradient: two layers' activities are held instead of "
+                  "all; the same bits"}},
+      .own_forward = true,
+      .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<NodePerturbation>(info, context); }};
 }
 
