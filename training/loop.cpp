@@ -35,6 +35,7 @@ std::string use_rules(bool RuleInfo::*what, bool graph) {
 TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& registry, std::optional<RunFile> resumed)
     : config_(std::move(config)), data_(std::move(data)) {
   const ParamSet& train = config_.train;
+  if (const Index samples = train.integer("samples"); samples > 0) data_.train = data_.train.some(samples);
   optimizer_ = optimizer_settings(train);
   loss_ = loss_from(train.text("loss"));
   batch_ = data_.train.graph ? data_.train.size() : std::min<Index>(train.integer("batch"), data_.train.size());

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/param.hpp"
+#include "core/random.hpp"
 #include "training/datasets/digits.hpp"
 #include "training/datasets/generated.hpp"
 #include "training/datasets/readers.hpp"
@@ -205,6 +206,44 @@ void Dataset::gather(std::span<const std::uint32_t> which, View<float> x) const 
       std::copy_n(floats.data() + row * width, width, out);
     }
   }
+}
+
+Dataset Dataset::some(Index samples) const {
+  if (graph) throw Unsupported("some of the samples of " + name, "they are nodes of a graph", "", "take all of them");
+  if (samples < 1 || samples > size())
+    throw OutOfRange("samples of " + name, std::to_string(samples), "1 to " + std::to_string(size()));
+  std::vector<std::uint32_t> which(static_cast<std::size_t>(size()));
+  Stream(0, 1, Purpose::batch_order).permutation(0, which);
+  which.resize(static_cast<std::size_t>(samples));
+  std::ranges::sort(which);
+  Dataset few;
+  few.name = name;
+  few.source = source;
+  few.sample_shape = sample_shape;
+  few.classes = classes;
+  few.targets = targets;
+  few.codes = codes;
+  few.alphabet = alphabet;
+  few.yardstick = yardstick;
+  const auto take_rows = [&](const auto& from, auto& to) {
+    if (from.size() == 0) return;
+    to.resize(samples, from.cols());
+    for (Index i = 0; i < samples; ++i)
+      std::ranges::copy(from.row(which[static_cast<std::size_t>(i)]), to.row(i).begin());
+  };
+  const auto take_each = [&](const auto& from, auto& to) {
+    const std::size_t each = from.size() / static_cast<std::size_t>(size());
+    for (const std::size_t row : which)
+      to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(row * each),
+                from.begin() + static_cast<std::ptrdiff_t>((row + 1) * each));
+  };
+  take_rows(bytes, few.bytes);
+  take_rows(floats, few.floats);
+  take_rows(values, few.values);
+  take_each(labels, few.labels);
+  take_each(counts, few.counts);
+  take_each(row_scale, few.row_scale);
+  return few;
 }
 
 Index Dataset::counted() const {

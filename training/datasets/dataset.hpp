@@ -42,6 +42,10 @@ struct Dataset {
   std::string content_sha256() const;
   /// Rows `which` as floats into x (which.size(), features). Throws ShapeMismatch, OutOfRange.
   void gather(std::span<const std::uint32_t> which, View<float> x) const;
+  /// `samples` of them, drawn evenly without repeats and kept in their order; always the same ones, and fewer are among
+  /// more. Throws OutOfRange for more than there are, Unsupported for nodes of a graph. Randomness: Stream(0, 1,
+  /// batch_order), row 0.
+  Dataset some(Index samples) const;
 };
 
 struct TrainTest {

@@ -7,7 +7,9 @@
 
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
+#include "training/clusters_for_tests.hpp"
 #include "training/datasets/test_files.hpp"
+#include "training/layers/graph.hpp"
 
 using namespace lightloop;
 using namespace lightloop::test;
@@ -66,6 +68,37 @@ TEST_CASE("datasets: gather turns chosen rows into floats") {
   }
   CHECK_THROWS_AS(both.train.gather(std::vector<std::uint32_t>{0, 6, 1}, x), OutOfRange);
   CHECK_THROWS_AS(both.train.gather(std::vector<std::uint32_t>{0}, x), ShapeMismatch);
+}
+
+TEST_CASE("datasets: some of the samples are rows of the set with their labels, and fewer are among more") {
+  Dataset all = clusters(200, 1);
+  std::vector<Index> found[2];
+  for (const Index n : {50, 120}) {
+    const Dataset few = all.some(n);
+    REQUIRE(few.size() == n);
+    Index from = 0;
+    for (Index r = 0; r < n; ++r, ++from) {
+      while (from < all.size() && !std::ranges::equal(few.floats.row(r), all.floats.row(from))) ++from;  // in order
+      REQUIRE(from < all.size());
+      CHECK(few.labels[std::size_t(r)] == all.labels[std::size_t(from)]);
+      found[n == 120].push_back(from);
+    }
+  }
+  CHECK(std::ranges::includes(found[1], found[0]));
+  CHECK(found[0].back() > 100);  // not the first ones
+  CHECK(all.some(200).content_sha256() == all.content_sha256());
+  all.targets = 4;  // 50 samples of four labels
+  all.floats = Matrix<float>(50, 3);
+  for (Index r = 0; r < 50; ++r) all.floats(r, 0) = float(r);
+  const Dataset texts = all.some(20);
+  REQUIRE(texts.size() == 20);
+  for (Index r = 0; r < 20; ++r)
+    for (std::size_t t = 0; t < 4; ++t)
+      CHECK(texts.labels[std::size_t(4 * r) + t] == all.labels[std::size_t(4 * texts.floats(r, 0)) + t]);
+  CHECK_THROWS_AS(all.some(51), OutOfRange);
+  CHECK_THROWS_AS(all.some(0), OutOfRange);
+  all.graph = std::make_shared<Graph>();
+  CHECK_THROWS_AS(all.some(20), Unsupported);
 }
 
 TEST_CASE("datasets: malformed IDX files are refused by file and fault") {
