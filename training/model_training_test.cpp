@@ -1,5 +1,6 @@
 // Networks of any layers through the whole loop: run file, resume, rules.
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "core/random.hpp"
@@ -101,6 +102,30 @@ TEST_CASE("the image presets learn") {
     CHECK(result.epochs.back().train_loss < 0.9 * result.epochs.front().train_loss);
     CHECK(result.test_accuracy > 0.2);  // chance is 0.1
   }
+}
+
+TEST_CASE("every rule of blocks teaches all blocks of the image presets, a residual block as one") {
+  const TrainTest data = make_digits(1, 48, 40);
+  for (const auto& [preset, hidden] : {std::pair{"vgg8:2", Index{7}}, std::pair{"resnet18-small:2", Index{9}}})
+    for (const char* rule : {"local", "sff", "lls", "ccl", "auglocal", "noprop"}) {
+      TrainSettings s = small(
+          rule, {{"train.net", preset}, {"train.epochs", std::int64_t{1}}, {"train.alignment_every", std::int64_t{0}}});
+      if (rule == std::string("noprop")) s["rule.blocks"] = std::int64_t{2};
+      Network before = network_for(preset, Activation::tanh, data.train);
+      before.initialise(1);
+      const TrainResult result = train(s, data, Registry());
+      INFO(preset << ", " << rule);
+      REQUIRE(result.net.hidden_layers() == hidden);
+      CHECK(std::isfinite(result.epochs.back().train_loss));
+      for (Index b = 0; b < result.net.layers(); ++b) {
+        const auto first = static_cast<std::size_t>(result.net.offset(b));
+        const std::size_t last = b + 1 < result.net.layers() ? static_cast<std::size_t>(result.net.offset(b + 1))
+                                                             : result.net.parameters().size();
+        INFO("block " << b);
+        CHECK_FALSE(std::ranges::equal(result.net.parameters().subspan(first, last - first),
+                                       std::as_const(before).parameters().subspan(first, last - first)));
+      }
+    }
 }
 
 namespace {
