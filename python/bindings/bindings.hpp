@@ -28,6 +28,7 @@ void register_reservoir(py::module_& m);
 void register_metrics(py::module_& m);
 void register_tasks(py::module_& m);
 void register_measures(py::module_& m);
+void register_masks(py::module_& m);
 
 /// Every device of this build; filled on first use.
 const Registry& registry();

@@ -31,11 +31,13 @@ from ._core import (
     AuxFormat,
     DeviceInfo,
     FrameFormat,
+    LearnedMask,
     Param,
     Stream,
     Twin,
     __version__,
     layer_params,
+    learn_mask,
     mesh_phases,
     projection_params,
     set_threads,
@@ -54,6 +56,7 @@ from .sweep import sweep
 from .training import load_dataset, plan, rules, train
 
 if TYPE_CHECKING:
+    from .masks import MaskReadout
     from .opu import OPU
     from .reservoir import ESN, Reservoir
 
@@ -74,7 +77,9 @@ __all__ = [
     "InternalError",
     "InvalidParameter",
     "Layer",
+    "LearnedMask",
     "LinkError",
+    "MaskReadout",
     "OPU",
     "OutOfRange",
     "Param",
@@ -96,6 +101,7 @@ __all__ = [
     "deploy",
     "devices",
     "layer_params",
+    "learn_mask",
     "load_dataset",
     "load_run",
     "mesh_phases",
@@ -126,6 +132,10 @@ def __getattr__(name: str) -> Any:
         from .opu import OPU
 
         return OPU
+    if name == "MaskReadout":
+        from .masks import MaskReadout
+
+        return MaskReadout
     if name in ("ESN", "Reservoir"):
         from . import reservoir
 

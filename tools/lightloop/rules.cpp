@@ -41,7 +41,9 @@ int rules(Format format) {
         "# Learning rules\n\nMade by `lightloop rules --markdown`. Choose one with `--rule NAME`, set it with `--set "
         "rule.KEY=VALUE`. delta_l is the teaching signal at the inputs a_l of layer l, e = softmax(a_L) - y, f' the "
         "derivative of the non-linearity; dW_l = delta_l h_{l-1}^T unless the rule says otherwise. [Adding a "
-        "rule](adding_a_rule.md); [many rules on many devices](comparing.md) in one command.");
+        "rule](adding_a_rule.md); [many rules on many devices](comparing.md) in one command. Spiking networks are out "
+        "of "
+        "scope: layers and rules here know no time inside a sample.");
   for (const auto& [info, make] : lightloop::rules())
     format == Format::markdown ? print_markdown(info) : print_text(info);
   return kDone;

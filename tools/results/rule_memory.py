@@ -43,6 +43,7 @@ ROWS = {  # title: (rule, settings)
     "reinforce": ("reinforce", {}),
     "spsa": ("spsa", {}),
     "pepg": ("pepg", {"rule.pairs": 2}),
+    "mask": ("mask", {"rule.trials": 2}),
     "node_perturbation": ("node_perturbation", {}),
     "ridge": ("ridge", {}),
     "node_perturbation, rule.recompute": ("node_perturbation", {"rule.recompute": True}),
