@@ -44,6 +44,7 @@ ROWS = {  # title: (rule, settings)
     "spsa": ("spsa", {}),
     "pepg": ("pepg", {"rule.pairs": 2}),
     "mask": ("mask", {"rule.trials": 2}),
+    "predictive_coding": ("predictive_coding", {"rule.steps": 2}),
     "node_perturbation": ("node_perturbation", {}),
     "ridge": ("ridge", {}),
     "node_perturbation, rule.recompute": ("node_perturbation", {"rule.recompute": True}),
