@@ -135,6 +135,8 @@ def way_of(options, rule, device):
         reasons.append(why)
     if len(set(reasons)) == 1:
         return None, None, reasons[0]
+    if "no use for a device" in reasons[0] and 'of kind "layer"' in reasons[-1]:
+        return None, None, "the rule projects no error and so has no use for a device that does, and trained layers it cannot carry"
     brief = [re.sub(r"^rule \S+ on (device|layers) .*?: (?=the )", "", why).split(". ")[0] for why in reasons]
     return None, None, f"not with the device for the error, {brief[0]}; not with layers on it, {brief[1]}"
 
@@ -329,7 +331,7 @@ def tell_plans(options):
     """What would be run: one line for each pair, nothing is shown to a device."""
     found = plans(options)
     if options.json:
-        print(json.dumps([{"rule": rule, "device": device, "way": way, "reason": why, **(plan or {})}
+        print(json.dumps([{**(plan or {}), "rule": rule, "device": device, "way": way, "reason": why}
                           for (rule, device), (way, plan, why) in found.items()], indent=2))  # fmt: skip
         return
     for (rule, device), (way, plan, why) in found.items():

@@ -72,9 +72,36 @@ def test_a_dry_run_tells_the_plan_of_every_pair_and_writes_nothing(lightloop, sm
     lines = done.stdout.splitlines()
     assert lines[0].startswith("bp on digital: no device") and any("tdfa on sim:opu: at most" in line for line in lines)
     assert any(line.startswith("bp on sim:crossbar as its layers: at most") for line in lines)
-    assert any(line.startswith("left out: ") and "bp on sim:opu" in line for line in lines)
+    assert any(line.startswith("left out: bp, ff on sim:opu: ") for line in lines)
     told = json.loads(lightloop(*words, "--json").stdout)
     assert len(told) == 9 and {pair["way"] for pair in told} == {"device", "layers", None}
+
+
+SIX = "dfa,tdfa,ff,phyll,pepita,local"
+
+
+def test_six_rules_meet_three_devices_but_for_what_a_projection_cannot_do(lightloop, small):
+    words = ["compare", "--rules", SIX, "--devices", "digital,sim:opu,sim:crossbar", *small, "--dry-run"]
+    told = json.loads(lightloop(*words, "--json").stdout)
+    ways = {(pair["rule"], pair["device"]): pair["way"] for pair in told}
+    assert len(ways) == 18
+    assert {pair for pair, way in ways.items() if way is None} == {(rule, "sim:opu") for rule in ("ff", "phyll", "local")}
+    assert all(way == "layers" for (_, device), way in ways.items() if device == "sim:crossbar")
+    (line,) = [line for line in lightloop(*words).stdout.splitlines() if line.startswith("left out: ")]
+    assert line == ("left out: ff, phyll, local on sim:opu: the rule projects no error and so has no use for a device that does, and "
+                    "trained layers it cannot carry")  # fmt: skip
+
+
+def test_rules_with_passes_of_their_own_run_on_layers_of_a_device_and_their_runs_answer_there(lightloop, small, tmp_path):
+    done = lightloop("compare", "--rules", "ff,phyll,local,pepita", "--devices", "sim:crossbar", "--out", "grid", "--json", *small,
+                     "--samples", "200")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert [row["rule"] for row in rows] == ["ff", "phyll", "local", "pepita"] and all(row["device_frames"] > 0 for row in rows)
+    for row in rows:
+        told = lightloop("eval", f"grid/{row['rule']}-sim_crossbar-1.h5", "--json")
+        assert told.returncode == 0, told.stderr
+        assert json.loads(told.stdout)["test_accuracy"] == pytest.approx(row["test_accuracy"], abs=0.1)
 
 
 @pytest.mark.parametrize(
