@@ -1,10 +1,12 @@
 // Training whose forward pass runs on simulated crossbars.
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "devices/catalogue.hpp"
 #include "training/analog.hpp"
 #include "training/clusters_for_tests.hpp"
+#include "training/datasets/digits.hpp"
 #include "training/evaluate.hpp"
 #include "training/run_file.hpp"
 #include "training/trainer.hpp"
@@ -212,11 +214,11 @@ TEST_CASE("rules that make passes of their own make them, and their answers, on 
       return true;
     };
     const std::string file = folder / (std::string(rule) + ".h5");
-    TrainSettings s{{"train.rule", std::string(rule)}, {"train.epochs", std::int64_t{2}}};
+    TrainSettings s{{"train.rule", std::string(rule)}};
     if (rule == std::string("noprop")) s["rule.blocks"] = std::int64_t{3};
     const TrainResult whole = run(s, observer);
     INFO(rule);
-    CHECK(whole.test_accuracy > 0.5);                           // chance is 0.2
+    CHECK(whole.test_accuracy > 0.35);  // 30 noisy steps are few; chance is 0.2, with a standard error of 0.018
     CHECK(whole.device_frames >= plan.device_frames * 9 / 10);  // planned by the mean over layers of unequal tiles
     const std::int64_t passes = whole.epochs.back().touch.passes / 3;  // of all layers
     CHECK(plan.device_frames >= passes * 9 / 10);
@@ -232,6 +234,37 @@ TEST_CASE("rules that make passes of their own make them, and their answers, on 
     CHECK(resumed.weights_sha256 == whole.weights_sha256);
     CHECK(resumed.test_accuracy == whole.test_accuracy);
   }
+}
+
+TEST_CASE("convolutions run on devices, which are shown their patches, whatever the rule") {
+  Registry registry;
+  add_devices(registry);
+  const TrainTest data = make_digits(1, 300, 150);
+  const char* const net = "conv 6 5 stride=3, batch_norm, tanh | conv 8 3 stride=2, tanh | flatten, dense classes";
+  for (const char* rule : {"bp", "dfa", "local"}) {
+    TrainPlan plan;
+    TrainObserver observer;
+    observer.on_plan = [&](const TrainPlan& p) {
+      plan = p;
+      return true;
+    };
+    TrainSettings s{{"train.net", net}, {"train.rule", std::string(rule)}, {"train.epochs", std::int64_t{3}},
+                    {"train.lr", 1e-2}, {"train.batch", std::int64_t{50}}, {"train.alignment_every", std::int64_t{0}}};
+    const double digital = train(s, data, registry).test_accuracy;
+    s["train.layers"] = std::string("sim:crossbar,preset=ideal,weight.bits=12,adc.bits=12");
+    const TrainResult there = train(s, data, registry, observer);
+    INFO(rule << " " << digital);
+    CHECK(digital > 0.3);  // chance is 0.1
+    CHECK(std::fabs(there.test_accuracy - digital) < 0.15);
+    CHECK(plan.device_frames == 18 * 50 * (100 + 25 + 1));
+    CHECK(there.device_frames >= plan.device_frames);
+  }
+  CHECK_THROWS_AS(train({{"train.net", net},
+                         {"train.rule", "bp"},
+                         {"train.layers", std::string("sim:crossbar")},
+                         {"layer.backward", std::string("twin")}},
+                        data, registry),
+                  Unsupported);
 }
 
 TEST_CASE("validation runs on the devices too") {

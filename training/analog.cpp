@@ -7,6 +7,7 @@
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "training/elementwise.hpp"
+#include "training/layers/model.hpp"
 
 namespace lightloop {
 namespace {
@@ -15,9 +16,17 @@ namespace {
 // rows of a few thousand numbers fit into memory beside the data.
 constexpr Index kBatch = 512, kLargeBatch = 8192;
 
-Index largest(const std::vector<Index>& widths, std::size_t first) {
-  return *std::max_element(widths.begin() + static_cast<std::ptrdiff_t>(first), widths.end() - (first == 0 ? 1 : 0));
+/// Of a network of fully connected layers, or of a model.
+std::vector<WeightMatrix> matrices_of(const Network& net) {
+  if (net.model()) return net.model()->products();
+  std::vector<WeightMatrix> all;
+  for (Index l = 0; l < net.layers(); ++l)
+    all.push_back({l, net.offset(l), net.weights(l).rows(), net.weights(l).cols()});
+  return all;
 }
+
+/// What is the same for networks that the same devices can hold.
+std::string shape_of(const Network& net) { return net.model() ? net.text() : to_string(net.widths()); }
 
 /// Takes "layer2.adc.bits" = 6 out of `settings` and puts it into the settings of layer 2.
 std::vector<Settings> take_own_settings(Settings& settings, Index layers) {
@@ -62,44 +71,58 @@ AnalogPlace analog_place(const std::string& device, const Settings& all, Index l
   return place;
 }
 
+Index analog_layers(const Network& net) { return static_cast<Index>(matrices_of(net).size()); }
+
 AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place, const Network& net)
-    : widths_(net.widths()) {
-  if (net.model())
-    throw Unsupported("net " + net.text() + " on " + place.device, "layers that are not dense",
-                      "widths such as 784-128-10", "In PyTorch, ll.torch.convert takes convolutions too.");
-  const std::vector<Index>& widths = widths_;
+    : shape_(shape_of(net)), matrices_(matrices_of(net)) {
+  if (matrices_.empty())
+    throw Unsupported("net " + shape_ + " on " + place.device, "no layer has weights that a device could hold");
   ParamSet layer("layer", layer_params());
   layer.set(place.layer);
   calibrates_ = layer.boolean("calibrate");
   goes_back_ = layer.text("backward") != "weights";
   learns_ranges_ = layer.text("noise_management") == "learned";
   pulses_ = layer.text("update") == "pulses";
+  if (net.model() && (goes_back_ || learns_ranges_))
+    throw Unsupported(goes_back_ ? "layer.backward = " + layer.text("backward") : "layer.noise_management = learned",
+                      "net " + shape_, "for fully connected networks only",
+                      "In PyTorch, ll.torch.convert takes convolutions too.");
   if (pulses_ && layer.real("weight_limit") == 0)
     throw InvalidParameter("layer.weight_limit", "0 with layer.update = pulses",
                            "the weight at full range, which cannot change while pulses add up",
                            "Give layer.weight_limit=0.5, for example.");
-  devices_ = std::make_unique<TileDevices>(registry, place.device, place.settings, place.layer, largest(widths, 0),
-                                           largest(widths, 1));
-  layers_.reserve(widths.size() - 1);
-  ranges_.resize(widths.size() - 1);
-  for (std::size_t l = 0; l + 1 < widths.size(); ++l)
-    layers_.emplace_back(*devices_, widths[l], widths[l + 1], place.layer,
+  const auto largest = [this](Index WeightMatrix::*side) {
+    Index most = 0;
+    for (const WeightMatrix& one : matrices_) most = std::max(most, one.*side);
+    return most;
+  };
+  devices_ = std::make_unique<TileDevices>(registry, place.device, place.settings, place.layer,
+                                           largest(&WeightMatrix::inputs), largest(&WeightMatrix::outputs));
+  layers_.reserve(matrices_.size());
+  ranges_.resize(matrices_.size());
+  for (std::size_t l = 0; l < matrices_.size(); ++l)
+    layers_.emplace_back(*devices_, matrices_[l].inputs, matrices_[l].outputs, place.layer,
                          l < place.own.size() ? place.own[l] : Settings{});
 }
 
+View<const float> AnalogNetwork::weights(const Network& net, std::size_t l) const {
+  const WeightMatrix& one = matrices_[l];
+  return {net.parameters().data() + one.offset, one.outputs, one.inputs};
+}
+
 void AnalogNetwork::program(const Network& net, bool keep_calibration) {
-  if (net.widths() != widths_)
-    throw ShapeMismatch("analog network", to_string(net.widths()), "its devices were opened for " + to_string(widths_));
+  if (shape_of(net) != shape_)
+    throw ShapeMismatch("analog network", shape_of(net), "its devices were opened for " + shape_);
   const bool keep = keep_calibration && programmed_;
   if (pulses_ && keep) return pulse(net);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    layers_[l].program(net.weights(static_cast<Index>(l)), keep);
+    layers_[l].program(weights(net, l), keep);
     if (!keep && calibrates_) layers_[l].calibrate();
   }
   programmed_ = true;
   if (pulses_) {
     sent_.resize(layers_.size());
-    for (std::size_t l = 0; l < layers_.size(); ++l) copy(net.weights(static_cast<Index>(l)), sent_[l]);
+    for (std::size_t l = 0; l < layers_.size(); ++l) copy(weights(net, l), sent_[l]);
   }
 }
 
@@ -118,7 +141,7 @@ void AnalogNetwork::pulse(const Network& net) {
     to_restore_.clear();
   }
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    const View<const float> now = net.weights(static_cast<Index>(l));
+    const View<const float> now = weights(net, l);
     change_.resize(now.rows(), now.cols());
     for (Index i = 0; i < now.size(); ++i) change_.data()[i] = now.data()[i] - sent_[l].data()[i];
     layers_[l].update(change_);
@@ -147,10 +170,16 @@ void AnalogNetwork::learn_range(Index layer, View<const float> h, View<const flo
 
 void AnalogNetwork::multiply(Index layer, View<const float> x, View<float> y) {
   if (!programmed_) throw Error("analog network", "nothing was programmed", "", "Call program(net) first.");
-  layers_[static_cast<std::size_t>(layer)].forward(x, y);
+  const auto found = std::ranges::find(matrices_, layer, &WeightMatrix::number);
+  LIGHTLOOP_ASSERT(found != matrices_.end());
+  layers_[static_cast<std::size_t>(found - matrices_.begin())].forward(x, y);
 }
 
-void AnalogNetwork::forward(const Network& net, View<const float> x, Activations& out) {
+void AnalogNetwork::forward(const Network& net, View<const float> x, Activations& out, LayerPass pass) {
+  if (net.model()) {
+    pass.products = this;
+    return lightloop::forward(net, x, out, pass);
+  }
   out.h.resize(layers_.size() + 1);
   if (x.data() != out.h[0].data()) {
     out.h[0].resize(x.rows(), x.cols());
@@ -158,7 +187,7 @@ void AnalogNetwork::forward(const Network& net, View<const float> x, Activations
   }
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Matrix<float>& output = out.h[l + 1];
-    output.resize(x.rows(), widths_[l + 1]);
+    output.resize(x.rows(), matrices_[l].outputs);
     if (learns_ranges_ && !ranges_[l].known) {
       float most = 0;
       for (const float v : out.h[l].flat()) most = std::max(most, std::abs(v));
@@ -182,7 +211,9 @@ Evaluation AnalogNetwork::evaluate(const Network& net, const Dataset& data, Loss
   return lightloop::evaluate(
       net, data, loss,
       [&](View<const float> x, Activations& out) { rule ? answer_by_rule(*rule, net, x, out) : forward(net, x, out); },
-      rewritten() ? kLargeBatch : kBatch);
+      net.model()   ? samples_at_once(net, data)
+      : rewritten() ? kLargeBatch
+                    : kBatch);
 }
 
 std::vector<LayerReport> AnalogNetwork::reports() const {
@@ -204,9 +235,9 @@ void AnalogNetwork::add_expected(Index steps, Index writes, Index rows, std::int
     seconds += static_cast<double>(times) * one.device_s;
     joules += static_cast<double>(times) * one.device_j;
   };
-  for (const TiledLayer& layer : layers_) {
-    add(layer.expected(rows), steps);
-    add(layer.expected(0), steps * (writes - 1));
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    add(layers_[l].expected(rows * matrices_[l].positions), steps);
+    add(layers_[l].expected(0), steps * (writes - 1));
   }
 }
 

@@ -22,15 +22,18 @@ struct AnalogPlace {
 /// From settings of the namespaces "device.", "layer." and "session."; "device.layer2.adc.bits" goes to layer 2 alone
 /// (counted from 1). Throws UnknownName for another namespace, OutOfRange for a layer that `layers` layers do not have.
 AnalogPlace analog_place(const std::string& device, const Settings& all, Index layers);
+/// How many layers of `net` a device could hold. Throws Unsupported as AnalogNetwork.
+Index analog_layers(const Network& net);
 
-/// The dense layers of one network, a TiledLayer each, on devices of one string.
+/// The layers of one network that are products with weights (dense ones; convolutions, which are shown patches), a
+/// TiledLayer each, on devices of one string.
 ///
 /// Randomness: what the devices draw; every tile has a device with a seed of its own (TileDevices), and read noise
 /// belongs to the row's place among all rows that were shown, so that batches may be cut anywhere.
 class AnalogNetwork : public LayerProducts {
  public:
   /// Opens the devices; shows nothing. `registry` must outlive it. Throws as TiledLayer, and Unsupported for a
-  /// net of other layers than dense ones.
+  /// net with weights that are no such products, and for learned ranges or a way back through devices on a model.
   AnalogNetwork(const Registry& registry, const AnalogPlace& place, const Network& net);
 
   /// Writes the weights into the devices; with layer.update = pulses, from the second time on, what they have changed
@@ -43,7 +46,7 @@ class AnalogNetwork : public LayerProducts {
   /// Throws Error before program().
   void multiply(Index layer, View<const float> x, View<float> y) override;
   /// As forward() of network.hpp. Throws Error before program().
-  void forward(const Network& net, View<const float> x, Activations& out);
+  void forward(const Network& net, View<const float> x, Activations& out, LayerPass pass = {});
   /// Whether signals go back through a twin or the devices (layer.backward), and the way: as TiledLayer::backward().
   bool goes_back() const { return goes_back_; }
   void backward(Index layer, View<const float> h, View<const float> delta, View<float> below);
@@ -75,7 +78,10 @@ class AnalogNetwork : public LayerProducts {
  private:
   void pulse(const Network& net);
 
-  std::vector<Index> widths_;
+  View<const float> weights(const Network& net, std::size_t l) const;
+
+  std::string shape_;
+  std::vector<WeightMatrix> matrices_;
   bool calibrates_ = true;
   bool goes_back_ = false, learns_ranges_ = false, pulses_ = false;
   bool programmed_ = false;  ///< and calibrated

@@ -11,15 +11,13 @@
 #include "training/metrics/roc.hpp"
 
 namespace lightloop {
-namespace {
-/// Samples at a time. Assumed: 512 are enough for the products and small beside the weights; what a model keeps inside
-/// stays below 128 MiB.
-Index batch_for(const Network& net, const Dataset& data) {
+/// Assumed: 512 are enough for the products and small beside the weights; what a model keeps inside stays below 128
+/// MiB.
+Index samples_at_once(const Network& net, const Dataset& data) {
   if (data.graph) return data.size();  // every node hears others
   constexpr Index kBatch = 512, kValues = Index{1} << 25;
   return net.model() ? std::clamp<Index>(kValues / net.model()->values(), 1, kBatch) : kBatch;
 }
-}  // namespace
 
 void check_data(const Dataset& data) {
   const Index rows = data.bytes.size() ? data.bytes.rows() : data.floats.rows();
@@ -96,7 +94,7 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, Rule* ru
       [&net, rule](View<const float> x, Activations& out) {
         rule ? answer_by_rule(*rule, net, x, out) : forward(net, x, out);
       },
-      batch_for(net, data));
+      samples_at_once(net, data));
 }
 
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const ForwardPass& pass, Index batch) {

@@ -26,6 +26,8 @@ struct Evaluation {
 /// With a rule its scores stand in for the logits, in the loss too. Real targets are scored by |a - t|^2 / 2, whatever
 /// `loss` says.
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy, Rule* rule = nullptr);
+/// How many samples a forward pass in memory is given at a time: few where a model keeps much of each.
+Index samples_at_once(const Network& net, const Dataset& data);
 /// Leaves the rule's scores of x where a forward pass leaves logits: out.h.back().
 void answer_by_rule(Rule& rule, const Network& net, View<const float> x, Activations& out);
 /// The rule `name` as it answers for a trained network, or null where the logits do. `settings` and `own` (the rule's

@@ -6,15 +6,23 @@ namespace lightloop {
 
 class Network;
 
-/// The products of a fully connected network, made elsewhere than in memory (AnalogNetwork). A rule that makes passes
-/// of its own asks here; biases and non-linearities stay with it.
+/// A product with weights, W (outputs, inputs) at `offset` of a network's parameters: of a fully connected layer, or of
+/// a convolution, whose inputs are patches.
+struct WeightMatrix {
+  Index number = 0;  ///< of the layer in its network (LayerPass::instance)
+  Index offset = 0, outputs = 0, inputs = 0;
+  Index positions = 1;  ///< rows that one sample shows to it
+};
+
+/// The products of a network, made elsewhere than in memory (AnalogNetwork). Layers, and rules that make passes of
+/// their own, ask here; biases and non-linearities stay with them.
 class LayerProducts {
  public:
   virtual ~LayerProducts() = default;
   /// The weights that multiply() works with from now on are those of `net`, as they are now; the network of the run
   /// when a step or an answer begins. Throws ShapeMismatch for other widths.
   virtual void hold(const Network& net) = 0;
-  /// y (m, outputs) = x (m, inputs) W^T, W the weights of `layer`, as the place makes it.
+  /// y (m, outputs) = x (m, inputs) W^T, W the weights of layer number `layer`, as the place makes it.
   virtual void multiply(Index layer, View<const float> x, View<float> y) = 0;
 };
 

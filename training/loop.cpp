@@ -331,13 +331,15 @@ double TrainingLoop::step() {
 }
 
 double TrainingLoop::run_forward(AnalogNetwork* layers) {
+  LayerPass pass;
+  pass.training = true;
+  pass.seed = config_.seed();
+  pass.first_sample = static_cast<std::uint64_t>(run_.position.trained);
   if (layers) {
     layers->program(run_.net, true);
-    layers->forward(run_.net, activations_.h[0], activations_);
+    layers->forward(run_.net, activations_.h[0], activations_, pass);
   } else {
-    forward(
-        run_.net, activations_.h[0], activations_,
-        {.training = true, .seed = config_.seed(), .first_sample = static_cast<std::uint64_t>(run_.position.trained)});
+    forward(run_.net, activations_.h[0], activations_, pass);
   }
   const Matrix<float>& out = activations_.h.back();
   error_.resize(out.rows(), out.cols());

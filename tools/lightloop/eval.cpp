@@ -68,7 +68,7 @@ std::unique_ptr<Rule> rule_of(const RunFile& run, LayerProducts* layers) {
 int eval_analog(const EvalRequest& request, const Registry& registry, const std::string& device, Scored scored) {
   const Network& net = scored.run.net;
   const Loss loss = loss_from(scored.run.train.text("loss"));
-  AnalogNetwork analog(registry, analog_place(device, request.settings, net.layers()), net);
+  AnalogNetwork analog(registry, analog_place(device, request.settings, analog_layers(net)), net);
   analog.program(net);
   const auto there = rule_of(scored.run, &analog), here = rule_of(scored.run, nullptr);
   const LayerReport before = analog.report();

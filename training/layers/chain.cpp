@@ -59,6 +59,13 @@ std::uint64_t LayerChain::instances() const {
   return sum;
 }
 
+void LayerChain::add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const {
+  for (Index i = 0; i < count(); ++i) {
+    layer(i).add_products(instance, offset + this->offset(i), all);
+    instance += layer(i).instances();
+  }
+}
+
 bool LayerChain::differentiable() const {
   return std::ranges::all_of(layers_, [](const LayerPointer& layer) { return layer->differentiable(); });
 }

@@ -24,7 +24,11 @@ class Convolution : public NetLayer {
     NetLayer::initialise(seed, instance, parameters);
     normal_weights(seed, instance, 2.0, {parameters.data(), outputs_, fan_in()});
   }
-  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override;
+  void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
+    if (groups_ > 1) return NetLayer::add_products(instance, offset, all);
+    all.push_back({static_cast<Index>(instance), offset, outputs_, fan_in(), p_.positions()});
+  }
+  void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override;
   void vjp(const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dy, View<float> dx,
            std::span<float> dparameters, LayerMemory& work) const override;
 
@@ -54,14 +58,18 @@ class Convolution : public NetLayer {
   bool bias_;
 };
 
-void Convolution::forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const {
+void Convolution::forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const {
   memory.kept.resize(1);
   const View<float> all = last_axis(y, outputs_);
   pieces(in.x.rows(), [&](Index first, Index count, Index g) {
     const View<const float> w(in.parameters.data() + g * group_outputs() * fan_in(), group_outputs(), fan_in());
     const View<const float> cols = columns(in.x.rows(first, count), g, memory.kept[0]);
-    gemm(Transpose::no, Transpose::yes, 1.0f, cols, w, 0.0f,
-         all.rows(first * p_.positions(), count * p_.positions()).cols(g * group_outputs(), group_outputs()));
+    const View<float> to =
+        all.rows(first * p_.positions(), count * p_.positions()).cols(g * group_outputs(), group_outputs());
+    if (pass.products)
+      pass.products->multiply(static_cast<Index>(pass.instance), cols, to);
+    else
+      gemm(Transpose::no, Transpose::yes, 1.0f, cols, w, 0.0f, to);
   });
   if (bias_) add_bias(in.parameters.subspan(static_cast<std::size_t>(outputs_ * fan_in())), all);
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/error.hpp"
+
 namespace lightloop {
 
 Index elements(const Shape& shape) {
@@ -21,5 +23,10 @@ void NetLayer::initialise(std::uint64_t, std::uint64_t, std::span<float> paramet
 }
 void NetLayer::initialise_state(std::span<float> state) const { std::ranges::fill(state, 0.0f); }
 void NetLayer::learn_state(const LayerMemory&, std::span<float>) const {}
+void NetLayer::add_products(std::uint64_t, Index, std::vector<WeightMatrix>&) const {
+  if (taught())
+    throw Unsupported("layer " + text() + " on a device", "its weights are no matrix that a device could hold", "",
+                      "dense and conv (one group) have such weights; layers without any stay digital");
+}
 
 }  // namespace lightloop

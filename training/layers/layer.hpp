@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/array.hpp"
+#include "training/layer_products.hpp"
 
 namespace lightloop {
 
@@ -18,10 +19,11 @@ std::string shape_text(const Shape& shape);  ///< "28x28x1"
 
 /// What a forward pass may depend on besides its input.
 struct LayerPass {
-  bool training = false;           ///< dropout drops, batch norm takes the statistics of the batch
-  std::uint64_t seed = 0;          ///< of the run
-  std::uint64_t first_sample = 0;  ///< number of the batch's first row since the start of training
-  std::uint64_t instance = 0;      ///< number of the layer in its network
+  bool training = false;              ///< dropout drops, batch norm takes the statistics of the batch
+  std::uint64_t seed = 0;             ///< of the run
+  std::uint64_t first_sample = 0;     ///< number of the batch's first row since the start of training
+  std::uint64_t instance = 0;         ///< number of the layer in its network
+  LayerProducts* products = nullptr;  ///< where products with weights are made, by that number; null: in memory
 };
 
 /// What a layer keeps between its forward pass and its vjp, and its workspaces. The storage is reused: nothing is
@@ -64,6 +66,9 @@ class NetLayer {
   virtual void initialise_state(std::span<float> state) const;
   /// Takes what the last training pass saw into `state`.
   virtual void learn_state(const LayerMemory& memory, std::span<float> state) const;
+  /// Appends the products that forward() makes in LayerPass::products; the layer's number is `instance`, its parameters
+  /// begin at `offset`. Throws Unsupported where it has other weights than those, which no device could hold.
+  virtual void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const;
   /// Whether a signal sent to its output alone teaches it something: it has weights, not only gains and offsets.
   virtual bool taught() const { return parameters() > 0; }
   /// The layers inside, where signals can be sent to them one by one; their memory is inner[0] of this layer's.

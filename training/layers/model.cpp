@@ -67,6 +67,12 @@ Index Model::tokens() const {
   return output.size() == 2 ? output.front() : 1;
 }
 
+std::vector<WeightMatrix> Model::products() const {
+  std::vector<WeightMatrix> all;
+  for (Index b = 0; b < blocks(); ++b) block(b).add_products(instance(b), offset(b), all);
+  return all;
+}
+
 Index Model::values() const {
   Index sum = elements(input_);
   for (Index b = 0; b < blocks(); ++b)

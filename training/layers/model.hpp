@@ -44,6 +44,8 @@ class Model {
   std::uint64_t instance(Index b) const { return instances_[static_cast<std::size_t>(b)]; }
   /// Block b's share of the state.
   std::span<float> state_of(Index b, std::span<float> all) const;
+  /// The products with weights that a device could make. Throws Unsupported for layers whose weights are in none.
+  std::vector<WeightMatrix> products() const;
   /// Values that all layers give out for one sample: what a training pass keeps.
   Index values() const;
   /// What one signal teaches: whole blocks, or with `each_layer` every layer that has weights together with those

@@ -29,6 +29,10 @@ class Residual : public NetLayer {
   Index parameters() const override { return branch_->parameters() + (shortcut_ ? shortcut_->parameters() : 0); }
   Index state() const override { return branch_->state() + (shortcut_ ? shortcut_->state() : 0); }
   std::uint64_t instances() const override { return branch_->instances() + (shortcut_ ? shortcut_->instances() : 0); }
+  void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
+    branch_->add_products(instance, offset, all);
+    if (shortcut_) shortcut_->add_products(instance + branch_->instances(), offset + branch_->parameters(), all);
+  }
   bool differentiable() const override {
     return branch_->differentiable() && (!shortcut_ || shortcut_->differentiable());
   }

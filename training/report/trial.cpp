@@ -90,6 +90,8 @@ Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, co
   if (options.repeats < 1 || options.samples < 0)
     throw OutOfRange("repeats and samples", std::to_string(options.repeats) + ", " + std::to_string(options.samples),
                      "at least 1 and 0");
+  if (net.model())
+    throw Unsupported("report on net " + net.text(), "layers that are not dense", "widths such as 784-128-10");
   check_fit(net, data);
   if (data.values.size() > 0)
     throw Unsupported("accuracy on " + data.name, "its targets are real numbers", "a label per sample",

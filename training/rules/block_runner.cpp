@@ -28,8 +28,11 @@ View<const float> BlockRunner::forward(const Network& net, Index b, View<const f
   }
   const Model& model = *net.model();
   h.resize(in.rows(), model.block(b).outputs());
-  const LayerPass pass{
-      .training = training_, .seed = seed_, .first_sample = first_sample_, .instance = model.instance(b)};
+  const LayerPass pass{.training = training_,
+                       .seed = seed_,
+                       .first_sample = first_sample_,
+                       .instance = model.instance(b),
+                       .products = products_};
   model.block(b).forward(pass, model.block_input(b, net.parameters(), net.state(), in), h, memory);
   if (training_) model.block(b).learn_state(memory, model.state_of(b, state_.flat()));
   return h;

@@ -14,7 +14,7 @@ Shape block_shape(const Network& net, Index b);
 /// into a slot takes the place of the one before it. One object serves one network shape.
 class BlockRunner {
  public:
-  /// `products`: where those of fully connected layers are made; null: in memory.
+  /// `products`: where those with weights are made; null: in memory.
   BlockRunner(std::uint64_t seed, std::size_t slots, LayerProducts* products = nullptr)
       : seed_(seed), slots_(slots), products_(products) {}
 
@@ -28,8 +28,8 @@ class BlockRunner {
   /// What forward() left in a slot.
   View<const float> output(std::size_t slot) const { return slots_[slot].h; }
   /// From delta = dLoss/dh (m, outputs), L summed over rows, of block b, which saw `in` and lies in `slot`: its part of
-  /// the mean gradient unless that is empty, and dLoss/d(in) into `below` unless that is null. `delta` becomes dLoss/da where the block is a
-  /// fully connected layer.
+  /// the mean gradient unless that is empty, and dLoss/d(in) into `below` unless that is null. `delta` becomes dLoss/da
+  /// where the block is a fully connected layer.
   void backward(const Network& net, Index b, View<const float> in, std::size_t slot, Matrix<float>& delta,
                 std::span<float> gradient, Matrix<float>* below = nullptr);
 

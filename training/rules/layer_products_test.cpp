@@ -3,21 +3,28 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/error.hpp"
 #include "core/linalg.hpp"
+#include "training/layers/architecture.hpp"
 #include "training/rules/bench_for_tests.hpp"
 
 using namespace lightloop;
 
 namespace {
 
-/// Products of the network it holds, made here, times `gain`; counts rows.
+/// Products of the network it holds, a model or not, made here, times `gain`; counts rows.
 class Elsewhere : public LayerProducts {
  public:
   explicit Elsewhere(float gain) : gain_(gain) {}
   void hold(const Network& net) override { held_ = net; }
   void multiply(Index layer, View<const float> x, View<float> y) override {
-    gemm(Transpose::no, Transpose::yes, gain_, x, std::as_const(held_).weights(layer), 0.0f, y);
     rows += x.rows();
+    if (!held_.model())
+      return gemm(Transpose::no, Transpose::yes, gain_, x, std::as_const(held_).weights(layer), 0.0f, y);
+    for (const WeightMatrix& one : held_.model()->products())
+      if (one.number == layer)
+        gemm(Transpose::no, Transpose::yes, gain_, x,
+             {std::as_const(held_).parameters().data() + one.offset, one.outputs, one.inputs}, 0.0f, y);
   }
   Index rows = 0;
 
@@ -62,4 +69,32 @@ TEST_CASE("every rule with passes of its own makes them where its layers are: ex
     ++tried;
   }
   CHECK(tried >= 12);
+}
+
+TEST_CASE("blocks of any layers make their products elsewhere too: dense ones, convolutions, residuals, shortcuts") {
+  const char* const text =
+      "8x8x1 | conv 4 3, batch_norm, relu | residual(conv 6 3 stride=2, tanh; conv 6 1 stride=2 pad=0), dropout 0.2 | "
+      "flatten, dense 12, tanh | dense 5";
+  for (const char* name : {"local", "sff", "lls", "ccl", "auglocal", "noprop", "predictive_coding", "ridge", "mask"}) {
+    INFO(name);
+    Bench bench(Network(parse_model(text, {})));
+    Elsewhere exact(1), off(1.5f);
+    const auto here = make(rule(name), bench, nullptr, nullptr), there = make(rule(name), bench, nullptr, &exact),
+               wrong = make(rule(name), bench, nullptr, &off);
+    const std::vector<float> g = bench.gradient(*here);
+    CHECK(bench.gradient(*there) == g);
+    CHECK(there->loss() == here->loss());
+    CHECK(exact.rows > 12 * 64);
+    bench.gradient(*wrong);
+    if (name != std::string("ridge")) CHECK(wrong->loss() != here->loss());  // its first answer is 0 whatever it saw
+  }
+  const auto products = [](const char* net) { return parse_model(net, {})->products(); };
+  const std::vector<WeightMatrix> all = products(text);
+  REQUIRE(all.size() == 5);
+  CHECK((all[0].outputs == 4 && all[0].inputs == 9 && all[0].positions == 64 && all[0].offset == 0));
+  CHECK((all[2].outputs == 6 && all[2].inputs == 4 && all[2].positions == 16));
+  CHECK((all[4].outputs == 5 && all[4].inputs == 12 && all[4].positions == 1));
+  for (const char* other : {"8x8x4 | depthwise 3, flatten, dense 5", "8x8x4 | conv 4 3 groups=2, flatten, dense 5",
+                            "4 | embedding 5 8, last_token, dense 5"})
+    CHECK_THROWS_WITH(products(other), Catch::Contains("matrix"));
 }

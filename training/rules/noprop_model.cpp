@@ -18,7 +18,8 @@ class ModelNoProp : public NoProp {
  public:
   ModelNoProp(RuleInfo info, const RuleContext& context)
       : NoProp(std::move(info), context),
-        runner_(context.seed, static_cast<std::size_t>(context.net.layers())),
+        products_(context.layers),
+        runner_(context.seed, static_cast<std::size_t>(context.net.layers()), products_),
         copy_(context.net),
         joins_(std::max<Index>(0, context.net.layers() - 2)),
         brings_(context.net.widths()[static_cast<std::size_t>(joins_)] * classes_),
@@ -95,12 +96,16 @@ class ModelNoProp : public NoProp {
   static std::uint64_t instance(Index t) { return (static_cast<std::uint64_t>(t) + 1) << 40; }
   /// The network that is block t: the net itself, or a copy that holds its numbers until the next call.
   const Network& take(const Network& net, Index t) {
-    if (last(t)) return net;
-    std::ranges::copy(own(values_, t), copy_.parameters().begin());
-    std::ranges::copy(own_state(t), copy_.state().begin());
-    return copy_;
+    if (!last(t)) {
+      std::ranges::copy(own(values_, t), copy_.parameters().begin());
+      std::ranges::copy(own_state(t), copy_.state().begin());
+    }
+    const Network& block = last(t) ? net : copy_;
+    if (products_) products_->hold(block);
+    return block;
   }
 
+  LayerProducts* products_;
   BlockRunner runner_;
   Network copy_;
   Index joins_, brings_, parameters_, state_;
