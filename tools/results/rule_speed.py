@@ -5,7 +5,7 @@ usage: /usr/bin/python3 rule_speed.py --lightloop PATH --data FOLDER --work FOLD
            [--threads 1] [--only NAME ...] [--scale 1] [--plan]
 
 Each pair is `lightloop train` and torch_rules.py: same rule, net, batch, optimiser, images, threads; training time only. Left
-out are ridge, which solves for the output alone, and forwardgnn, which wants a graph. Pairs are kept in
+out are ridge and mask, which find the output alone, forwardgnn, which wants a graph, and predictive_coding. Pairs are kept in
 WORK as JSON and are not measured again; --plan only says what is left and how long it may take. --samples of MNIST are cut from FOLDER/mnist
 into WORK. --scale K divides the hidden widths by K (to try the script). The machine must be idle: the script says so if it is not.
 """
