@@ -15,6 +15,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -81,7 +82,9 @@ class Cell:
 
     def plan(self):
         """What the run may cost the device, or the line that says why there can be no such run."""
-        done = subprocess.run([LIGHTLOOP, *self.words, "--dry-run", "--json"], capture_output=True, text=True)
+        with tempfile.TemporaryDirectory(prefix="lightloop-") as scratch:  # `train` reserves a name, and plans are made side by side
+            words = [LIGHTLOOP, *self.words, "--dry-run", "--json", "--out", os.path.join(scratch, "plan.h5")]
+            done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode == -2 or done.returncode == INTERRUPTED:
             raise Stopped
         if done.returncode == 0:
