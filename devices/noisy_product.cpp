@@ -1,16 +1,17 @@
 #include "devices/noisy_product.hpp"
 
+#include <numeric>
 #include <vector>
 
 #include "core/threads.hpp"
 #include "devices/frame_rows.hpp"
+#include "driver/api/answer.hpp"
 
 namespace lightloop {
 
 RunReport run_product(const NoisyProduct& product, const DeviceInfo& info, const ConstFrames& in, const Frames& out,
                       std::uint64_t first_frame_id, ProductWork& work) {
-  RunReport report;
-  if (in.count == 0) return report;
+  if (in.count == 0) return {};
   work.drive.resize(in.count, in.size);
   work.sums.resize(in.count, out.size);
   work.draws.resize(in.count, out.size);
@@ -27,12 +28,7 @@ RunReport run_product(const NoisyProduct& product, const DeviceInfo& info, const
     }
     clipped[static_cast<std::size_t>(r)] = write_row(y, info.output.bits, product.range, out, r);
   });
-  for (const Index count : clipped) report.saturated += count;
-  report.frames = in.count;
-  report.codes = in.count * out.size;
-  report.device_s = info.cost.seconds(in.count, 1);
-  report.device_j = info.cost.joules(in.count, 1);
-  return report;
+  return counted(info, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}));
 }
 
 }  // namespace lightloop

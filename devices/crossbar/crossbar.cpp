@@ -12,6 +12,7 @@
 #include "devices/crossbar/product.hpp"
 #include "devices/crossbar/twin.hpp"
 #include "devices/frame_rows.hpp"
+#include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
 #include "sim/detection/converter.hpp"
 
@@ -233,8 +234,8 @@ Index Crossbar::run_slab(const ConstFrames& in, const Frames& out, const RunOpti
 RunReport Crossbar::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_open(open_);
   check_frames(in, out, options);
-  RunReport report;
-  if (in.count == 0) return report;
+  if (in.count == 0) return {};
+  std::int64_t saturated = 0;
   const double age = at(in.count - 1) - written_s_;
   if (writes_ > 0 && Cells::age_of(Cells::step(age)) > cells_.oldest())
     throw OutOfRange("sim:crossbar: age of the cells at the last frame", std::to_string(age) + " s",
@@ -245,15 +246,11 @@ RunReport Crossbar::run(ConstFrames in, Frames out, const RunOptions& options) {
     const Index n = frames_alike(done, std::min(kSlab, in.count - done));
     RunOptions part = options;
     part.first_frame_id += static_cast<std::uint64_t>(done);
-    report.saturated += run_slab(in.slice(done, n), out.slice(done, n), part);
+    saturated += run_slab(in.slice(done, n), out.slice(done, n), part);
     done += n;
   }
   frames_ += in.count;
-  report.frames = in.count;
-  report.codes = in.count * out.size;
-  report.device_s = info_.cost.seconds(in.count, 1);
-  report.device_j = info_.cost.joules(in.count, 1);
-  return report;
+  return counted(info_, out, saturated);
 }
 
 std::vector<std::byte> Crossbar::snapshot() const {

@@ -9,6 +9,7 @@
 #include "core/threads.hpp"
 #include "devices/crossbar/twin.hpp"
 #include "devices/frame_rows.hpp"
+#include "driver/api/answer.hpp"
 #include "sim/detection/coherent.hpp"
 #include "sim/detection/component_energy.hpp"
 
@@ -175,8 +176,7 @@ void Homodyne::program(ConstFrames codes) {
 RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_open(open_);
   check_frames(in, out, options);
-  RunReport report;
-  if (in.count == 0) return report;
+  if (in.count == 0) return {};
   const bool forward = options.pass == Pass::forward;
   drive_.resize(in.count, in.size);
   sums_.resize(in.count, out.size);
@@ -194,12 +194,7 @@ RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
     receiver_.detect(norm, norms_[side], counts, electrons, id, work_.row(r), y);
     clipped[static_cast<std::size_t>(r)] = write_row(y, info_.output.bits, range_, out, r);
   });
-  for (const Index count : clipped) report.saturated += count;
-  report.frames = in.count;
-  report.codes = in.count * out.size;
-  report.device_s = info_.cost.seconds(in.count, 1);
-  report.device_j = info_.cost.joules(in.count, 1);
-  return report;
+  return counted(info_, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}));
 }
 
 SelfTest Homodyne::self_test() {

@@ -1,12 +1,14 @@
 #include "devices/pendula/pendula.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/random.hpp"
 #include "core/threads.hpp"
 #include "devices/frame_rows.hpp"
 #include "devices/pendula/params.hpp"
 #include "devices/pendula/twin.hpp"
+#include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
 
 namespace lightloop::pendula {
@@ -101,8 +103,7 @@ void Pendula::program(ConstFrames codes) {
 RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_open(open_);
   check_frames(in, out, options);
-  RunReport report;
-  if (in.count == 0) return report;
+  if (in.count == 0) return {};
   const Stream noise(seed_, 0, kRead);
   const auto n = static_cast<std::size_t>(scales_.size);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
@@ -117,12 +118,7 @@ RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {
       row[i] = static_cast<float>(state[i] + noise_rad_ * static_cast<double>(draws[i]));
     clipped[static_cast<std::size_t>(r)] = write_row(row, info_.output.bits, scales_.range_rad, out, r);
   });
-  for (const Index count : clipped) report.saturated += count;
-  report.frames = in.count;
-  report.codes = in.count * out.size;
-  report.device_s = info_.cost.seconds(in.count, 1);
-  report.device_j = info_.cost.joules(in.count, 1);
-  return report;
+  return counted(info_, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}));
 }
 
 SelfTest Pendula::self_test() {

@@ -12,6 +12,7 @@
 #include "devices/frame_rows.hpp"
 #include "devices/ring_bank/bank.hpp"
 #include "devices/ring_bank/params.hpp"
+#include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
 #include "sim/detection/photoreceiver.hpp"
 
@@ -202,21 +203,17 @@ Index RingBank::run_part(const ConstFrames& in, const Frames& out, std::uint64_t
 RunReport RingBank::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_open(open_);
   check_frames(in, out, options);
-  RunReport report;
-  if (in.count == 0) return report;
+  if (in.count == 0) return {};
+  std::int64_t saturated = 0;
   for (Index done = 0; done < in.count;) {
     bank_.move_to(bank_.step(at(done)));
     const Index n = frames_alike(done, in.count - done);
-    report.saturated +=
+    saturated +=
         run_part(in.slice(done, n), out.slice(done, n), options.first_frame_id + static_cast<std::uint64_t>(done));
     done += n;
   }
   frames_ += in.count;
-  report.frames = in.count;
-  report.codes = in.count * out.size;
-  report.device_s = info_.cost.seconds(in.count, 1);
-  report.device_j = info_.cost.joules(in.count, 1);
-  return report;
+  return counted(info_, out, saturated);
 }
 
 std::vector<std::byte> RingBank::snapshot() const {

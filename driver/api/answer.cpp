@@ -17,15 +17,19 @@ std::int64_t count_from(const Frames& frames, std::uint32_t bound) {
 }
 }  // namespace
 
-RunReport assumed_report(const DeviceInfo& info, const Frames& out) {
+RunReport counted(const DeviceInfo& info, const Frames& out, std::int64_t saturated) {
   const Index batches = out.count > 0 ? 1 : 0;
   RunReport report;
   report.frames = out.count;
   report.codes = out.count * out.size;
-  report.saturated = out.count > 0 ? count_from(out, info.output.highest()) : 0;
+  report.saturated = saturated;
   report.device_s = info.cost.seconds(out.count, batches);
   report.device_j = info.cost.joules(out.count, batches);
   return report;
+}
+
+RunReport assumed_report(const DeviceInfo& info, const Frames& out) {
+  return counted(info, out, out.count > 0 ? count_from(out, info.output.highest()) : 0);
 }
 
 void check_answer(const std::string& who, const DeviceInfo& info, const Frames& out, const RunReport& report) {

@@ -1,10 +1,14 @@
 #pragma once
-// For devices whose code is not ours: what they return is checked before anybody relies on it.
+// The report of an answer; and for devices whose code is not ours: what they return is checked before anybody relies on
+// it.
 #include <string>
 
 #include "driver/api/device.hpp"
 
 namespace lightloop {
+
+/// The report of one call of run() with so many clipped codes: its counts, the cost model's seconds and joules.
+RunReport counted(const DeviceInfo& info, const Frames& out, std::int64_t saturated);
 
 /// A report with what can be told without the device: its counts, the cost model's seconds and joules, and as clipped
 /// codes those at the highest code (a detector's full scale).

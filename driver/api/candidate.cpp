@@ -22,11 +22,11 @@ FrameBuffer uniform_codes(const FrameFormat& format, Index count, std::uint64_t 
 
 class Plain : public Candidate {
  public:
-  explicit Plain(std::function<std::unique_ptr<Device>(const Settings&)> open) : open_(std::move(open)) {}
+  explicit Plain(OpenWith open) : open_(std::move(open)) {}
   std::unique_ptr<Device> open(const Settings& settings) override { return open_(settings); }
 
  private:
-  std::function<std::unique_ptr<Device>(const Settings&)> open_;
+  OpenWith open_;
 };
 
 }  // namespace
@@ -41,8 +41,6 @@ FrameBuffer Candidate::programme(const FrameFormat& format, std::uint64_t set) c
   return uniform_codes(format, 1, set);
 }
 
-std::unique_ptr<Candidate> candidate_of(std::function<std::unique_ptr<Device>(const Settings&)> open) {
-  return std::make_unique<Plain>(std::move(open));
-}
+std::unique_ptr<Candidate> candidate_of(OpenWith open) { return std::make_unique<Plain>(std::move(open)); }
 
 }  // namespace lightloop

@@ -14,6 +14,9 @@ struct NotAsked : Error {
   using Error::Error;
 };
 
+/// Opens the device to check, with these settings laid over those it is checked with.
+using OpenWith = std::function<std::unique_ptr<Device>(const Settings&)>;
+
 /// Opens the devices of a check. What its functions throw fails the claim; NotAsked skips it. Called by one claim at a
 /// time, but not always from the same thread.
 class Candidate {
@@ -33,6 +36,6 @@ class Candidate {
 };
 
 /// Opens with `open` and has nothing else to say.
-std::unique_ptr<Candidate> candidate_of(std::function<std::unique_ptr<Device>(const Settings&)> open);
+std::unique_ptr<Candidate> candidate_of(OpenWith open);
 
 }  // namespace lightloop

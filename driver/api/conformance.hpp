@@ -15,9 +15,6 @@ struct CheckResult {
   std::string detail;  ///< why it failed or was skipped
 };
 
-/// Opens the device to check, with these settings laid over those it is checked with.
-using OpenWith = std::function<std::unique_ptr<Device>(const Settings&)>;
-
 /// Runs every check of the contract against fresh devices of `candidate`. Never throws for a device's fault: a throw is
 /// a failure.
 ///
