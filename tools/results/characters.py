@@ -56,15 +56,15 @@ def main():
         run = ask("train", *BASE.split(), *ROWS[name][1].split(), "--seed", str(seed), "--quiet")
         (work / f"{name}-{seed}.json").write_text(json.dumps(run))
     unigram = ask("data", "show", f"shakespeare:{TOKENS}")["test"]["yardstick"]["value"]
-    print("| how | bits per character | accuracy % | frames | seconds of a core | options |\n|---|---|---|---|---|---|")
-    print(f"| a guess by frequency | {unigram:.3f} | | | | |")
+    print("| how | bits per character | accuracy % | frames | options |\n|---|---|---|---|---|")
+    print(f"| a guess by frequency | {unigram:.3f} | | | |")
     for name in options.only:
         runs = [json.loads((work / f"{name}-{seed}.json").read_text()) for seed in range(1, options.seeds + 1)]
         last = [run["epochs"][-1] for run in runs]
         frames = round(statistics.mean(run["device_frames"] for run in runs))
         print(f"| {ROWS[name][0]} | {spread([one['test_loss'] / math.log(2) for one in last], 3)} "
               f"| {spread([100 * one['test_accuracy'] for one in last], 1)} | {f'{frames:,}'.replace(',', ' ') if frames else '-'} "
-              f"| {statistics.mean(run['train_seconds'] for run in runs):.0f} | `{ROWS[name][1]}` |")
+              f"| `{ROWS[name][1]}` |")
     print(f"\n`lightloop train {BASE}`, seeds 1 to {options.seeds}; scored after the last epoch on the last tenth of the text, in windows "
           f"of {TOKENS} that know nothing of the one before.")
 
