@@ -41,6 +41,7 @@ ROWS = {  # title: (rule, settings)
     "ccl": ("ccl", {}),
     "noprop": ("noprop", {"rule.blocks": 2}),
     "reinforce": ("reinforce", {}),
+    "reinforce, rule.recompute": ("reinforce", {"rule.recompute": True}),
     "spsa": ("spsa", {}),
     "pepg": ("pepg", {"rule.pairs": 2}),
     "ridge": ("ridge", {}),

@@ -6,10 +6,11 @@
 using namespace lightloop;
 
 TEST_CASE("Forward-Forward, PEPITA and perturbing rules: activities made again give the same bits as activities kept") {
-  for (const char* name : {"ff", "pepita", "node_perturbation", "forward_gradient"})
+  for (const char* name : {"ff", "pepita", "node_perturbation", "forward_gradient", "reinforce"})
     for (const bool deep : {false, true}) {
       Bench bench;
-      if (deep) bench.net = Network({9, 12, 24, 17, 13, 5}, Activation::relu);
+      const Activation f = name == std::string("reinforce") ? Activation::tanh : Activation::relu;
+      if (deep) bench.net = Network({9, 12, 24, 17, 13, 5}, f);
       if (deep) bench.net.initialise(6);
       MatrixFeedback feedback(5, 9);
       const auto kept = bench.make(name, &feedback), again = bench.make(name, &feedback, {{"recompute", true}});

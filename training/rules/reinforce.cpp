@@ -25,6 +25,7 @@ class Reinforce : public WholeBatch {
   Reinforce(RuleInfo info, const RuleContext& context)
       : WholeBatch(std::move(info)),
         memory_(context.params.real("memory")),
+        recomputes_(context.params.boolean("recompute")),
         seed_(context.seed),
         products_(context.layers) {
     const Activation f = context.net.hidden_activation();
@@ -34,36 +35,41 @@ class Reinforce : public WholeBatch {
   }
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
-    const Matrix<float>& x = batch.activations.h[0];
-    const auto hidden = static_cast<std::size_t>(net.hidden_layers());
+    const View<const float> x = batch.activations.h[0];
+    const Index hidden = net.hidden_layers();
     begin(x.rows(), 0);
-    mean_.resize(hidden);
-    fired_.resize(hidden);
-    const auto below = [&](std::size_t l) -> const Matrix<float>& { return l == 0 ? x : fired_[l - 1]; };
-    for (std::size_t l = 0; l < hidden; ++l) {
-      layer_forward(net, static_cast<Index>(l), below(l), mean_[l], products_);
-      fire(net.hidden_activation(), l, batch.first_sample);
-    }
-    layer_forward(net, net.hidden_layers(), below(hidden), logits_, products_);
+    mean_.resize(static_cast<std::size_t>(recomputes_ ? std::min<Index>(2, hidden) : hidden));
+    fired_.resize(mean_.size());
+    View<const float> in = x;
+    for (Index l = 0; l < hidden; ++l) in = run_layer(net, batch, l, in);
+    layer_forward(net, hidden, in, logits_, products_);
     error_.resize(logits_.rows(), logits_.cols());
     loss_ = output_error(batch.loss, logits_, batch.labels, error_);
+    layer_gradient(net, hidden, error_, in, x.rows(), gradient);
     const double mean = loss_ / static_cast<double>(x.rows()), baseline = known_ ? baseline_ : mean;
     baseline_ = known_ ? memory_ * baseline_ + (1 - memory_) * mean : mean;
     known_ = true;
-    for (std::size_t l = 0; l < hidden; ++l) {  // delta = (L - b) (h - mean), in place of the mean
-      Matrix<float>& delta = mean_[l];
+    in = x;
+    for (Index l = 0; l < hidden; ++l) {  // delta = (L - b) (h - mean), in place of the mean
+      if (recomputes_) run_layer(net, batch, l, in);
+      Matrix<float>& delta = mean_[place(l)];
+      const Matrix<float>& fired = fired_[place(l)];
       for (Index r = 0; r < delta.rows(); ++r) {
         const auto told = static_cast<float>(
             loss_of(batch.loss, error_.row(r), batch.labels[static_cast<std::size_t>(r)]) - baseline);
-        for (Index i = 0; i < delta.cols(); ++i) delta(r, i) = told * (fired_[l](r, i) - delta(r, i));
+        for (Index i = 0; i < delta.cols(); ++i) delta(r, i) = told * (fired(r, i) - delta(r, i));
       }
-      layer_gradient(net, static_cast<Index>(l), delta, below(l), x.rows(), gradient);
+      layer_gradient(net, l, delta, in, x.rows(), gradient);
+      in = fired;
     }
-    layer_gradient(net, net.hidden_layers(), error_, below(hidden), x.rows(), gradient);
     touched_ = declared(net, x.rows());
   }
-  View<const float> teaching_signal(Index layer) const override { return mean_[static_cast<std::size_t>(layer)]; }
-  StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
+  View<const float> teaching_signal(Index layer) const override {
+    return recomputes_ ? View<const float>{} : mean_[static_cast<std::size_t>(layer)].view();
+  }
+  StepTouch declared(const Network& net, Index samples) const override {
+    return {.passes = (net.layers() + (recomputes_ ? net.hidden_layers() : 0)) * samples};
+  }
 
   std::vector<std::byte> snapshot() const override {
     ByteWriter bytes;
@@ -79,11 +85,18 @@ class Reinforce : public WholeBatch {
   }
 
  private:
-  void fire(Activation f, std::size_t layer, std::uint64_t first_sample) {
-    const Matrix<float>& mean = mean_[layer];
-    Matrix<float>& out = fired_[layer];
+  /// Every second layer takes the same place when activities are made again.
+  std::size_t place(Index layer) const { return static_cast<std::size_t>(recomputes_ ? layer % 2 : layer); }
+  View<const float> run_layer(const Network& net, const RuleBatch& batch, Index layer, View<const float> in) {
+    layer_forward(net, layer, in, mean_[place(layer)], products_);
+    fire(net.hidden_activation(), layer, batch.first_sample);
+    return fired_[place(layer)];
+  }
+  void fire(Activation f, Index layer, std::uint64_t first_sample) {
+    const Matrix<float>& mean = mean_[place(layer)];
+    Matrix<float>& out = fired_[place(layer)];
     out.resize(mean.rows(), mean.cols());
-    const Stream stream(seed_, layer, kRuleFiring);
+    const Stream stream(seed_, static_cast<std::uint64_t>(layer), kRuleFiring);
     const bool two_sided = f == Activation::tanh;
     for_rows(out.rows(), out.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
@@ -96,7 +109,7 @@ class Reinforce : public WholeBatch {
   }
 
   double memory_, baseline_ = 0;
-  bool known_ = false;
+  bool recomputes_, known_ = false;
   std::uint64_t seed_;
   LayerProducts* products_;
   std::vector<Matrix<float>> mean_, fired_;
@@ -114,7 +127,10 @@ RuleModel reinforce_rule() {
       .needs = Needs::forward_only,
       .cost = "one forward pass",
       .source = "Williams, Mach. Learn. 8, 229 (1992)",
-      .params = {{"memory", "1", 0.9, 0, 0.999999, "of the baseline b, a running mean of the loss"}},
+      .params =
+          {{"memory", "1", 0.9, 0, 0.999999, "of the baseline b, a running mean of the loss"},
+           {"recompute", "", false, 0, 0,
+            "fire again, alike, for the gradient: two layers' activities are held instead of all; the same bits"}},
       .own_forward = true,
       .on_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Reinforce>(info, context); }};
