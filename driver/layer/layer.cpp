@@ -9,7 +9,7 @@
 namespace lightloop {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 2;  // 1 had no updates
+constexpr std::uint8_t kSnapshotVersion = 3;  // 1 had no updates; no release wrote 2
 
 void check_batch(const char* what, View<const float> x, Index in, View<float> y, Index out) {
   if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
@@ -163,7 +163,7 @@ void Layer::restore(const std::vector<std::byte>& state) {
   LayerState& s = *state_;
   ByteReader bytes(state, "layer snapshot");
   const auto version = bytes.get<std::uint8_t>();
-  if (version < 1 || version > kSnapshotVersion) bytes.refuse("another version");
+  if (version != 1 && version != kSnapshotVersion) bytes.refuse("another version");
   const auto running = bytes.get<double>();
   LayerCalibration calibration;
   calibration.done = bytes.get<bool>();

@@ -36,6 +36,13 @@ def within(ours, published, tolerance, unit="points"):
     return f"{'higher' if difference > 0 else 'lower'} ({difference:+.1f} {unit})"
 
 
+def verdict(ours, published, tolerance, full):
+    """The verdict on a figure in points: in the small, of which nothing published speaks, only the difference."""
+    if full:
+        return within(ours, published, tolerance)
+    return f"{ours - published:+.1f} points (smaller than published: use --full)"
+
+
 class Table:
     """Rows of published | ours | verdict, printed as they come; `finish` writes table.txt, or prints the JSON."""
 

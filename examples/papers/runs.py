@@ -82,10 +82,8 @@ def tell_row(table, row, runs, full):
     published = row.get("published")
     if published is None:
         verdict = "no published figure"
-    elif full:
-        verdict = paper.within(mean(runs), published, max(row["tolerance"], 2 * spread(runs)))
     else:
-        verdict = f"{mean(runs) - published:+.1f} points (smaller than published: use --full)"
+        verdict = paper.verdict(mean(runs), published, max(row["tolerance"], 2 * spread(runs)), full)
     more = f" ± {spread(runs):.2f}" if len(runs) > 1 else ""
     table.row(row["what"], "-" if published is None else f"{published:.2f} %", f"{mean(runs):.2f}{more} %", verdict,
               accuracy=[run["accuracy"] for run in runs], command=runs[0]["command"])  # fmt: skip

@@ -30,6 +30,8 @@ def test_a_text_is_learned_by_micro_dfa_and_scored_in_bits_also_on_another_text(
     assert "bits per character" in lightloop("eval", "run.h5").stdout
     drawn = told(lightloop, "eval", "run.h5", "--sample", 60)["sample"]
     assert len(drawn) == 60 and drawn.count("ab") > 15 and drawn in lightloop("eval", "run.h5", "--sample", 60).stdout
+    done = lightloop("eval", "run.h5", "--sample", 60, "--device", "sim:crossbar")
+    assert done.returncode != 0 and "--sample" in done.stderr
     (tmp_path / "b.txt").write_text("cabcab" * 60)  # fewer characters: the codes are those of the run
     assert told(lightloop, "eval", "run.h5", "--data", "b.txt:12")["bits_per_character"] < 2
     (tmp_path / "c.txt").write_text("abz" * 100)

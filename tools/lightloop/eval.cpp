@@ -114,6 +114,9 @@ int eval(const EvalRequest& request, const Registry& registry) {
                          {"weights_sha256", weights_sha256(run.net)}};
   const std::string layers = run.train.has("layers") ? run.train.text("layers") : "";  // older files do not say
   const std::string device = request.device.empty() ? layers : request.device;
+  if (request.sample > 0 && ((!device.empty() && device != "digital") || run.alphabet.empty()))
+    throw Unsupported("eval --sample", run.alphabet.empty() ? "the run has learned no text" : "a network on " + device,
+                      "", run.alphabet.empty() ? "Leave --sample away." : "Leave --device away, or --sample.");
   if (!device.empty() && device != "digital") {
     EvalRequest asked = request;
     if (request.device.empty())

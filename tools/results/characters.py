@@ -47,7 +47,7 @@ def main():
     def ask(*words):
         with tempfile.TemporaryDirectory() as folder:  # for the run file, which nobody wants
             return json.loads(subprocess.run([program, *words, "--json"], stdout=subprocess.PIPE, text=True, check=True, cwd=folder,
-                                             env={**os.environ, "LIGHTLOOP_DATA": options.data}).stdout)
+                                             env={**os.environ, "LIGHTLOOP_DATA": str(pathlib.Path(options.data).resolve())}).stdout)
 
     jobs = [(name, seed) for seed in range(1, options.seeds + 1) for name in options.only]
     left = [(name, seed) for name, seed in jobs if not (work / f"{name}-{seed}.json").exists()]

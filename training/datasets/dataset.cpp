@@ -273,6 +273,10 @@ TrainTest load_dataset(const std::string& name, const std::string& data_dir, std
   if (both.train.sample_shape != both.test.sample_shape)
     throw FileError(both.test.source, "samples of " + shown(both.test.sample_shape),
                     "training samples have " + shown(both.train.sample_shape), "Use files that belong together.");
+  if ((both.train.values.size() == 0) != (both.test.values.size() == 0))
+    throw FileError(both.test.source, both.test.values.size() == 0 ? "labels" : "real targets",
+                    both.train.values.size() == 0 ? "labels, as for training" : "real targets, as for training",
+                    "One column of whole numbers up to 255 is read as labels: store both parts alike.");
   both.train.classes = both.test.classes = std::max(both.train.classes, both.test.classes);
   if (both.train.values.size() == 0 && both.train.classes < 2)
     throw FileError(both.train.source, "one class only", "at least 2", "Check the label column.");

@@ -1,4 +1,5 @@
 // Text as codes, and the character that follows each as its target.
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -42,6 +43,9 @@ TrainTest read_text(const std::string& path, Index tokens) {
                     "Give a longer text, or shorter windows: " + path + ":8");
   std::array<bool, 256> there{};
   for (const char c : text) there[static_cast<unsigned char>(c)] = true;
+  if (std::ranges::count(there, true) < 2)
+    throw FileError(path, "one character only, repeated", "at least 2 characters that differ",
+                    "Give a text to learn from.");
   std::array<std::uint8_t, 256> code{};
   Dataset all;
   all.source = path;

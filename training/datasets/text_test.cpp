@@ -1,6 +1,7 @@
 // Texts, the generated sets beside the digits, real targets from files.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
@@ -50,6 +51,7 @@ TEST_CASE("a guess by frequency costs what the counts say, with one added to eac
 TEST_CASE("texts that are too short, windows that make no sense and foreign characters are refused by name") {
   CHECK_THROWS_WITH(text_of("hello world", 8), Contains("too few") && Contains("a.txt"));
   CHECK_THROWS_WITH(text_of("hello world", 0), Contains("1 to 65536"));
+  CHECK_THROWS_WITH(text_of(std::string(50, 'a'), 1), Contains("one character only"));
   CHECK_THROWS_WITH(load_dataset("shakespeare:x", "", 0), Contains("shakespeare:64"));
   CHECK_THROWS_WITH(load_dataset("shakespeare", "/nowhere", 0), Contains("lightloop data download shakespeare"));
   TrainTest both = text_of("abcabcabcabcabcabcabcabcabc", 1);
@@ -111,4 +113,7 @@ TEST_CASE("the area under the ROC curve counts pairs, ties by half") {
   CHECK(area({{1, false}, {2, true}}) == 1);
   CHECK(area({{2, false}, {1, true}}) == 0);
   CHECK(std::isnan(area({{2, true}, {1, true}})));
+  constexpr float infinite = std::numeric_limits<float>::infinity();
+  CHECK(std::isnan(area({{2, true}, {infinite - infinite, false}, {1, false}})));
+  CHECK(area({{infinite, true}, {-infinite, false}}) == 1);
 }

@@ -1,11 +1,14 @@
 #include "training/metrics/roc.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace lightloop {
 
 double area_under_roc(std::vector<ScoredSample> scored) {
+  if (std::ranges::any_of(scored, [](const ScoredSample& s) { return std::isnan(s.score); }))
+    return std::numeric_limits<double>::quiet_NaN();
   std::ranges::sort(scored, {}, &ScoredSample::score);
   double negatives = 0, positives = 0, won = 0;
   for (std::size_t i = 0; i < scored.size();) {

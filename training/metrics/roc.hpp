@@ -10,7 +10,7 @@ struct ScoredSample {
 };
 
 /// Area under the receiver operating characteristic: how often a positive sample scores higher than a negative one,
-/// ties counting half (Mann-Whitney). NaN where one of the two classes is missing.
+/// ties counting half (Mann-Whitney). NaN where one of the two classes is missing or a score is NaN.
 double area_under_roc(std::vector<ScoredSample> scored);
 
 }  // namespace lightloop
