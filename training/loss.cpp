@@ -9,16 +9,22 @@
 namespace lightloop {
 namespace {
 
-double cross_entropy_row(std::span<const float> a, std::size_t label, std::span<float> e) {
-  const float top = *std::ranges::max_element(a);
+/// Into `e`; returns log sum exp(a - top).
+double softmax_row(std::span<const float> a, float top, std::span<float> e) {
   for (std::size_t c = 0; c < a.size(); ++c) e[c] = a[c] - top;
   vector_exp(e, e);
   double sum = 0;
   for (const float v : e) sum += static_cast<double>(v);
   const auto scale = static_cast<float>(1.0 / sum);
   for (float& v : e) v *= scale;
+  return std::log(sum);
+}
+
+double cross_entropy_row(std::span<const float> a, std::size_t label, std::span<float> e) {
+  const float top = *std::ranges::max_element(a);
+  const double rest = softmax_row(a, top, e);
   e[label] -= 1.0f;
-  return std::log(sum) + static_cast<double>(top - a[label]);
+  return rest + static_cast<double>(top - a[label]);
 }
 
 double mse_row(std::span<const float> a, std::size_t label, std::span<float> e) {
@@ -36,6 +42,16 @@ Loss loss_from(const std::string& name) {
   if (name == "cross_entropy") return Loss::cross_entropy;
   if (name == "mse") return Loss::mse;
   throw UnknownName("loss", name, "cross_entropy or mse");
+}
+
+void softmax(View<const float> logits, View<float> out) {
+  if (out.rows() != logits.rows() || out.cols() != logits.cols())
+    throw ShapeMismatch("softmax", "out (" + std::to_string(out.rows()) + ", " + std::to_string(out.cols()) + ")",
+                        "logits (" + std::to_string(logits.rows()) + ", " + std::to_string(logits.cols()) + ")");
+  for (Index r = 0; r < logits.rows(); ++r) {
+    const auto a = logits.row(r);
+    softmax_row(a, *std::ranges::max_element(a), out.row(r));
+  }
 }
 
 double output_error(Loss loss, View<const float> logits, std::span<const std::uint8_t> labels, View<float> error,

@@ -11,6 +11,9 @@ namespace lightloop {
 enum class Loss { cross_entropy, mse };
 Loss loss_from(const std::string& name);
 
+/// out (m, C) = exp(a - log sum exp a), row by row. `out` may be the logits.
+void softmax(View<const float> logits, View<float> out);
+
 /// Per-sample error e = dLoss/da_L (m, C), before any division by m: softmax(a) - y, or a - y for MSE (1/2 |a - y|^2).
 /// Returns the summed loss of the batch. Throws ShapeMismatch, OutOfRange for a label without an output.
 /// Rows whose `counts` is 0 are left out: no error, no loss; an empty `counts` leaves none out.

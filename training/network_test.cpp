@@ -135,4 +135,12 @@ TEST_CASE("cross entropy of huge logits is finite, labels without an output are 
   CHECK(e(0, 1) == Approx(-1));
   CHECK_THROWS_AS(output_error(Loss::cross_entropy, a, std::vector<std::uint8_t>{3}, e), OutOfRange);
   CHECK_THROWS_AS(output_error(Loss::cross_entropy, a, std::vector<std::uint8_t>{1, 1}, e), ShapeMismatch);
+  softmax(a, e);
+  CHECK(std::ranges::equal(e.flat(), std::vector<float>{1, 0, 0}));
+  softmax(e, e);  // in place
+  const double sum = std::exp(1.0) + 2;
+  CHECK(double(e(0, 0)) == Approx(std::exp(1.0) / sum));
+  CHECK(double(e(0, 2)) == Approx(1 / sum));
+  Matrix<float> other(1, 2);
+  CHECK_THROWS_AS(softmax(a, other), ShapeMismatch);
 }

@@ -210,16 +210,13 @@ void ForwardGnn::scores(const Network& net, View<const float> x, View<float> out
   take_input(x);
   for (Index r = 0; r < out.rows(); ++r) std::ranges::fill(out.row(r), 0.0f);
   error_.resize(nodes_, classes_);
-  const std::vector<std::uint8_t> labels(static_cast<std::size_t>(nodes_), 0);
   for (Index b = 0; b < net.layers(); ++b) {
     pass_block(net, b, {});
     if (!all_layers_ && b + 1 < net.layers()) continue;
     class_logits(b);
-    output_error(Loss::cross_entropy, logits_, labels, error_);  // softmax, 1 less at class 0
-    for (Index r = 0; r < nodes_; ++r) {
+    softmax(logits_, error_);
+    for (Index r = 0; r < nodes_; ++r)
       for (Index c = 0; c < classes_; ++c) out(r, c) += error_(r, c);
-      out(r, 0) += 1.0f;
-    }
   }
 }
 

@@ -8,24 +8,6 @@
 #include "training/rules/streams.hpp"
 
 namespace lightloop {
-namespace {
-
-void softmax(View<const float> logits, Matrix<float>& out) {
-  out.resize(logits.rows(), logits.cols());
-  for (Index r = 0; r < out.rows(); ++r) {
-    const auto from = logits.row(r);
-    const float top = *std::ranges::max_element(from);
-    double sum = 0;
-    for (std::size_t c = 0; c < from.size(); ++c) {
-      out.row(r)[c] = std::exp(from[c] - top);
-      sum += static_cast<double>(out.row(r)[c]);
-    }
-    for (float& v : out.row(r)) v = static_cast<float>(static_cast<double>(v) / sum);
-  }
-}
-
-}  // namespace
-
 NoProp::NoProp(RuleInfo info, const RuleContext& context)
     : WholeBatch(std::move(info)),
       blocks_(context.params.integer("blocks")),
@@ -62,6 +44,7 @@ void NoProp::scores(const Network& net, View<const float> x, View<float> out) {
     const double before = signal(t), after = signal(t + 1), ratio = before / after;
     const auto a = static_cast<float>(std::sqrt(after) * (1 - ratio) / (1 - before)),
                b = static_cast<float>(std::sqrt(ratio) * (1 - after) / (1 - before));
+    u_.resize(logits.rows(), classes_);
     softmax(logits, u_);
     for (Index i = 0; i < z_.size(); ++i) z_.data()[i] = a * u_.data()[i] + b * z_.data()[i];
   }
@@ -88,6 +71,7 @@ void NoProp::draw_noisy_labels(const RuleBatch& batch, Index t) {
 double NoProp::block_error(View<const float> logits, std::span<const std::uint8_t> labels) {
   error_.resize(logits.rows(), classes_);
   if (!square_) return output_error(Loss::cross_entropy, logits, labels, error_);
+  u_.resize(logits.rows(), classes_);
   softmax(logits, u_);  // u: the estimate of the clean label; loss = |u - one-hot|^2 / 2
   double total = 0;
   for (Index r = 0; r < u_.rows(); ++r) {
