@@ -241,9 +241,9 @@ class Parser {
       at_ = here;
       return dense(input, outputs);
     }
-    constexpr const char* kGraphLayers[] = {"gcn", "sage", "gat"};
-    uses_graph_ = uses_graph_ || std::ranges::find(kGraphLayers, now.name()) != std::end(kGraphLayers);
-    return make_layer(input, now);
+    LayerPointer layer = make_layer(input, now);
+    uses_graph_ = uses_graph_ || now.took_graph();
+    return layer;
   }
 
   std::string text_;

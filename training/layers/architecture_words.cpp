@@ -72,8 +72,9 @@ bool LayerWords::word(const std::string& text) {
   return true;
 }
 
-std::shared_ptr<const Graph> LayerWords::graph() const {
+std::shared_ptr<const Graph> LayerWords::graph() {
   if (!context_.graph) throw InvalidParameter("net", name_, "needs a graph", "the data have none");
+  took_graph_ = true;
   return context_.graph;
 }
 

@@ -29,7 +29,8 @@ class LayerWords {
   Index named(const std::string& key, Index otherwise);
   bool flag(const std::string& key, bool otherwise);
   bool word(const std::string& text);  ///< whether it stands among the arguments
-  std::shared_ptr<const Graph> graph() const;
+  std::shared_ptr<const Graph> graph();
+  bool took_graph() const { return took_graph_; }
   void done() const;
 
  private:
@@ -39,6 +40,7 @@ class LayerWords {
   std::string name_;
   std::vector<std::string> arguments_;
   const ModelContext& context_;
+  bool took_graph_ = false;
 };
 
 }  // namespace lightloop
