@@ -1,4 +1,4 @@
-#include "sim/noise/leakage.hpp"
+#include "core/leakage.hpp"
 
 #include <algorithm>
 #include <boost/math/special_functions/erf.hpp>

@@ -1,4 +1,4 @@
-#include "sim/noise/leakage.hpp"
+#include "core/leakage.hpp"
 
 #include <catch2/catch.hpp>
 #include <cmath>
