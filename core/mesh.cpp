@@ -1,6 +1,7 @@
 #include "core/mesh.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
@@ -108,21 +109,38 @@ std::vector<Complex> phases_left(const Matrix<Complex>& work) {
 MeshLayout parse_mesh_layout(const std::string& name) {
   if (name == "clements") return MeshLayout::clements;
   if (name == "reck") return MeshLayout::reck;
-  throw UnknownName("mesh layout", name, "clements or reck");
+  if (name == "butterfly") return MeshLayout::butterfly;
+  throw UnknownName("mesh layout", name, "clements, reck or butterfly");
 }
 
-std::vector<Index> mesh_channels(MeshLayout layout, Index size) {
-  std::vector<Index> right, left;
-  in_order(layout, size,
-           [&](Index row, Index col, bool from_right) { from_right ? right.push_back(col) : left.push_back(row - 1); });
+std::vector<MeshPlace> mesh_places(MeshLayout layout, Index size) {
+  std::vector<MeshPlace> right;
+  if (layout == MeshLayout::butterfly) {
+    if (!std::has_single_bit(static_cast<std::uint64_t>(size)))
+      throw ShapeMismatch("butterfly mesh", std::to_string(size) + " channels", "a power of two");
+    for (Index reach = 1; reach < size; reach *= 2)
+      for (Index channel = 0; channel < size; ++channel)
+        if ((channel & reach) == 0) right.push_back({channel, reach});
+    return right;
+  }
+  std::vector<MeshPlace> left;
+  in_order(layout, size, [&](Index row, Index col, bool from_right) {
+    from_right ? right.push_back({col}) : left.push_back({row - 1});
+  });
   right.insert(right.end(), left.rbegin(), left.rend());
   return right;
 }
 
-std::vector<Index> mesh_columns(const std::vector<Index>& channels, Index size) {
+Index mesh_elements(MeshLayout layout, Index size) {
+  if (layout != MeshLayout::butterfly) return size * (size - 1) / 2;
+  return size / 2 * (static_cast<Index>(std::bit_width(static_cast<std::uint64_t>(size))) - 1);
+}
+
+std::vector<Index> mesh_columns(const std::vector<MeshPlace>& places, Index size) {
   std::vector<Index> depth(static_cast<std::size_t>(size)), columns;
-  for (const Index channel : channels) {
-    Index &a = depth[static_cast<std::size_t>(channel)], &b = depth[static_cast<std::size_t>(channel) + 1];
+  for (const MeshPlace& place : places) {
+    Index &a = depth[static_cast<std::size_t>(place.channel)],
+          &b = depth[static_cast<std::size_t>(place.channel + place.reach)];
     columns.push_back(std::max(a, b));
     a = b = columns.back() + 1;
   }
@@ -139,6 +157,9 @@ Mesh decompose(MeshLayout layout, View<const Complex> u) {
   const Index n = u.rows();
   if (n < 1 || u.cols() != n)
     throw ShapeMismatch("mesh", std::to_string(n) + " x " + std::to_string(u.cols()), "a square matrix");
+  if (layout == MeshLayout::butterfly)
+    throw Unsupported("mesh.layout", "butterfly", "clements or reck, which hold any matrix",
+                      "The phases of a butterfly are trained: ll.torch.Physical.");
   // Four more columns: rows as far apart as a power of two would share cache sets. Whole vectors: no ragged ends.
   Matrix<Complex> work(n, (n + 3) / 4 * 4 + 4);
   for (Index r = 0; r < n; ++r)
@@ -184,9 +205,9 @@ Matrix<Complex> mesh_matrix(const Mesh& mesh) {
   Matrix<Complex> u(mesh.size, mesh.size);
   for (Index i = 0; i < mesh.size; ++i) u(i, i) = 1;
   for (const MeshElement& e : mesh.elements) {
-    if (e.channel < 0 || e.channel + 1 >= mesh.size)
+    if (e.channel < 0 || e.reach < 1 || e.channel + e.reach >= mesh.size)
       throw OutOfRange("mesh: channel of an element", std::to_string(e.channel), "0.." + std::to_string(mesh.size - 2));
-    rotate_rows(mesh_element_matrix(e.theta, e.phi), &u(e.channel, 0), &u(e.channel + 1, 0), mesh.size);
+    rotate_rows(mesh_element_matrix(e.theta, e.phi), &u(e.channel, 0), &u(e.channel + e.reach, 0), mesh.size);
   }
   for (Index r = 0; r < mesh.size; ++r)
     for (Complex& value : u.row(r)) value *= unit(mesh.output_phase[static_cast<std::size_t>(r)]);

@@ -16,15 +16,19 @@ namespace lightloop {
 using Complex = std::complex<double>;
 
 /// Rectangle: W. R. Clements et al., Optica 3, 1460 (2016), depth N. Triangle: M. Reck et al., Phys. Rev. Lett. 73, 58
-/// (1994), depth 2 N - 3.
-enum class MeshLayout { clements, reck };
-/// "clements" or "reck"; throws UnknownName.
+/// (1994), depth 2 N - 3. Both hold any unitary matrix. Butterfly: log2 N columns, N a power of two, the elements of
+/// column j between channels whose numbers differ in bit j, as in a fast Fourier transform (FFTNet of M. Y.-S. Fang et
+/// al., Opt. Express 27, 14009 (2019)); light reaches its partner through crossings, taken as perfect. It holds few
+/// matrices: its phases are trained, not computed.
+enum class MeshLayout { clements, reck, butterfly };
+/// "clements", "reck" or "butterfly"; throws UnknownName.
 MeshLayout parse_mesh_layout(const std::string& name);
 
 struct MeshElement {
   Index channel = 0;
   double theta = 0;  ///< 0..pi
   double phi = 0;    ///< -pi..pi
+  Index reach = 1;   ///< the other channel is channel + reach
 };
 
 struct Mesh {
@@ -33,14 +37,23 @@ struct Mesh {
   std::vector<double> output_phase;   ///< one per channel
 };
 
-/// The channels of a layout's N (N - 1) / 2 elements; those of every decomposition into it.
-std::vector<Index> mesh_channels(MeshLayout layout, Index size);
+/// The channels of an element.
+struct MeshPlace {
+  Index channel = 0, reach = 1;
+  bool operator==(const MeshPlace&) const = default;
+};
+/// Where a layout's N (N - 1) / 2 elements (butterfly: N log2(N) / 2) are, in the order in which light meets them;
+/// those of every decomposition into it. Throws ShapeMismatch for a butterfly whose size is no power of two.
+std::vector<MeshPlace> mesh_places(MeshLayout layout, Index size);
+/// How many these are.
+Index mesh_elements(MeshLayout layout, Index size);
 /// Column of each element when everyone stands as early as possible: elements of one column do not touch.
-std::vector<Index> mesh_columns(const std::vector<Index>& channels, Index size);
+std::vector<Index> mesh_columns(const std::vector<MeshPlace>& places, Index size);
 
 /// Phases whose mesh is `u` (N, N), in O(N^3); matrices with zeros (identity, permutations) included, where a phase
 /// without effect is 0. Error of the rebuilt matrix at most 2e-14 per entry up to N = 512. Throws ShapeMismatch, and
-/// InvalidParameter for a matrix that is not finite or departs from unitarity by more than 1e-8.
+/// InvalidParameter for a matrix that is not finite or departs from unitarity by more than 1e-8, Unsupported for a
+/// butterfly.
 Mesh decompose(MeshLayout layout, View<const Complex> u);
 
 /// The matrix of a mesh. Throws OutOfRange for an element outside the channels.

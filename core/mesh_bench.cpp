@@ -16,11 +16,11 @@ void decomposition(benchmark::State& state) {
   const Matrix<Complex> u = haar_unitary(n, 1);
   Matrix<Complex> rows = u;
   const Complex2x2 m = mesh_element_matrix(1, 2);
-  const auto channels = mesh_channels(layout, n);
+  const auto places = mesh_places(layout, n);
   std::vector<double> ratios, times;
   for (auto _ : state) {
     const double rotations = benchmarks::own_seconds([&] {
-      for (const Index c : channels) rotate_rows(m, &rows(c, 0), &rows(c + 1, 0), n);
+      for (const MeshPlace& p : places) rotate_rows(m, &rows(p.channel, 0), &rows(p.channel + 1, 0), n);
     });
     benchmark::DoNotOptimize(rows.data());
     const double ours =

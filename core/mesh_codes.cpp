@@ -22,15 +22,15 @@ Mesh take_mesh(MeshLayout layout, Index size, std::span<const double> phases) {
   Mesh mesh;
   mesh.size = size;
   std::size_t at = 0;
-  for (const Index channel : mesh_channels(layout, size)) {
-    mesh.elements.push_back({channel, phases[at], phases[at + 1]});
+  for (const MeshPlace& place : mesh_places(layout, size)) {
+    mesh.elements.push_back({place.channel, phases[at], phases[at + 1], place.reach});
     at += 2;
   }
   mesh.output_phase.assign(phases.begin() + static_cast<std::ptrdiff_t>(at), phases.end());
   return mesh;
 }
 
-std::size_t square(Index n) { return static_cast<std::size_t>(n * n); }
+Index mesh_phase_count(MeshLayout layout, Index n) { return 2 * mesh_elements(layout, n) + n; }
 
 }  // namespace
 
@@ -56,7 +56,11 @@ PhaseLaw parse_phase_law(const std::string& name, double range_rad, std::uint32_
 }
 
 Index mesh_programme_size(Index inputs, Index outputs) {
-  return inputs * inputs + std::min(inputs, outputs) + outputs * outputs;
+  return mesh_programme_size(MeshLayout::clements, inputs, outputs);
+}
+
+Index mesh_programme_size(MeshLayout layout, Index inputs, Index outputs) {
+  return mesh_phase_count(layout, inputs) + std::min(inputs, outputs) + mesh_phase_count(layout, outputs);
 }
 
 MeshPair mesh_pair(MeshLayout layout, View<const Complex> w, double& scale) {
@@ -84,10 +88,11 @@ std::vector<double> mesh_phases(const MeshPair& pair) {
 }
 
 MeshPair mesh_pair(MeshLayout layout, Index inputs, Index outputs, std::span<const double> phases) {
-  if (static_cast<Index>(phases.size()) != mesh_programme_size(inputs, outputs))
-    throw ShapeMismatch("mesh programme", std::to_string(phases.size()) + " phases",
-                        std::to_string(mesh_programme_size(inputs, outputs)));
-  const std::size_t in = square(inputs), middle = static_cast<std::size_t>(std::min(inputs, outputs));
+  const Index wanted = mesh_programme_size(layout, inputs, outputs);
+  if (static_cast<Index>(phases.size()) != wanted)
+    throw ShapeMismatch("mesh programme", std::to_string(phases.size()) + " phases", std::to_string(wanted));
+  const auto in = static_cast<std::size_t>(mesh_phase_count(layout, inputs)),
+             middle = static_cast<std::size_t>(std::min(inputs, outputs));
   const auto a = phases.subspan(in, middle);
   return {take_mesh(layout, inputs, phases.first(in)),
           take_mesh(layout, outputs, phases.subspan(in + middle)),

@@ -35,6 +35,8 @@ struct MeshPair {
 };
 
 Index mesh_programme_size(Index inputs, Index outputs);
+/// The same for any layout; a butterfly of n channels has n (log2 n + 1) phases in the place of n^2.
+Index mesh_programme_size(MeshLayout layout, Index inputs, Index outputs);
 /// The pair whose matrix is w / scale. scale = 0: the largest singular value (1 for W = 0); it is given back. Throws as
 /// decompose() and svd(), and OutOfRange where a singular value exceeds a scale that was given.
 MeshPair mesh_pair(MeshLayout layout, View<const Complex> w, double& scale);

@@ -35,11 +35,12 @@ double largest_difference(const Matrix<Complex>& a, const Matrix<Complex>& b) {
 
 void check_exact(const Matrix<Complex>& u, MeshLayout layout, double limit) {
   const Mesh mesh = decompose(layout, u);
-  const std::vector<Index> channels = mesh_channels(layout, u.rows());
-  REQUIRE(mesh.elements.size() == channels.size());
+  const std::vector<MeshPlace> places = mesh_places(layout, u.rows());
+  REQUIRE(mesh.elements.size() == places.size());
+  CHECK(mesh_elements(layout, u.rows()) == static_cast<Index>(places.size()));
   bool same = true, in_range = true;
-  for (std::size_t i = 0; i < channels.size(); ++i) {
-    same = same && mesh.elements[i].channel == channels[i];
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    same = same && mesh.elements[i].channel == places[i].channel && places[i].reach == 1;
     in_range = in_range && mesh.elements[i].theta >= 0 && mesh.elements[i].theta <= std::numbers::pi + 1e-15 &&
                std::abs(mesh.elements[i].phi) <= std::numbers::pi + 1e-15;
   }
@@ -90,12 +91,35 @@ TEST_CASE("angles agree with atan2 to an ulp, on the axes exactly") {
 TEST_CASE("a rectangle is N columns deep, a triangle 2 N - 3") {
   for (const Index n : {4, 5, 16, 33}) {
     const auto depth = [&](MeshLayout layout) {
-      const auto columns = mesh_columns(mesh_channels(layout, n), n);
+      const auto columns = mesh_columns(mesh_places(layout, n), n);
       return *std::max_element(columns.begin(), columns.end()) + 1;
     };
     CHECK(depth(MeshLayout::clements) == n);
     CHECK(depth(MeshLayout::reck) == 2 * n - 3);
   }
+}
+
+TEST_CASE("a butterfly of N channels is log2 N columns deep, mixes all of them, and is refused arbitrary matrices") {
+  const auto places = mesh_places(MeshLayout::butterfly, 16);
+  REQUIRE(places.size() == 32);
+  CHECK(mesh_elements(MeshLayout::butterfly, 16) == 32);
+  const auto columns = mesh_columns(places, 16);
+  CHECK(*std::max_element(columns.begin(), columns.end()) == 3);
+  CHECK(places[9] == MeshPlace{1, 2});
+  Mesh mesh{.size = 16, .elements = {}, .output_phase = std::vector<double>(16, 0.3)};
+  for (const MeshPlace& place : places)  // equal splitters: every input reaches every output alike
+    mesh.elements.push_back(
+        {place.channel, std::numbers::pi / 2, 0.1 * static_cast<double>(place.channel), place.reach});
+  const Matrix<Complex> u = mesh_matrix(mesh);
+  for (Index i = 0; i < u.size(); ++i) CHECK(std::abs(u.data()[i]) == Approx(0.25));
+  for (Index a = 0; a < 16; ++a)
+    for (Index b = 0; b < 16; ++b) {
+      Complex sum = 0;
+      for (Index k = 0; k < 16; ++k) sum += u(a, k) * std::conj(u(b, k));
+      CHECK(std::abs(sum - (a == b ? 1.0 : 0.0)) < 1e-14);
+    }
+  CHECK_THROWS_AS(mesh_places(MeshLayout::butterfly, 12), ShapeMismatch);
+  CHECK_THROWS_AS(decompose(MeshLayout::butterfly, haar_unitary(8, 1)), Unsupported);
 }
 
 TEST_CASE("what is not unitary, not square or not finite has no mesh") {

@@ -54,12 +54,12 @@ Chip::Chip(const ParamSet& params, Index inputs, Index outputs, std::uint64_t in
   correct_heat_ = (correction == "heat" || correction == "all") && crosstalk_ > 0;
   for (int side = 0; side < 2; ++side) {
     const Index n = side == 0 ? inputs_ : outputs_;
-    const auto elements = static_cast<std::size_t>(n * (n - 1) / 2);
+    const auto elements = static_cast<std::size_t>(mesh_elements(layout_, n));
     const Stream fabrication(seed_, 2 * instance_ + static_cast<std::uint64_t>(side), Purpose::mesh_fabrication);
     const double sd = params.real("splitter_error");
     build_[side] = {draws(fabrication, 0, elements, sd), draws(fabrication, 1, elements, sd),
                     std::sqrt(1 - params.real("loss"))};
-    if (crosstalk_ > 0) neighbours_[side] = shifter_neighbours(mesh_channels(layout_, n), n);
+    if (crosstalk_ > 0) neighbours_[side] = shifter_neighbours(mesh_places(layout_, n), n);
   }
 }
 
@@ -83,8 +83,8 @@ Mesh Chip::arisen(int side, std::span<const double> set, std::uint64_t writes, s
   Mesh mesh;
   mesh.size = n;
   std::size_t at = 0;
-  for (const Index channel : mesh_channels(layout_, n)) {
-    mesh.elements.push_back({channel, phases[at], phases[at + 1]});
+  for (const MeshPlace& place : mesh_places(layout_, n)) {
+    mesh.elements.push_back({place.channel, phases[at], phases[at + 1], place.reach});
     at += 2;
   }
   mesh.output_phase.assign(phases.begin() + static_cast<std::ptrdiff_t>(at), phases.end());

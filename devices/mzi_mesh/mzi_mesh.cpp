@@ -42,7 +42,14 @@ std::vector<ParamInfo> params() {
       {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true, whole(16)},
       {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true, whole(16)},
       {"adc.range", "1", 2.0, 1e-3, 1e3, "field at the ends of the ADC's range, full input amplitude 1"},
-      {"mesh.layout", "", text("clements"), 0, 0, "rectangle or triangle", {"clements", "reck"}, true},
+      {"mesh.layout",
+       "",
+       text("clements"),
+       0,
+       0,
+       "rectangle, triangle, or butterfly (2^n channels, few matrices: its phases are trained)",
+       {"clements", "reck", "butterfly"},
+       true},
       {"phase.law",
        "",
        text("voltage"),
@@ -122,7 +129,9 @@ MziMesh::MziMesh(const ParamSet& given)
   info_.version = "1";
   info_.input = {{parts * n_in}, bits("dac.bits"), "DAC code of a field amplitude, signed around the middle"};
   info_.output = {{parts * n_out}, bits("adc.bits"), "ADC code of a quadrature, signed around the middle"};
-  info_.program = FrameFormat{{mesh_programme_size(n_in, n_out)}, bits("phase.bits"), "DAC code of a phase"};
+  info_.program = FrameFormat{{mesh_programme_size(parse_mesh_layout(given.text("mesh.layout")), n_in, n_out)},
+                              bits("phase.bits"),
+                              "DAC code of a phase"};
   info_.transposed = true;
   codes_.assign(static_cast<std::size_t>(info_.program->size()), 0);
   write(codes_, 0);

@@ -5,13 +5,14 @@
 // Equations. Optical fields are real (field.kind = real, one code per channel: a signed amplitude in, the in-phase
 // quadrature out) or complex (two codes per channel: all real parts, then all imaginary parts). Codes stand for
 // (c - c0) / c0, c0 = 2^(bits - 1).
-//   E_in = v,  E_out = W v,  W = U diag(sin(a_k / 2)) V,  U and V meshes as in core/mesh.hpp (Clements or Reck)
+//   E_in = v,  E_out = W v,  W = U diag(sin(a_k / 2)) V,  U and V meshes as in core/mesh.hpp
 //   y = E_out + sd xi (each quadrature),  sd^2 = 1 / (4 photons) + output_noise^2
 //   code = clip(round(c0 + c0 y / adc.range), 0, 2^bits - 1)        clipped codes are counted as saturated
 // photons: mean number in one frame of a channel at full amplitude; 1 / 4 is the vacuum's variance of a quadrature, the
 // standard quantum limit of a strong local oscillator. The transposed pass sends light backwards: W^T, by reciprocity.
 //
-// Programme: phases as DAC codes, n^2 + min(m, n) + m^2 of them (core/mesh_codes.hpp): V, attenuators, U. A code is the
+// Programme: phases as DAC codes, n^2 + min(m, n) + m^2 of them (butterfly: n (log2 n + 1) in
+// the place of n^2; core/mesh_codes.hpp): V, attenuators, U. A code is the
 // phase range * fraction (phase.law = linear) or range * fraction^2 (voltage: heat goes with its square), fraction =
 // code over the highest code. Before the first program() everything is at 0: the attenuators let nothing through.
 //

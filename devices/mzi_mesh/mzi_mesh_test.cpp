@@ -130,4 +130,27 @@ TEST_CASE("the error of set phases is drawn once per write") {
   CHECK(first == error(*device, w, scale, false));
 }
 
+TEST_CASE("a butterfly's phases make the matrix of its elements, forwards and back; other sizes are refused") {
+  const auto device = open(
+      "preset=ideal,mesh.layout=butterfly,input.size=8,output.size=4,phase.law=linear,adc.bits=16,adc.range=2,"
+      "dac.bits=12,field.kind=complex");
+  const Index phases = 8 * 4 + 4 + 4 * 3;  // n (log2 n + 1) on either side
+  REQUIRE(device->describe().program->size() == phases);
+  const FrameBuffer codes = random_codes(phases, 16, 1);
+  device->program(codes.frames());
+  const PhaseLaw law = parse_phase_law("linear", 2 * std::numbers::pi, 65535);
+  std::vector<double> set;
+  for (Index i = 0; i < phases; ++i) set.push_back(law.phase(codes.frames().at(0, i)));
+  const MeshPair pair = mesh_pair(MeshLayout::butterfly, 8, 4, set);
+  const Matrix<Complex> v = mesh_matrix(pair.in), u = mesh_matrix(pair.out);
+  Matrix<Complex> w(4, 8);
+  for (Index i = 0; i < 4; ++i)
+    for (Index j = 0; j < 8; ++j)
+      for (Index k = 0; k < 4; ++k)
+        w(i, j) += u(i, k) * std::sin(pair.attenuator[static_cast<std::size_t>(k)] / 2) * v(k, j);
+  CHECK(error(*device, w, 1, true) < 1e-4);
+  CHECK(error(*device, w, 1, true, Pass::transposed) < 1e-4);
+  CHECK_THROWS_AS(open("mesh.layout=butterfly,input.size=12"), ShapeMismatch);
+}
+
 }  // namespace lightloop

@@ -3,13 +3,12 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/linalg.hpp"
 #include "core/mesh_codes.hpp"
 #include "devices/mzi_mesh/gradient.hpp"
 
 namespace lightloop::mzi_mesh {
 namespace {
-
-using Field = std::vector<Complex>;
 
 class MeshTwin : public Twin {
  public:
@@ -23,7 +22,7 @@ class MeshTwin : public Twin {
         middle_out_(std::ldexp(1.0, static_cast<int>(p.integer("adc.bits")) - 1)),
         gain_(middle_out_ / p.real("adc.range")) {
     build_.amplitude = std::sqrt(1 - p.real("loss"));
-    codes_.assign(static_cast<std::size_t>(mesh_programme_size(in_, out_)), 0.0);
+    codes_.assign(static_cast<std::size_t>(mesh_programme_size(layout_, in_, out_)), 0.0);
     derive();
   }
 
@@ -41,29 +40,19 @@ class MeshTwin : public Twin {
   }
 
   void forward(View<const float> x, View<float> y) const override {
-    const Matrix<Complex> w = pair_.matrix();
-    for (Index r = 0; r < x.rows(); ++r) {
-      const Field e = field(x.row(r), in_, 1 / middle_in_, 1);
-      for (Index i = 0; i < out_; ++i) {
-        Complex sum = 0;
-        for (Index j = 0; j < in_; ++j) sum += w(i, j) * e[static_cast<std::size_t>(j)];
-        y(r, i) = static_cast<float>(middle_out_ + gain_ * sum.real());
-        if (parts_ == 2) y(r, out_ + i) = static_cast<float>(middle_out_ + gain_ * sum.imag());
-      }
-    }
+    Matrix<float> v(x.rows(), x.cols());
+    for (Index r = 0; r < x.rows(); ++r)
+      for (Index j = 0; j < x.cols(); ++j) v(r, j) = x(r, j) / static_cast<float>(middle_in_) - 1;
+    gemm(Transpose::no, Transpose::yes, static_cast<float>(gain_), v, map_, 0.0f, y);
+    for (Index r = 0; r < y.rows(); ++r)
+      for (float& code : y.row(r)) code += static_cast<float>(middle_out_);
   }
 
   void vjp(View<const float> x, View<const float> grad_y, View<float> grad_x, View<float> grad_theta) const override {
-    std::vector<double> slopes(grad_theta.empty() ? 0 : codes_.size());
-    for (Index r = 0; r < x.rows(); ++r) {
-      Field g = field(grad_y.row(r), out_, gain_, 0);
-      for (Complex& value : g) value = std::conj(value);
-      const Field gx = add_gradient(pair_, field(x.row(r), in_, 1 / middle_in_, 1), g, slopes);
-      for (Index j = 0; j < parts_ * in_; ++j) {
-        const Complex value = gx[static_cast<std::size_t>(j % in_)];
-        grad_x(r, j) = static_cast<float>((j < in_ ? value.real() : -value.imag()) / middle_in_);
-      }
-    }
+    gemm(Transpose::no, Transpose::no, static_cast<float>(gain_ / middle_in_), grad_y, map_, 0.0f, grad_x);
+    if (grad_theta.empty()) return;
+    std::vector<double> slopes(codes_.size());
+    add_gradient(pair_, fields(x, in_, 1 / middle_in_, 1, 1), fields(grad_y, out_, gain_, 0, -1), slopes);
     for (std::size_t i = 0; i < slopes.size(); ++i)
       grad_theta(0, static_cast<Index>(i)) += static_cast<float>(slopes[i] * law_.slope(codes_[i]));
   }
@@ -73,17 +62,26 @@ class MeshTwin : public Twin {
     std::vector<double> phases;
     for (const double code : codes_) phases.push_back(law_.phase(code));
     pair_ = Pair::of(layout_, in_, out_, phases, build_);
+    const Matrix<Complex> w = pair_.matrix();
+    map_.resize(parts_ * out_, parts_ * in_);
+    for (Index i = 0; i < out_; ++i)
+      for (Index j = 0; j < in_; ++j) {
+        map_(i, j) = static_cast<float>(w(i, j).real());
+        if (parts_ == 1) continue;
+        map_(out_ + i, in_ + j) = map_(i, j);
+        map_(out_ + i, j) = static_cast<float>(w(i, j).imag());
+        map_(i, in_ + j) = -map_(out_ + i, j);
+      }
   }
 
-  /// Real, or real and imaginary numbers, times `scale`, less `offset`, as a field.
-  Field field(std::span<const float> numbers, Index channels, double scale, double offset) const {
-    Field e;
-    for (Index j = 0; j < channels; ++j) {
-      const auto at = [&](Index i) {
-        return scale * static_cast<double>(numbers[static_cast<std::size_t>(i)]) - offset;
-      };
-      e.emplace_back(at(j), parts_ == 2 ? at(channels + j) : 0.0);
-    }
+  /// Real, or real and imaginary numbers, times `scale`, less `offset`, as fields; imaginary parts times `sign`.
+  Matrix<Complex> fields(View<const float> numbers, Index channels, double scale, double offset, double sign) const {
+    Matrix<Complex> e(numbers.rows(), channels);
+    for (Index r = 0; r < e.rows(); ++r)
+      for (Index j = 0; j < channels; ++j) {
+        const auto at = [&](Index i) { return scale * static_cast<double>(numbers(r, i)) - offset; };
+        e(r, j) = {at(j), parts_ == 2 ? sign * at(channels + j) : 0.0};
+      }
     return e;
   }
 
@@ -94,6 +92,7 @@ class MeshTwin : public Twin {
   MeshBuild build_;
   std::vector<double> codes_;
   Pair pair_;
+  Matrix<float> map_;  ///< (outputs, inputs) in code order
 };
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "devices/tt_rfnn/twin.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/linalg.hpp"
 #include "core/train_shape.hpp"
 #include "devices/mzi_mesh/gradient.hpp"
 
@@ -41,41 +43,29 @@ class TrainTwin : public Twin {
   }
 
   void forward(View<const float> x, View<float> y) const override {
-    for (Index r = 0; r < x.rows(); ++r)
-      for (Index i = 0; i < out_; ++i) {
-        double sum = 0;
-        for (Index j = 0; j < in_; ++j) sum += map_(i, j).real() * field(x(r, j));
-        y(r, i) = static_cast<float>(middle_out_ + gain_ * sum);
-      }
+    gemm(Transpose::no, Transpose::yes, static_cast<float>(gain_), fields(x), real_, 0.0f, y);
+    for (Index r = 0; r < y.rows(); ++r)
+      for (float& code : y.row(r)) code += static_cast<float>(middle_out_);
   }
 
   void vjp(View<const float> x, View<const float> grad_y, View<float> grad_x, View<float> grad_theta) const override {
-    Matrix<double> slope(out_, in_);  // dL / d Re W
-    for (Index r = 0; r < x.rows(); ++r)
-      for (Index j = 0; j < in_; ++j) {
-        double sum = 0;
-        for (Index i = 0; i < out_; ++i) {
-          const double g = gain_ * static_cast<double>(grad_y(r, i));
-          sum += g * map_(i, j).real();
-          slope(i, j) += g * field(x(r, j));
-        }
-        grad_x(r, j) = static_cast<float>(sum / middle_in_);
-      }
+    gemm(Transpose::no, Transpose::no, static_cast<float>(gain_ / middle_in_), grad_y, real_, 0.0f, grad_x);
     if (grad_theta.empty()) return;
+    Matrix<float> sums(out_, in_);
+    gemm(Transpose::yes, Transpose::no, static_cast<float>(gain_), grad_y, fields(x), 0.0f, sums);
+    Matrix<double> slope(out_, in_);  // dL / d Re W
+    std::ranges::copy(sums.flat(), slope.flat().begin());
     const auto gradient = train_gradient(shape_.rows, shape_.cols, cores(), slope);
     std::vector<double> slopes(codes_.size());
     std::size_t first = 0;
     for (std::size_t k = 0; k < shape_.cores(); ++k) {
       const auto n = static_cast<std::size_t>(shape_.codes(k));
-      std::vector<Complex> unit(static_cast<std::size_t>(shape_.inputs(k)));
-      std::vector<Complex> column(static_cast<std::size_t>(shape_.outputs(k)));
-      for (std::size_t j = 0; j < unit.size(); ++j) {
-        unit[j] = 1;
-        for (std::size_t i = 0; i < column.size(); ++i)
-          column[i] = gradient[k](static_cast<Index>(i), static_cast<Index>(j));
-        add_gradient(pairs_[k], unit, column, std::span(slopes).subspan(first, n));
-        unit[j] = 0;
+      Matrix<Complex> units(shape_.inputs(k), shape_.inputs(k)), columns(shape_.inputs(k), shape_.outputs(k));
+      for (Index j = 0; j < units.rows(); ++j) {
+        units(j, j) = 1;
+        for (Index i = 0; i < columns.cols(); ++i) columns(j, i) = gradient[k](i, j);
       }
+      add_gradient(pairs_[k], units, columns, std::span(slopes).subspan(first, n));
       first += n;
     }
     for (std::size_t i = 0; i < slopes.size(); ++i)
@@ -83,7 +73,12 @@ class TrainTwin : public Twin {
   }
 
  private:
-  double field(float code) const { return static_cast<double>(code) / middle_in_ - 1; }
+  Matrix<float> fields(View<const float> x) const {
+    Matrix<float> v(x.rows(), x.cols());
+    for (Index r = 0; r < x.rows(); ++r)
+      for (Index j = 0; j < x.cols(); ++j) v(r, j) = x(r, j) / static_cast<float>(middle_in_) - 1;
+    return v;
+  }
 
   std::vector<Matrix<Complex>> cores() const {
     std::vector<Matrix<Complex>> all;
@@ -102,7 +97,9 @@ class TrainTwin : public Twin {
           Pair::of(layout_, shape_.inputs(k), shape_.outputs(k), std::span(phases).subspan(first, n), build_));
       first += n;
     }
-    map_ = train_matrix(shape_.rows, shape_.cols, cores());
+    const Matrix<Complex> w = train_matrix(shape_.rows, shape_.cols, cores());
+    real_.resize(w.rows(), w.cols());
+    std::ranges::transform(w.flat(), real_.flat().begin(), [](Complex v) { return static_cast<float>(v.real()); });
   }
 
   TrainShape shape_;
@@ -113,7 +110,7 @@ class TrainTwin : public Twin {
   MeshBuild build_;
   std::vector<double> codes_;
   std::vector<Pair> pairs_;
-  Matrix<Complex> map_;
+  Matrix<float> real_;
 };
 
 }  // namespace

@@ -72,6 +72,11 @@ class Physical(torch.nn.Module):
         return np.rint(np.clip(programme.detach().cpu().numpy(), 0, 1) * self._highest).astype(np.float32)
 
     def _show(self, x: Any, programme: Any) -> Any:
+        for name, values in (("x", x), ("programme", programme)):
+            bad = (~torch.isfinite(values.detach())).nonzero()
+            if len(bad):
+                where = tuple(bad[0].tolist())
+                raise InvalidParameter(f"Physical: {name} {list(where)}", str(values[where].item()), "finite numbers")
         info, theta = self.session.info, self._theta(programme)
         if self._written is None or not np.array_equal(theta, self._written):
             self.session.program(theta.astype(np.uint8 if info.program.bits <= 8 else np.uint16))

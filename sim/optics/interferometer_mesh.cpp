@@ -19,13 +19,6 @@ Complex2x2 splitter(double error) {
   return {std::cos(angle), cross, cross, std::cos(angle)};
 }
 
-/// (x, y) becomes m (x, y), or m^T (x, y).
-void apply(const Complex2x2& m, Complex& x, Complex& y, bool transposed = false) {
-  const Complex p = m.a * x + (transposed ? m.c : m.b) * y, q = (transposed ? m.b : m.c) * x + m.d * y;
-  x = p;
-  y = q;
-}
-
 }  // namespace
 
 Complex2x2 interferometer(double theta, double phi, double alpha, double beta, double amplitude) {
@@ -43,7 +36,7 @@ Matrix<Complex> built_matrix(const Mesh& mesh, const MeshBuild& build) {
   for (std::size_t i = 0; i < mesh.elements.size(); ++i) {
     const MeshElement& e = mesh.elements[i];
     rotate_rows(interferometer(e.theta, e.phi, at(build.alpha, i), at(build.beta, i), build.amplitude),
-                &u(e.channel, 0), &u(e.channel + 1, 0), mesh.size);
+                &u(e.channel, 0), &u(e.channel + e.reach, 0), mesh.size);
   }
   for (Index r = 0; r < mesh.size; ++r)
     for (Complex& value : u.row(r)) value *= std::polar(1.0, mesh.output_phase[static_cast<std::size_t>(r)]);
@@ -56,7 +49,8 @@ Mesh corrected(const Mesh& ideal, const MeshBuild& build, Index* out_of_reach) {
   Index clipped = 0;
   for (std::size_t i = 0; i < mesh.elements.size(); ++i) {
     MeshElement& e = mesh.elements[i];
-    double &upper = pending[static_cast<std::size_t>(e.channel)], &lower = (&upper)[1];
+    double &upper = pending[static_cast<std::size_t>(e.channel)],
+           &lower = pending[static_cast<std::size_t>(e.channel + e.reach)];
     const Complex2x2 target = mesh_element_matrix(e.theta, e.phi + upper - lower);
     const double a = std::numbers::pi / 4 + at(build.alpha, i), b = std::numbers::pi / 4 + at(build.beta, i);
     const double straight = std::cos(a) * std::cos(b), around = std::sin(a) * std::sin(b);
@@ -77,16 +71,19 @@ Mesh corrected(const Mesh& ideal, const MeshBuild& build, Index* out_of_reach) {
   return mesh;
 }
 
-std::vector<std::vector<std::size_t>> shifter_neighbours(const std::vector<Index>& channels, Index size) {
-  const std::vector<Index> columns = mesh_columns(channels, size);
+std::vector<std::vector<std::size_t>> shifter_neighbours(const std::vector<MeshPlace>& places, Index size) {
+  const std::vector<Index> columns = mesh_columns(places, size);
+  const bool crossed = std::ranges::any_of(places, [](const MeshPlace& p) { return p.reach > 1; });
   std::map<std::pair<Index, Index>, std::size_t> place;
+  std::vector<Index> filled(places.size() + 1);  // a butterfly's partners lie side by side behind its crossings
   Index depth = 0;
-  for (std::size_t i = 0; i < channels.size(); ++i) {
-    place[{channels[i], 2 * columns[i] + 1}] = 2 * i;  // theta inside, phi before it
-    place[{channels[i], 2 * columns[i]}] = 2 * i + 1;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const Index row = crossed ? 2 * filled[static_cast<std::size_t>(columns[i])]++ : places[i].channel;
+    place[{row, 2 * columns[i] + 1}] = 2 * i;  // theta inside, phi before it
+    place[{row, 2 * columns[i]}] = 2 * i + 1;
     depth = std::max(depth, columns[i] + 1);
   }
-  for (Index c = 0; c < size; ++c) place[{c, 2 * depth}] = 2 * channels.size() + static_cast<std::size_t>(c);
+  for (Index c = 0; c < size; ++c) place[{c, 2 * depth}] = 2 * places.size() + static_cast<std::size_t>(c);
   std::vector<std::vector<std::size_t>> neighbours(place.size());
   for (const auto& [where, shifter] : place)
     for (const auto& [row, column] : {std::pair<Index, Index>{-1, 0}, {1, 0}, {0, -1}, {0, 1}}) {
@@ -126,50 +123,6 @@ std::vector<double> heat_compensated(std::span<const double> wanted,
   }
   throw Error("mesh: compensation of thermal crosstalk", "did not settle in 200 rounds",
               "strength x neighbours below 1", "Lower the crosstalk.");
-}
-
-std::vector<double> in_situ_gradient(const Mesh& mesh, const MeshBuild& build, std::span<const Complex> input,
-                                     std::span<const Complex> g) {
-  const std::size_t elements = mesh.elements.size(), channels = static_cast<std::size_t>(mesh.size);
-  if (input.size() != channels || g.size() != channels)
-    throw ShapeMismatch("mesh: fields", std::to_string(input.size()) + " in, " + std::to_string(g.size()) + " back",
-                        std::to_string(channels));
-  std::vector<Complex> there(2 * elements + channels), field(input.begin(), input.end());
-  for (std::size_t i = 0; i < elements; ++i) {
-    const MeshElement& e = mesh.elements[i];
-    Complex &x = field[static_cast<std::size_t>(e.channel)], &y = (&x)[1];
-    there[2 * i + 1] = x *= std::polar(1.0, e.phi);
-    apply(splitter(at(build.alpha, i)), x, y);
-    there[2 * i] = x *= std::polar(1.0, e.theta);
-    apply(splitter(at(build.beta, i)), x, y);
-    x *= build.amplitude;
-    y *= build.amplitude;
-  }
-  for (std::size_t c = 0; c < channels; ++c)
-    there[2 * elements + c] = field[c] *= std::polar(1.0, mesh.output_phase[c]);
-  std::vector<double> gradient(there.size());
-  const auto measure = [&](std::size_t shifter, Complex back) {
-    const Complex forth = there[shifter], both = forth + Complex(0, 1) * std::conj(back);
-    gradient[shifter] = -(std::norm(both) - std::norm(forth) - std::norm(back)) / 2;
-  };
-  std::vector<Complex> back(g.begin(), g.end());
-  for (std::size_t c = 0; c < channels; ++c) {
-    measure(2 * elements + c, back[c]);
-    back[c] *= std::polar(1.0, mesh.output_phase[c]);
-  }
-  for (std::size_t i = elements; i-- > 0;) {
-    const MeshElement& e = mesh.elements[i];
-    Complex &x = back[static_cast<std::size_t>(e.channel)], &y = (&x)[1];
-    x *= build.amplitude;
-    y *= build.amplitude;
-    apply(splitter(at(build.beta, i)), x, y, true);
-    measure(2 * i, x);
-    x *= std::polar(1.0, e.theta);
-    apply(splitter(at(build.alpha, i)), x, y, true);
-    measure(2 * i + 1, x);
-    x *= std::polar(1.0, e.phi);
-  }
-  return gradient;
 }
 
 }  // namespace lightloop

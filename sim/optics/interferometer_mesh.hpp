@@ -28,8 +28,9 @@ Matrix<Complex> built_matrix(const Mesh& mesh, const MeshBuild& build);
 Mesh corrected(const Mesh& ideal, const MeshBuild& build, Index* out_of_reach = nullptr);
 
 /// Nearest neighbours of every phase shifter on the chip, in the order of a mesh's part of a programme (theta, phi per
-/// element, then output phases): shifters stand on a grid of rows (channels) and columns (phi, theta of every column).
-std::vector<std::vector<std::size_t>> shifter_neighbours(const std::vector<Index>& channels, Index size);
+/// element, then output phases): shifters stand on a grid of rows (channels; in a butterfly, whose crossings bring
+/// partners together, the order of the elements) and columns (phi, theta of every column).
+std::vector<std::vector<std::size_t>> shifter_neighbours(const std::vector<MeshPlace>& places, Index size);
 /// phases that arise when `set` is driven: set_i + strength sum over neighbours of set_k.
 std::vector<double> heated(std::span<const double> set, const std::vector<std::vector<std::size_t>>& neighbours,
                            double strength);

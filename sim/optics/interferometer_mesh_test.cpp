@@ -86,7 +86,7 @@ TEST_CASE("local correction leaves sqrt(2/3) sqrt(N^2 - 1) sd^2; where every spl
 
 TEST_CASE("heat that leaks to neighbours is undone by driving less; drives stay within one turn") {
   const Mesh mesh = decompose(MeshLayout::clements, haar_unitary(12, 1));
-  const auto neighbours = shifter_neighbours(mesh_channels(MeshLayout::clements, 12), 12);
+  const auto neighbours = shifter_neighbours(mesh_places(MeshLayout::clements, 12), 12);
   REQUIRE(neighbours.size() == 144);
   for (std::size_t i = 0; i < neighbours.size(); ++i)
     for (const std::size_t k : neighbours[i]) CHECK(std::count(neighbours[k].begin(), neighbours[k].end(), i) == 1);

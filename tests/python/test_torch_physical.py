@@ -10,9 +10,10 @@ CHIP = "sim:mzi_mesh,input.size=4,output.size=4,phase.law=linear,phase.bits=16,d
 QUIET = CHIP + ",splitter_error=0,phase_error=0,crosstalk=0,vacuum_noise=false,output_noise=0"
 
 
-def test_gradients_of_phases_and_inputs_are_those_of_the_device():
+@pytest.mark.parametrize("layout", ["clements", "butterfly"])
+def test_gradients_of_phases_and_inputs_are_those_of_the_device(layout):
     torch.manual_seed(1)
-    chip = lt.Physical(QUIET)
+    chip = lt.Physical(f"{QUIET},mesh.layout={layout}")
     x = (2 * torch.rand(5, 4) - 1).requires_grad_()
     weight = torch.randn(5, 4)
     (chip(x) * weight).sum().backward()
@@ -64,3 +65,15 @@ def test_a_chip_with_errors_nobody_knows_learns_a_matrix_by_its_phases():
 def test_what_cannot_be_trained_so_is_refused():
     with pytest.raises(ll.InvalidParameter, match="kind layer.*mzi_mesh"):
         lt.Physical("sim:opu")
+
+
+def test_what_is_not_finite_is_refused_by_name_and_nothing_is_shown():
+    chip = lt.Physical(QUIET)
+    x = torch.zeros(3, 4)
+    x[1, 2] = float("nan")
+    with pytest.raises(ValueError, match=r"x \[1, 2\]: nan"):
+        chip(x)
+    chip.programme.data[5] = float("inf")
+    with pytest.raises(ValueError, match=r"programme \[5\]: inf"):
+        chip(torch.zeros(3, 4))
+    assert chip.session.meter.frames == 0
