@@ -89,10 +89,12 @@ std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name
 }
 
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, Rule* rule) {
+  std::uint64_t seen = 0;  // layers with noise draw it by the place of the sample
   return evaluate(
       net, data, loss,
-      [&net, rule](View<const float> x, Activations& out) {
-        rule ? answer_by_rule(*rule, net, x, out) : forward(net, x, out);
+      [&net, rule, &seen](View<const float> x, Activations& out) {
+        rule ? answer_by_rule(*rule, net, x, out) : forward(net, x, out, {.first_sample = seen});
+        seen += static_cast<std::uint64_t>(x.rows());
       },
       samples_at_once(net, data));
 }

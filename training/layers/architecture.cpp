@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/param.hpp"
 #include "training/layers/architecture_words.hpp"
+#include "training/layers/noisy.hpp"
 #include "training/layers/quantised.hpp"
 
 namespace lightloop {
@@ -38,6 +39,35 @@ LayerPointer binary_conv(const Shape& in, LayerWords& w, BinaryWeights law) {
                            (periodic ? " frequency=" + std::to_string(frequency) : "");
   const Index fan_in = inner->parameters() / outputs;
   return binary_weights(std::move(inner), outputs, fan_in, text, law, static_cast<double>(frequency));
+}
+
+LayerPointer norm(const Shape& in, LayerWords& w) {
+  if (w.word("inf")) return largest_norm(in);
+  const bool by_batch = w.word("max");
+  const double p = w.real("the p of the norm");
+  return by_batch ? batch_norm_to_one(in, p) : row_norm(in, p);
+}
+
+LayerPointer noisy(const Shape& in, LayerWords& w) {
+  constexpr std::pair<const char*, SignalNoise::Law> kLaws[] = {{"gaussian", SignalNoise::Law::gaussian},
+                                                                {"laplacian", SignalNoise::Law::laplacian},
+                                                                {"uniform", SignalNoise::Law::uniform},
+                                                                {"poisson", SignalNoise::Law::poisson},
+                                                                {"binomial", SignalNoise::Law::binomial}};
+  SignalNoise law;
+  bool known = false;
+  for (const auto& [name, kind] : kLaws)
+    if (!known && w.word(name)) {
+      law.law = kind;
+      known = true;
+    }
+  if (!known) throw InvalidParameter("net", "noise", "a law: gaussian, laplacian, uniform, poisson or binomial");
+  law.std = w.named_real("std");
+  law.leakage = w.named_real("leakage");
+  law.precision = w.named_real("precision");
+  law.scale = w.named_real("scale");
+  law.carriers = w.named("carriers", 0);
+  return noise(in, law);
 }
 
 struct Named {
@@ -76,7 +106,13 @@ constexpr Named kLayers[] = {
     {"last_token", [](const Shape& in, LayerWords&) { return last_token(in); }},
     {"gelu", [](const Shape& in, LayerWords& w) { return gelu(in, w.word("exact")); }},
     {"clamp", [](const Shape& in, LayerWords&) { return clamp_layer(in); }},
-    {"norm", [](const Shape& in, LayerWords& w) { return row_norm(in, w.real("the p of the norm")); }},
+    {"norm", [](const Shape& in, LayerWords& w) { return norm(in, w); }},
+    {"noise", [](const Shape& in, LayerWords& w) { return noisy(in, w); }},
+    {"precision",
+     [](const Shape& in, LayerWords& w) {
+       const bool randomly = w.word("stochastic");
+       return precision(in, w.real("levels per unit"), randomly);
+     }},
     {"sign", [](const Shape& in, LayerWords&) { return sign_layer(in); }},
     {"binarise", [](const Shape& in, LayerWords&) { return binarise(in); }},
     {"biper", [](const Shape& in,
@@ -122,6 +158,7 @@ LayerPointer make_layer(const Shape& input, LayerWords& words) {
   }
   std::vector<std::string> known(std::begin(kActivations), std::end(kActivations));
   known.emplace_back("residual");
+  known.emplace_back("weights");
   for (const Named& named : kLayers) {
     known.emplace_back(named.name);
     if (words.name() != named.name) continue;
@@ -216,18 +253,14 @@ class Parser {
   LayerPointer layer(const Shape& input) {
     constexpr int kDeepest = 64;  // a residual in a residual ...: text from a file must not use up the stack
     LayerWords now = words();
-    if (now.name() == "residual") {
+    if (now.name() == "residual" || now.name() == "weights") {
       now.done();
-      if (++depth_ > kDeepest) throw InvalidParameter("net", "residual", "nested more than 64 deep");
+      if (++depth_ > kDeepest) throw InvalidParameter("net", now.name(), "nested more than 64 deep");
       expect('(');
-      LayerPointer branch = block(input), shortcut;
-      if (peek() == ';') {
-        ++at_;
-        shortcut = block(input);
-      }
+      LayerPointer made = now.name() == "residual" ? branches(input) : noisy_weights(input);
       expect(')');
       --depth_;
-      return residual(std::move(branch), std::move(shortcut));
+      return made;
     }
     if (now.name() == "dense") {
       // a dense layer and what bends its outputs are one layer
@@ -244,6 +277,22 @@ class Parser {
     LayerPointer layer = make_layer(input, now);
     uses_graph_ = uses_graph_ || now.took_graph();
     return layer;
+  }
+
+  LayerPointer branches(const Shape& input) {
+    LayerPointer branch = block(input), shortcut;
+    if (peek() == ';') {
+      ++at_;
+      shortcut = block(input);
+    }
+    return residual(std::move(branch), std::move(shortcut));
+  }
+  LayerPointer noisy_weights(const Shape& input) {
+    LayerPointer inner = layer(input);
+    expect(';');
+    const Shape weights{weights_of(*inner)};
+    check_size(weights, "the weights of " + inner->text());
+    return weights_through(std::move(inner), block(weights));
   }
 
   std::string text_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "core/error.hpp"
 
@@ -55,6 +56,16 @@ Index LayerWords::named(const std::string& key, Index otherwise) {
   if (!text) return otherwise;
   if (const auto value = whole_number(*text)) return *value;
   throw InvalidParameter("net", name_ + " " + key + "=" + *text, key + " is a whole number");
+}
+
+std::optional<double> LayerWords::named_real(const std::string& key) {
+  const auto text = value_of(key);
+  if (!text) return std::nullopt;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size() || !std::isfinite(value))
+    throw InvalidParameter("net", name_ + " " + key + "=" + *text, key + " is a number");
+  return value;
 }
 
 bool LayerWords::flag(const std::string& key, bool otherwise) {

@@ -1,0 +1,70 @@
+"""AnalogVNN's noise, levels and norms as modules."""
+
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+lt = pytest.importorskip("lightloop.torch")
+
+
+@pytest.mark.parametrize(
+    "layer,variance",
+    [
+        (lt.Noise("gaussian", leakage=0.5, precision=16), 0.04633**2),
+        (lt.Noise("laplacian", leakage=0.5, precision=16), 0.06376**2),
+        (lt.Noise("uniform", leakage=0.5, precision=16), 0.03608**2),
+        (lt.Noise(std=0.2), 0.04),
+        (lt.Noise("poisson", scale=4, precision=16), 0.5 / 64),
+        (lt.Noise("binomial", carriers=50), 0.25 / 50),
+    ],
+)
+def test_noise_has_the_variance_of_its_law_and_lets_gradients_pass(layer, variance):
+    torch.manual_seed(3)
+    x = torch.full((100000,), 0.5, requires_grad=True)
+    error = layer(x) - x
+    error.sum().backward()
+    assert torch.all(x.grad == 0)  # 1 of the layer, 1 of x
+    # kurtosis at most 6; 3.3 standard errors, seed 3, two-sided
+    assert abs(error.mean().item()) < 3.3 * math.sqrt(variance / 1e5)
+    assert abs(error.var().item() / variance - 1) < 3.3 * math.sqrt(5 / 1e5) + 1e-3
+
+
+def test_levels_are_the_nearest_or_right_on_average():
+    torch.manual_seed(1)
+    x = torch.tensor([0.4, -0.4, 0.375, 1.0, 0.0])
+    assert lt.Precision(4)(x).tolist() == [0.5, -0.5, 0.25, 1.0, 0.0]
+    drawn = lt.Precision(4, stochastic=True)(torch.full((40000,), -0.4))
+    assert set(drawn.tolist()) == {-0.5, -0.25}
+    assert abs(drawn.mean().item() + 0.4) < 3.3 * 0.25 * math.sqrt(0.24 / 40000)
+
+
+def test_norms_are_of_samples_of_batches_or_of_whole_tensors():
+    torch.manual_seed(2)
+    x = torch.randn(6, 3, 4)
+    y = lt.Norm(1)(x)
+    assert torch.allclose(y.abs().sum((1, 2)), torch.ones(6))
+    batch = lt.Norm(2, max=True)
+    trained = batch(x)
+    assert trained.abs().max().item() == pytest.approx(1)
+    batch.eval()
+    assert torch.allclose(batch(x), trained) and torch.allclose(batch(x[:2]), trained[:2])
+    assert lt.Norm(math.inf, whole=True)(x).abs().max().item() == pytest.approx(1)
+    v = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lt.Norm(2, max=True), (v,))
+
+
+def test_a_weight_model_is_a_parametrisation_and_what_makes_no_sense_is_refused():
+    torch.manual_seed(4)
+    linear = torch.nn.Linear(5, 3)
+    model = torch.nn.Sequential(lt.Norm(math.inf, whole=True), lt.Precision(16), lt.Noise(leakage=0.5, precision=16))
+    torch.nn.utils.parametrize.register_parametrization(linear, "weight", model)
+    linear(torch.randn(2, 5)).sum().backward()
+    assert linear.parametrizations.weight.original.grad.abs().sum() > 0
+    for options in ({}, {"law": "pink"}, {"std": 0.1, "leakage": 0.5}, {"law": "poisson", "scale": 4}, {"law": "binomial"}):
+        with pytest.raises(ValueError):
+            lt.Noise(**options)
+    for make in (lambda: lt.Precision(0), lambda: lt.Norm(0.5), lambda: lt.Noise(leakage=1.0, precision=4),
+                 lambda: lt.Noise("binomial", carriers=5)(torch.tensor([1.5]))):  # fmt: skip
+        with pytest.raises(ValueError):
+            make()
