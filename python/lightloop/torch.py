@@ -1,5 +1,5 @@
 """PyTorch modules: signals and weights of few values (`Sign`, `Binarise`, `Quantise`, `Stochastic`, `BinaryLinear`,
-`BinaryConv2d`), and modules on devices: `dfa` (direct feedback alignment), `OPU` (random features), `Physical` (devices trained
+`BinaryConv2d`), noise and levels (`Noise`, `Precision`, `Norm`), and modules on devices: `dfa` (direct feedback alignment), `OPU` (random features), `Physical` (devices trained
 by their own programme), and matrix products on analog devices: `AnalogLinear`, `AnalogConv2d`, `convert`. For these:
 
 Forward passes go through the device, noise and converters included. Backward passes take the way of `layer.backward`: the
@@ -34,6 +34,7 @@ from ._torch_neurons import (
     reinforce,
     sign,
 )
+from ._torch_noise import Noise, Norm, Precision, noise_std
 from ._torch_opu import OPU
 from ._torch_physical import Physical
 from .analog import below, open_devices, split
@@ -48,6 +49,9 @@ __all__ = [
     "Binarise",
     "BinaryConv2d",
     "BinaryLinear",
+    "Noise",
+    "Norm",
+    "Precision",
     "Quantise",
     "Sign",
     "Stochastic",
@@ -55,6 +59,7 @@ __all__ = [
     "convert",
     "convert_to_analog",
     "dfa",
+    "noise_std",
     "reinforce",
     "report",
     "sign",
