@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """Measures the table of learning rules of docs/results.md: every row is `lightloop train` with the settings printed beside it.
 
-usage: /usr/bin/python3 rules.py --lightloop PATH --data FOLDER --work FOLDER [--seeds 1] [--only NAME ...] [--plan]
+usage: /usr/bin/python3 rules.py --lightloop PATH --data FOLDER --work FOLDER [--seeds 1] [--only NAME ...]
+           [--finished] [--plan]
 
 Finished runs, one per (row, seed), are kept in WORK as JSON and are not repeated; --plan only says what is left and how long it
-may take. One thread per run. Accuracies are of the last epoch; the test set selects nothing.
+may take, --finished makes the table of what is there and runs nothing. One thread per run. Accuracies are of the last epoch; the test set selects nothing.
 """
 import argparse
 import json
@@ -94,7 +95,12 @@ def floor_of(options, name, seeds):
     floor = ROWS[name][1]
     if not isinstance(floor, tuple):
         return floor
-    return statistics.mean(100 * run(options, floor[0], seed)["test_accuracy"] for seed in seeds) - floor[1]
+    seeds = wanted(options, floor[0], seeds)
+    return statistics.mean(100 * run(options, floor[0], seed)["test_accuracy"] for seed in seeds) - floor[1] if seeds else None
+
+
+def wanted(options, name, seeds):
+    return [seed for seed in seeds if not options.finished or file_of(options, name, seed).exists()]
 
 
 def file_of(options, name, seed):
@@ -122,6 +128,7 @@ def main():
     parser.add_argument("--work", required=True)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=list(ROWS))
+    parser.add_argument("--finished", action="store_true")
     parser.add_argument("--plan", action="store_true")
     options = parser.parse_args()
     pathlib.Path(options.work).mkdir(parents=True, exist_ok=True)
@@ -136,8 +143,11 @@ def main():
           "|---|---|---|---|---|---|---|---|")
     for name in options.only:
         title = ROWS[name][0]
-        floor = floor_of(options, name, seeds)
-        rows = [run(options, name, seed) for seed in seeds]
+        mine = wanted(options, name, seeds)
+        if not mine:
+            continue
+        floor = floor_of(options, name, mine)
+        rows = [run(options, name, seed) for seed in mine]
         accuracy = [100 * row["test_accuracy"] for row in rows]
         shown = f"{statistics.mean(accuracy):.2f}" + (f" ± {statistics.stdev(accuracy):.2f}" if len(rows) > 1 else "")
         last, samples = rows[0]["epochs"][-1], 60000 * len(rows[0]["epochs"])

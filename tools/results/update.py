@@ -3,14 +3,15 @@
 
 usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [aware] [ways] [doors]
            [banks] [photons] [trains] [rules] [rules_digits] [rule_speed] [rule_memory] [graphs] [characters] [papers]
-           [session] [ci_time] [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER] [--log FILE]
+           [session] [ci_time] [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER] [--log FILE] [--finished]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
 that holds mnist/. kernels takes a minute and needs --benchmarks, where bench_core and bench_devices are; readouts takes seconds
 and needs the package (PYTHONPATH=BUILD/python); vcsel takes two minutes and needs --benchmarks with test_sim and bench_sim in it;
 remote takes minutes and needs --build and --data; analog takes a minute and needs --benchmarks with bench_core and
 bench_together in it; banks, trains and aware take seconds and need the package, photons two minutes, the package and --data;
-rules takes hours on one core (it says how many) and keeps finished runs in WORK; rules_digits takes minutes.
+rules takes hours on one core (it says how many) and keeps finished runs in WORK; with
+--finished its table is of those runs. rules_digits takes minutes.
 graphs takes a quarter of an hour on an idle core, keeps finished runs in WORK and needs --data, the folder that holds planetoid/;
 characters takes ten minutes and needs --data, the folder that holds text/.
 rule_speed takes about half an hour on an idle core (it says how long) and keeps finished pairs in WORK; rule_memory takes four minutes and
@@ -65,7 +66,7 @@ def command(section, options):
         if getattr(options, name) is None:
             raise SystemExit(f"{section} needs --{name}")
         words += [f"--{name}", getattr(options, name)]
-    return words
+    return words + ["--finished", "--seeds", "3"] * (section == "rules" and options.finished)
 
 
 def main():
@@ -77,6 +78,7 @@ def main():
     parser.add_argument("--build", help="the build folder, with the command and bench_driver")
     parser.add_argument("--benchmarks", help="the folder that holds bench_core and bench_devices")
     parser.add_argument("--log", help="what .ci/run has printed")
+    parser.add_argument("--finished", action="store_true", help="rules: of the runs that are in WORK, up to three seeds, and no more")
     options = parser.parse_args()
     words = {section: command(section, options) for section in options.sections}  # all are complete before any is run
     for section in options.sections:
