@@ -62,7 +62,9 @@ if [ "$preset" != sanitize ]; then
     fi
   done
   if [ -n "$folders" ]; then
-    "$python" -m pytest -q -rs -p no:cacheprovider --junitxml "$reports/pytest.xml" $folders || status=1
+    parallel=
+    if "$python" -c 'import xdist' 2>/dev/null; then parallel="-n $jobs --dist loadfile"; fi   # a file's tests share their runs
+    "$python" -m pytest -q -rs -p no:cacheprovider $parallel --junitxml "$reports/pytest.xml" $folders || status=1
   fi
 fi
 [ "$core" = no ] || echo "--core: left out devices in other processes, the comparison with PyTorch and the benchmarks (packages: $(sh tools/install_packages.sh --print remote torch bench))"
