@@ -73,7 +73,7 @@ void check_poisson_moments(std::span<const float> draws, double m) {
 
 }  // namespace
 
-TEST_CASE("4 M normal draws have the moments, tails and distribution of the standard normal") {
+TEST_CASE("4 M normal draws have the moments, tails and distribution of the standard normal", "[law]") {
   std::vector<float> z(kMany);
   Stream(kSeed, 0, Purpose::user).normal(0, 0, z);
   const auto n = static_cast<double>(z.size());
@@ -93,7 +93,7 @@ TEST_CASE("4 M normal draws have the moments, tails and distribution of the stan
   CHECK(ks_p_value(ks_statistic(z, normal_cdf), n) > kAlpha);
 }
 
-TEST_CASE("the normal transform reaches the far tails") {
+TEST_CASE("the normal transform reaches the far tails", "[law]") {
   // 64 M draws in blocks: 36.8 expected beyond |z| = 5 (Poisson)
   std::vector<float> z(1 << 20);
   double hits = 0;
@@ -137,7 +137,7 @@ TEST_CASE("double draws follow their laws and share nothing with the float draws
   CHECK(ks_p_value(ks_statistic(z, normal_cdf), n) > kAlpha);
 }
 
-TEST_CASE("exact Poisson draws follow the Poisson law at small, middle and large means") {
+TEST_CASE("exact Poisson draws follow the Poisson law at small, middle and large means", "[law]") {
   for (const double m : {0.01, 0.5, 3., 9.99, 10., 30., 300., 1e4}) {
     const std::size_t n = 1 << 18;
     std::vector<float> mean(n, static_cast<float>(m)), k(n);

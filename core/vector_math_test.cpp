@@ -36,7 +36,7 @@ double worst_ulp(Bulk bulk, double (*exact)(double), float low, float high) {
 
 }  // namespace
 
-TEST_CASE("elementwise functions are within 3 ulp of double precision over their whole range") {
+TEST_CASE("elementwise functions are within 3 ulp of double precision over their whole range", "[law]") {
   CHECK(worst_ulp(
             vector_exp, [](double x) { return std::exp(x); }, -110.f, 88.72f) < 1.5);
   CHECK(worst_ulp(

@@ -139,7 +139,7 @@ TEST_CASE("lasers row 6: Adler's range") {
   row(6, "upper edge of locking [GHz], K = 0.2 /ns", 0.1007, range.second * 1e-9, 0.001007);
 }
 
-TEST_CASE("lasers row 7: locking limited by a Hopf bifurcation") {
+TEST_CASE("lasers row 7: locking limited by a Hopf bifurcation", "[law]") {
   const double table[][3] = {
       {2, -1.000, -0.557}, {5, -2.478, -1.698}, {20, -9.485, -5.037}, {60, -25.70, 2.08}, {120, -45.31, 14.93}};
   for (const auto& [k, low, high] : table) {
