@@ -312,4 +312,6 @@ TEST_CASE("settings of layers without layers, and layers of a device that is non
   for (const char* rule : {"spsa", "pepg", "ff"})
     CHECK_THROWS_WITH(run({{"train.rule", std::string(rule)}, {"layer.noise_management", std::string("learned")}}),
                       Catch::Contains("signals"));
+  CHECK_THROWS_WITH(run({{"train.rule", std::string("node_perturbation")}, {"rule.recompute", true}}),
+                    Catch::Contains("rule.recompute"));
 }

@@ -45,6 +45,7 @@ class AnalogNetwork : public LayerProducts {
   void hold(const Network& net) override { program(net, true); }
   /// Throws Error before program().
   void multiply(Index layer, View<const float> x, View<float> y) override;
+  bool repeats() const override { return false; }
   /// As forward() of network.hpp. Throws Error before program().
   void forward(const Network& net, View<const float> x, Activations& out, LayerPass pass = {});
   /// Whether signals go back through a twin or the devices (layer.backward), and the way: as TiledLayer::backward().

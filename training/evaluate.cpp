@@ -79,6 +79,7 @@ std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name
                       "leave the device out, or train with bp, dfa, local, ff, ...");
   ParamSet params("rule " + name, model.info.params);
   params.set(settings);
+  if (params.has("recompute")) params.set({{"recompute", false}});  // of gradients; an answer makes no pass again
   auto made = model.make({net, seed, params, nullptr, layers});
   const std::span<float> values = made->own().values;
   if (values.size() != own.size())

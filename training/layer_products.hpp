@@ -24,6 +24,9 @@ class LayerProducts {
   virtual void hold(const Network& net) = 0;
   /// y (m, outputs) = x (m, inputs) W^T, W the weights of layer number `layer`, as the place makes it.
   virtual void multiply(Index layer, View<const float> x, View<float> y) = 0;
+  /// Whether the same rows give the same bits when they are asked for again. Devices do not promise it: what is read is
+  /// read with the noise of its own frame.
+  virtual bool repeats() const { return true; }
 };
 
 }  // namespace lightloop

@@ -64,7 +64,7 @@ ForwardForward::ForwardForward(RuleInfo info, const RuleContext& context)
       head_rate_(static_cast<float>(context.params.real("head_rate"))),
       hard_(context.params.text("negatives") == "hard"),
       by_goodness_(context.params.text("answer") == "goodness"),
-      recomputes_(context.params.boolean("recompute")),
+      recomputes_(recomputes("ff", context)),
       classes_(context.net.widths().back()),
       first_(context.net.hidden_layers() > 1 ? 1 : 0),
       products_(context.layers),

@@ -63,7 +63,7 @@ ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
     : WholeBatch(std::move(info)),
       weights_(context.params.text("space") == "weights"),
       local_target_(context.params.text("target") == "local"),
-      recomputes_(context.params.boolean("recompute")),
+      recomputes_(recomputes("forward_gradient", context)),
       products_(context.layers),
       guess_(guess_from(context.params.text("guess"))),
       directions_(context.params.integer("directions")),

@@ -71,6 +71,32 @@ TEST_CASE("every rule with passes of its own makes them where its layers are: ex
   CHECK(tried >= 12);
 }
 
+TEST_CASE("passes are made again only where layers repeat themselves: there the same bits, elsewhere refused") {
+  /// As a device: what is asked again is another answer.
+  class Restless : public Elsewhere {
+   public:
+    Restless() : Elsewhere(1) {}
+    bool repeats() const override { return false; }
+  };
+  for (const char* name : {"ff", "pepita", "node_perturbation", "forward_gradient", "reinforce"}) {
+    INFO(name);
+    const RuleModel& model = rule(name);
+    Bench bench;
+    MatrixFeedback feedback(5, 9);
+    Elsewhere exact(1);
+    Restless restless;
+    exact.hold(bench.net);
+    restless.hold(bench.net);
+    ParamSet kept("rule " + model.info.name, model.info.params), lean = kept;
+    lean.set({{"recompute", true}});
+    const auto once = model.make({bench.net, 1, kept, &feedback, &exact}),
+               again = model.make({bench.net, 1, lean, &feedback, &exact});
+    CHECK(bench.gradient(*once) == bench.gradient(*again));
+    CHECK_NOTHROW(model.make({bench.net, 1, kept, &feedback, &restless}));
+    CHECK_THROWS_WITH(model.make({bench.net, 1, lean, &feedback, &restless}), Catch::Contains("rule.recompute"));
+  }
+}
+
 TEST_CASE("blocks of any layers make their products elsewhere too: dense ones, convolutions, residuals, shortcuts") {
   const char* const text =
       "8x8x1 | conv 4 3, batch_norm, relu | residual(conv 6 3 stride=2, tanh; conv 6 1 stride=2 pad=0), dropout 0.2 | "

@@ -35,6 +35,15 @@ void Rule::scores(const Network& net, View<const float> x, View<float> out) {
   for (Index r = 0; r < out.rows(); ++r) std::ranges::copy(activations.h.back().row(r), out.row(r).begin());
 }
 
+bool recomputes(const std::string& name, const RuleContext& context) {
+  const bool asked = context.params.boolean("recompute");
+  if (asked && context.layers && !context.layers->repeats())
+    throw Unsupported("rule.recompute of rule " + name + " on layers of a device",
+                      "activities made again have other noise than those whose loss was measured", "",
+                      "Leave rule.recompute away: the activities of all layers are then held.");
+  return asked;
+}
+
 const RuleModel& rule(const std::string& name) {
   std::vector<std::string> known;
   std::string list;

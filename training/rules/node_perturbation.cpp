@@ -17,7 +17,7 @@ class NodePerturbation : public WholeBatch {
         sigma_(static_cast<float>(context.params.real("sigma"))),
         two_sided_(context.params.boolean("two_sided")),
         exact_output_(context.params.boolean("exact_output")),
-        recomputes_(context.params.boolean("recompute")),
+        recomputes_(recomputes("node_perturbation", context)),
         products_(context.layers),
         h_(static_cast<std::size_t>(recomputes_ ? 2 : context.net.layers())) {
     for (Index l = 0; l < context.net.layers(); ++l) streams_.emplace_back(context.seed, l, kRulePerturbation);

@@ -21,7 +21,7 @@ class Pepita : public WholeBatch {
         scale_(static_cast<float>(context.params.real("scale") *
                                   std::sqrt(2.0 / static_cast<double>(context.net.widths().front())))),
         dropout_(static_cast<float>(context.params.real("dropout"))),
-        recomputes_(context.params.boolean("recompute")) {
+        recomputes_(recomputes("pepita", context)) {
     const Network& net = context.net;
     if (net.hidden_layers() > 0 &&
         (!feedback_ || feedback_->inputs() != net.widths().back() || feedback_->outputs() < net.widths().front()))

@@ -25,7 +25,7 @@ class Reinforce : public WholeBatch {
   Reinforce(RuleInfo info, const RuleContext& context)
       : WholeBatch(std::move(info)),
         memory_(context.params.real("memory")),
-        recomputes_(context.params.boolean("recompute")),
+        recomputes_(recomputes("reinforce", context)),
         seed_(context.seed),
         products_(context.layers) {
     const Activation f = context.net.hidden_activation();

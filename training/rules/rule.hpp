@@ -124,6 +124,10 @@ struct RuleContext {
   LayerProducts* layers = nullptr;  ///< where products of layers are made (RuleInfo::on_layers); null: in memory
 };
 
+/// The setting "recompute" of rule `name`, which makes passes again instead of keeping their activities. Throws
+/// Unsupported where layers do not repeat themselves: the second pass would not be the one whose loss was measured.
+bool recomputes(const std::string& name, const RuleContext& context);
+
 struct RuleModel {
   RuleInfo info;
   std::function<std::unique_ptr<Rule>(const RuleContext&)> make;
