@@ -120,6 +120,7 @@ TEST_CASE(
     CHECK(bits > 0.32);  // one character in three is a coin: 1/3 bit
     CHECK(bits < limit);
     CHECK(run.net.tokens() == 12);
+    if (rule != "tdfa") CHECK(run.epochs.back().active_fraction == 1);  // every token has an error of its own
   }
 }
 

@@ -118,7 +118,7 @@ def main():
     facts = tomllib.loads(file.read_text())
     options = paper.options(facts["title"], file.parent.name.replace("_", "-"), "the published size, or the nearest that is at hand")
     tier = "full" if options.full else "small"
-    chosen = lambda thing: thing.get("tier", tier) == tier  # noqa: E731
+    chosen = lambda thing: thing.get("tier", tier) == tier  # noqa: E731  (one line, said twice below)
     rows = {name: row for name, row in facts["rows"].items() if chosen(row)}
     table = paper.Table(file.parent.name.replace("_", "-"), options, 58)
     seeds = facts[tier].get("seeds", 1)

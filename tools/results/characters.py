@@ -50,16 +50,20 @@ def main():
                                              env={**os.environ, "LIGHTLOOP_DATA": str(pathlib.Path(options.data).resolve())}).stdout)
 
     jobs = [(name, seed) for seed in range(1, options.seeds + 1) for name in options.only]
-    left = [(name, seed) for name, seed in jobs if not (work / f"{name}-{seed}.json").exists()]
+    words_of = lambda name, seed: ["train", *BASE.split(), *ROWS[name][1].split(), "--seed", str(seed), "--quiet"]  # noqa: E731  (a line)
+    kept = {job: work / "{}-{}.json".format(*job) for job in jobs}
+    left = [job for job in jobs if not kept[job].exists() or json.loads(kept[job].read_text()).get("command") != words_of(*job)]
     print(f"{len(left)} of {len(jobs)} runs left, about {sum(ROWS[name][2] for name, _ in left) / 60:.1f} hours", file=sys.stderr)
     for name, seed in left:
-        run = ask("train", *BASE.split(), *ROWS[name][1].split(), "--seed", str(seed), "--quiet")
-        (work / f"{name}-{seed}.json").write_text(json.dumps(run))
+        words = words_of(name, seed)
+        half = kept[name, seed].with_suffix(".half")  # a kill while it is written leaves no result
+        half.write_text(json.dumps({"command": words, **ask(*words)}))
+        half.replace(kept[name, seed])
     unigram = ask("data", "show", f"shakespeare:{TOKENS}")["test"]["yardstick"]["value"]
     print("| how | bits per character | accuracy % | frames | options |\n|---|---|---|---|---|")
     print(f"| a guess by frequency | {unigram:.3f} | | | |")
     for name in options.only:
-        runs = [json.loads((work / f"{name}-{seed}.json").read_text()) for seed in range(1, options.seeds + 1)]
+        runs = [json.loads(kept[name, seed].read_text()) for seed in range(1, options.seeds + 1)]
         last = [run["epochs"][-1] for run in runs]
         frames = round(statistics.mean(run["device_frames"] for run in runs))
         print(f"| {ROWS[name][0]} | {spread([one['test_loss'] / math.log(2) for one in last], 3)} "

@@ -19,6 +19,8 @@ class Chain : public Rule {
     const Index samples = batch.error.rows();
     rows_.resize(static_cast<std::size_t>(samples));
     std::iota(rows_.begin(), rows_.end(), Index{0});
+    shown_.resize(static_cast<std::size_t>(samples * net.tokens()));
+    std::iota(shown_.begin(), shown_.end(), Index{0});
     if (net.model()) {
       back_through_blocks(net, batch.activations, batch.error, delta_, gradient, work_);
       return divide(gradient, samples);
@@ -30,12 +32,13 @@ class Chain : public Rule {
   }
   View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
   std::span<const Index> active_rows() const override { return rows_; }
+  std::span<const Index> shown_rows() const override { return shown_; }
 
  private:
   RuleInfo info_;
   ReturnPath path_;
   std::vector<Matrix<float>> delta_;
-  std::vector<Index> rows_;
+  std::vector<Index> rows_, shown_;
   std::vector<LayerMemory> work_;
 };
 

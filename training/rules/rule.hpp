@@ -89,7 +89,8 @@ class Rule {
   virtual View<const float> teaching_signal(Index /*hidden_layer*/) const { return {}; }
   /// Batch rows whose signal reached the hidden layers in the last call (all of them, or the non-empty ones).
   virtual std::span<const Index> active_rows() const = 0;
-  /// Those of them that had a signal of their own; fewer where the rule teaches all rows nevertheless.
+  /// Those that had a signal of their own, counted as labels are: one per token where a sample has several. Fewer than
+  /// active_rows() where the rule teaches all rows nevertheless.
   virtual std::span<const Index> shown_rows() const { return active_rows(); }
   /// Parameters of its own: the optimizer of the run updates them after those of the network, run files hold them, a
   /// resume brings them back. Always the same memory; drawn from the seed when the rule is made.

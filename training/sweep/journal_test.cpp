@@ -22,17 +22,20 @@ Record record_of(double value) {
   return record;
 }
 std::string key(char digit) { return std::string(64, digit); }
+/// What a journal of the points of these keys holds.
+std::string journal_of(const std::string& path, const std::string& digits) {
+  {
+    Journal journal(path);
+    for (std::size_t i = 0; i < digits.size(); ++i) journal.add(key(digits[i]), record_of(static_cast<double>(i + 1)));
+  }
+  return read_file(path);
+}
 }  // namespace
 
 TEST_CASE("sweep journal: a point that was not written whole does not count, and the next one takes its place") {
   const TemporaryFolder folder;
   const std::string path = folder.path + "/s.h5.parts";
-  {
-    Journal journal(path);
-    journal.add(key('a'), record_of(1));
-    journal.add(key('b'), record_of(2));
-  }
-  const std::string whole = read_file(path);
+  const std::string whole = journal_of(path, "ab");
   for (const std::size_t lost : {1u, 40u, 200u}) {
     write_file(path, whole.substr(0, whole.size() - lost));
     Journal journal(path);
@@ -68,12 +71,7 @@ TEST_CASE("sweep journal: what was torn in the very first write is begun again")
 TEST_CASE("sweep journal: damage with whole points behind it is refused and nothing is cut; zeros at the end are cut") {
   const TemporaryFolder folder;
   const std::string path = folder.path + "/s.h5.parts";
-  {
-    Journal journal(path);
-    journal.add(key('a'), record_of(1));
-    journal.add(key('b'), record_of(2));
-  }
-  const std::string whole = read_file(path);
+  const std::string whole = journal_of(path, "ab");
   std::string damaged = whole;
   damaged[whole.find(key('a')) + 70] ^= 1;
   write_file(path, damaged);
@@ -87,11 +85,7 @@ TEST_CASE("sweep journal: damage with whole points behind it is refused and noth
 TEST_CASE("sweep journal: a damaged head with whole points behind it is refused and nothing is cut") {
   const TemporaryFolder folder;
   const std::string path = folder.path + "/s.h5.parts";
-  {
-    Journal journal(path);
-    for (const char digit : {'a', 'b', 'c'}) journal.add(key(digit), record_of(1));
-  }
-  const std::string whole = read_file(path);
+  const std::string whole = journal_of(path, "abc");
   const std::size_t head = whole.find(key('b')) - (8 + 2 * 64);
   for (const std::size_t byte : {0u, 1u, 5u, 7u, 20u, 100u}) {  // of the length, of either digest
     std::string damaged = whole;

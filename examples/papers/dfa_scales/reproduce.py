@@ -22,7 +22,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
-import paper  # noqa: E402
+import paper  # noqa: E402  (found by the line above)
 
 COMMAND = os.environ.get("LIGHTLOOP", "lightloop")
 CLICKS = "embedding 240 8, factorisation | dense 64, relu | dense 32, relu | dense classes"
