@@ -277,3 +277,55 @@ TEST_CASE("rows too small to be shown have no gradient through the twin, and wro
   CHECK_THROWS_WITH(one.layer.backward(x, g, narrow), Catch::Contains("grad_x") && Catch::Contains("1 x 7"));
   CHECK_THROWS_WITH(one.layer.backward(narrow, g, below), Catch::Contains("1 x 7 and 1 x 1"));
 }
+
+TEST_CASE("calibration finds the ADC's range for signals far below it, and for such that would clip") {
+  const Matrix<float> w = normal(7, 9, 1), x = normal(40, 9, 2);
+  Matrix<float> wanted(40, 7), y(40, 7);
+  gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, wanted);
+  const auto error = [&](const char* range, const std::string& device) {
+    Opened one(device, w, {{"output_range", std::string(range)}});
+    one.layer.forward(x, y);
+    return distance(y, wanted);
+  };
+  const std::string quiet = "sim:crossbar,preset=ideal,weight.bits=12,dac.bits=12,adc.bits=8,adc.range=";
+  CHECK(error("device", quiet + "1000") > 0.3);
+  CHECK(error("measured", quiet + "1000") < 0.02);
+  CHECK(error("measured", quiet + "0.05") < 0.02);
+  // a train's losses multiply: its range is measured unless it is asked for
+  const std::string train =
+      "sim:tt_rfnn,tt.cores=3,tt.rank=64,loss=0,switch_loss=0.95,adc.bits=8,phase.bits=16,"
+      "phase_error=0,splitter_error=0,output_noise=0";
+  CHECK(error("auto", train) < 0.5 * error("device", train));
+}
+
+TEST_CASE("the gradient of a learned ADC range is what the answers say: rounding within the range, clipping beyond") {
+  // y = F (v + rounding), F the range in units of y: dy/d(factor) = y / factor where the code is at an end, (y - z) /
+  // factor elsewhere, z the exact product. All of it is known from the answers of a device without noise.
+  const Matrix<float> w = normal(7, 9, 1, 0.3f), x = normal(50, 9, 2), g = normal(50, 7, 3);
+  for (const bool clips : {false, true}) {
+    Opened one(std::string("sim:crossbar,preset=ideal,dac.bits=14,weight.bits=16,adc.bits=") + (clips ? "10" : "4"), w,
+               {{"output_range", std::string("learned")},
+                {"noise_management", std::string("fixed")},
+                {"input_range", 4.0},
+                {"bound_management", std::string("none")}});
+    one.layer.set_output_factor(clips ? 0.08 : 2.0);
+    Matrix<float> y(50, 7), exact(50, 7);
+    one.layer.forward(x, y);
+    gemm(Transpose::no, Transpose::yes, 1.0f, x, one.layer.programmed(), 0.0f, exact);
+    float low = 0, high = 0;
+    for (const float v : y.flat()) {
+      low = std::min(low, v);
+      high = std::max(high, v);
+    }
+    double expected = 0;
+    for (std::size_t i = 0; i < y.flat().size(); ++i) {
+      const float far = y.flat()[i], z = exact.flat()[i];
+      const bool beyond = clips && (z <= low || z >= high);
+      expected += double(g.flat()[i]) * double(beyond ? far : far - z) / one.layer.output_factor();
+    }
+    CHECK((one.layer.report().saturated > 0) == clips);
+    CHECK(one.layer.output_factor_gradient(x, g) == Approx(expected).epsilon(0.02));
+  }
+  Opened plain("sim:crossbar", w, {});
+  CHECK_THROWS_AS(plain.layer.set_output_factor(2), Unsupported);
+}

@@ -201,6 +201,14 @@ TEST_CASE("calibration finds a wrong scale of the ADC's range; a row of zeros st
     CHECK_FALSE(layer.calibration().done);
     layer.restore(state);
     CHECK(layer.calibration().gain == Approx(1.25).epsilon(1e-3));
+    auto older = state;  // as it was before the ADC's range, its factor and a flag stood at the end
+    older[0] = std::byte{3};
+    older.resize(older.size() - 2 * sizeof(double) - 1);
+    layer.program(w);
+    layer.restore(older);
+    CHECK(layer.calibration().gain == Approx(1.25).epsilon(1e-3));
+    older[0] = std::byte{2};
+    CHECK_THROWS_AS(layer.restore(older), InvalidParameter);
     auto wrong = state;
     wrong.push_back(std::byte{0});
     CHECK_THROWS_AS(layer.restore(wrong), InvalidParameter);
@@ -231,6 +239,8 @@ TEST_CASE("what a layer cannot do is refused by name") {
   add_devices(registry);
   Session opu(registry.open("sim:opu"));
   CHECK_THROWS_AS(Layer(opu, 2, 2), Unsupported);
+  Session butterfly(registry.open("sim:mzi_mesh,mesh.layout=butterfly,input.size=8,output.size=8"));
+  CHECK_THROWS_AS(Layer(butterfly, 8, 8), Unsupported);
 }
 
 TEST_CASE("calibrating again takes out the drift of phase-change cells, per column a little better than as a whole") {

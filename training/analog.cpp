@@ -82,14 +82,19 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
   calibrates_ = layer.boolean("calibrate");
   goes_back_ = layer.text("backward") != "weights";
   learns_ranges_ = layer.text("noise_management") == "learned";
+  learns_outputs_ = layer.text("output_range") == "learned";
   pulses_ = layer.text("update") == "pulses";
-  if (net.model() && (goes_back_ || learns_ranges_))
-    throw Unsupported(goes_back_ ? "layer.backward = " + layer.text("backward") : "layer.noise_management = learned",
+  learns_programme_ = layer.text("update") == "programme";
+  if (net.model() && (goes_back_ || learns_by_itself()))
+    throw Unsupported(goes_back_          ? "layer.backward = " + layer.text("backward")
+                      : learns_programme_ ? "layer.update = programme"
+                      : learns_ranges_    ? "layer.noise_management = learned"
+                                          : "layer.output_range = learned",
                       "net " + shape_, "for fully connected networks only",
                       "In PyTorch, ll.torch.convert takes convolutions too.");
-  if (pulses_ && layer.real("weight_limit") == 0)
-    throw InvalidParameter("layer.weight_limit", "0 with layer.update = pulses",
-                           "the weight at full range, which cannot change while pulses add up",
+  if ((pulses_ || learns_programme_) && layer.real("weight_limit") == 0)
+    throw InvalidParameter("layer.weight_limit", "0 with layer.update = " + layer.text("update"),
+                           "the weight (meshes: singular value) at full range, which stays while the device learns",
                            "Give layer.weight_limit=0.5, for example.");
   const auto largest = [this](Index WeightMatrix::*side) {
     Index most = 0;
@@ -99,7 +104,7 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
   devices_ = std::make_unique<TileDevices>(registry, place.device, place.settings, place.layer,
                                            largest(&WeightMatrix::inputs), largest(&WeightMatrix::outputs));
   layers_.reserve(matrices_.size());
-  ranges_.resize(matrices_.size());
+  ranges_.resize(matrices_.size() * (learns_outputs_ ? 2 : 1));
   for (std::size_t l = 0; l < matrices_.size(); ++l)
     layers_.emplace_back(*devices_, matrices_[l].inputs, matrices_[l].outputs, place.layer,
                          l < place.own.size() ? place.own[l] : Settings{});
@@ -115,6 +120,7 @@ void AnalogNetwork::program(const Network& net, bool keep_calibration) {
     throw ShapeMismatch("analog network", shape_of(net), "its devices were opened for " + shape_);
   const bool keep = keep_calibration && programmed_;
   if (pulses_ && keep) return pulse(net);
+  if (learns_programme_ && keep) return resume_programme();
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     layers_[l].program(weights(net, l), keep);
     if (!keep && calibrates_) layers_[l].calibrate();
@@ -123,6 +129,22 @@ void AnalogNetwork::program(const Network& net, bool keep_calibration) {
   if (pulses_) {
     sent_.resize(layers_.size());
     for (std::size_t l = 0; l < layers_.size(); ++l) copy(weights(net, l), sent_[l]);
+  }
+}
+
+void AnalogNetwork::resume_programme() {
+  if (to_restore_.empty()) return;
+  const std::vector<std::byte> state = std::move(to_restore_);
+  to_restore_.clear();
+  for (TiledLayer& layer : layers_) layer.program(Matrix<float>(layer.outputs(), layer.inputs()), true);
+  restore(state);
+  to_restore_.clear();
+}
+
+void AnalogNetwork::read_weights(Network& net) {
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Matrix<float> held = layers_[l].programmed();
+    std::ranges::copy(held.flat(), net.parameters().data() + matrices_[l].offset);
   }
 }
 
@@ -153,19 +175,29 @@ void AnalogNetwork::backward(Index layer, View<const float> h, View<const float>
   layers_[static_cast<std::size_t>(layer)].backward(h, delta, below);
 }
 
-void AnalogNetwork::learn_range(Index layer, View<const float> h, View<const float> delta, double lr) {
+double AnalogNetwork::moved(Range& memory, double slope, double lr) {
   // of RMSProp (Tieleman, Hinton, lecture 6.5, 2012), its start corrected as in Adam (Kingma, Ba, ICLR 2015)
   constexpr double kMemory = 0.9;
   constexpr double kLeast = 1e-30;  // assumed: far below any slope, so that 0 / 0 is 0
-  const auto l = static_cast<std::size_t>(layer);
-  if (h.rows() == 0) return;
-  const double range = layers_[l].input_range();
-  const double slope = range * layers_[l].range_gradient(h, delta) / static_cast<double>(h.rows());
-  Range& memory = ranges_[l];
   ++memory.steps;
   memory.mean_square = kMemory * memory.mean_square + (1 - kMemory) * slope * slope;
   const double rms = std::sqrt(memory.mean_square / (1 - std::pow(kMemory, static_cast<double>(memory.steps))));
-  layers_[l].set_input_range(range * std::exp(-lr * slope / (rms + kLeast)));
+  return std::exp(-lr * slope / (rms + kLeast));
+}
+
+void AnalogNetwork::learn(Index layer, View<const float> h, View<const float> delta, double lr) {
+  if (h.rows() == 0) return;
+  const auto l = static_cast<std::size_t>(layer);
+  TiledLayer& product = layers_[l];
+  const auto rows = static_cast<double>(h.rows());
+  if (learns_ranges_) {
+    const double range = product.input_range();
+    product.set_input_range(range * moved(ranges_[l], range * product.range_gradient(h, delta) / rows, lr));
+  }
+  if (learns_programme_) product.learn_programme(h, delta, lr);
+  if (!learns_outputs_) return;
+  const double factor = product.output_factor(), slope = factor * product.output_factor_gradient(h, delta) / rows;
+  product.set_output_factor(factor * moved(ranges_[layers_.size() + l], slope, lr));
 }
 
 void AnalogNetwork::multiply(Index layer, View<const float> x, View<float> y) {
@@ -287,12 +319,12 @@ void AnalogNetwork::restore(const std::vector<std::byte>& state) {
       bytes.get_all(sent.back().flat());
     }
   bytes.done();
-  devices_->restore(parts[0]);
   for (std::size_t l = 0; l < layers_.size(); ++l) layers_[l].restore(parts[l + 1]);
+  devices_->restore(parts[0]);  // last: what layers may have written has the number of the write it was before
   ranges_ = std::move(ranges);
   sent_ = std::move(sent);
   programmed_ = programmed;
-  if (pulses_ && programmed) to_restore_ = state;
+  if ((pulses_ || learns_programme_) && programmed) to_restore_ = state;
 }
 
 }  // namespace lightloop

@@ -33,11 +33,13 @@ Index analog_layers(const Network& net);
 class AnalogNetwork : public LayerProducts {
  public:
   /// Opens the devices; shows nothing. `registry` must outlive it. Throws as TiledLayer, and Unsupported for a
-  /// net with weights that are no such products, and for learned ranges or a way back through devices on a model.
+  /// net with weights that are no such products, and for learned ranges or programmes or a way back through devices on
+  /// a model.
   AnalogNetwork(const Registry& registry, const AnalogPlace& place, const Network& net);
 
   /// Writes the weights into the devices; with layer.update = pulses, from the second time on, what they have changed
-  /// by since the last call goes into the devices as pulses, and what the devices hold is their own. Without
+  /// by since the last call goes into the devices as pulses, and what the devices hold is their own; with programme
+  /// they keep what they have learnt. Without
   /// `keep_calibration` (or the first time) the layers are calibrated, unless layer.calibrate is off. Throws
   /// ShapeMismatch for another net.
   void program(const Network& net, bool keep_calibration = false);
@@ -51,11 +53,15 @@ class AnalogNetwork : public LayerProducts {
   /// Whether signals go back through a twin or the devices (layer.backward), and the way: as TiledLayer::backward().
   bool goes_back() const { return goes_back_; }
   void backward(Index layer, View<const float> h, View<const float> delta, View<float> below);
-  /// Moves the input range of `layer` (layer.noise_management = learned) against its gradient: log r changes by lr
-  /// times the mean gradient over its running rms. `h` (m, d_l) came in, delta (m, d_{l+1}) is the signal at the
-  /// output.
-  bool learns_ranges() const { return learns_ranges_; }
-  void learn_range(Index layer, View<const float> h, View<const float> delta, double lr);
+  /// Moves the input range of `layer` (layer.noise_management = learned) and the ADC's (layer.output_range = learned)
+  /// against their gradients: log r changes by lr times the mean gradient over its running rms. `h` (m, d_l) came in,
+  /// delta (m, d_{l+1}) is the signal at the output.
+  /// With layer.update = programme the layer's phases learn by the same signal, at the rate lr.
+  bool learns_by_itself() const { return learns_ranges_ || learns_outputs_ || learns_programme_; }
+  bool learns_programme() const { return learns_programme_; }
+  void learn(Index layer, View<const float> h, View<const float> delta, double lr);
+  /// Takes the weights of `net` from what the devices' programmes hold.
+  void read_weights(Network& net);
   /// Whether one device serves several layers or tiles, and every pass writes them anew.
   bool rewritten() const;
   /// The programmed network on labelled data, as many samples at a time as its devices like. With a rule, which makes
@@ -78,20 +84,23 @@ class AnalogNetwork : public LayerProducts {
 
  private:
   void pulse(const Network& net);
+  void resume_programme();
 
   View<const float> weights(const Network& net, std::size_t l) const;
 
   std::string shape_;
   std::vector<WeightMatrix> matrices_;
   bool calibrates_ = true;
-  bool goes_back_ = false, learns_ranges_ = false, pulses_ = false;
+  bool goes_back_ = false, learns_ranges_ = false, learns_outputs_ = false, pulses_ = false, learns_programme_ = false;
   bool programmed_ = false;  ///< and calibrated
   struct Range {
     bool known = false;
     std::int64_t steps = 0;
     double mean_square = 0;
   };
-  std::vector<Range> ranges_;          ///< of learned ranges
+  /// The factor exp(-lr slope / rms) of a range; `slope` by its logarithm.
+  static double moved(Range& memory, double slope, double lr);
+  std::vector<Range> ranges_;          ///< of learned input ranges, then output ranges
   std::vector<Matrix<float>> sent_;    ///< pulses: weights at the last update
   std::vector<std::byte> to_restore_;  ///< pulses: devices, once the layers know their scale
   Matrix<float> change_;

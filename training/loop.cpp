@@ -165,10 +165,10 @@ void TrainingLoop::open_layers(const Registry& registry) {
   if (layers_->goes_back() && !config_.model->info.goes_back)
     throw Unsupported("layer.backward with rule " + config_.model->info.name,
                       "the rule sends nothing back through the layers", "bp does", "Leave layer.backward at weights.");
-  if (layers_->learns_ranges() && ruled.own_forward)
-    throw Unsupported("layer.noise_management with rule " + ruled.name,
-                      "learned: the rule has no signals that ranges could learn from", "bp, dfa and others do",
-                      "Choose another noise management.");
+  if (layers_->learns_by_itself() && ruled.own_forward)
+    throw Unsupported("layer.noise_management, output_range or update with rule " + ruled.name,
+                      "learned, or programme: the rule has no signals that a device could learn from",
+                      "bp, dfa and others do", "Choose another noise management, output range or update.");
   if (!run_.layers_state.empty()) layers_->restore(run_.layers_state);
 }
 
@@ -297,7 +297,7 @@ double TrainingLoop::step() {
                         .loss = loss_,
                         .step = static_cast<std::uint64_t>(done),
                         .first_sample = static_cast<std::uint64_t>(at.trained),
-                        .keep_signal = alignment_due() || (layers_ && layers_->learns_ranges()),
+                        .keep_signal = alignment_due() || (layers_ && layers_->learns_by_itself()),
                         .pass = layers_ ? &pass : nullptr,
                         .back = layers_ && layers_->goes_back() ? &back : nullptr,
                         .counts = data_.train.counts};
@@ -307,8 +307,9 @@ double TrainingLoop::step() {
   check_loss(loss);
   measure_alignment(batch);
   const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
-  if (layers_ && layers_->learns_ranges()) learn_ranges(lr);
+  if (layers_ && layers_->learns_by_itself()) learn_on_devices(lr);
   optimizer_step(optimizer_, run_.optimizer, lr, gradient_.flat(), run_.net.parameters());
+  if (layers_ && layers_->learns_programme()) layers_->read_weights(run_.net);
   if (own_forward)
     std::ranges::copy(rule_->learned_state(), run_.net.state().begin());
   else
@@ -373,19 +374,19 @@ void TrainingLoop::finish_gradient(Index rows, Index counted) {
   });
 }
 
-void TrainingLoop::learn_ranges(double lr) {
+void TrainingLoop::learn_on_devices(double lr) {
   const std::span<const Index> rows = rule_->active_rows();
   Matrix<float> seen;
   for (Index l = 0; l < run_.net.layers(); ++l) {
     const Matrix<float>& h = activations_.h[static_cast<std::size_t>(l)];
     const View<const float> delta = l < run_.net.hidden_layers() ? rule_->teaching_signal(l) : error_.view();
     if (delta.rows() == h.rows()) {
-      layers_->learn_range(l, h, delta, lr);
+      layers_->learn(l, h, delta, lr);
     } else if (delta.rows() == static_cast<Index>(rows.size())) {
       seen.resize(delta.rows(), h.cols());
       for (Index r = 0; r < seen.rows(); ++r)
         std::ranges::copy(h.row(rows[static_cast<std::size_t>(r)]), seen.row(r).begin());
-      layers_->learn_range(l, seen, delta, lr);
+      layers_->learn(l, seen, delta, lr);
     }
   }
 }

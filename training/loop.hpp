@@ -59,7 +59,7 @@ class TrainingLoop {
   void check_weights() const;
   void note_device();
   double run_forward(AnalogNetwork* layers);
-  void learn_ranges(double lr);
+  void learn_on_devices(double lr);
   void gather_targets(std::span<const std::uint32_t> which);
   void finish_gradient(Index rows, Index counted);
   void check_loss(double loss) const;

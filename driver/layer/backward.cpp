@@ -1,4 +1,4 @@
-// The way back through a layer: gradients of inputs and of the input range.
+// The way back through a layer: gradients of inputs and of ranges.
 #include <algorithm>
 #include <cmath>
 
@@ -7,8 +7,6 @@
 #include "driver/layer/state.hpp"
 
 namespace lightloop {
-namespace {
-
 void check_gradient(const char* what, View<const float> x, Index n_in, View<const float> grad_y, Index n_out) {
   if (x.cols() != n_in || grad_y.cols() != n_out || x.rows() != grad_y.rows())
     throw ShapeMismatch(std::string("layer: ") + what,
@@ -16,8 +14,6 @@ void check_gradient(const char* what, View<const float> x, Index n_in, View<cons
                             std::to_string(grad_y.rows()) + " x " + std::to_string(grad_y.cols()),
                         "rows x " + std::to_string(n_in) + " and rows x " + std::to_string(n_out));
 }
-
-}  // namespace
 
 double LayerState::row_range(double largest_x) const {
   const std::string& kind = params.text("noise_management");
@@ -38,6 +34,26 @@ void LayerState::decoding(std::vector<float>& zero, std::vector<float>& unit) co
   }
 }
 
+void LayerState::code_slopes(View<const float> grad_y, std::span<const double> full, std::span<const double> factor,
+                             View<float> slopes) const {
+  std::vector<float> zero, unit;
+  decoding(zero, unit);
+  for (Index r = 0; r < grad_y.rows(); ++r) {
+    const auto n = static_cast<std::size_t>(r);
+    std::ranges::fill(slopes.row(r), 0.0f);
+    const double back = full[n] * factor[n] * mid_in / (mid_in - 1);
+    for (Index i = 0; i < n_out; ++i) {
+      const RowPair pair = rows_of(weights, n_out, i);
+      const double g = back * static_cast<double>(grad_y(r, i));
+      slopes(r, pair.plus) += static_cast<float>(g * static_cast<double>(unit[static_cast<std::size_t>(pair.plus)]));
+      if (pair.minus < 0) continue;
+      const double own = weights == Weights::offset ? scale[static_cast<std::size_t>(i)] : 1.0;
+      slopes(r, pair.minus) -=
+          static_cast<float>(g * own * static_cast<double>(unit[static_cast<std::size_t>(pair.minus)]));
+    }
+  }
+}
+
 void LayerState::count_program() {
   const CostModel& cost = session.info().cost;
   report.device_s += cost.program_s;
@@ -47,16 +63,19 @@ void LayerState::count_program() {
   report.energy.add_program(cost);
 }
 
-void LayerState::through_twin(View<const float> x, View<const float> grad_y, View<float> grad_x) const {
+void LayerState::at_twin(View<const float> x, View<const float> grad_y, Matrix<float>& drive, Matrix<float>& slopes,
+                         std::vector<double>& alpha_of, std::vector<double>& factor) const {
   if (!twin)
     throw Unsupported("layer.backward", "twin", "the layer was given no twin of " + session.info().model,
                       "Networks and PyTorch modules open it themselves; a Layer takes it with set_twin().");
   const double top = mid_in - 1;
-  const auto highest = static_cast<float>(session.info().output.highest());
+  const auto highest = static_cast<double>(session.info().output.highest());
   const std::int64_t most = most_repeats();
   const auto rows = static_cast<std::size_t>(x.rows());
-  std::vector<double> alpha_of(rows), factor(rows, 1.0);
-  Matrix<float> drive(x.rows(), twin->inputs()), slopes(x.rows(), twin->outputs());
+  alpha_of.assign(rows, 0.0);
+  factor.assign(rows, 1.0);
+  drive.resize(x.rows(), twin->inputs());
+  slopes.resize(x.rows(), twin->outputs());
   const auto show = [&](Index r) {
     const auto i = static_cast<std::size_t>(r);
     const std::span<float> to = drive.row(r);
@@ -74,6 +93,7 @@ void LayerState::through_twin(View<const float> x, View<const float> grad_y, Vie
     shown[i] = r;
     show(r);
   }
+  const double wider = twin_range / range, middle = mid_out;  // the twin's codes are those of its own range
   // At the drive at which bound management takes the device's answer: none of its codes, rounded, is at an end.
   for (std::int64_t k = 1; k <= most && !shown.empty(); ++k) {
     Matrix<float> part(static_cast<Index>(shown.size()), drive.cols()), answer(part.rows(), slopes.cols());
@@ -83,28 +103,26 @@ void LayerState::through_twin(View<const float> x, View<const float> grad_y, Vie
     std::vector<Index> again;
     for (std::size_t i = 0; i < shown.size(); ++i) {
       const auto codes = answer.row(static_cast<Index>(i)).first(static_cast<std::size_t>(device_rows));
-      if (std::ranges::all_of(codes, [&](float c) { return std::rint(c) > 0 && std::rint(c) < highest; })) continue;
+      if (std::ranges::all_of(codes, [&](float c) {
+            const double code = std::rint(middle + wider * (static_cast<double>(c) - middle));
+            return code > 0 && code < highest;
+          }))
+        continue;
       factor[static_cast<std::size_t>(shown[i])] = repeat_factor(k);
       show(shown[i]);
       again.push_back(shown[i]);
     }
     shown = std::move(again);
   }
-  std::vector<float> zero, unit;
-  decoding(zero, unit);
-  for (Index r = 0; r < x.rows(); ++r) {
-    const auto n = static_cast<std::size_t>(r);
-    const double back = alpha_of[n] * factor[n] * mid_in / top;
-    for (Index i = 0; i < n_out; ++i) {
-      const RowPair pair = rows_of(weights, n_out, i);
-      const double g = back * static_cast<double>(grad_y(r, i));
-      slopes(r, pair.plus) += static_cast<float>(g * static_cast<double>(unit[static_cast<std::size_t>(pair.plus)]));
-      if (pair.minus < 0) continue;
-      const double own = weights == Weights::offset ? scale[static_cast<std::size_t>(i)] : 1.0;
-      slopes(r, pair.minus) -=
-          static_cast<float>(g * own * static_cast<double>(unit[static_cast<std::size_t>(pair.minus)]));
-    }
-  }
+  code_slopes(grad_y, alpha_of, factor, slopes);
+  for (float& slope : slopes.flat()) slope *= static_cast<float>(wider);
+}
+
+void LayerState::through_twin(View<const float> x, View<const float> grad_y, View<float> grad_x) const {
+  Matrix<float> drive, slopes;
+  std::vector<double> alpha_of, factor;
+  at_twin(x, grad_y, drive, slopes, alpha_of, factor);
+  const double top = mid_in - 1;
   Matrix<float> found(x.rows(), drive.cols());
   twin->vjp(drive, slopes, found, {});
   for (Index r = 0; r < x.rows(); ++r) {
@@ -125,6 +143,7 @@ void Layer::set_twin(std::unique_ptr<Twin> twin) {
                         std::to_string(info.input.size()) + " -> " + std::to_string(info.output.size()) + ", " +
                             std::to_string(info.program->size()));
   s.twin = std::move(twin);
+  if (s.range_known) s.twin_range = s.session.settings().real("adc.range");
   if (s.twin && s.theta.size() > 0) s.twin->program(s.theta);
 }
 
@@ -180,6 +199,60 @@ void Layer::set_input_range(double range) {
   s.running = range;
 }
 
+double Layer::output_factor_gradient(View<const float> x, View<const float> grad_y) const {
+  const LayerState& s = *state_;
+  check_gradient("output_factor_gradient()", x, s.n_in, grad_y, s.n_out);
+  s.check_programmed();
+  const std::int64_t most = s.most_repeats();
+  const double top = s.mid_in - 1;
+  const auto rows = static_cast<std::size_t>(x.rows());
+  std::vector<double> alpha(rows), factor(rows, 1.0);
+  Matrix<float> drive(x.rows(), s.n_in), sums(x.rows(), s.device_rows), slopes(x.rows(), s.device_rows);
+  for (Index r = 0; r < x.rows(); ++r) {
+    double& full = alpha[static_cast<std::size_t>(r)];
+    full = s.row_range(static_cast<double>(largest_size(x.row(r))));
+    for (Index j = 0; j < s.n_in; ++j)
+      drive(r, j) =
+          full <= kLeastRange
+              ? 0.0f
+              : static_cast<float>(std::clamp(static_cast<double>(x(r, j)) / full, -1.0, 1.0) * top / s.mid_in);
+  }
+  gemm(Transpose::no, Transpose::yes, 1.0f, drive, s.target, 0.0f, sums);
+  for (Index r = 0; r < x.rows(); ++r) {
+    float largest = 0;
+    for (Index i = 0; i < s.device_rows; ++i) {
+      const auto n = static_cast<std::size_t>(i);
+      float& v = sums(r, i);  // the answer in units of the range
+      v = static_cast<float>((s.gain[n] * static_cast<double>(v) + s.offset[n]) / s.range);
+      largest = std::max(largest, std::abs(v));
+    }
+    double& divided = factor[static_cast<std::size_t>(r)];
+    for (std::int64_t k = 1; k <= most && static_cast<double>(largest) >= divided; ++k) divided = s.repeat_factor(k);
+  }
+  s.code_slopes(grad_y, alpha, factor, slopes);
+  double sum = 0;
+  for (Index r = 0; r < x.rows(); ++r)
+    for (Index i = 0; i < s.device_rows; ++i) {
+      const double v = static_cast<double>(sums(r, i)) / factor[static_cast<std::size_t>(r)];
+      const double level = std::clamp(std::rint(v * s.mid_out), -s.mid_out, s.mid_out - 1) / s.mid_out;
+      sum += static_cast<double>(slopes(r, i)) * s.mid_out * (std::abs(v) >= 1 ? level : level - v);
+    }
+  return sum / s.output_factor;
+}
+
+void Layer::set_output_factor(double factor) {
+  LayerState& s = *state_;
+  if (s.params.text("output_range") != "learned")
+    throw Unsupported("layer: set_output_factor()", "layer.output_range = " + s.params.text("output_range"), "learned");
+  if (!(factor > 0) || !std::isfinite(factor))
+    throw OutOfRange("layer: factor of the output range", std::to_string(factor), "a finite number above 0");
+  const double base = s.base_range;
+  s.output_factor = factor;
+  s.set_range(base);
+}
+
+double Layer::output_factor() const { return state_->output_factor; }
+double Layer::output_range() const { return state_->range; }
 double Layer::input_range() const { return state_->row_range(0); }
 
 }  // namespace lightloop

@@ -1,4 +1,5 @@
-// Gain and offset of the device's answers against what was programmed; done again later it takes drift out.
+// Gain and offset of the device's answers against what was programmed, and the range they take.
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.hpp"
@@ -35,21 +36,11 @@ struct Line {
   double rest(double g, double o) const { return zz - 2 * (g * ez + o * z) + g * g * ee + 2 * g * o * e + n * o * o; }
 };
 
-}  // namespace
-
-void Layer::calibrate() {
-  LayerState& s = *state_;
-  s.check_programmed();
-  const Index vectors = s.params.integer("calibration_vectors");
-  Matrix<float> x(vectors, s.n_in), shown(vectors, s.n_in), measured(vectors, s.device_rows);
-  Matrix<float> promised(vectors, s.device_rows);
-  const Stream signs(static_cast<std::uint64_t>(s.params.integer("seed")), 1, Purpose::calibration);
-  // Signs times the range in use: every level of the drive is then exactly known.
-  const auto level = static_cast<float>(s.row_range(s.params.real("input_range")));
-  for (Index r = 0; r < vectors; ++r) {
-    signs.uniform(static_cast<std::uint64_t>(r), 0, x.row(r));
-    for (float& value : x.row(r)) value = value < 0.5f ? -level : level;
-  }
+/// Shows `x` and fits the answers; gives the largest answer to be met at full drive, in device units: the largest that
+/// the fit promises and three times the rms of what it does not explain.
+double fit(LayerState& s, View<const float> x) {
+  const Index vectors = x.rows();
+  Matrix<float> shown(vectors, s.n_in), measured(vectors, s.device_rows), promised(vectors, s.device_rows);
   const double running = s.running;
   s.pass(x, Pass::forward, [&](const Answer& answer) {
     for (Index j = 0; j < s.n_in; ++j)
@@ -83,6 +74,54 @@ void Layer::calibrate() {
     rest += line.rest(s.gain[i], s.offset[i]);
   }
   s.calibration = {true, all.gain(), std::sqrt(std::max(0.0, rest) / (all.gain() * all.gain() * all.ee))};
+  double largest = 0;  // rows were shown at the full drive or a half, a quarter, .. of it
+  for (Index r = 0; r < vectors; ++r) {
+    const double full = (s.mid_in - 1) / s.mid_in / std::max(1e-30, static_cast<double>(largest_size(shown.row(r))));
+    for (Index i = 0; i < s.device_rows; ++i) {
+      const auto n = static_cast<std::size_t>(i);
+      largest = std::max(largest, std::abs(full * s.gain[n] * static_cast<double>(promised(r, i)) + s.offset[n]));
+    }
+  }
+  return largest + 3 * std::sqrt(std::max(0.0, rest) / all.n);
+}
+
+}  // namespace
+
+bool LayerState::set_range(double base) {
+  const double before = range;
+  for (const ParamInfo& info : session.settings().infos())
+    if (info.name == "adc.range") range = std::clamp(base * output_factor, info.min, info.max);
+  base_range = range / output_factor;
+  if (session.settings().real("adc.range") != range) session.configure({{"adc.range", range}});
+  return range != before;
+}
+
+void Layer::calibrate() {
+  LayerState& s = *state_;
+  s.check_programmed();
+  const Index vectors = s.params.integer("calibration_vectors");
+  Matrix<float> x(vectors, s.n_in);
+  const Stream signs(static_cast<std::uint64_t>(s.params.integer("seed")), 1, Purpose::calibration);
+  // Signs times the range in use: every level of the drive is then exactly known.
+  const auto level = static_cast<float>(s.row_range(s.params.real("input_range")));
+  for (Index r = 0; r < vectors; ++r) {
+    signs.uniform(static_cast<std::uint64_t>(r), 0, x.row(r));
+    for (float& value : x.row(r)) value = value < 0.5f ? -level : level;
+  }
+  // A range far too wide rounds answers away: what the fit says of them gets better as the range comes nearer.
+  constexpr double kHeadroom = 1.25, kNear = 1.2;
+  constexpr int kRounds = 5;
+  for (int round = 0;; ++round) {
+    const bool last = !s.sets_range || round == kRounds;
+    double largest = s.base_range / (8 * kHeadroom);  // where nothing can be made out
+    try {
+      largest = fit(s, x);
+    } catch (const CalibrationError&) {
+      if (last) throw;
+    }
+    const double ratio = kHeadroom * largest / s.base_range;
+    if (last || (ratio > 1 / kNear && ratio < kNear) || !s.set_range(kHeadroom * largest)) return;
+  }
 }
 
 }  // namespace lightloop

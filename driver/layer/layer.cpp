@@ -9,7 +9,7 @@
 namespace lightloop {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 3;  // 1 had no updates; no release wrote 2
+constexpr std::uint8_t kSnapshotVersion = 4;  // 1 had no updates, 3 no ranges of the ADC; no release wrote 2
 
 void check_batch(const char* what, View<const float> x, Index in, View<float> y, Index out) {
   if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
@@ -72,12 +72,27 @@ void Layer::program(View<const float> w) {
   const ParamSet& device = s.session.settings();
   if (device.has("program.mode") && device.text("program.mode") != "weights")
     s.session.configure({{"program.mode", std::string("weights")}});
+  if (s.sets_range && device.real("adc.range") != s.range)  // tiles that share a device have ranges of their own
+    s.session.configure({{"adc.range", s.range}});
   s.session.program(std::as_const(codes).frames());
   s.count_program();
-  if (s.params.text("backward") == "twin") {
+  s.trained = false;
+  s.mean_slope = s.mean_square = {};
+  s.steps = 0;
+  const bool learns = s.params.text("update") == "programme";
+  if (learns || s.params.text("backward") == "twin") {
     s.theta.resize(1, info.program->size());
     for (Index i = 0; i < s.theta.size(); ++i) s.theta.data()[i] = static_cast<float>(codes.frames().at(0, i));
     if (s.twin) s.twin->program(s.theta);
+  }
+  if (learns && s.twin) {
+    const Matrix<float> matrix = s.twin_matrix();
+    double along = 0, size = 0;
+    for (Index i = 0; i < matrix.size(); ++i) {
+      along += static_cast<double>(matrix.data()[i]) * static_cast<double>(s.target.data()[i]);
+      size += static_cast<double>(s.target.data()[i]) * static_cast<double>(s.target.data()[i]);
+    }
+    s.twin_gain = along > 0 ? along / size : 1;
   }
   s.forget_calibration();
   s.programmed = true;
@@ -156,6 +171,15 @@ std::vector<std::byte> Layer::snapshot() const {
     bytes.put_all(std::span<const float>(s.target.flat()));
     bytes.put_all(std::span<const float>(s.held.flat()));
   }
+  bytes.put(s.base_range);
+  bytes.put(s.output_factor);
+  bytes.put(s.trained);
+  if (s.trained) {
+    bytes.put(s.twin_gain);
+    bytes.put(s.steps);
+    for (const Matrix<float>* values : {&s.theta, &s.mean_slope, &s.mean_square})
+      bytes.put_all(std::span<const float>(values->flat()));
+  }
   return bytes.take();
 }
 
@@ -163,7 +187,7 @@ void Layer::restore(const std::vector<std::byte>& state) {
   LayerState& s = *state_;
   ByteReader bytes(state, "layer snapshot");
   const auto version = bytes.get<std::uint8_t>();
-  if (version != 1 && version != kSnapshotVersion) bytes.refuse("another version");
+  if (version != 1 && version != 3 && version != kSnapshotVersion) bytes.refuse("another version");
   const auto running = bytes.get<double>();
   LayerCalibration calibration;
   calibration.done = bytes.get<bool>();
@@ -180,14 +204,51 @@ void Layer::restore(const std::vector<std::byte>& state) {
     bytes.get_all(std::span<float>(target.flat()));
     bytes.get_all(std::span<float>(held.flat()));
   }
+  double base = s.base_range, factor = s.output_factor;
+  if (version > 3) {
+    base = bytes.get<double>();
+    factor = bytes.get<double>();
+    if (!(base > 0) || !(factor > 0)) bytes.refuse("ranges that are none");
+  }
+  const bool trained = version > 3 && bytes.get<bool>();
+  if (trained && (!s.twin || s.params.text("update") != "programme"))
+    bytes.refuse("a programme that has learnt, for layer.update = " + s.params.text("update"));
+  double twin_gain = s.twin_gain;
+  std::uint64_t steps = 0;
+  Matrix<float> learnt[3];  // theta, running means
+  if (trained) {
+    twin_gain = bytes.get<double>();
+    steps = bytes.get<std::uint64_t>();
+    for (Matrix<float>& values : learnt) {
+      values.resize(1, s.session.info().program->size());
+      bytes.get_all(values.flat());
+    }
+    for (const float code : learnt[0].flat())
+      if (!(code >= 0 && code <= static_cast<float>(s.session.info().program->highest())))
+        bytes.refuse("codes out of range");
+  }
   bytes.done();
   for (const float value : target.flat())
     if (!(value >= -1.0f && value <= s.highest_target())) bytes.refuse("weights that no cell holds");
+  if (s.sets_range) {
+    s.output_factor = factor;
+    s.set_range(base);
+  }
   s.updates = updates;
   s.running = running;
   s.calibration = calibration;
   s.gain = std::move(gain);
   s.offset = std::move(offset);
+  if (trained && s.programmed) {
+    s.trained = true;
+    s.twin_gain = twin_gain;
+    s.steps = steps;
+    s.theta = std::move(learnt[0]);
+    s.mean_slope = std::move(learnt[1]);
+    s.mean_square = std::move(learnt[2]);
+    s.write_theta();
+    return;
+  }
   if (target.size() == 0 || !s.programmed) return;
   s.target = std::move(target);
   s.held = std::move(held);

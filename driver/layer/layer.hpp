@@ -108,6 +108,14 @@ class Layer {
   /// The input at full drive where noise_management is learned. Throws OutOfRange, Unsupported.
   void set_input_range(double range);
   double input_range() const;
+  /// Where the layer sets the ADC's range (layer.output_range): what calibrate() measured - 5/4 of the largest answer
+  /// to its vectors - times a factor, initially 1, that training may learn. d/d(factor) of sum(y grad_y): the sign of
+  /// the output beyond the range (without bound management), the rounding error within, through the programmed weights.
+  /// Throw Unsupported unless layer.output_range = learned; OutOfRange.
+  void set_output_factor(double factor);
+  double output_factor() const;
+  double output_factor_gradient(View<const float> x, View<const float> grad_y) const;
+  double output_range() const;  ///< sum of products, in device units, at the ends of the ADC
   /// Adds dw (n_out, n_in) to the weights in the device by pulses of its "pulse.step", whole numbers of them that are
   /// right on average; programmed() goes on as if all cells were nominal, as far as codes reach (what lies beyond is
   /// counted in the report). Calibration and scale stay.
@@ -117,6 +125,12 @@ class Layer {
   void update(View<const float> dw);
   /// Throws ShapeMismatch, Unsupported for a device without pulses, OutOfRange for more than the whole range.
   void check_update(View<const float> dw) const;
+
+  /// Moves the programme itself (the phases of meshes) against the gradient that the twin has at what x makes the
+  /// device see: one step of Adam (0.9, 0.999) of size lr in units of the whole range of a code; codes go round where
+  /// the range is a whole turn and stop at its ends otherwise. programmed() becomes what the twin says the codes hold.
+  /// For layer.update = programme. Throws ShapeMismatch; Unsupported without a twin whose programme can be trained.
+  void learn_programme(View<const float> x, View<const float> grad_y, double lr);
 
   /// Calibration, running range and what updates made of the weights, to be restored after the same weights were
   /// programmed. Throws InvalidParameter for bytes of another layer.

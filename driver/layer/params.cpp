@@ -46,6 +46,14 @@ std::vector<ParamInfo> layer_params() {
        "cannot clip)",
        {"none", "iterative", "worst_case"}},
       {"max_repeats", "1", std::int64_t{10}, 0, 20, "Halvings at most"},
+      {"output_range",
+       "",
+       text("auto"),
+       0,
+       0,
+       "ADC range (the device's adc.range): device (as it is), measured (calibrate() sets it by its answers), learned "
+       "(measured, then by its gradient), auto (measured for tensor trains, whose losses multiply, else device)",
+       {"auto", "device", "measured", "learned"}},
       {"compensation",
        "",
        text("global"),
@@ -65,8 +73,9 @@ std::vector<ParamInfo> layer_params() {
        text("write"),
        0,
        0,
-       "Training: weights are written anew at every step, or changed by pulses (program.mode) from where they are",
-       {"write", "pulses"}},
+       "Training: weights are written anew at every step, or changed by pulses (program.mode) from where they are; or "
+       "the device's programme itself (phases) learns, by its twin's gradients at what was shown",
+       {"write", "pulses", "programme"}},
       {"hardening", "1", 0.0, 0, 1,
        "Tensor trains: relative error expected of a core as it is set; the train is chosen to err least with it"},
       {"calibration_vectors", "1", std::int64_t{64}, 2, 1e6, "Random vectors shown by calibrate()"},
@@ -125,6 +134,9 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   mesh = device.has("mesh.layout");
   if (device.has("tt.rank"))
     train.emplace(info.output.size(), info.input.size(), device.integer("tt.cores"), device.integer("tt.rank"));
+  if (mesh && device.text("mesh.layout") == "butterfly")
+    throw Unsupported("layer on " + info.model, "mesh.layout=butterfly, which holds few matrices", "clements or reck",
+                      "The phases of a butterfly are trained: ll.torch.Physical.");
   if (mesh && weights != Weights::one)
     throw Unsupported("layer.cells", params.text("cells"), "signed: a mesh has no cells to pair");
   device_rows = rows_needed(weights, n_out);
@@ -142,7 +154,11 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
                                                : mesh ? ": two meshes and attenuators"
                                                       : ": one per output and input"));
   range_known = device.has("adc.range");
-  if (range_known) range = device.real("adc.range");
+  if (range_known) range = base_range = device.real("adc.range");
+  const std::string& chosen = params.text("output_range");
+  if (!range_known && (chosen == "measured" || chosen == "learned"))
+    throw Unsupported("layer.output_range", chosen, "a device with the setting adc.range; " + info.model + " has none");
+  sets_range = range_known && (chosen == "auto" ? train.has_value() : chosen != "device");
   mid_in = static_cast<double>(info.input.highest() / 2 + 1);
   mid_out = static_cast<double>(info.output.highest() / 2 + 1);
   if (mid_in < 2)

@@ -14,27 +14,15 @@ constexpr int kRepeatShift = 48;  // frame ids of repeats: the number of the rep
 
 }  // namespace
 
-void LayerState::find_ranges(View<const float> x, Pass direction) {
-  const auto rows = static_cast<std::size_t>(x.rows());
-  largest.resize(rows);
-  alpha.resize(rows);
-  parallel_for(x.rows(), [&](Index r) { largest[static_cast<std::size_t>(r)] = largest_size(x.row(r)); });
-  for (std::size_t r = 0; r < rows; ++r)
-    if (!std::isfinite(largest[r]))
-      throw InvalidParameter("layer: input row " + std::to_string(r), "not finite", "finite numbers");
-  if (direction == Pass::transposed) {
-    std::ranges::copy(largest, alpha.begin());
+void LayerState::find_ranges() {
+  const std::string& kind = params.text("noise_management");
+  if (kind != "running") {
+    std::ranges::fill(alpha, row_range(0));
     return;
   }
-  const std::string& kind = params.text("noise_management");
   const double memory = params.real("memory");
-  double mean = running;
-  for (std::size_t r = 0; r < rows; ++r) {
-    const auto size = static_cast<double>(largest[r]);
-    if (kind == "running") mean = memory * mean + (1 - memory) * size;
-    alpha[r] = kind == "running" ? mean : row_range(size);
-  }
-  running = mean;
+  for (std::size_t r = 0; r < largest.size(); ++r)
+    alpha[r] = running = memory * running + (1 - memory) * static_cast<double>(largest[r]);
 }
 
 void LayerState::run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index count, Pass direction) {
@@ -51,21 +39,36 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
   const bool forward = direction == Pass::forward;
   const Index width_in = (forward ? info.input : info.output).size();
   const Index width_out = (forward ? info.output : info.input).size();
-  const double running_before = running;
-  find_ranges(x, direction);
   in.resize(info.input.bytes(), width_in, x.rows());
   out.resize(info.output.bytes(), width_out, x.rows());
   const Frames codes = in.frames();
   const double top = mid_in - 1;
   const auto rows = static_cast<std::size_t>(x.rows());
+  largest.resize(rows);
+  alpha.resize(rows);
   ratio.assign(rows, 0.0f);
   clipped.assign(rows, 0);
   std::vector<Index> beyond(rows);
-  parallel_for(x.rows(), [&](Index r) {
+  const auto encode = [&](Index r) {
     const auto i = static_cast<std::size_t>(r);
     if (alpha[i] > kLeastRange) ratio[i] = static_cast<float>(top / alpha[i]);
     beyond[i] = encode_row(x.row(r), ratio[i], static_cast<float>(mid_in), codes, r);
+  };
+  const bool by_row = !forward || params.text("noise_management") == "abs_max";
+  parallel_for(x.rows(), [&](Index r) {  // one visit where a row knows its range: batches are larger than caches
+    const auto i = static_cast<std::size_t>(r);
+    largest[i] = largest_size(x.row(r));
+    alpha[i] = static_cast<double>(largest[i]);
+    if (by_row && std::isfinite(largest[i])) encode(r);
   });
+  for (std::size_t r = 0; r < rows; ++r)
+    if (!std::isfinite(largest[r]))
+      throw InvalidParameter("layer: input row " + std::to_string(r), "not finite", "finite numbers");
+  const double running_before = running;
+  if (!by_row) {
+    find_ranges();
+    parallel_for(x.rows(), encode);
+  }
   const std::uint64_t base = session.next_frame_id();
   try {
     run(in, out, 0, x.rows(), direction);

@@ -43,6 +43,10 @@ struct LayerState {
   Index device_rows = 0;            ///< outputs of the device in use
   double range = 1;                 ///< sum of products at the ends of the ADC
   bool range_known = false;         ///< or found by calibration
+  bool sets_range = false;          ///< the layer sets it: layer.output_range
+  double base_range = 1;            ///< as calibrate() measured it; range = base_range * factor
+  double output_factor = 1;         ///< learned
+  double twin_range = 1;            ///< that of the twin
   double mid_in = 0, mid_out = 0;
 
   bool programmed = false;
@@ -57,7 +61,12 @@ struct LayerState {
   double running = 0;         ///< input range: running or learned
   std::uint64_t updates = 0;  ///< in pulses
   std::unique_ptr<Twin> twin;
-  Matrix<float> theta;  ///< (1, codes) of the programme
+  Matrix<float> theta;   ///< (1, codes) of the programme
+  bool trained = false;  ///< theta has left what the weights made it
+  double twin_gain = 1;  ///< of the twin's matrix over the target, when the weights were written
+  Matrix<float> mean_slope,
+      mean_square;  ///< running means of the gradient of theta and of its square, in units of the range
+  std::uint64_t steps = 0;
   LayerReport report;
 
   FrameBuffer in, out, again_in, again_out;
@@ -79,15 +88,27 @@ struct LayerState {
   /// Bound management: how often a row may be shown again, and what divides its drive the k-th time, k = 1, 2, ...
   std::int64_t most_repeats() const;
   double repeat_factor(std::int64_t k) const;
+  /// Sets the ADC's range to base * output_factor within what the device takes, in the device too; whether it changed.
+  bool set_range(double base);
+  /// dL/d(output code) of every device row for grad_y, rows driven at full input `full` over `factor`.
+  void code_slopes(View<const float> grad_y, std::span<const double> full, std::span<const double> factor,
+                   View<float> slopes) const;
   void find_largest_sum();
   /// Cells of one device row per output hold -1 to this, as codes do.
   float highest_target() const;
   /// After pulses: what else depends on the target of cells of one device row per output.
   void follow_target();
+  /// What the device is shown for x and dL/d(output code) there, in the twin's codes; alpha and factor per row.
+  void at_twin(View<const float> x, View<const float> grad_y, Matrix<float>& drive, Matrix<float>& slopes,
+               std::vector<double>& alpha_of, std::vector<double>& factor) const;
+  /// The matrix in the twin, in device units (n_out, n_in).
+  Matrix<float> twin_matrix() const;
+  /// Writes theta and takes target and held from it.
+  void write_theta();
   void through_twin(View<const float> x, View<const float> grad_y, View<float> grad_x) const;
 
  private:
-  void find_ranges(View<const float> x, Pass direction);
+  void find_ranges();  ///< alpha where it is not the largest of the row
   void run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index count, Pass direction);
   void repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink, std::uint64_t base);
 };
@@ -99,6 +120,8 @@ void encode_weights(LayerState& state, View<const float> w, FrameBuffer& program
 /// The part of encode_weights for trains of meshes.
 void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme);
 
+/// Throws ShapeMismatch unless x has n_in and grad_y n_out columns, and both as many rows.
+void check_gradient(const char* what, View<const float> x, Index n_in, View<const float> grad_y, Index n_out);
 /// Largest |x|; infinite or NaN where one of them is.
 float largest_size(std::span<const float> x);
 /// Codes middle + round(x ratio) within +-(middle - 1), the rest of the row at `middle`; gives how many were beyond.

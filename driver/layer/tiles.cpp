@@ -55,7 +55,9 @@ TiledLayer::TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Sett
       tile->n_out = std::min(high, n_out - out);
       tile->device = devices.open(tile->n_in, tile->n_out, extra);
       tile->layer = std::make_unique<Layer>(*tile->device->session, tile->n_in, tile->n_out, layer);
-      if (tile->layer->settings().text("backward") == "twin") tile->layer->set_twin(devices.twin(*tile->device));
+      const ParamSet& chosen = tile->layer->settings();
+      if (chosen.text("backward") == "twin" || chosen.text("update") == "programme")
+        tile->layer->set_twin(devices.twin(*tile->device));
       tiles_.push_back(std::move(tile));
     }
 }
@@ -173,9 +175,11 @@ void TiledLayer::backward(View<const float> x, View<const float> grad_y, View<fl
   }
 }
 
-double TiledLayer::range_gradient(View<const float> x, View<const float> grad_y) {
+template <class Gradient>
+double TiledLayer::sum_of_tiles(const char* what, View<const float> x, View<const float> grad_y,
+                                const Gradient& gradient) {
   if (x.cols() != n_in_ || grad_y.cols() != n_out_ || x.rows() != grad_y.rows())
-    throw ShapeMismatch("layer: range_gradient()",
+    throw ShapeMismatch(std::string("layer: ") + what,
                         std::to_string(x.rows()) + " x " + std::to_string(x.cols()) + " and " +
                             std::to_string(grad_y.rows()) + " x " + std::to_string(grad_y.cols()),
                         "rows x " + std::to_string(n_in_) + " and rows x " + std::to_string(n_out_));
@@ -183,9 +187,29 @@ double TiledLayer::range_gradient(View<const float> x, View<const float> grad_y)
   double sum = 0;
   for (const auto& tile : tiles_) {
     Layer& layer = tile->stale ? ready(*tile) : *tile->layer;
-    sum += layer.range_gradient(x.cols(tile->first_in, tile->n_in), grad_y.cols(tile->first_out, tile->n_out));
+    sum += gradient(layer, x.cols(tile->first_in, tile->n_in), grad_y.cols(tile->first_out, tile->n_out));
   }
   return sum;
+}
+
+double TiledLayer::range_gradient(View<const float> x, View<const float> grad_y) {
+  return sum_of_tiles("range_gradient()", x, grad_y, [](const Layer& layer, View<const float> at, View<const float> g) {
+    return layer.range_gradient(at, g);
+  });
+}
+
+double TiledLayer::output_factor_gradient(View<const float> x, View<const float> grad_y) {
+  return sum_of_tiles("output_factor_gradient()", x, grad_y,
+                      [](const Layer& layer, View<const float> at, View<const float> g) {
+                        return layer.output_factor_gradient(at, g);
+                      });
+}
+
+void TiledLayer::set_output_factor(double factor) {
+  for (const auto& tile : tiles_) {
+    tile->layer->set_output_factor(factor);
+    if (shared_) tile->device->holder = nullptr;  // the device has the range of one tile only
+  }
 }
 
 void TiledLayer::set_input_range(double range) {
@@ -209,6 +233,16 @@ void TiledLayer::update(View<const float> dw) {
   programmed_ = false;  // where a device fails between tiles, the same update again would be one too many
   for (const auto& tile : tiles_) tile->layer->update(part(*tile));
   programmed_ = true;
+}
+
+void TiledLayer::learn_programme(View<const float> x, View<const float> grad_y, double lr) {
+  if (shared_)
+    throw Unsupported("layer: a programme that learns", "one device that is written anew for every tile",
+                      "devices that keep their programme", "Give layer.devices=each, and a layer for each device.");
+  sum_of_tiles("learn_programme()", x, grad_y, [lr](Layer& layer, View<const float> at, View<const float> g) {
+    layer.learn_programme(at, g, lr);
+    return 0.0;
+  });
 }
 
 LayerReport TiledLayer::report() const {

@@ -40,7 +40,11 @@ class TiledLayer {
   double range_gradient(View<const float> x, View<const float> grad_y);
   void set_input_range(double range);
   double input_range() const { return front().input_range(); }
+  void set_output_factor(double factor);  ///< of every tile
+  double output_factor() const { return front().output_factor(); }
+  double output_factor_gradient(View<const float> x, View<const float> grad_y);
   void update(View<const float> dw);
+  void learn_programme(View<const float> x, View<const float> grad_y, double lr);
   const ParamSet& settings() const { return front().settings(); }
   LayerReport report() const;  ///< of all tiles
   /// Frames, seconds and joules of writing the weights once and showing so many rows, without repeats.
@@ -55,6 +59,8 @@ class TiledLayer {
   /// The tile's layer, its weights in the device.
   Layer& ready(Tile& tile);
   void check_programmed() const;
+  template <class Gradient>
+  double sum_of_tiles(const char* what, View<const float> x, View<const float> grad_y, const Gradient& gradient);
   const Layer& front() const;
 
   Index n_in_, n_out_;

@@ -221,13 +221,35 @@ void register_analog(py::module_& m) {
           },
           [](BoundTiles& b, double range) { alone(*b.shared, [&] { b.layer.set_input_range(range); }); })
       .def(
+          "output_factor_gradient",
+          [](BoundTiles& b, const py::object& x, const py::object& grad_y) {
+            const View<const float> at = float_rows(x, b.layer.inputs(), "x"),
+                                    from = float_rows(grad_y, b.layer.outputs(), "grad_y");
+            double gradient = 0;
+            alone(*b.shared, [&] { gradient = b.layer.output_factor_gradient(at, from); });
+            return gradient;
+          },
+          py::arg("x"), py::arg("grad_y"))
+      .def_property(
+          "output_factor",
+          [](const BoundTiles& b) {
+            double factor = 0;
+            alone(*b.shared, [&] { factor = b.layer.output_factor(); });
+            return factor;
+          },
+          [](BoundTiles& b, double factor) { alone(*b.shared, [&] { b.layer.set_output_factor(factor); }); })
+      .def(
           "update",
           [](BoundTiles& b, const py::object& dw) {
             const View<const float> change = float_rows(dw, b.layer.inputs(), "dw");
             alone(*b.shared, [&] { b.layer.update(change); });
           },
           py::arg("dw"))
-      .def_property_readonly("report", [](const BoundTiles& b) { return b.layer.report(); });
+      .def_property_readonly("report", [](const BoundTiles& b) {
+        LayerReport report;
+        alone(*b.shared, [&] { report = b.layer.report(); });
+        return report;
+      });
   m.def("make_network", &make_network, py::arg("layers"), py::arg("activation"), "A Network of [(W, b), ...].");
   m.def("sensitivity", &run_sensitivity, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"),
         py::arg("repeats"), py::arg("samples"), py::arg("out"));

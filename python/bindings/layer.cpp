@@ -128,8 +128,13 @@ void register_layer(py::module_& m) {
       .def_property_readonly(
           "programmed",
           [](const py::object& self) {
-            const View<const float> w = self.cast<const BoundLayer&>().layer.programmed();
-            return py::array_t<float>({w.rows(), w.cols()}, w.data());
+            const BoundLayer& b = self.cast<const BoundLayer&>();
+            Matrix<float> copy(b.layer.outputs(), b.layer.inputs());
+            without_interpreter(b.shared, [&](Session&) {
+              const View<const float> w = b.layer.programmed();
+              std::copy_n(w.data(), w.size(), copy.data());
+            });
+            return py::array_t<float>({copy.rows(), copy.cols()}, copy.data());
           },
           "The weights as the codes can hold them (a copy).")
       .def(
@@ -148,17 +153,13 @@ void register_layer(py::module_& m) {
           [](const BoundLayer& b, const py::object& x, const py::object& grad_y) {
             const View<const float> at = float_rows(x, b.layer.inputs(), "x"),
                                     from = float_rows(grad_y, b.layer.outputs(), "grad_y");
-            double gradient = 0;
-            without_interpreter(b.shared, [&](Session&) { gradient = b.layer.range_gradient(at, from); });
-            return gradient;
+            return without_interpreter(b.shared, [&](Session&) { return b.layer.range_gradient(at, from); });
           },
           py::arg("x"), py::arg("grad_y"), "Gradient of the input range, summed over rows.")
       .def_property(
           "input_range",
           [](const BoundLayer& b) {
-            double range = 0;
-            without_interpreter(b.shared, [&](Session&) { range = b.layer.input_range(); });
-            return range;
+            return without_interpreter(b.shared, [&](Session&) { return b.layer.input_range(); });
           },
           [](BoundLayer& b, double range) {
             without_interpreter(b.shared, [&](Session&) { b.layer.set_input_range(range); });
@@ -171,13 +172,48 @@ void register_layer(py::module_& m) {
             without_interpreter(b.shared, [&](Session&) { b.layer.update(change); });
           },
           py::arg("dw"), "Adds float32 (n_out, n_in) to the weights in the device, in pulses.")
-      .def_property_readonly("report", [](const BoundLayer& b) { return b.layer.report(); })
-      .def_property_readonly("calibration", [](const BoundLayer& b) { return b.layer.calibration(); })
+      .def_property(
+          "output_factor",
+          [](const BoundLayer& b) {
+            return without_interpreter(b.shared, [&](Session&) { return b.layer.output_factor(); });
+          },
+          [](BoundLayer& b, double factor) {
+            without_interpreter(b.shared, [&](Session&) { b.layer.set_output_factor(factor); });
+          },
+          "Of the measured ADC range; can be set with output_range='learned'.")
       .def(
-          "snapshot", [](const BoundLayer& b) { return to_bytes(b.layer.snapshot()); },
+          "output_factor_gradient",
+          [](const BoundLayer& b, const py::object& x, const py::object& grad_y) {
+            const View<const float> at = float_rows(x, b.layer.inputs(), "x"),
+                                    from = float_rows(grad_y, b.layer.outputs(), "grad_y");
+            return without_interpreter(b.shared, [&](Session&) { return b.layer.output_factor_gradient(at, from); });
+          },
+          py::arg("x"), py::arg("grad_y"), "Gradient of the output factor, summed over rows.")
+      .def_property_readonly(
+          "output_range",
+          [](const BoundLayer& b) {
+            return without_interpreter(b.shared, [&](Session&) { return b.layer.output_range(); });
+          },
+          "Sum of products, in device units, at the ends of the ADC.")
+      .def_property_readonly(
+          "report",
+          [](const BoundLayer& b) { return without_interpreter(b.shared, [&](Session&) { return b.layer.report(); }); })
+      .def_property_readonly("calibration",
+                             [](const BoundLayer& b) {
+                               return without_interpreter(b.shared, [&](Session&) { return b.layer.calibration(); });
+                             })
+      .def(
+          "snapshot",
+          [](const BoundLayer& b) {
+            return to_bytes(without_interpreter(b.shared, [&](Session&) { return b.layer.snapshot(); }));
+          },
           "The calibration; restore() it after the same weights were programmed.")
       .def(
-          "restore", [](BoundLayer& b, const py::bytes& state) { b.layer.restore(from_bytes(state)); },
+          "restore",
+          [](BoundLayer& b, const py::bytes& state) {
+            const std::vector<std::byte> bytes = from_bytes(state);
+            without_interpreter(b.shared, [&](Session&) { b.layer.restore(bytes); });
+          },
           py::arg("state"));
 }
 

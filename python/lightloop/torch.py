@@ -1,13 +1,15 @@
 """PyTorch modules: signals and weights of few values (`Sign`, `Binarise`, `Quantise`, `Stochastic`, `BinaryLinear`,
-`BinaryConv2d`), noise and levels (`Noise`, `Precision`, `Norm`), and modules on devices: `dfa` (direct feedback alignment), `OPU` (random features), `Physical` (devices trained
-by their own programme), and matrix products on analog devices: `AnalogLinear`, `AnalogConv2d`, `convert`. For these:
+`BinaryConv2d`), noise and levels around a layer (`Noise`, `Precision`, `Norm`), and modules on devices: `dfa` (direct feedback
+alignment), `OPU` (random features), `Physical` (devices trained by their own programme), and matrix products on analog devices:
+`AnalogLinear`, `AnalogConv2d`, `convert`. For these:
 
 Forward passes go through the device, noise and converters included. Backward passes take the way of `layer.backward`: the
 digital weights (straight-through: gradients of input, weight and bias are those of `torch.nn.Linear`), the device's twin at
 what the device was shown, or the device itself in its transposed pass. Weights are written into the device whenever they have
 changed since the last forward pass, or with `layer.update=pulses` changed in pulses from where they are; gains found by the
 calibration of the first stay in use while a module trains. `state_dict` is that of the digital module; with
-`layer.noise_management=learned` it has `input_range` and `input_range_known` beside.
+`layer.noise_management=learned` it has `input_range` and `input_range_known` beside, with `layer.output_range=learned` an
+`output_factor` (of the ADC range that calibration measured).
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ class _Product(torch.autograd.Function):
     """x W^T by the device; gradients by the way that layer.backward names."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any, weight: Any, input_range: Any, layer: Any, way: str) -> Any:
+    def forward(ctx: Any, x: Any, weight: Any, input_range: Any, output_factor: Any, layer: Any, way: str) -> Any:
         ctx.save_for_backward(x, weight)
         ctx.layer, ctx.way, ctx.learned = layer, way, input_range is not None
         y = torch.from_numpy(layer.forward(_rows(x)))
@@ -80,7 +82,7 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, grad: Any) -> Any:
         x, weight = ctx.saved_tensors
         rows, columns = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
-        grad_x = grad_w = grad_r = None
+        grad_x = grad_w = grad_r = grad_f = None
         if ctx.needs_input_grad[0] and ctx.way != "weights":
             grad_x = torch.from_numpy(ctx.layer.backward(_rows(x), _rows(grad))).reshape(x.shape).to(x)
         elif ctx.needs_input_grad[0]:
@@ -91,7 +93,9 @@ class _Product(torch.autograd.Function):
             grad_w = rows.t() @ columns
         if ctx.needs_input_grad[2]:
             grad_r = x.new_tensor(ctx.layer.range_gradient(_rows(x), _rows(grad)))
-        return grad_x, grad_w, grad_r, None, None
+        if ctx.needs_input_grad[3]:
+            grad_f = x.new_tensor(ctx.layer.output_factor_gradient(_rows(x), _rows(grad)))
+        return grad_x, grad_w, grad_r, grad_f, None, None
 
 
 def _rows(x: Any) -> np.ndarray:
@@ -112,6 +116,8 @@ class _OnDevice:
             start = float(self.analog_settings.get("layer.input_range", 0.0))  # 0: the first batch brings it
             self.register_parameter("input_range", torch.nn.Parameter(torch.tensor(start)))
             self.register_buffer("input_range_known", torch.tensor(start > 0))
+        if self.analog_settings.get("layer.output_range") == "learned" and "output_factor" not in self._parameters:
+            self.register_parameter("output_factor", torch.nn.Parameter(torch.tensor(1.0)))
 
     def _load_from_state_dict(self, state: Any, prefix: str, *more: Any) -> None:
         note_known(state, prefix + "input_range")
@@ -135,8 +141,11 @@ class _OnDevice:
         if self._written != state:
             self._write(np.array(matrix.cpu().numpy(), dtype=np.float32, order="C"))
             self._written = state
+        factor = self._parameters.get("output_factor")
+        if factor is not None:
+            self._layer.output_factor = factor.item()
         way = self.analog_settings.get("layer.backward", "weights")
-        return _Product.apply(x, self.weight.reshape(n_out, n_in), learned, self._layer, way)
+        return _Product.apply(x, self.weight.reshape(n_out, n_in), learned, factor, self._layer, way)
 
     def _write(self, weights: np.ndarray) -> None:
         pulses = self.analog_settings.get("layer.update") == "pulses"

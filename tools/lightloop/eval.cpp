@@ -1,4 +1,5 @@
 // `lightloop eval`: scores the network of a run file on labelled data, in memory or on analog devices.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <numbers>
@@ -65,11 +66,23 @@ std::unique_ptr<Rule> rule_of(const RunFile& run, LayerProducts* layers) {
                         static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat(), layers);
 }
 
+bool takes_seed(const Registry& registry, const std::string& device) {
+  const std::vector<ParamInfo> choice = registry.open_params(device);
+  return std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; });
+}
+
 int eval_analog(const EvalRequest& request, const Registry& registry, const std::string& device, Scored scored) {
   const Network& net = scored.run.net;
   const Loss loss = loss_from(scored.run.train.text("loss"));
-  AnalogNetwork analog(registry, analog_place(device, request.settings, analog_layers(net)), net);
-  analog.program(net);
+  AnalogPlace place = analog_place(device, request.settings, analog_layers(net));
+  // What cells and phases have learnt is of the run's own devices.
+  const auto update = place.layer.find("update");
+  const bool learnt = update != place.layer.end() && to_string(update->second) != "write" && request.device.empty() &&
+                      !scored.run.layers_state.empty();
+  if (learnt && takes_seed(registry, device)) place.settings.try_emplace("seed", scored.run.train.integer("seed"));
+  AnalogNetwork analog(registry, place, net);
+  if (learnt) analog.restore(scored.run.layers_state);
+  analog.program(net, learnt);
   const auto there = rule_of(scored.run, &analog), here = rule_of(scored.run, nullptr);
   const LayerReport before = analog.report();
   const Evaluation score = analog.evaluate(net, scored.test, loss, there.get());

@@ -1,0 +1,80 @@
+// A programme that learns: phases instead of weights.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/error.hpp"
+#include "driver/layer/state.hpp"
+
+namespace lightloop {
+
+Matrix<float> LayerState::twin_matrix() const {
+  const auto middle = static_cast<float>(mid_in), per_unit = static_cast<float>(twin_range / mid_out);
+  Matrix<float> units(n_in + 1, twin->inputs()), answers(n_in + 1, twin->outputs()), matrix(n_out, n_in);
+  std::ranges::fill(units.flat(), middle);
+  for (Index j = 0; j < n_in; ++j) units(j, j) += middle;
+  twin->forward(units, answers);
+  for (Index i = 0; i < n_out; ++i)
+    for (Index j = 0; j < n_in; ++j) matrix(i, j) = per_unit * (answers(j, i) - answers(n_in, i));
+  return matrix;
+}
+
+void LayerState::write_theta() {
+  FrameBuffer codes(*session.info().program, 1);
+  Matrix<float> rounded(1, theta.size());
+  for (Index i = 0; i < theta.size(); ++i) {
+    rounded.data()[i] = std::rint(theta.data()[i]);
+    codes.frames().set(0, i, static_cast<std::uint32_t>(rounded.data()[i]));
+  }
+  session.program(std::as_const(codes).frames());
+  count_program();
+  twin->program(rounded);
+  const Matrix<float> matrix = twin_matrix();
+  for (Index i = 0; i < n_out; ++i)
+    for (Index j = 0; j < n_in; ++j) {
+      target(i, j) = matrix(i, j) / static_cast<float>(twin_gain);
+      held(i, j) = target(i, j) * static_cast<float>(scale[static_cast<std::size_t>(i)]);
+    }
+  find_largest_sum();
+}
+
+void Layer::learn_programme(View<const float> x, View<const float> grad_y, double lr) {
+  LayerState& s = *state_;
+  check_gradient("learn_programme()", x, s.n_in, grad_y, s.n_out);
+  s.check_programmed();
+  const DeviceInfo& info = s.session.info();
+  if (!s.twin || s.params.text("update") != "programme")
+    throw Unsupported("layer: learn_programme()", s.twin ? "layer.update = " + s.params.text("update") : "no twin",
+                      "layer.update = programme and a twin of " + info.model);
+  Matrix<float> drive, slopes;
+  std::vector<double> alpha, factor;
+  s.at_twin(x, grad_y, drive, slopes, alpha, factor);
+  Matrix<float> below(x.rows(), s.twin->inputs()), gradient(1, s.theta.size());
+  s.twin->vjp(drive, slopes, below, gradient);
+  constexpr double kSlope = 0.9, kSquare = 0.999, kLeast = 1e-12;
+  if (s.mean_slope.size() != s.theta.size()) {
+    s.mean_slope = Matrix<float>(1, s.theta.size());
+    s.mean_square = Matrix<float>(1, s.theta.size());
+  }
+  ++s.steps;
+  const auto highest = static_cast<double>(info.program->highest()), steps = static_cast<double>(s.steps);
+  const double grown = 1 - std::pow(kSlope, steps), filled = 1 - std::pow(kSquare, steps);
+  const ParamSet& device = s.session.settings();
+  const bool turns = device.has("phase.range_rad") && device.text("phase.law") == "linear" &&
+                     std::abs(device.real("phase.range_rad") - 2 * std::numbers::pi) < 1e-9;
+  for (Index i = 0; i < s.theta.size(); ++i) {
+    const double g =
+        static_cast<double>(gradient.data()[i]) * highest / static_cast<double>(std::max<Index>(1, x.rows()));
+    float &mean = s.mean_slope.data()[i], &square = s.mean_square.data()[i];
+    mean = static_cast<float>(kSlope * static_cast<double>(mean) + (1 - kSlope) * g);
+    square = static_cast<float>(kSquare * static_cast<double>(square) + (1 - kSquare) * g * g);
+    const double step = static_cast<double>(mean) / grown / (std::sqrt(static_cast<double>(square) / filled) + kLeast);
+    double code = static_cast<double>(s.theta.data()[i]) - lr * highest * step;
+    if (turns) code -= highest * std::floor(code / highest);
+    s.theta.data()[i] = static_cast<float>(std::clamp(code, 0.0, highest));
+  }
+  s.trained = true;
+  s.write_theta();
+}
+
+}  // namespace lightloop
