@@ -298,6 +298,37 @@ TEST_CASE("calibration finds the ADC's range for signals far below it, and for s
   CHECK(error("auto", train) < 0.5 * error("device", train));
 }
 
+TEST_CASE("a range so narrow that no drive of the converter fits in it is found; a dark device is an error") {
+  // With 31 levels of the drive and the ADC ending at 0.01, halving leads from clipped answers to no drive at all.
+  const Matrix<float> w = normal(7, 9, 1), x = normal(40, 9, 2);
+  Matrix<float> wanted(40, 7), y(40, 7);
+  gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, wanted);
+  Opened narrow("sim:crossbar,preset=ideal,weight.bits=12,dac.bits=6,adc.bits=10,adc.range=0.01", w,
+                {{"output_range", std::string("measured")}});
+  narrow.layer.forward(x, y);
+  CHECK(distance(y, wanted) < 0.05);
+
+  // Nine tenths of the power lost in an interferometer, and every way leads through 16 or more: no range of the device
+  // shows anything.
+  Session dark(
+      registry().open("sim:mzi_mesh,input.size=16,output.size=16,loss=0.9,splitter_error=0,phase_error=0,"
+                      "crosstalk=0,vacuum_noise=false,output_noise=0,adc.bits=8"));
+  const double before = dark.settings().real("adc.range");
+  Layer layer(dark, 16, 16, {{"output_range", std::string("measured")}});
+  layer.program(normal(16, 16, 3));
+  CHECK_THROWS_AS(layer.calibrate(), CalibrationError);
+  CHECK_FALSE(layer.calibration().done);
+  CHECK(layer.output_range() == before);
+  CHECK(dark.settings().real("adc.range") == before);
+  // No weights, nothing to see: that is no fault of the range, which is not touched.
+  Session plain(registry().open("sim:crossbar,preset=ideal,input.size=9,output.size=7"));
+  Layer empty(plain, 9, 7, {{"output_range", std::string("measured")}});
+  empty.program(Matrix<float>(7, 9));
+  const auto frames = empty.report().frames;
+  CHECK_THROWS_AS(empty.calibrate(), CalibrationError);
+  CHECK(empty.report().frames == frames + empty.settings().integer("calibration_vectors"));
+}
+
 TEST_CASE("the gradient of a learned ADC range is what the answers say: rounding within the range, clipping beyond") {
   // y = F (v + rounding), F the range in units of y: dy/d(factor) = y / factor where the code is at an end, (y - z) /
   // factor elsewhere, z the exact product. All of it is known from the answers of a device without noise.

@@ -36,12 +36,14 @@ struct Line {
   double rest(double g, double o) const { return zz - 2 * (g * ez + o * z) + g * g * ee + 2 * g * o * e + n * o * o; }
 };
 
-/// Shows `x` and fits the answers; gives the largest answer to be met at full drive, in device units: the largest that
-/// the fit promises and three times the rms of what it does not explain.
-double fit(LayerState& s, View<const float> x) {
+/// Shows `x` (full drive) and fits the answers; gives the largest answer to be met at full drive, in device units: the
+/// largest that the fit promises and three times the rms of what it does not explain. `narrow`: whether answers met an
+/// end of the ADC at full drive; it is set also where the fit fails.
+double fit(LayerState& s, View<const float> x, bool& narrow) {
   const Index vectors = x.rows();
   Matrix<float> shown(vectors, s.n_in), measured(vectors, s.device_rows), promised(vectors, s.device_rows);
-  const double running = s.running;
+  const double running = s.running, at_full = (s.mid_in - 1) / s.mid_in;
+  const std::int64_t saturated = s.report.saturated;
   s.pass(x, Pass::forward, [&](const Answer& answer) {
     for (Index j = 0; j < s.n_in; ++j)
       shown(answer.row, j) = static_cast<float>(answer.in.at(answer.at, j) / s.mid_in - 1);
@@ -49,6 +51,10 @@ double fit(LayerState& s, View<const float> x) {
       measured(answer.row, i) = static_cast<float>(s.device_unit(answer.out.at(answer.at, i)));
   });
   s.running = running;
+  narrow = s.report.saturated > saturated;
+  for (Index r = 0; r < vectors; ++r)  // bound management halves the drive, down to nothing
+    narrow = narrow || (static_cast<double>(largest_size(x.row(r))) > kLeastRange &&
+                        static_cast<double>(largest_size(shown.row(r))) < 0.75 * at_full);
   gemm(Transpose::no, Transpose::yes, 1.0f, shown, s.target, 0.0f, promised);
   std::vector<Line> lines(static_cast<std::size_t>(s.device_rows));
   Line all;
@@ -76,7 +82,7 @@ double fit(LayerState& s, View<const float> x) {
   s.calibration = {true, all.gain(), std::sqrt(std::max(0.0, rest) / (all.gain() * all.gain() * all.ee))};
   double largest = 0;  // rows were shown at the full drive or a half, a quarter, .. of it
   for (Index r = 0; r < vectors; ++r) {
-    const double full = (s.mid_in - 1) / s.mid_in / std::max(1e-30, static_cast<double>(largest_size(shown.row(r))));
+    const double full = at_full / std::max(1e-30, static_cast<double>(largest_size(shown.row(r))));
     for (Index i = 0; i < s.device_rows; ++i) {
       const auto n = static_cast<std::size_t>(i);
       largest = std::max(largest, std::abs(full * s.gain[n] * static_cast<double>(promised(r, i)) + s.offset[n]));
@@ -85,15 +91,40 @@ double fit(LayerState& s, View<const float> x) {
   return largest + 3 * std::sqrt(std::max(0.0, rest) / all.n);
 }
 
+/// Fits, and moves the ADC's range until the answers fill it.
+void find_range(LayerState& s, View<const float> x) {
+  // A range far too wide rounds answers away: what the fit says of them gets better as the range comes nearer.
+  constexpr double kHeadroom = 1.25, kNear = 1.2, kBlind = 8;
+  constexpr int kRounds = 5;
+  for (int round = 0;; ++round) {
+    const bool last = !s.sets_range || round == kRounds;
+    bool narrow = false;
+    double wanted = 0;
+    try {
+      wanted = kHeadroom * fit(s, x, narrow);
+    } catch (const CalibrationError&) {
+      // Nothing could be made out: all answers met the ends, or none left the middle. With no weights it stays so.
+      const bool moved =
+          !last && s.largest_sum > 0 && s.set_range(narrow ? kBlind * s.base_range : s.base_range / kBlind);
+      if (!moved) throw;
+      continue;
+    }
+    const double ratio = wanted / s.base_range;
+    if (last || (ratio > 1 / kNear && ratio < kNear) || !s.set_range(wanted)) return;
+  }
+}
+
 }  // namespace
 
 bool LayerState::set_range(double base) {
-  const double before = range;
+  double now = range;
   for (const ParamInfo& info : session.settings().infos())
-    if (info.name == "adc.range") range = std::clamp(base * output_factor, info.min, info.max);
-  base_range = range / output_factor;
-  if (session.settings().real("adc.range") != range) session.configure({{"adc.range", range}});
-  return range != before;
+    if (info.name == "adc.range") now = std::clamp(base * output_factor, info.min, info.max);
+  if (session.settings().real("adc.range") != now) session.configure({{"adc.range", now}});
+  const bool moved = now != range;
+  range = now;
+  base_range = now / output_factor;
+  return moved;
 }
 
 void Layer::calibrate() {
@@ -108,19 +139,17 @@ void Layer::calibrate() {
     signs.uniform(static_cast<std::uint64_t>(r), 0, x.row(r));
     for (float& value : x.row(r)) value = value < 0.5f ? -level : level;
   }
-  // A range far too wide rounds answers away: what the fit says of them gets better as the range comes nearer.
-  constexpr double kHeadroom = 1.25, kNear = 1.2;
-  constexpr int kRounds = 5;
-  for (int round = 0;; ++round) {
-    const bool last = !s.sets_range || round == kRounds;
-    double largest = s.base_range / (8 * kHeadroom);  // where nothing can be made out
-    try {
-      largest = fit(s, x);
-    } catch (const CalibrationError&) {
-      if (last) throw;
-    }
-    const double ratio = kHeadroom * largest / s.base_range;
-    if (last || (ratio > 1 / kNear && ratio < kNear) || !s.set_range(kHeadroom * largest)) return;
+  const double base = s.base_range;
+  const LayerCalibration calibration = s.calibration;
+  const std::vector<double> gain = s.gain, offset = s.offset;
+  try {
+    find_range(s, x);
+  } catch (...) {
+    s.calibration = calibration;
+    s.gain = gain;
+    s.offset = offset;
+    if (s.sets_range) s.set_range(base);
+    throw;
   }
 }
 

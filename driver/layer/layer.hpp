@@ -83,7 +83,7 @@ class Layer {
   View<const float> programmed() const;
   /// Shows random vectors and fits gain and offset of the answers to the programmed weights, one gain for all outputs
   /// or one each (layer.compensation). Done again later it takes drift out. Throws Error when nothing was programmed,
-  /// CalibrationError when the device does not answer to the drive.
+  /// CalibrationError when the device does not answer to the drive; calibration and range are then as they were.
   void calibrate();
   const LayerCalibration& calibration() const;
 
