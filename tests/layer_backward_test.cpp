@@ -360,3 +360,47 @@ TEST_CASE("the gradient of a learned ADC range is what the answers say: rounding
   Opened plain("sim:crossbar", w, {});
   CHECK_THROWS_AS(plain.layer.set_output_factor(2), Unsupported);
 }
+
+TEST_CASE(
+    "phases of meshes go round; attenuators, and phases that a voltage sets, stop at their ends and are counted") {
+  // One step of Adam as wide as the whole range takes every code with a gradient out of it.
+  const Matrix<float> w = normal(4, 4, 1, 0.3f), x = normal(20, 4, 2), g = normal(20, 4, 3);
+  for (const std::string law : {"linear", "voltage"}) {
+    Opened one(
+        "sim:mzi_mesh,splitter_error=0,phase_error=0,crosstalk=0,loss=0,vacuum_noise=false,output_noise=0,"
+        "adc.bits=14,dac.bits=12,phase.bits=16,phase.law=" +
+            law,
+        w, {{"update", std::string("programme")}, {"weight_limit", 3.0}});
+    CHECK(one.layer.report().clipped_updates == 0);
+    one.layer.learn_programme(x, g, 1.0);
+    INFO(law);
+    if (law == "linear")
+      CHECK(one.layer.report().clipped_updates == 4);  // attenuators
+    else
+      CHECK(one.layer.report().clipped_updates > 8);
+  }
+}
+
+TEST_CASE("an attenuator that is pushed through 0 stays there: what it lets through does not rise again") {
+  // y_1 shall fall: the attenuator of its own singular value closes, and would open again if its code went round.
+  Matrix<float> w(2, 2), x(1, 2), g(1, 2);
+  w(0, 0) = 0.8f;
+  w(1, 1) = 0.03f;
+  x(0, 1) = g(0, 1) = 1;
+  Opened one(
+      "sim:mzi_mesh,splitter_error=0,phase_error=0,crosstalk=0,loss=0,vacuum_noise=false,output_noise=0,"
+      "adc.bits=14,dac.bits=12,phase.bits=16,phase.law=linear",
+      w, {{"update", std::string("programme")}, {"weight_limit", 1.0}});
+  float lowest = one.layer.programmed()(1, 1);
+  CHECK(lowest == Approx(0.03).margin(1e-3));
+  int left = 8;  // steps beyond the end: about as many as Adam remembers
+  for (int step = 0; step < 20 && left > 0; ++step) {
+    one.layer.learn_programme(x, g, 4e-3);
+    const float now = one.layer.programmed()(1, 1);
+    INFO("step " << step << ", clipped " << one.layer.report().clipped_updates);
+    CHECK(now < lowest + 0.01f);
+    lowest = std::min(lowest, now);
+    left -= one.layer.report().clipped_updates > 0;
+  }
+  CHECK(one.layer.report().clipped_updates > 0);
+}

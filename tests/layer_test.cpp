@@ -241,6 +241,9 @@ TEST_CASE("what a layer cannot do is refused by name") {
   CHECK_THROWS_AS(Layer(opu, 2, 2), Unsupported);
   Session butterfly(registry.open("sim:mzi_mesh,mesh.layout=butterfly,input.size=8,output.size=8"));
   CHECK_THROWS_AS(Layer(butterfly, 8, 8), Unsupported);
+  Session cells(registry.open("sim:crossbar,input.size=8,output.size=16"));
+  CHECK_THROWS_AS(Layer(cells, 8, 8, {{"update", std::string("programme")}, {"cells", std::string("differential")}}),
+                  Unsupported);
 }
 
 TEST_CASE("calibrating again takes out the drift of phase-change cells, per column a little better than as a whole") {

@@ -27,11 +27,13 @@ Settings sizes_for_layer(const std::vector<ParamInfo>& device_params, const Sett
 
 /// All that a layer has asked of its device since it was made.
 struct LayerReport {
-  std::int64_t vectors = 0;          ///< rows given to forward() and transposed()
-  std::int64_t frames = 0;           ///< shown for them: more where bound management repeats
-  std::int64_t clipped_inputs = 0;   ///< numbers beyond the input range, set to its end
-  std::int64_t clipped_updates = 0;  ///< weights that an update would have taken beyond the range of a cell
-  std::int64_t saturated = 0;        ///< output codes clipped in the frames that were used
+  std::int64_t vectors = 0;         ///< rows given to forward() and transposed()
+  std::int64_t frames = 0;          ///< shown for them: more where bound management repeats
+  std::int64_t clipped_inputs = 0;  ///< numbers beyond the input range, set to its end
+  /// Weights that an update in pulses would have taken beyond the range of a cell, and codes of a programme that
+  /// learns beyond theirs.
+  std::int64_t clipped_updates = 0;
+  std::int64_t saturated = 0;  ///< output codes clipped in the frames that were used
   double device_s = 0, device_j = 0;
   std::int64_t programs = 0;  ///< times weights were written
   double program_s = 0;       ///< of device_s, what writing took
@@ -127,9 +129,11 @@ class Layer {
   void check_update(View<const float> dw) const;
 
   /// Moves the programme itself (the phases of meshes) against the gradient that the twin has at what x makes the
-  /// device see: one step of Adam (0.9, 0.999) of size lr in units of the whole range of a code; codes go round where
-  /// the range is a whole turn and stop at its ends otherwise. programmed() becomes what the twin says the codes hold.
-  /// For layer.update = programme. Throws ShapeMismatch; Unsupported without a twin whose programme can be trained.
+  /// device see: one step of Adam (0.9, 0.999) of size lr in units of the whole range of a code. Phases go round where
+  /// the range is a whole turn; they, and attenuators always, stop at the ends of the range otherwise, which the report
+  /// counts (clipped_updates), and begin there with no mean of earlier gradients. programmed() becomes what the twin
+  /// says the codes hold. For layer.update = programme. When the device fails the layer is unprogrammed. Throws
+  /// ShapeMismatch; Unsupported without a twin whose programme can be trained.
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
 
   /// Calibration, running range and what updates made of the weights, to be restored after the same weights were

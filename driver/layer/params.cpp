@@ -139,6 +139,9 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
                       "The phases of a butterfly are trained: ll.torch.Physical.");
   if (mesh && weights != Weights::one)
     throw Unsupported("layer.cells", params.text("cells"), "signed: a mesh has no cells to pair");
+  if (weights != Weights::one && params.text("update") == "programme")
+    throw Unsupported("layer.update", "programme with layer.cells = " + params.text("cells"),
+                      "layer.cells = signed: what pairs of cells learn is no matrix of their codes");
   device_rows = rows_needed(weights, n_out);
   if (info.input.size() < n_in || info.output.size() < device_rows)
     throw ShapeMismatch(

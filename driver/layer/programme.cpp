@@ -4,9 +4,34 @@
 #include <numbers>
 
 #include "core/error.hpp"
+#include "core/mesh_codes.hpp"
 #include "driver/layer/state.hpp"
 
 namespace lightloop {
+namespace {
+
+/// Which codes of the programme go round: phases of meshes where the range is a whole turn. Attenuators do not: sin(a /
+/// 2) changes its sign at 0, and a whole turn from there it is rising where it fell.
+std::vector<bool> turning(const LayerState& s) {
+  const DeviceInfo& info = s.session.info();
+  const ParamSet& device = s.session.settings();
+  const bool turns = s.mesh && device.text("phase.law") == "linear" &&
+                     std::abs(device.real("phase.range_rad") - 2 * std::numbers::pi) < 1e-9;
+  std::vector<bool> which(static_cast<std::size_t>(info.program->size()), turns);
+  if (!turns) return which;
+  Index at = 0;
+  const auto stop_attenuators = [&](Index inputs, Index outputs) {  // they follow the phases of the input mesh
+    std::fill_n(which.begin() + at + inputs * inputs, std::min(inputs, outputs), false);
+    at += mesh_programme_size(inputs, outputs);
+  };
+  if (s.train)
+    for (std::size_t k = 0; k < s.train->cores(); ++k) stop_attenuators(s.train->inputs(k), s.train->outputs(k));
+  else
+    stop_attenuators(info.input.size(), info.output.size());
+  return which;
+}
+
+}  // namespace
 
 Matrix<float> LayerState::twin_matrix() const {
   const auto middle = static_cast<float>(mid_in), per_unit = static_cast<float>(twin_range / mid_out);
@@ -26,7 +51,9 @@ void LayerState::write_theta() {
     rounded.data()[i] = std::rint(theta.data()[i]);
     codes.frames().set(0, i, static_cast<std::uint32_t>(rounded.data()[i]));
   }
+  programmed = false;  // until they have arrived nobody knows what the device holds
   session.program(std::as_const(codes).frames());
+  programmed = true;
   count_program();
   twin->program(rounded);
   const Matrix<float> matrix = twin_matrix();
@@ -59,9 +86,7 @@ void Layer::learn_programme(View<const float> x, View<const float> grad_y, doubl
   ++s.steps;
   const auto highest = static_cast<double>(info.program->highest()), steps = static_cast<double>(s.steps);
   const double grown = 1 - std::pow(kSlope, steps), filled = 1 - std::pow(kSquare, steps);
-  const ParamSet& device = s.session.settings();
-  const bool turns = device.has("phase.range_rad") && device.text("phase.law") == "linear" &&
-                     std::abs(device.real("phase.range_rad") - 2 * std::numbers::pi) < 1e-9;
+  const std::vector<bool> goes_round = turning(s);
   for (Index i = 0; i < s.theta.size(); ++i) {
     const double g =
         static_cast<double>(gradient.data()[i]) * highest / static_cast<double>(std::max<Index>(1, x.rows()));
@@ -70,8 +95,13 @@ void Layer::learn_programme(View<const float> x, View<const float> grad_y, doubl
     square = static_cast<float>(kSquare * static_cast<double>(square) + (1 - kSquare) * g * g);
     const double step = static_cast<double>(mean) / grown / (std::sqrt(static_cast<double>(square) / filled) + kLeast);
     double code = static_cast<double>(s.theta.data()[i]) - lr * highest * step;
-    if (turns) code -= highest * std::floor(code / highest);
-    s.theta.data()[i] = static_cast<float>(std::clamp(code, 0.0, highest));
+    if (goes_round[static_cast<std::size_t>(i)]) code -= highest * std::floor(code / highest);
+    const double kept = std::clamp(code, 0.0, highest);
+    if (kept != code) {
+      ++s.report.clipped_updates;
+      mean = 0;  // or it would go on pushing at the end after the gradient has turned
+    }
+    s.theta.data()[i] = static_cast<float>(kept);
   }
   s.trained = true;
   s.write_theta();
