@@ -190,14 +190,14 @@ void AnalogNetwork::learn(Index layer, View<const float> h, View<const float> de
   const auto l = static_cast<std::size_t>(layer);
   TiledLayer& product = layers_[l];
   const auto rows = static_cast<double>(h.rows());
-  if (learns_ranges_) {
-    const double range = product.input_range();
-    product.set_input_range(range * moved(ranges_[l], range * product.range_gradient(h, delta) / rows, lr));
-  }
+  // All gradients are of the pass that was made: taken before anything moves.
+  const double range = learns_ranges_ ? product.input_range() : 0,
+               factor = learns_outputs_ ? product.output_factor() : 0;
+  const double of_range = learns_ranges_ ? range * product.range_gradient(h, delta) / rows : 0;
+  const double of_factor = learns_outputs_ ? factor * product.output_factor_gradient(h, delta) / rows : 0;
   if (learns_programme_) product.learn_programme(h, delta, lr);
-  if (!learns_outputs_) return;
-  const double factor = product.output_factor(), slope = factor * product.output_factor_gradient(h, delta) / rows;
-  product.set_output_factor(factor * moved(ranges_[layers_.size() + l], slope, lr));
+  if (learns_ranges_) product.set_input_range(range * moved(ranges_[l], of_range, lr));
+  if (learns_outputs_) product.set_output_factor(factor * moved(ranges_[layers_.size() + l], of_factor, lr));
 }
 
 void AnalogNetwork::multiply(Index layer, View<const float> x, View<float> y) {
