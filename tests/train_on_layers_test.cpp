@@ -8,6 +8,7 @@
 #include "training/clusters_for_tests.hpp"
 #include "training/datasets/digits.hpp"
 #include "training/evaluate.hpp"
+#include "training/layers/architecture.hpp"
 #include "training/run_file.hpp"
 #include "training/trainer.hpp"
 
@@ -394,4 +395,41 @@ TEST_CASE("ranges and phases learn from one pass: no gradient sees what another 
   layers.learn(0, x, signal, kRate);
   const double rms = std::sqrt((1 - kMemory) * (kMemory * first * first + second * second) / (1 - kMemory * kMemory));
   CHECK(std::log(product.output_factor() / between) == Approx(-kRate * second / rms).epsilon(1e-6));
+}
+
+TEST_CASE("the score of a net with noise does not depend on batches: in memory, on devices, by a rule's own answer") {
+  Network net(parse_model("20 | dense 24, tanh, noise gaussian std=0.5 | dense 5", {}));
+  net.initialise(3);
+  const Dataset data = clusters(1200, 3);  // two full batches and a part
+  const auto cut = [&](const ForwardPass& pass) { return evaluate(net, data, Loss::cross_entropy, pass, 70).loss; };
+  const double here = evaluate(net, data).loss;
+  const double in_parts = cut([&](View<const float> x, std::uint64_t first, Activations& out) {
+    lightloop::forward(net, x, out, {.first_sample = first});
+  });
+  CHECK(in_parts == Approx(here).epsilon(1e-9));
+  const double repeated =
+      cut([&](View<const float> x, std::uint64_t, Activations& out) { lightloop::forward(net, x, out); });
+  CHECK(repeated != Approx(here).epsilon(1e-6));  // the same noise in every batch is another score
+
+  Registry registry;
+  add_devices(registry);
+  AnalogNetwork layers(registry, {.device = "sim:crossbar,preset=ideal,weight.bits=12,adc.bits=12"}, net);
+  layers.program(net);
+  const double there = layers.evaluate(net, data).loss;
+  const double shown = cut([&](View<const float> x, std::uint64_t first, Activations& out) {
+    layers.forward(net, x, out, {.first_sample = first});
+  });
+  CHECK(shown == Approx(there).epsilon(1e-9));
+
+  ParamSet params("rule local", rule("local").info.params);
+  params.set({{"answer", std::string("sum")}});
+  for (AnalogNetwork* place : {static_cast<AnalogNetwork*>(nullptr), &layers}) {
+    const auto answers = rule("local").make({net, 1, params, nullptr, place});
+    const double by_rule = place ? place->evaluate(net, data, Loss::cross_entropy, answers.get()).loss
+                                 : evaluate(net, data, Loss::cross_entropy, answers.get()).loss;
+    const double asked = cut([&](View<const float> x, std::uint64_t first, Activations& out) {
+      answer_by_rule(*answers, net, x, first, out);
+    });
+    CHECK(asked == Approx(by_rule).epsilon(1e-9));
+  }
 }

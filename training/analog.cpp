@@ -242,7 +242,9 @@ bool AnalogNetwork::rewritten() const {
 Evaluation AnalogNetwork::evaluate(const Network& net, const Dataset& data, Loss loss, Rule* rule) {
   return lightloop::evaluate(
       net, data, loss,
-      [&](View<const float> x, Activations& out) { rule ? answer_by_rule(*rule, net, x, out) : forward(net, x, out); },
+      [&](View<const float> x, std::uint64_t first_sample, Activations& out) {
+        rule ? answer_by_rule(*rule, net, x, first_sample, out) : forward(net, x, out, {.first_sample = first_sample});
+      },
       net.model()   ? samples_at_once(net, data)
       : rewritten() ? kLargeBatch
                     : kBatch);

@@ -64,10 +64,10 @@ void check_fit(const Network& net, const Dataset& data) {
                                          : "let the net end with " + std::to_string(data.classes));
 }
 
-void answer_by_rule(Rule& rule, const Network& net, View<const float> x, Activations& out) {
+void answer_by_rule(Rule& rule, const Network& net, View<const float> x, std::uint64_t first_sample, Activations& out) {
   out.h.resize(static_cast<std::size_t>(net.layers()) + 1);
   out.h.back().resize(x.rows(), net.widths().back());
-  rule.scores(net, x, out.h.back());
+  rule.scores(net, x, out.h.back(), first_sample);
 }
 
 std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name, const Settings& settings,
@@ -90,12 +90,10 @@ std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name
 }
 
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, Rule* rule) {
-  std::uint64_t seen = 0;  // layers with noise draw it by the place of the sample
   return evaluate(
       net, data, loss,
-      [&net, rule, &seen](View<const float> x, Activations& out) {
-        rule ? answer_by_rule(*rule, net, x, out) : forward(net, x, out, {.first_sample = seen});
-        seen += static_cast<std::uint64_t>(x.rows());
+      [&net, rule](View<const float> x, std::uint64_t first_sample, Activations& out) {
+        rule ? answer_by_rule(*rule, net, x, first_sample, out) : forward(net, x, out, {.first_sample = first_sample});
       },
       samples_at_once(net, data));
 }
@@ -116,7 +114,7 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const Fo
     std::iota(which.begin(), which.end(), static_cast<std::uint32_t>(first));
     activations.h[0].resize(count, data.features());
     data.gather(which, activations.h[0]);
-    pass(activations.h[0], activations);
+    pass(activations.h[0], static_cast<std::uint64_t>(first), activations);
     const Matrix<float>& logits = activations.h.back();
     if (data.values.size()) {
       error.resize(count, logits.cols());

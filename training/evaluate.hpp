@@ -28,15 +28,17 @@ struct Evaluation {
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy, Rule* rule = nullptr);
 /// How many samples a forward pass in memory is given at a time: few where a model keeps much of each.
 Index samples_at_once(const Network& net, const Dataset& data);
-/// Leaves the rule's scores of x where a forward pass leaves logits: out.h.back().
-void answer_by_rule(Rule& rule, const Network& net, View<const float> x, Activations& out);
+/// Leaves the rule's scores of x, samples numbered from `first_sample`, where a forward pass leaves logits:
+/// out.h.back().
+void answer_by_rule(Rule& rule, const Network& net, View<const float> x, std::uint64_t first_sample, Activations& out);
 /// The rule `name` as it answers for a trained network, or null where the logits do. `settings` and `own` (the rule's
 /// parameters) are those of the run; `layers` as in RuleContext. Throws Unsupported for layers that the rule does not
 /// heed, ShapeMismatch for another number of parameters.
 std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name, const Settings& settings,
                                      std::uint64_t seed, std::span<const float> own, LayerProducts* layers = nullptr);
-/// A forward pass of another kind: leaves what `forward` of network.hpp leaves, x lying in out.h[0] already.
-using ForwardPass = std::function<void(View<const float> x, Activations& out)>;
+/// A forward pass of another kind: leaves what `forward` of network.hpp leaves, x lying in out.h[0] already. Its rows
+/// are samples of the data from number `first_sample` on (LayerPass::first_sample).
+using ForwardPass = std::function<void(View<const float> x, std::uint64_t first_sample, Activations& out)>;
 /// The same with another forward pass, asked for `batch` samples at a time.
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const ForwardPass& pass, Index batch);
 /// Checks data that came from a caller: `targets` labels per row, below `classes`; every value finite. Throws

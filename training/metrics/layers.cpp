@@ -56,7 +56,6 @@ double similarity(const Matrix<float>& k, const Matrix<float>& l) {
 std::vector<Matrix<float>> seen_layers(const Network& net, const Dataset& data, Index samples) {
   constexpr Index kSide = 4;  // as the rules of blocks look at images
   BlockRunner runner(0, static_cast<std::size_t>(net.layers()));
-  runner.begin_answer();
   std::vector<HeadView> views;
   std::vector<Matrix<float>> all;
   for (Index b = 0; b < net.hidden_layers(); ++b) {
@@ -70,6 +69,7 @@ std::vector<Matrix<float>> seen_layers(const Network& net, const Dataset& data, 
     std::iota(which.begin(), which.end(), static_cast<std::uint32_t>(first));
     x.resize(static_cast<Index>(which.size()), data.features());
     data.gather(which, x);
+    runner.begin_answer(static_cast<std::uint64_t>(first));
     View<const float> in = x;
     for (std::size_t b = 0; b < all.size(); ++b) {
       in = runner.forward(net, static_cast<Index>(b), in, b);

@@ -19,9 +19,12 @@ class BlockRunner {
       : seed_(seed), slots_(slots), products_(products) {}
 
   /// What follows is a training pass (dropout drops, batch norm takes the statistics of the batch) over samples
-  /// numbered from `first_sample`, or one that answers.
+  /// numbered from `first_sample`, or one that answers for samples numbered likewise.
   void begin_training(const Network& net, std::uint64_t first_sample);
-  void begin_answer() { training_ = false; }
+  void begin_answer(std::uint64_t first_sample) {
+    training_ = false;
+    first_sample_ = first_sample;
+  }
 
   /// Output of block b for `in` (m, inputs); stays until the slot is used again.
   View<const float> forward(const Network& net, Index b, View<const float> in, std::size_t slot);

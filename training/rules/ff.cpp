@@ -27,7 +27,7 @@ class ForwardForward : public WholeBatch {
   ForwardForward(RuleInfo info, const RuleContext& context);
   Trainable own() override { return heads_.trainable(); }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
-  void scores(const Network& net, View<const float> x, View<float> out) override;
+  void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override;
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = ((recomputes_ ? 4 : 3) * net.hidden_layers() + 1) * samples};
   }
@@ -210,7 +210,7 @@ void ForwardForward::gradient(const Network& net, const RuleBatch& batch, std::s
   }
 }
 
-void ForwardForward::scores(const Network& net, View<const float> x, View<float> out) {
+void ForwardForward::scores(const Network& net, View<const float> x, View<float> out, std::uint64_t) {
   if (!by_goodness_) {
     neutral_pass(net, x);
     for (Index r = 0; r < out.rows(); ++r) std::ranges::copy(std::as_const(logits_).row(r), out.row(r).begin());

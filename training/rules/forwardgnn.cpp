@@ -56,7 +56,7 @@ class ForwardGnn : public WholeBatch {
  public:
   ForwardGnn(RuleInfo info, const RuleContext& context);
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
-  void scores(const Network& net, View<const float> x, View<float> out) override;
+  void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override;
   /// Whose labels wire the graph: they stay as they are, and the run file has them for those who evaluate.
   Trainable own() override { return {labels_, still_}; }
   std::span<const float> learned_state() const override { return state_.flat(); }
@@ -205,7 +205,7 @@ void ForwardGnn::gradient(const Network& net, const RuleBatch& batch, std::span<
   touched_ = declared(net, nodes_);
 }
 
-void ForwardGnn::scores(const Network& net, View<const float> x, View<float> out) {
+void ForwardGnn::scores(const Network& net, View<const float> x, View<float> out, std::uint64_t) {
   if (!model_) wire(net);
   take_input(x);
   for (Index r = 0; r < out.rows(); ++r) std::ranges::fill(out.row(r), 0.0f);

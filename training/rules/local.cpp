@@ -21,8 +21,8 @@ class LocalHeads : public HeadRule {
 
   Trainable own() override { return heads_.trainable(); }
 
-  void scores(const Network& net, View<const float> x, View<float> out) override {
-    blocks_.begin_answer();
+  void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override {
+    blocks_.begin_answer(first_sample);
     View<const float> in = x;
     for (Index r = 0; r < out.rows(); ++r) std::ranges::fill(out.row(r), 0.0f);
     for (Index b = 0; b <= net.hidden_layers(); ++b) {

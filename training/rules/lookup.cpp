@@ -29,9 +29,9 @@ StepTouch& StepTouch::operator+=(const StepTouch& more) {
   return *this;
 }
 
-void Rule::scores(const Network& net, View<const float> x, View<float> out) {
+void Rule::scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) {
   Activations activations;
-  forward(net, x, activations);
+  forward(net, x, activations, {.first_sample = first_sample});
   for (Index r = 0; r < out.rows(); ++r) std::ranges::copy(activations.h.back().row(r), out.row(r).begin());
 }
 

@@ -45,7 +45,7 @@ class MaskReadout : public WholeBatch {
     const View<const float> x = batch.activations.h[0];
     begin(x.rows(), 1);
     std::ranges::fill(gradient, 0.0f);
-    const View<const float> h = features(net, x);
+    const View<const float> h = features(net, x, batch.first_sample);
     mask_.resize(static_cast<std::size_t>(width_ * classes_));
     for (std::size_t i = 0; i < mask_.size(); ++i) mask_[i] = static_cast<std::int8_t>(values_.flat()[i]);
     see(h, seen_);
@@ -74,8 +74,8 @@ class MaskReadout : public WholeBatch {
   }
   std::span<const float> learned_state() const override { return state_.flat(); }
 
-  void scores(const Network& net, View<const float> x, View<float> out) override {
-    see(features(net, x), seen_);
+  void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override {
+    see(features(net, x, first_sample), seen_);
     logits(seen_, out);
   }
 
@@ -105,8 +105,8 @@ class MaskReadout : public WholeBatch {
   float& gain() { return values_.flat()[static_cast<std::size_t>(width_ * classes_)]; }
   std::span<float> offsets(Matrix<float>& all) { return all.flat().last(static_cast<std::size_t>(classes_)); }
 
-  View<const float> features(const Network& net, View<const float> x) {
-    runner_.begin_answer();
+  View<const float> features(const Network& net, View<const float> x, std::uint64_t first_sample) {
+    runner_.begin_answer(first_sample);
     View<const float> in = x;
     for (Index b = 0; b < net.hidden_layers(); ++b) in = runner_.forward(net, b, in, static_cast<std::size_t>(b % 2));
     return in;

@@ -30,8 +30,8 @@ void NoProp::gradient(const Network& net, const RuleBatch& batch, std::span<floa
   }
 }
 
-void NoProp::scores(const Network& net, View<const float> x, View<float> out) {
-  begin_answer();
+void NoProp::scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) {
+  begin_answer(first_sample);
   z_.resize(x.rows(), classes_);
   std::ranges::fill(z_.flat(), 0.0f);
   for (Index t = 0; t < blocks_; ++t) {

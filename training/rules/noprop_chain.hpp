@@ -16,7 +16,7 @@ class NoProp : public WholeBatch {
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
   /// Denoises along the mean path, from z = 0; the logits of the last block answer.
-  void scores(const Network& net, View<const float> x, View<float> out) override;
+  void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override;
 
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = blocks_ * net.layers() * samples, .writes = (blocks_ - 1) * net.layers()};
@@ -28,7 +28,7 @@ class NoProp : public WholeBatch {
   /// Back-propagation of error_ inside block t, which ran last.
   virtual void teach(const Network& net, Index t, View<const float> x, std::span<float> gradient) = 0;
   virtual void begin_training(const Network&, std::uint64_t /*first_sample*/) {}
-  virtual void begin_answer() {}
+  virtual void begin_answer(std::uint64_t /*first_sample*/) {}
   bool last(Index t) const { return t + 1 == blocks_; }
 
   Index blocks_, classes_;

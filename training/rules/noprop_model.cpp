@@ -48,11 +48,14 @@ class ModelNoProp : public NoProp {
     training_ = true;
     first_sample_ = first_sample;
   }
-  void begin_answer() override { training_ = false; }
+  void begin_answer(std::uint64_t first_sample) override {
+    training_ = false;
+    first_sample_ = first_sample;
+  }
 
   View<const float> run(const Network& net, Index t, View<const float> x) override {
     const Network& block = take(net, t);
-    training_ ? runner_.begin_training(block, first_sample_) : runner_.begin_answer();
+    training_ ? runner_.begin_training(block, first_sample_) : runner_.begin_answer(first_sample_);
     View<const float> in = x;
     for (Index b = 0; b < block.layers(); ++b) {
       if (b == joins_) {

@@ -135,7 +135,7 @@ class Phyll : public WholeBatch {
     }
   }
 
-  void scores(const Network& net, View<const float> x, View<float> out) override {
+  void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t) override {
     for (Index c = 0; c < classes_; ++c) {
       h_.resize(x.rows(), x.cols());
       for (Index r = 0; r < x.rows(); ++r) {

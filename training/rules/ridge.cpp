@@ -42,7 +42,7 @@ class Ridge : public WholeBatch {
     const View<const float> x = batch.activations.h[0];
     begin(x.rows(), 1);
     std::ranges::fill(gradient, 0.0f);
-    const View<const float> h = features(net, x);
+    const View<const float> h = features(net, x, batch.first_sample);
     add(h, batch.labels);
     const View<const float> w(answered_.data(), classes_, width_);
     const std::span<const float> bias = answered_.flat().last(static_cast<std::size_t>(classes_));
@@ -56,10 +56,10 @@ class Ridge : public WholeBatch {
   }
   std::span<const float> learned_state() const override { return state_.flat(); }
 
-  void scores(const Network& net, View<const float> x, View<float> out) override {
+  void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override {
     settle();
     std::ranges::copy(readout_.trainable().values, answered_.flat().begin());
-    const View<const float> h = features(net, x);
+    const View<const float> h = features(net, x, first_sample);
     dense(Activation::identity, readout_.weights(0), readout_.bias(0), h, logits_);
     for (Index r = 0; r < out.rows(); ++r) std::ranges::copy(std::as_const(logits_).row(r), out.row(r).begin());
   }
@@ -82,8 +82,8 @@ class Ridge : public WholeBatch {
   }
 
  private:
-  View<const float> features(const Network& net, View<const float> x) {
-    runner_.begin_answer();
+  View<const float> features(const Network& net, View<const float> x, std::uint64_t first_sample) {
+    runner_.begin_answer(first_sample);
     View<const float> in = x;
     for (Index b = 0; b < net.hidden_layers(); ++b) in = runner_.forward(net, b, in, static_cast<std::size_t>(b % 2));
     return in;

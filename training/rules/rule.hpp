@@ -105,8 +105,9 @@ class Rule {
   /// training pass.
   virtual std::span<const float> learned_state() const { return {}; }
   /// Class scores (m, C) of samples x (m, d_0); the largest is the answer. Asked of rules with own_answer; unless the
-  /// rule says otherwise these are the logits of the network.
-  virtual void scores(const Network& net, View<const float> x, View<float> out);
+  /// rule says otherwise these are the logits of the network. Row r is sample first_sample + r: layers with noise draw
+  /// it by that place, so that scores do not depend on how samples are cut into batches.
+  virtual void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample = 0);
   /// What gradient() asks at most for a batch of `samples` (the update that follows it is not in it), and what its last
   /// call did ask.
   virtual StepTouch declared(const Network& /*net*/, Index /*samples*/) const { return {}; }

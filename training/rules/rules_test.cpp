@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
+#include "training/layers/architecture.hpp"
 #include "training/rules/bench_for_tests.hpp"
 
 using namespace lightloop;
@@ -260,6 +261,26 @@ TEST_CASE("an answer does not depend on how the samples are cut") {
     INFO(model.info.name);
     CHECK(std::ranges::equal(whole.flat(), parts.flat()));
   }
+}
+
+TEST_CASE("layers with noise draw it by the sample's place in the answers of rules too, whatever was trained before") {
+  int tried = 0;
+  for (const RuleModel& model : rules()) {
+    if (model.info.graph_only || !model.info.own_answer || !model.info.any_layers) continue;
+    Bench bench(Network(parse_model("9 | dense 14, tanh, noise gaussian std=0.5 | dense 12, tanh | dense 5", {})));
+    const auto made = bench.make(model.info.name, nullptr);
+    bench.gradient(*made, 2);
+    Matrix<float> whole(12, 5), parts(12, 5), later(12, 5);
+    made->scores(bench.net, bench.x, whole);
+    for (Index r = 0; r < 12; r += 4)
+      made->scores(bench.net, bench.x.view().rows(r, 4), parts.view().rows(r, 4), static_cast<std::uint64_t>(r));
+    made->scores(bench.net, bench.x, later, 12);
+    INFO(model.info.name);
+    CHECK(std::ranges::equal(whole.flat(), parts.flat()));
+    CHECK_FALSE(std::ranges::equal(whole.flat(), later.flat()));
+    ++tried;
+  }
+  CHECK(tried >= 4);
 }
 
 TEST_CASE("a broadcast rule without a feedback of its size is refused") {

@@ -20,7 +20,7 @@ class ScalableFf : public WholeBatch {
   ScalableFf(RuleInfo info, const RuleContext& context);
   Trainable own() override { return goodness_.trainable(); }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
-  void scores(const Network& net, View<const float> x, View<float> out) override;
+  void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override;
   std::span<const float> learned_state() const override { return runner_.state(); }
   StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
 
@@ -169,9 +169,9 @@ void ScalableFf::gradient(const Network& net, const RuleBatch& batch, std::span<
   runner_.backward(net, hidden, in, 0, error_, gradient);
 }
 
-void ScalableFf::scores(const Network& net, View<const float> x, View<float> out) {
+void ScalableFf::scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) {
   for (Index r = 0; r < out.rows(); ++r) std::ranges::fill(out.row(r), 0.0f);
-  runner_.begin_answer();
+  runner_.begin_answer(first_sample);
   View<const float> in = x;
   for (Index b = 0; b < blocks(); ++b) {
     const View<const float> h = run_block(net, b, in);
