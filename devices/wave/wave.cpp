@@ -1,0 +1,173 @@
+#include "devices/wave/wave.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "core/linalg.hpp"
+#include "core/random.hpp"
+#include "core/threads.hpp"
+#include "devices/wave/params.hpp"
+#include "devices/wave/twin.hpp"
+#include "sim/detection/component_energy.hpp"
+
+namespace lightloop::wave {
+namespace {
+
+constexpr auto kOther = static_cast<Purpose>(63), kRead = static_cast<Purpose>(64);
+constexpr double kFrameS = 1e-3, kSourceW = 10e-3;  // assumed: a modulator and a camera of 1 kHz; the waves' source
+
+class Wave : public Device {
+ public:
+  explicit Wave(const ParamSet& given);
+
+  const DeviceInfo& describe() const override { return info_; }
+  const ParamSet& settings() const override { return params_; }
+  void configure(const Settings& changes) override;
+  RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) override;
+  SelfTest self_test() override;
+  void close() override { open_ = false; }
+
+ private:
+  void derive();
+  Index show(const ConstFrames& in, const Frames& out, std::uint64_t first_id, bool perturbed);
+
+  ParamSet params_;
+  DeviceInfo info_;
+  std::uint64_t seed_;
+  Medium medium_, changed_medium_;
+  std::optional<Medium> other_;  // of perturbation.matrix
+  std::optional<Scales> scales_;
+  Matrix<float> operation_, changed_;  // changed_: empty without a perturbation
+  std::uint64_t changes_at_ = 0;
+  bool noisy_ = true, open_ = true;
+  Matrix<float> drive_, fields_;  // workspaces
+  std::vector<Index> clipped_;
+};
+
+Wave::Wave(const ParamSet& given)
+    : params_(given), seed_(static_cast<std::uint64_t>(given.integer("seed"))), medium_(medium_of(given)) {
+  if (const std::string& file = given.text("perturbation.matrix"); !file.empty()) {
+    other_ = read_medium(file);
+    mixed(medium_, 1, &*other_, Stream(seed_, 0, kOther));  // refuses another size
+  }
+  const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
+  const bool field = params_.text("detection") == "field";
+  info_.kind = "layer";
+  info_.model = "sim:wave";
+  info_.serial = "seed " + std::to_string(seed_);
+  info_.version = "1";
+  info_.input = {
+      {medium_.inputs()}, bits("dac.bits"), "DAC code of the wave into a port (" + params_.text("encoding") + ")"};
+  info_.output = {
+      {medium_.outputs()},
+      bits("adc.bits"),
+      "ADC code of " + std::string(field ? "a field, signed around the middle" : "the " + params_.text("detection"))};
+  const auto in = static_cast<double>(medium_.inputs()), out = static_cast<double>(medium_.outputs());
+  info_.cost.frame_s = kFrameS;
+  info_.cost.parts = {{"source", 1, kSourceW * kFrameS, 0, 0},
+                      {"dac", in, in * dac_energy_j(info_.input.bits), 0, 0},
+                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0}};
+  for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
+  derive();
+}
+
+void Wave::derive() {
+  scales_.emplace(params_, medium_);
+  if (operation_.size() == 0) operation_ = scales_->operation(medium_);
+  const double part = params_.real("perturbation");
+  changes_at_ = static_cast<std::uint64_t>(params_.integer("perturbation.frame"));
+  changed_ = {};
+  if (part > 0) {
+    changed_medium_ = mixed(medium_, part, other_ ? &*other_ : nullptr, Stream(seed_, 0, kOther));
+    changed_ = scales_->operation(changed_medium_);
+  }
+  noisy_ = false;
+  for (Index i = 0; i < medium_.outputs(); ++i) noisy_ = noisy_ || scales_->noise(i) > 0;
+  info_.deterministic = !noisy_ && (part == 0 || changes_at_ == 0);
+}
+
+void Wave::configure(const Settings& changes) {
+  params_ = changed(changes);
+  derive();
+}
+
+RunReport Wave::run(ConstFrames in, Frames out, const RunOptions& options) {
+  check_open(open_);
+  check_frames(in, out, options);
+  RunReport report;
+  if (in.count == 0) return report;
+  const std::uint64_t first = options.first_frame_id;
+  const bool any = changed_.size() > 0;
+  Index before = any ? 0 : in.count;  // frames that meet the system as it was
+  if (any && changes_at_ > first)
+    before = static_cast<Index>(std::min<std::uint64_t>(changes_at_ - first, static_cast<std::uint64_t>(in.count)));
+  if (before > 0) report.saturated += show(in.slice(0, before), out.slice(0, before), first, false);
+  if (before < in.count)
+    report.saturated += show(in.slice(before, in.count - before), out.slice(before, in.count - before),
+                             first + static_cast<std::uint64_t>(before), true);
+  report.frames = in.count;
+  report.codes = in.count * out.size;
+  report.device_s = info_.cost.seconds(in.count, 1);
+  report.device_j = info_.cost.joules(in.count, 1);
+  return report;
+}
+
+Index Wave::show(const ConstFrames& in, const Frames& out, std::uint64_t first_id, bool perturbed) {
+  const Medium& medium = perturbed ? changed_medium_ : medium_;
+  const Index n = medium.outputs();
+  const auto highest = static_cast<double>(info_.output.highest());
+  drive_.resize(in.count, scales_->drives());
+  fields_.resize(in.count, 2 * n);
+  parallel_for(in.count, [&](Index r) {
+    std::vector<float> codes(static_cast<std::size_t>(in.size));
+    for (Index j = 0; j < in.size; ++j) codes[static_cast<std::size_t>(j)] = static_cast<float>(in.at(r, j));
+    scales_->drive(codes, drive_.row(r));
+  });
+  gemm(Transpose::no, Transpose::yes, 1.0f, drive_, perturbed ? changed_ : operation_, 0.0f, fields_);
+  clipped_.assign(static_cast<std::size_t>(in.count), 0);
+  const Stream noise(seed_, 0, kRead);
+  parallel_for(in.count, [&](Index r) {
+    std::vector<float> draws(static_cast<std::size_t>(n));
+    if (noisy_) noise.normal(first_id + static_cast<std::uint64_t>(r), 0, draws);
+    for (Index i = 0; i < n; ++i) {
+      const auto k = static_cast<std::size_t>(i);
+      const double signal = scales_->signal(i, static_cast<double>(fields_(r, i) + medium.offset_re[k]),
+                                            static_cast<double>(fields_(r, n + i) + medium.offset_im[k]));
+      const double code = std::round(scales_->code(i, signal + scales_->noise(i) * static_cast<double>(draws[k])));
+      clipped_[static_cast<std::size_t>(r)] += code < 0 || code > highest;
+      out.set(r, i, static_cast<std::uint32_t>(std::clamp(code, 0.0, highest)));
+    }
+  });
+  Index sum = 0;
+  for (const Index count : clipped_) sum += count;
+  return sum;
+}
+
+SelfTest Wave::self_test() {
+  check_open(open_);
+  double power = 0;
+  for (const float v : medium_.re.flat()) power += static_cast<double>(v * v);
+  for (const float v : medium_.im.flat()) power += static_cast<double>(v * v);
+  return {power > 0,
+          "mean power per entry of the matrix " + std::to_string(power / static_cast<double>(medium_.re.size()))};
+}
+
+}  // namespace
+
+DeviceModel model() {
+  DeviceModel record;
+  record.name = "wave";
+  record.kind = "layer";
+  record.summary =
+      "A linear wave system with a detector, from a measured transmission matrix or at random: an unknown physical map";
+  record.source = "Momeni et al., Science 382, 1297 (2023); Popoff et al., Phys. Rev. Lett. 104, 100601 (2010)";
+  record.params = params();
+  record.presets["ideal"] = {{"noise", 0.0}};
+  record.presets["cavity"] = {{"encoding", std::string("amplitude")}, {"detection", std::string("amplitude")}};
+  record.open = [](const ParamSet& given) { return std::make_unique<Wave>(given); };
+  record.twin = make_twin;
+  return record;
+}
+
+}  // namespace lightloop::wave

@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+"""Makes files for sim:wave (matrix=FILE) from measured data.
+
+usage: /usr/bin/python3 tools/wave_matrix.py pairs FILE.h5 -o cavity.h5 [--law amplitude|intensity] [--test N] [--seed N]
+       /usr/bin/python3 tools/wave_matrix.py matrix FILE.h5 -o fibre.h5 [--name TM] [--step N] [--like OTHER]
+
+pairs: FILE holds x (samples, inputs) and y (samples, outputs), what was sent in (amplitudes) and what was detected, as
+the acoustic cavity of Momeni et al., Science 382, 1297 (2023) was published: 10000 pairs, 20 inputs, 20 outputs. Each
+output is fitted by y = |o + T x| (amplitude) or its square (intensity), complex o and T, with Levenberg and Marquardt's
+method; a matrix is found but for a phase and a mirror image of each row, which no detector can tell. The last N samples
+(700) are left out and tell how well it does. /noise is the residual's deviation over the samples that were fitted,
+/full_scale 1.1 times the largest y. Prints R^2 of every output on the samples left out.
+
+matrix: FILE holds a complex matrix (outputs, inputs, 2) or several of them (steps, outputs, inputs, 2), as the fibre of
+Matthes et al., Phys. Rev. X 11, 021060 (2021); one of them is scaled to E|T|^2 = 1. With --like OTHER the scale is that
+of step OTHER, so that two states of one fibre keep their powers.
+"""
+import argparse
+import sys
+
+import h5py
+import numpy as np
+
+
+def model(a, p, law):
+    """Signals of rows `a` and their derivatives for p = real parts, imaginary parts."""
+    n = a.shape[1]
+    re, im = a @ p[:n], a @ p[n:]
+    power = re * re + im * im
+    if law == "intensity":
+        return power, np.hstack([a * (2 * re)[:, None], a * (2 * im)[:, None]])
+    size = np.sqrt(power + 1e-12 * power.mean())
+    return size, np.hstack([a * (re / size)[:, None], a * (im / size)[:, None]])
+
+
+def fitted(a, y, law, rng, starts=3, steps=60):
+    """The best of several fits, each from the linear one with another guess of what the detector does not show."""
+    best, n = None, a.shape[1]
+    linear = np.linalg.lstsq(a, np.sqrt(y) if law == "intensity" else y, rcond=None)[0]
+    for _ in range(starts):
+        trial = np.concatenate([linear, rng.normal(0, 0.3 * np.abs(linear).max(), n)])
+        damping, kept = 1e-2, None
+        for _ in range(steps):
+            signal, slope = model(a, trial, law)
+            loss = float(((y - signal) ** 2).sum())
+            if kept is not None and loss >= kept[0]:
+                damping *= 4
+            else:
+                kept = (loss, trial, slope.T @ slope, slope.T @ (y - signal))
+                damping = max(damping / 3, 1e-9)
+            _, here, curvature, pull = kept
+            trial = here + np.linalg.solve(curvature + damping * np.diag(np.diag(curvature) + 1e-12), pull)
+        if best is None or kept[0] < best[0]:
+            best = kept
+    return best[1]
+
+
+def from_pairs(options):
+    with h5py.File(options.file) as file:
+        x, y = (file[name][()].astype(float) for name in ("x", "y"))
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) <= options.test + 4 * (x.shape[1] + 1):
+        sys.exit(f"{options.file}: x {x.shape} and y {y.shape}: wanted (samples, inputs) and (samples, outputs), many samples")
+    if not (np.isfinite(x).all() and np.isfinite(y).all() and (y >= 0).all()):
+        sys.exit(f"{options.file}: every number must be finite, and what was detected not below 0")
+    rng = np.random.default_rng(options.seed)
+    a = np.hstack([np.ones((len(x), 1)), x])
+    train, test = slice(0, len(x) - options.test), slice(len(x) - options.test, None)
+    matrix, offset = np.zeros((y.shape[1], x.shape[1], 2)), np.zeros((y.shape[1], 2))
+    noise, explained = np.zeros(y.shape[1]), np.zeros(y.shape[1])
+    for i in range(y.shape[1]):
+        p = fitted(a[train], y[train, i], options.law, rng)
+        parts = p.reshape(2, -1).T
+        offset[i], matrix[i] = parts[0], parts[1:]
+        noise[i] = (y[train, i] - model(a[train], p, options.law)[0]).std()
+        left = y[test, i] - model(a[test], p, options.law)[0]
+        explained[i] = 1 - (left**2).sum() / ((y[test, i] - y[test, i].mean()) ** 2).sum()
+        print(f"output {i + 1:2d}: R^2 {explained[i]:.4f} on {options.test} samples left out, mean signal {y[:, i].mean():.3g}", flush=True)
+    print(f"median R^2 {np.median(explained):.4f}, {int((explained > 0.95).sum())} of {len(explained)} outputs above 0.95")
+    return {"matrix": matrix, "offset": offset, "noise": noise, "full_scale": 1.1 * y.max(axis=0), "explained": explained}
+
+
+def from_matrix(options):
+    with h5py.File(options.file) as file:
+        stack = file[options.name][()].astype(float)
+    if stack.ndim == 3:
+        stack = stack[None]
+    if stack.ndim != 4 or stack.shape[-1] != 2:
+        sys.exit(f"{options.file} {options.name}: shape {stack.shape}, wanted (outputs, inputs, 2) or (steps, outputs, inputs, 2)")
+    last = len(stack) - 1
+    if not 0 <= options.step <= last or not 0 <= (options.like or 0) <= last:
+        sys.exit(f"steps are 0 to {last}")
+    like = stack[options.step if options.like is None else options.like]
+    return {"matrix": stack[options.step] / np.sqrt((like**2).sum(axis=-1).mean())}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    ways = parser.add_subparsers(dest="way", required=True)
+    pairs = ways.add_parser("pairs", help="fit a matrix to measured inputs and outputs")
+    pairs.add_argument("--law", choices=("amplitude", "intensity"), default="amplitude")
+    pairs.add_argument("--test", type=int, default=700, help="samples left out of the fit")
+    pairs.add_argument("--seed", type=int, default=1, help="of the starting points")
+    matrix = ways.add_parser("matrix", help="take a measured matrix")
+    matrix.add_argument("--name", default="TM", help="its name in the file")
+    matrix.add_argument("--step", type=int, default=0, help="which of several")
+    matrix.add_argument("--like", type=int, help="step whose power is 1 (the same)")
+    for way in (pairs, matrix):
+        way.add_argument("file")
+        way.add_argument("-o", "--out", required=True)
+    options = parser.parse_args()
+    made = from_pairs(options) if options.way == "pairs" else from_matrix(options)
+    with h5py.File(options.out, "w", libver="earliest") as file:
+        for name, values in made.items():
+            file[name] = values.astype(np.float32)
+        file.attrs["made_from"] = options.file
+    print(options.out)
+
+
+if __name__ == "__main__":
+    main()
