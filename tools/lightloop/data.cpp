@@ -31,7 +31,7 @@ int data_list(Format format, const std::string& data_dir) {
     std::int64_t bytes = 0;
     for (const auto& file : set.files) bytes += file.bytes;
     rows.push_back({set.name, set.summary, set.licence,
-                    !set.by_hand.empty() ? "converted by hand"
+                    !set.by_hand.empty() ? "by hand"
                     : set.files.empty()  ? "made by the program"
                                          : grouped(bytes / 1000) + " kB to download"});
   }

@@ -83,8 +83,12 @@ std::string find_known(const KnownDataset& known, const std::string& data_dir, c
   not_found(known, places);
 }
 
-TrainTest load_known(const KnownDataset& known, const std::string& data_dir, Index tokens) {
+TrainTest load_known(const KnownDataset& known, const std::string& data_dir, std::uint64_t seed, Index tokens) {
   const std::string& name = known.name;
+  if (name == "vowels") return read_vowels(find_known(known, data_dir, {"vowels/vowdata.dat", "vowdata.dat"}), seed);
+  if (name == "japanese_vowels")
+    return japanese_vowels_data(find_known(known, data_dir, {"japanese_vowels/ae.train", "ae.train"}),
+                                find_known(known, data_dir, {"japanese_vowels/ae.test", "ae.test"}));
   if (name == "cora" || name == "citeseer")
     return read_planetoid(
         find_known(known, data_dir, {"planetoid/" + name + ".h5", name + "/" + name + ".h5", name + ".h5"}));
@@ -172,7 +176,7 @@ TrainTest load_any(const std::string& asked, const std::string& data_dir, std::u
   if (name == "clicks") return make_clicks(seed);
   if (name == "picture") return make_picture(seed);
   for (const auto& known : known_datasets())
-    if (known.name == name) return load_known(known, data_dir, tokens);
+    if (known.name == name) return load_known(known, data_dir, seed, tokens);
   const auto ending = fs::path(name).extension();
   if (ending == ".txt") return read_text(name, tokens);
   if (ending == ".csv" || ending == ".h5" || ending == ".hdf5") return load_file(name);

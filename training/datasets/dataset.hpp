@@ -75,15 +75,17 @@ std::vector<std::string> data_folders(const std::string& data_dir);
 /// of data_folders: NAME or NAME-mnist below it, then the folder itself. A folder is read as four IDX files, gzip or
 /// plain (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-...). "cora" and "citeseer" are the files
 /// planetoid/NAME.h5, NAME/NAME.h5 or NAME.h5 in one of these folders (readers.hpp), train, validation and test sharing
-/// nodes and graph. "shakespeare" (text/tinyshakespeare.txt, shakespeare/tinyshakespeare.txt or tinyshakespeare.txt in
-/// one of these folders) and any .txt file are read as characters, cut into windows of 64, or as many as stand behind a
-/// colon ("shakespeare:32"), each with the characters that follow as targets; the last tenth is the test. "clicks" and
-/// "picture" are generated from `seed` (training/datasets/generated.hpp). A .csv file has one sample per line, features
-/// then the label, unless a header line names the label column (label, class, target or y). A .h5 file holds x (or
-/// images) and y (or labels), at the root or in the groups train and test; y (n, outputs), unless one column of whole
-/// numbers up to 255, are real targets. "train.csv" wants "test.csv" beside it (.h5 alike); otherwise, and without test
-/// data in the .h5 file, the samples are split 5:1 in order. Bytes stay bytes (the feature is value / 255; of "cora"
-/// and "citeseer" value / sum of the row; codes as they are), other numbers are taken as they are.
+/// nodes and graph. "vowels" and "japanese_vowels" are vowels/vowdata.dat and japanese_vowels/ae.train and ae.test, or
+/// these files in one of the folders; `seed` splits the first. "shakespeare" (text/tinyshakespeare.txt,
+/// shakespeare/tinyshakespeare.txt or tinyshakespeare.txt in one of these folders) and any .txt file are read as
+/// characters, cut into windows of 64, or as many as stand behind a colon ("shakespeare:32"), each with the characters
+/// that follow as targets; the last tenth is the test. "clicks" and "picture" are generated from `seed`
+/// (training/datasets/generated.hpp). A .csv file has one sample per line, features then the label, unless a header
+/// line names the label column (label, class, target or y). A .h5 file holds x (or images) and y (or labels), at the
+/// root or in the groups train and test; y (n, outputs), unless one column of whole numbers up to 255, are real
+/// targets. "train.csv" wants "test.csv" beside it (.h5 alike); otherwise, and without test data in the .h5 file, the
+/// samples are split 5:1 in order. Bytes stay bytes (the feature is value / 255; of "cora" and "citeseer" value / sum
+/// of the row; codes as they are), other numbers are taken as they are.
 ///
 /// Throws FileError naming the file, the place in it and what is wrong, or every place looked at and the command that
 /// downloads it; UnknownName with the nearest name.

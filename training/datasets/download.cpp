@@ -83,8 +83,7 @@ std::string download_dataset(const std::string& name, const std::string& data_di
                       "Name one with --data-dir.");
     const auto folder = (fs::path(folders.front()) / name).string();
     if (!set.by_hand.empty())
-      throw Unsupported("download of " + name, "its files are pickles, which the program does not read", "",
-                        set.by_hand);
+      throw Unsupported("download of " + name, "the program does not fetch or convert its files", "", set.by_hand);
     if (!set.files.empty()) download_files(set, folder, options);
     return folder;
   }

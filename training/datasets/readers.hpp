@@ -1,6 +1,8 @@
 #pragma once
 // Files of samples. Every malformed one is refused with FileError naming the file, the place in it and the fault.
+#include <array>
 #include <string>
+#include <vector>
 
 #include "training/datasets/dataset.hpp"
 
@@ -29,5 +31,26 @@ TrainTest read_planetoid(const std::string& path);
 TrainTest read_text(const std::string& path, Index tokens);
 /// The same text in the codes of another alphabet. Throws InvalidParameter naming a character that is not in it.
 void recode(Dataset& text, const std::string& alphabet);
+
+/// Vowels of women (Hillenbrand, Getty, Clark, Wheeler, J. Acoust. Soc. Am. 97, 3099 (1995)) from their file
+/// vowdata.dat, as the task of physics-aware training has them: seven vowels (ae ah aw uw er iy ih), the first 37 of
+/// each whose F1 to F3 could be measured steady and at 20, 50 and 80 % of the vowel. Seven blank features (room for the
+/// label of forward-only rules), then these twelve, mean 0 and deviation 1 over the training samples. Seven of each
+/// vowel are the test samples: Stream(seed, 0, task_data), row = vowel.
+TrainTest read_vowels(const std::string& path, std::uint64_t seed);
+
+/// One utterance: 12 LPC cepstrum coefficients a frame.
+using Utterance = std::vector<std::array<double, 12>>;
+/// The Japanese vowels (Kudo, Toyama, Shimbo, Pattern Recognit. Lett. 20, 1103 (1999)): 270 and 370 utterances by nine
+/// speakers. A line of ones ends an utterance.
+struct Utterances {
+  std::vector<Utterance> train, test;
+  std::vector<std::uint8_t> train_speaker, test_speaker;
+};
+std::vector<Utterance> read_utterances(const std::string& path);
+Utterances read_japanese_vowels(const std::string& train, const std::string& test);
+/// As samples: nine blank features, then the means of the coefficients over the first, second and last third of the
+/// utterance, standardised as read_vowels does.
+TrainTest japanese_vowels_data(const std::string& train_file, const std::string& test_file);
 
 }  // namespace lightloop
