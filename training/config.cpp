@@ -91,8 +91,35 @@ std::string rules_with_projection() {
   return names;
 }
 
+std::string rules_with_maps() {
+  std::string names;
+  for (const RuleModel& model : rules())
+    if (model.info.maps) names += (names.empty() ? "" : ", ") + model.info.name;
+  return names;
+}
+
+void check_map(const TrainConfig& config) {
+  const std::string& map = config.train.text("map");
+  if (map.empty()) {
+    for (const char* key : {"map_range", "map_part"})
+      if (!config.train.is_default(key))
+        throw InvalidParameter(std::string("train.") + key, to_string(config.train.value(key)),
+                               "no device stands in front of the layers", "give train.map (sim:wave), or leave it out");
+    return;
+  }
+  if (!config.model->info.maps)
+    throw Unsupported("rule " + config.model->info.name + " with train.map", "the rule wants layers that are matrices",
+                      "", "use one of " + rules_with_maps());
+  if (!config.train.text("layers").empty())
+    throw InvalidParameter("train.map", map, "train.layers is given too", "give one of the two");
+  if (config.train.integer("layer_metrics") > 0)
+    throw Unsupported("train.layer_metrics with train.map", to_string(config.train.value("layer_metrics")),
+                      "probes look at layers in memory", "leave it out");
+}
+
 void check_device_use(const TrainConfig& config) {
   const std::string& rule = config.model->info.name;
+  check_map(config);
   const bool matrix = config.rule.has("matrix_from") && !config.rule.text("matrix_from").empty();
   if (!config.digital() && !config.uses_projection())
     throw Unsupported("rule " + rule + " on device " + config.train.text("device"), "the rule has no use for a device",

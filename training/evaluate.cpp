@@ -71,7 +71,8 @@ void answer_by_rule(Rule& rule, const Network& net, View<const float> x, std::ui
 }
 
 std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name, const Settings& settings,
-                                     std::uint64_t seed, std::span<const float> own, LayerProducts* layers) {
+                                     std::uint64_t seed, std::span<const float> own, LayerProducts* layers,
+                                     PhysicalMap map) {
   const RuleModel& model = rule(name);
   if (!model.info.own_answer) return nullptr;
   if (layers && !model.info.on_layers)
@@ -80,7 +81,7 @@ std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name
   ParamSet params("rule " + name, model.info.params);
   params.set(settings);
   if (params.has("recompute")) params.set({{"recompute", false}});  // of gradients; an answer makes no pass again
-  auto made = model.make({net, seed, params, nullptr, layers});
+  auto made = model.make({.net = net, .seed = seed, .params = params, .layers = layers, .map = std::move(map)});
   const std::span<float> values = made->own().values;
   if (values.size() != own.size())
     throw ShapeMismatch("parameters of rule " + name, std::to_string(own.size()),

@@ -32,10 +32,11 @@ Index samples_at_once(const Network& net, const Dataset& data);
 /// out.h.back().
 void answer_by_rule(Rule& rule, const Network& net, View<const float> x, std::uint64_t first_sample, Activations& out);
 /// The rule `name` as it answers for a trained network, or null where the logits do. `settings` and `own` (the rule's
-/// parameters) are those of the run; `layers` as in RuleContext. Throws Unsupported for layers that the rule does not
-/// heed, ShapeMismatch for another number of parameters.
+/// parameters) are those of the run; `layers` and `map` as in RuleContext. Throws Unsupported for layers that the rule
+/// does not heed, ShapeMismatch for another number of parameters.
 std::unique_ptr<Rule> answering_rule(const Network& net, const std::string& name, const Settings& settings,
-                                     std::uint64_t seed, std::span<const float> own, LayerProducts* layers = nullptr);
+                                     std::uint64_t seed, std::span<const float> own, LayerProducts* layers = nullptr,
+                                     PhysicalMap map = {});
 /// A forward pass of another kind: leaves what `forward` of network.hpp leaves, x lying in out.h[0] already. Its rows
 /// are samples of the data from number `first_sample` on (LayerPass::first_sample).
 using ForwardPass = std::function<void(View<const float> x, std::uint64_t first_sample, Activations& out)>;

@@ -70,6 +70,7 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   gradient_.resize(1, static_cast<Index>(run_.net.parameters().size()));
   open_path(registry);
   open_layers(registry);
+  open_map(registry);
   if (!path_.measures()) make_rule();
   run_.train = config_.train;
   run_.rule = config_.rule;
@@ -172,8 +173,24 @@ void TrainingLoop::open_layers(const Registry& registry) {
   if (!run_.layers_state.empty()) layers_->restore(run_.layers_state);
 }
 
+void TrainingLoop::open_map(const Registry& registry) {
+  const std::string& device = config_.train.text("map");
+  if (device.empty()) return;
+  Settings settings;
+  if (std::ranges::any_of(registry.open_params(device), [](const ParamInfo& info) { return info.name == "seed"; }))
+    settings["seed"] = config_.train.integer("seed");
+  maps_ = std::make_unique<PhysicalMaps>(registry, device, settings, run_.net, config_.train.real("map_range"),
+                                         config_.train.integer("map_part"), config_.model->info.goes_back);
+  if (!run_.layers_state.empty()) maps_->restore(run_.layers_state);
+}
+
 void TrainingLoop::make_rule() {
-  rule_ = config_.model->make({run_.net, config_.seed(), config_.rule, path_.feedback.get(), layers_.get()});
+  rule_ = config_.model->make({.net = run_.net,
+                               .seed = config_.seed(),
+                               .params = config_.rule,
+                               .feedback = path_.feedback.get(),
+                               .layers = layers_.get(),
+                               .map = maps_ ? maps_->as_map() : PhysicalMap()});
   const std::span<float> own = rule_->own().values;
   if (run_.own.size() == 0 && !resumed_) {
     run_.own_optimizer = optimizer_state(optimizer_, static_cast<Index>(own.size()));
@@ -212,6 +229,9 @@ TrainPlan TrainingLoop::plan() const {
     layers_->add_expected(plan.steps, std::max<Index>(1, writes), rule_ ? shown : batch_, plan.device_frames,
                           plan.device_seconds, plan.device_joules);
   }
+  if (maps_ && rule_)
+    maps_->add_expected(plan.steps * plan.touch_per_step.passes / run_.net.layers(), plan.device_frames,
+                        plan.device_seconds, plan.device_joules);
   if (!path_.projection) return plan;
   plan.encoding = path_.projection->settings().text("encoding");
   plan.readout = path_.projection->settings().text("readout");
@@ -285,7 +305,8 @@ double TrainingLoop::step() {
   const double output_loss = own_forward ? 0 : run_forward(layers_.get());
   check_loss(output_loss);
   const BackPass back = [this](Index layer, View<const float> delta, View<float> below) {
-    layers_->backward(layer, activations_.h[static_cast<std::size_t>(layer)], delta, below);
+    const Matrix<float>& h = activations_.h[static_cast<std::size_t>(layer)];
+    maps_ ? maps_->backward(run_.net, layer, h, delta, below) : layers_->backward(layer, h, delta, below);
   };
   const NetworkPass pass = [this](const Network& net, View<const float> x, Activations& out) {
     layers_->program(net, true);
@@ -299,7 +320,7 @@ double TrainingLoop::step() {
                         .first_sample = static_cast<std::uint64_t>(at.trained),
                         .keep_signal = alignment_due() || (layers_ && layers_->learns_by_itself()),
                         .pass = layers_ ? &pass : nullptr,
-                        .back = layers_ && layers_->goes_back() ? &back : nullptr,
+                        .back = maps_ || (layers_ && layers_->goes_back()) ? &back : nullptr,
                         .counts = data_.train.counts};
   rule_->gradient(run_.net, batch, gradient_.flat());
   finish_gradient(count, counted);
@@ -339,6 +360,8 @@ double TrainingLoop::run_forward(AnalogNetwork* layers) {
   if (layers) {
     layers->program(run_.net, true);
     layers->forward(run_.net, activations_.h[0], activations_, pass);
+  } else if (maps_) {
+    maps_->forward(run_.net, activations_.h[0], activations_);
   } else {
     forward(run_.net, activations_.h[0], activations_, pass);
   }
@@ -399,7 +422,10 @@ void TrainingLoop::check_loss(double loss) const {
       "lower train.lr (epoch " + std::to_string(at.epoch + 1) + ", step " + std::to_string(at.step + 1) + ")");
 }
 
-bool TrainingLoop::alignment_due() const { return alignment_every_ > 0 && run_.position.step % alignment_every_ == 0; }
+/// With physics in front of the layers the exact gradient is nobody's to know.
+bool TrainingLoop::alignment_due() const {
+  return alignment_every_ > 0 && !maps_ && run_.position.step % alignment_every_ == 0;
+}
 
 void TrainingLoop::measure_alignment(const RuleBatch& batch) {
   RunPosition& at = run_.position;
@@ -436,7 +462,8 @@ void TrainingLoop::end_epoch(double learning_rate) {
   if (layers_) layers_->program(run_.net, true);
   const auto scored = [this](const Dataset& data) {
     Rule* const answers = config_.model->info.own_answer ? rule_.get() : nullptr;
-    return layers_ ? layers_->evaluate(run_.net, data, loss_, answers) : evaluate(run_.net, data, loss_, answers);
+    if (layers_) return layers_->evaluate(run_.net, data, loss_, answers);
+    return maps_ && !answers ? maps_->evaluate(run_.net, data, loss_) : evaluate(run_.net, data, loss_, answers);
   };
   const Evaluation tested = scored(data_.test);
   const double validated = data_.validation.size() > 0 ? scored(data_.validation).accuracy : std::nan("");
@@ -497,9 +524,11 @@ void TrainingLoop::note_device() {
   RunDevice& about = run_.about_device;
   Meter meter = path_.session ? path_.session->meter() : run_.measured.value_or(Meter{});
   if (layers_) layers_->add_meters(meter);
+  if (maps_) meter += maps_->session().meter();
   if (!path_.session) {
     if (meter.batches > 0) note_meter(meter);
     if (!run_.measured && layers_) about.address = layers_->devices().address();
+    if (!run_.measured && maps_) about.address = maps_->session().address();
     if (about.address.empty()) about.address = config_.train.text("device");
     return;
   }
@@ -539,6 +568,7 @@ void TrainingLoop::save() {
   }
   if (path_.feedback) run_.feedback_state = path_.feedback->snapshot();
   if (layers_) run_.layers_state = layers_->snapshot();
+  if (maps_) run_.layers_state = maps_->snapshot();
   save_run(run_, out());
 }
 

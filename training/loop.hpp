@@ -11,6 +11,7 @@
 #include "training/config.hpp"
 #include "training/datasets/dataset.hpp"
 #include "training/feedback_path.hpp"
+#include "training/physical_maps.hpp"
 #include "training/run_file.hpp"
 
 namespace lightloop {
@@ -54,6 +55,7 @@ class TrainingLoop {
   void check_targets() const;
   void make_rule();
   void open_layers(const Registry& registry);
+  void open_map(const Registry& registry);
   void begin_epoch();
   void end_epoch(double learning_rate);
   void check_weights() const;
@@ -74,6 +76,7 @@ class TrainingLoop {
   TrainTest data_;
   FeedbackPath path_;
   std::unique_ptr<AnalogNetwork> layers_;  ///< where the forward pass runs; null: here
+  std::unique_ptr<PhysicalMaps> maps_;     ///< what stands in front of the layers; null: nothing
   std::shared_ptr<Recording> recording_;
   std::unique_ptr<Rule> rule_;
   OptimizerSettings optimizer_;

@@ -69,6 +69,13 @@ class Network {
 struct Activations {
   std::vector<Matrix<float>> h;
   std::vector<LayerMemory> memory;
+  /// What the matrix of layer l was multiplied with, where physics stands in front of it (physical_maps.hpp); empty:
+  /// h[l] itself.
+  std::vector<Matrix<float>> seen = {};
+  const Matrix<float>& input(Index layer) const {
+    const auto l = static_cast<std::size_t>(layer);
+    return seen.empty() ? h[l] : seen[l];
+  }
 };
 
 /// Forward pass of a batch x (m, d_0), copied to out.h[0] unless it lies there already. Throws ShapeMismatch.

@@ -16,9 +16,8 @@ std::vector<ParamInfo> train_params() {
   constexpr double kMany = 1e12;
   return {
       {"dataset", "", std::string("digits"), 0, 0,
-       "digits, clicks or picture (generated), mnist, fashion, cora, citeseer, shakespeare (characters; shakespeare:32 "
-       "in "
-       "windows of 32), or the path of a .csv, .h5 or .txt file"},
+       "digits, clicks or picture (generated), mnist, fashion, cora, citeseer, vowels, japanese_vowels, shakespeare "
+       "(characters; shakespeare:32 in windows of 32), or the path of a .csv, .h5 or .txt file"},
       {"data_dir", "", std::string(), 0, 0, "where data sets are looked for first"},
       {"net", "", std::string(), 0, 0,
        "layer widths such as 784-1024-10, a preset (mlp:1024x2, vgg8, resnet18-small, gcn:128, char-transformer), "
@@ -39,6 +38,16 @@ std::vector<ParamInfo> train_params() {
       {"device", "", std::string("digital"), 0, 0, "device string, .toml file, or digital for none"},
       {"layers", "", std::string(), 0, 0,
        "device string for the matrix products of the forward pass (sim:crossbar); empty: digital"},
+      {"map", "", std::string(), 0, 0,
+       "device string of the physics in front of every layer (sim:wave): its matrix sees the device's answer instead "
+       "of "
+       "its input; empty: none"},
+      {"map_range", "1", 3.0, 0.1, 100,
+       "input that takes the full drive of that device, in units of the rms of the first batch; what lies beyond is "
+       "clipped and counted"},
+      {"map_part", "1", std::int64_t{0}, 0, 65536,
+       "numbers that a frame of that device carries at most; 0: as many as it has inputs and outputs. The outputs that "
+       "repeat themselves best are read"},
       {"encoding", "", std::string(), 0, 0, "short for projection.encoding: ternary, bitplanes:N, threshold"},
       {"readout", "", std::string(), 0, 0, "short for projection.readout: phase4, anchor"},
       {"baseline", "", std::string(), 0, 0, "rules to train as well, without the device: bp,dfa"},

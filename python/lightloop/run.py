@@ -108,6 +108,11 @@ class Run:
         if not self.weights:
             raise Unsupported(wanted, self.net.text, "for fully connected networks only", "take net.parameters")
 
+    def _in_memory_only(self, wanted: str) -> None:
+        device = self.settings.get("train.map", self.settings.get("map", ""))
+        if device:
+            raise Unsupported(wanted, f"a run behind {device}", "the network answers behind that device", "use `lightloop eval`")
+
     def to_numpy(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """[(W, b), ...], arrays of your own."""
         self._layers_only("to_numpy")
@@ -118,6 +123,7 @@ class Run:
         import torch
 
         self._layers_only("to_torch")
+        self._in_memory_only("to_torch")
         made = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid, "identity": torch.nn.Identity}
         modules: list[Any] = []
         for w, b in self.weights:
@@ -130,11 +136,13 @@ class Run:
 
     def on(self, device: Any, settings: Mapping[str, Any] | None = None, **options: Any) -> Deployed:
         """The network on analog devices: `run.on("sim:crossbar", **{"adc.bits": 6}).accuracy(x, y)`."""
+        self._in_memory_only("on")
         return Deployed(self.weights, self.activation, device, settings, **options)
 
     def scores(self, x: Any) -> np.ndarray:
         """Scores (samples, classes) of samples (samples, features) or images, the largest is the answer: the logits, or what
         the rule answers with (goodness, for example). Bytes are taken as value / 255. Of a text (samples, tokens, classes)."""
+        self._in_memory_only("scores")
         h = np.asarray(x)
         h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
         h = h.reshape(len(h), -1)

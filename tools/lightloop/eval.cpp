@@ -11,6 +11,7 @@
 #include "tools/lightloop/text.hpp"
 #include "training/analog.hpp"
 #include "training/evaluate.hpp"
+#include "training/physical_maps.hpp"
 #include "training/run_file.hpp"
 #include "training/sample_text.hpp"
 
@@ -60,10 +61,11 @@ struct Scored {
   Settings head;  ///< what JSON begins with
 };
 
-/// The rule of the run where it answers in its own way, its passes in memory or on devices; else null.
-std::unique_ptr<Rule> rule_of(const RunFile& run, LayerProducts* layers) {
+/// The rule of the run where it answers in its own way, its passes in memory or on devices, with or without physics in
+/// front of its layers; else null.
+std::unique_ptr<Rule> rule_of(const RunFile& run, LayerProducts* layers, PhysicalMap map = {}) {
   return answering_rule(run.net, run.train.text("rule"), run.rule.all(),
-                        static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat(), layers);
+                        static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat(), layers, std::move(map));
 }
 
 bool takes_seed(const Registry& registry, const std::string& device) {
@@ -117,6 +119,42 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   return kDone;
 }
 
+/// A network with a device in front of every layer: the one it was trained with, as it was left, or another one.
+int eval_mapped(const EvalRequest& request, const Registry& registry, const std::string& trained_on, Scored scored) {
+  const RunFile& run = scored.run;
+  if (!request.settings.empty())
+    throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),
+                           "the device of a map takes its settings from its string", "Give --device sim:wave,noise=0.");
+  const std::string device = request.device.empty() ? trained_on : request.device;
+  Settings settings;
+  if (std::ranges::any_of(registry.open_params(device), [](const ParamInfo& info) { return info.name == "seed"; }))
+    settings["seed"] = run.train.integer("seed");
+  PhysicalMaps maps(registry, device, settings, run.net, run.train.real("map_range"), run.train.integer("map_part"),
+                    false);
+  if (device == trained_on && !run.layers_state.empty()) maps.restore(run.layers_state);
+  const std::int64_t before = maps.report().frames;
+  const auto rule = rule_of(run, nullptr, maps.as_map());
+  const Loss loss = loss_from(run.train.text("loss"));
+  const Evaluation score =
+      rule ? evaluate(run.net, scored.test, loss, rule.get()) : maps.evaluate(run.net, scored.test, loss);
+  const std::int64_t frames = maps.report().frames - before;
+  if (request.json) {
+    Settings& values = scored.head;
+    values["device"] = device;
+    values["samples"] = Value(static_cast<std::int64_t>(score.samples));
+    values["test_accuracy"] = score.accuracy;
+    values["loss"] = score.loss;
+    if (std::isfinite(score.auc)) values["auc"] = score.auc;
+    values["device_frames"] = Value(frames);
+    std::fputs(settings_json(values).c_str(), stdout);
+    return kDone;
+  }
+  std::printf("%s on %s (%s samples): %s, behind %s in %s frames\n", request.run.c_str(), scored.test.name.c_str(),
+              grouped(score.samples).c_str(), score_text(scored.test, score).c_str(), device.c_str(),
+              grouped(frames).c_str());
+  return kDone;
+}
+
 }  // namespace
 
 int eval(const EvalRequest& request, const Registry& registry) {
@@ -130,6 +168,8 @@ int eval(const EvalRequest& request, const Registry& registry) {
   if (request.sample > 0 && ((!device.empty() && device != "digital") || run.alphabet.empty()))
     throw Unsupported("eval --sample", run.alphabet.empty() ? "the run has learned no text" : "a network on " + device,
                       "", run.alphabet.empty() ? "Leave --sample away." : "Leave --device away, or --sample.");
+  const std::string map = run.train.has("map") ? run.train.text("map") : "";
+  if (!map.empty()) return eval_mapped(request, registry, map, {run, test, head});
   if (!device.empty() && device != "digital") {
     EvalRequest asked = request;
     if (request.device.empty())

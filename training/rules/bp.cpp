@@ -14,7 +14,8 @@ RuleModel bp_rule() {
                       .any_layers = true,
                       .masks = true,
                       .by_error = true,
-                      .goes_back = true};
+                      .goes_back = true,
+                      .maps = true};
   return {info, [info](const RuleContext&) { return chain_rule(info, own_weights); }};
 }
 

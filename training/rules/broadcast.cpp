@@ -160,7 +160,7 @@ void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<f
   touched_ = {.projections = projects ? active_count : 0};
   if (projects) feedback_->begin(signal_, projected_);
   // the output layer needs no projection: it is served while a device shows the others'
-  layer_gradient(net, hidden, batch.error, batch.activations.h[static_cast<std::size_t>(hidden)], samples, gradient);
+  layer_gradient(net, hidden, batch.error, batch.activations.input(hidden), samples, gradient);
   if (projects) {
     feedback_->finish();
     if (noise_std_ > 0) add_noise();
@@ -177,7 +177,7 @@ void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<f
                          delta.row(i));
     });
     const auto index = static_cast<std::size_t>(l);
-    layer_gradient(net, l, delta, active(batch.activations.h[index], gathered_[index]), samples, gradient);
+    layer_gradient(net, l, delta, active(batch.activations.input(l), gathered_[index]), samples, gradient);
   }
   errors_seen_ += static_cast<std::uint64_t>(samples);
 }

@@ -27,8 +27,8 @@ class Chain : public Rule {
     }
     walk_back(net, batch.activations, batch.error, path_, delta_, info_.goes_back ? batch.back : nullptr);
     for (Index l = 0; l < net.layers(); ++l)
-      layer_gradient(net, l, l < net.hidden_layers() ? teaching_signal(l) : batch.error,
-                     batch.activations.h[static_cast<std::size_t>(l)], samples, gradient);
+      layer_gradient(net, l, l < net.hidden_layers() ? teaching_signal(l) : batch.error, batch.activations.input(l),
+                     samples, gradient);
   }
   View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
   std::span<const Index> active_rows() const override { return rows_; }

@@ -17,7 +17,8 @@ RuleModel dfa_rule() {
       .encoding = "bitplanes:6",
       .any_layers = true,
       .masks = true,
-      .by_error = true};
+      .by_error = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float> e, std::uint8_t, std::span<float> s) {
               std::ranges::copy(e, s.begin());

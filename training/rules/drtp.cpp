@@ -17,7 +17,8 @@ RuleModel drtp_rule() {
       .encoding = "threshold",
       .signed_signal = false,
       .any_layers = true,
-      .masks = true};
+      .masks = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float>, std::uint8_t label, std::span<float> s) {
               std::ranges::fill(s, 0.0f);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
@@ -33,11 +34,12 @@ RuleInfo phyll_info() {
             0,
             0,
             "P: nothing, the net's non-linearity after a fixed random mixture, or the intensity of a random complex "
-            "mixture in units of its mean (speckle)",
+            "mixture in units of its mean (speckle); with train.map it is the device's",
             {"none", "mixing", "speckle"}}},
       .own_forward = true,
       .own_answer = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
 }
 
 /// One random matrix per layer, `times` as many rows as the layer has inputs; entries N(0, variance).
@@ -219,6 +221,12 @@ std::unique_ptr<Rule> phyll_with(const RuleContext& context, PhysicalMap map) {
 
 RuleModel phyll_rule() {
   return {phyll_info(), [](const RuleContext& context) {
+            if (context.map) {
+              if (!context.params.is_default("map"))
+                throw InvalidParameter("rule.map", context.params.text("map"), "the run has a device for it",
+                                       "Leave out rule.map or train.map.");
+              return phyll_with(context, context.map);
+            }
             const bool speckle = context.params.text("map") == "speckle",
                        mixes = context.params.text("map") == "mixing";
             return phyll_with(context, speckle ? speckle_map(context.net, context.seed)

@@ -7,10 +7,6 @@
 
 namespace lightloop {
 
-/// What stands in front of layer `layer` (from 0): rows in -> rows out of the same shape. It is run, never
-/// differentiated; it may be a simulation or a device.
-using PhysicalMap = std::function<void(Index layer, View<const float> in, View<float> out)>;
-
 /// The rule with a map of the caller's; rule.map is then not read. h_l = f(W_l map(h_{l-1} / rms) + b_l).
 std::unique_ptr<Rule> phyll_with(const RuleContext& context, PhysicalMap map);
 

@@ -46,11 +46,16 @@ struct RuleInfo {
   bool own_answer = false;   ///< may answer in its own way: see Rule::scores
   bool keeps_net = false;    ///< leaves the network's weights as they were drawn
   bool on_layers = false;    ///< ... and own passes may run on devices: it heeds RuleContext::layers
+  bool maps = false;         ///< trains networks with physics in front of their layers
 };
 
 /// The way back through layer `layer`: below (m, d_l) = (da_{l+1}/dh_l)^T delta for delta (m, d_{l+1}), a without bias
 /// and non-linearity.
 using BackPass = std::function<void(Index layer, View<const float> delta, View<float> below)>;
+
+/// What physics does in front of layer `layer` (from 0): rows in -> rows out of the same shape. It is run, never
+/// differentiated; it may be a simulation or a device.
+using PhysicalMap = std::function<void(Index layer, View<const float> in, View<float> out)>;
 
 /// A forward pass of a network by other means than memory's: as forward() of network.hpp.
 using NetworkPass = std::function<void(const Network& net, View<const float> x, Activations& out)>;
@@ -121,9 +126,10 @@ class Rule {
 struct RuleContext {
   const Network& net;
   std::uint64_t seed = 0;
-  ParamSet params;                  ///< the rule's own, checked
+  ParamSet params = {};             ///< the rule's own, checked
   Feedback* feedback = nullptr;     ///< present when needs == fixed_projection, in training
   LayerProducts* layers = nullptr;  ///< where products of layers are made (RuleInfo::on_layers); null: in memory
+  PhysicalMap map = {};  ///< where physics stands in front of the layers (RuleInfo::maps); empty: nothing does
 };
 
 /// The setting "recompute" of rule `name`, which makes passes again instead of keeping their activities. Throws

@@ -14,7 +14,8 @@ RuleModel sdfa_rule() {
                       .encoding = "ternary",
                       .any_layers = true,
                       .masks = true,
-                      .by_error = true};
+                      .by_error = true,
+                      .maps = true};
   return {info, [info](const RuleContext& context) {
             return broadcast_rule(info, context, [](std::span<const float> e, std::uint8_t, std::span<float> s) {
               bool any = false;

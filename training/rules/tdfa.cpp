@@ -15,7 +15,8 @@ RuleModel tdfa_rule() {
       .encoding = "ternary",
       .any_layers = true,
       .masks = true,
-      .by_error = true};
+      .by_error = true,
+      .maps = true};
   info.params.push_back({"dead_zone", "1", 0.1, 0, 1, "errors up to this size count as zero"});
   return {info, [info](const RuleContext& context) {
             const auto dead_zone = static_cast<float>(context.params.real("dead_zone"));

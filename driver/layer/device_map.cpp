@@ -1,0 +1,205 @@
+#include "driver/layer/device_map.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "driver/layer/layer.hpp"
+
+namespace lightloop {
+namespace {
+
+void check_shape(const char* what, View<const float> x, Index rows, Index width) {
+  if (x.rows() != rows || x.cols() != width)
+    throw ShapeMismatch(what, std::to_string(x.rows()) + " x " + std::to_string(x.cols()),
+                        std::to_string(rows) + " x " + std::to_string(width));
+}
+
+struct Spread {
+  double mean = 0, deviation = 0;
+  double repeats = 0;  ///< correlation between two showings, in millionths so that rounding decides nothing
+};
+
+Spread spread(const ConstFrames& once, const ConstFrames& again, Index output) {
+  const auto n = static_cast<double>(once.count);
+  double a = 0, b = 0, aa = 0, bb = 0, ab = 0;
+  for (Index f = 0; f < once.count; ++f) {
+    a += once.at(f, output) / n;
+    b += again.at(f, output) / n;
+  }
+  for (Index f = 0; f < once.count; ++f) {
+    const double x = once.at(f, output) - a, y = again.at(f, output) - b;
+    aa += x * x / n;
+    bb += y * y / n;
+    ab += x * y / n;
+  }
+  const double size = std::sqrt(aa * bb);
+  return {b, std::sqrt(bb), size > 0 ? std::round(1e6 * ab / size) : 0.0};
+}
+
+}  // namespace
+
+DeviceMap::DeviceMap(Session& session, Index width, double range, Index part)
+    : session_(session), width_(width), range_(range), middle_(std::ldexp(1.0, session.info().input.bits - 1)) {
+  const DeviceInfo& info = session.info();
+  if (part < 0) throw OutOfRange("part of a map", std::to_string(part), "0 or more");
+  part_ = std::min({width, info.input.size(), info.output.size()});
+  if (part > 0) part_ = std::min(part_, part);
+  if (part_ < 1) throw ShapeMismatch("map on " + info.model, std::to_string(width), "at least one number");
+  if (!(range > 0)) throw OutOfRange("range of a map", std::to_string(range), "above 0");
+}
+
+/// Offset from the middle code, not rounded.
+double DeviceMap::drive_of(double x) const {
+  const double top = middle_ - 1;
+  if (top < 1) return x > 0 ? 0 : -1;  // one bit: codes 1 and 0 around a "middle" of 1
+  return std::clamp(x / r_, -1.0, 1.0) * top;
+}
+
+void DeviceMap::show(View<const float> x) {
+  const DeviceInfo& info = session_.info();
+  const Index parts = frames_per_row();
+  in_.resize(info.input, x.rows() * parts);
+  out_.resize(info.output, x.rows() * parts);
+  const Frames in = in_.frames();
+  const auto rest = static_cast<std::uint32_t>(middle_ < 2 ? 0 : middle_);
+  std::int64_t clipped = 0;
+  for (Index r = 0; r < x.rows(); ++r) {
+    for (Index k = 0; k < parts; ++k) {
+      const Index n = part_width(k);
+      for (Index j = 0; j < n; ++j) {
+        const auto value = static_cast<double>(x(r, k * part_ + j));
+        if (!std::isfinite(value))
+          throw InvalidParameter("input of a map on " + info.model, std::to_string(value), "must be finite",
+                                 "Lower the learning rate.");
+        clipped += middle_ >= 2 && std::abs(value) > r_;
+        in.set(r * parts + k, j, static_cast<std::uint32_t>(middle_ + std::rint(drive_of(value))));
+      }
+      for (Index j = n; j < info.input.size(); ++j) in.set(r * parts + k, j, rest);
+    }
+  }
+  const RunReport run = session_.run(in, out_.frames());
+  report_.frames += run.frames;
+  report_.saturated += run.saturated;
+  report_.clipped_inputs += clipped;
+}
+
+void DeviceMap::calibrate(View<const float> x) {
+  check_shape("calibration of a map", x, x.rows(), width_);
+  double power = 0;
+  for (Index r = 0; r < x.rows(); ++r)
+    for (const float v : x.row(r)) power += static_cast<double>(v) * static_cast<double>(v);
+  if (x.rows() < 2 || !(power > 0) || !std::isfinite(power))
+    throw InvalidParameter("calibration of a map", std::to_string(x.rows()) + " rows of power " + std::to_string(power),
+                           "two rows at least, finite and not all zero");
+  r_ = range_ * std::sqrt(power / static_cast<double>(x.size()));
+  show(x);
+  const FrameBuffer first = out_;
+  show(x);
+  const ConstFrames once = first.frames(), again = std::as_const(out_).frames();
+  std::vector<Spread> all(static_cast<std::size_t>(again.size));
+  for (Index i = 0; i < again.size; ++i) all[static_cast<std::size_t>(i)] = spread(once, again, i);
+  outputs_.resize(all.size());
+  std::iota(outputs_.begin(), outputs_.end(), Index{0});
+  std::ranges::stable_sort(outputs_, std::greater{}, [&](Index i) { return all[static_cast<std::size_t>(i)].repeats; });
+  outputs_.resize(static_cast<std::size_t>(part_));
+  std::ranges::sort(outputs_);
+  mean_.clear();
+  deviation_.clear();
+  bool any = false;
+  for (const Index i : outputs_) {
+    const Spread& one = all[static_cast<std::size_t>(i)];
+    any = any || one.deviation > 0;
+    mean_.push_back(one.mean);
+    deviation_.push_back(std::max(one.deviation, 1.0));  // a dead output stays at 0
+  }
+  if (any) return;
+  r_ = 0;
+  throw CalibrationError("map on " + session_.info().model, "no output follows the input", "",
+                         "Is the source on, and the detector exposed?");
+}
+
+void DeviceMap::forward(View<const float> x, View<float> y) {
+  if (!calibrated()) throw Error("map on " + session_.info().model, "not calibrated", "", "Call calibrate() first.");
+  check_shape("input of a map", x, x.rows(), width_);
+  check_shape("output of a map", y, x.rows(), width_);
+  if (x.rows() == 0) return;
+  show(x);
+  const ConstFrames out = std::as_const(out_).frames();
+  const Index parts = frames_per_row();
+  for (Index r = 0; r < x.rows(); ++r)
+    for (Index k = 0; k < parts; ++k)
+      for (Index i = 0; i < part_width(k); ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        y(r, k * part_ + i) = static_cast<float>((out.at(r * parts + k, outputs_[at]) - mean_[at]) / deviation_[at]);
+      }
+}
+
+void DeviceMap::backward(const Twin& twin, View<const float> x, View<const float> grad_y, View<float> grad_x) const {
+  const DeviceInfo& info = session_.info();
+  if (!calibrated()) throw Error("map on " + info.model, "not calibrated", "", "Call calibrate() first.");
+  check_shape("gradient of a map", grad_y, x.rows(), width_);
+  check_shape("gradient of a map", grad_x, x.rows(), width_);
+  if (middle_ < 2)
+    throw Unsupported("gradient of a map on " + info.model, "its inputs have one bit", "a derivative needs more",
+                      "use dfa or phyll");
+  if (twin.inputs() != info.input.size() || twin.outputs() != info.output.size())
+    throw ShapeMismatch("twin of " + info.model,
+                        std::to_string(twin.inputs()) + " -> " + std::to_string(twin.outputs()),
+                        std::to_string(info.input.size()) + " -> " + std::to_string(info.output.size()));
+  const Index parts = frames_per_row(), frames = x.rows() * parts;
+  const double slope = (middle_ - 1) / r_;
+  Matrix<float> codes(frames, info.input.size()), above(frames, info.output.size()), below(frames, codes.cols());
+  std::ranges::fill(codes.flat(), static_cast<float>(middle_));
+  std::ranges::fill(above.flat(), 0.0f);
+  for (Index f = 0; f < frames; ++f)
+    for (Index j = 0; j < part_width(f % parts); ++j) {
+      const Index at = f % parts * part_ + j;
+      codes(f, j) = static_cast<float>(middle_ + drive_of(static_cast<double>(x(f / parts, at))));
+      const auto read = static_cast<std::size_t>(j);
+      above(f, outputs_[read]) = static_cast<float>(static_cast<double>(grad_y(f / parts, at)) / deviation_[read]);
+    }
+  twin.vjp(codes, above, below, {});
+  for (Index f = 0; f < frames; ++f)
+    for (Index j = 0; j < part_width(f % parts); ++j) {
+      const Index at = f % parts * part_ + j;
+      const bool clipped = std::abs(static_cast<double>(x(f / parts, at))) > r_;
+      grad_x(f / parts, at) = clipped ? 0.0f : static_cast<float>(slope * static_cast<double>(below(f, j)));
+    }
+}
+
+std::vector<std::byte> DeviceMap::snapshot() const {
+  ByteWriter bytes;
+  bytes.put(width_);
+  bytes.put(r_);
+  bytes.put(static_cast<std::uint64_t>(mean_.size()));
+  bytes.put_all(std::span<const Index>(outputs_));
+  bytes.put_all(std::span<const double>(mean_));
+  bytes.put_all(std::span<const double>(deviation_));
+  return bytes.take();
+}
+
+void DeviceMap::restore(const std::vector<std::byte>& state) {
+  ByteReader bytes(state, "snapshot of a map on " + session_.info().model);
+  const Index width = bytes.get<Index>();
+  const auto r = bytes.get<double>();
+  const auto count = bytes.get<std::uint64_t>();
+  if (width != width_ || (count != 0 && count != static_cast<std::uint64_t>(part_))) bytes.refuse("of another size");
+  std::vector<Index> outputs(static_cast<std::size_t>(count));
+  std::vector<double> mean(outputs.size()), deviation(outputs.size());
+  bytes.get_all(std::span(outputs));
+  for (const Index i : outputs)
+    if (i < 0 || i >= session_.info().output.size()) bytes.refuse("of another device");
+  bytes.get_all(std::span(mean));
+  bytes.get_all(std::span(deviation));
+  bytes.done();
+  r_ = r;
+  outputs_ = std::move(outputs);
+  mean_ = std::move(mean);
+  deviation_ = std::move(deviation);
+}
+
+}  // namespace lightloop

@@ -1,0 +1,65 @@
+#pragma once
+// Any device as a fixed, unknown map between numbers: what physics does to a signal, linear or not. Nothing is asked of
+// it but that frames come back.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "core/array.hpp"
+#include "driver/api/session.hpp"
+#include "driver/api/twin.hpp"
+
+namespace lightloop {
+
+/// What went through a DeviceMap since it was made.
+struct MapReport {
+  std::int64_t frames = 0;
+  std::int64_t clipped_inputs = 0;  ///< numbers beyond the range, set to its end
+  std::int64_t saturated = 0;       ///< output codes the device clipped
+};
+
+/// y = P(x), `width` numbers to as many.
+///
+/// x_j is shown as the code c0 + round(x_j / r (c0 - 1)), c0 = 2^(bits - 1), r = range * rms of the batch it was
+/// calibrated with, clipped to the range and counted; a device of one bit is shown whether x_j > 0. Unused inputs rest
+/// at c0. y_i = (code_i - m_i) / s_i, m_i and s_i the mean and standard deviation of that code in the calibration
+/// batch: the gain and offset that an experimenter sets once. A frame carries `part` numbers at most (0: as many as the
+/// device has inputs and outputs); a row of more takes several frames. Where the device has more outputs than a frame
+/// carries, those are read that repeat themselves best (correlation between two showings of the calibration batch).
+class DeviceMap {
+ public:
+  /// Shows nothing; `session` must outlive the map. Throws OutOfRange for a range that is not above 0 or a part below.
+  DeviceMap(Session& session, Index width, double range, Index part = 0);
+
+  Index width() const { return width_; }
+  Index frames_per_row() const { return (width_ + part_ - 1) / part_; }
+  bool calibrated() const { return r_ > 0; }
+  /// Shows x (rows, width) twice. Throws ShapeMismatch; InvalidParameter for values that are not finite, fewer than two
+  /// rows or rows that are all zero; CalibrationError where no output follows the input.
+  void calibrate(View<const float> x);
+  /// x, y (rows, width). Throws Error before calibrate(), ShapeMismatch, InvalidParameter, as the device does.
+  void forward(View<const float> x, View<float> y);
+  /// grad_x = (dy/dx)^T grad_y at x by a twin of the device, rounding passed straight through; 0 for clipped inputs.
+  /// Throws ShapeMismatch, Unsupported for a device of one bit.
+  void backward(const Twin& twin, View<const float> x, View<const float> grad_y, View<float> grad_x) const;
+  const MapReport& report() const { return report_; }
+
+  /// The calibration. restore() throws InvalidParameter for bytes of another map.
+  std::vector<std::byte> snapshot() const;
+  void restore(const std::vector<std::byte>& state);
+
+ private:
+  void show(View<const float> x);
+  Index part_width(Index part) const { return std::min(part_, width_ - part * part_); }
+  double drive_of(double x) const;
+
+  Session& session_;
+  Index width_, part_;
+  double range_, middle_, r_ = 0;
+  std::vector<Index> outputs_;            ///< that are read, one for each number of a part
+  std::vector<double> mean_, deviation_;  ///< of these
+  MapReport report_;
+  FrameBuffer in_, out_;
+};
+
+}  // namespace lightloop

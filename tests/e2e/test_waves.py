@@ -1,0 +1,54 @@
+"""Training behind physics that nobody needs to know: --map."""
+
+import json
+import random
+
+import pytest
+
+WAVES = "sim:wave,input.size=12,output.size=12"
+
+
+@pytest.fixture
+def points(tmp_path):
+    """Three clouds in eight dimensions, behind three blank features for the label."""
+    rng = random.Random(1)
+    centres = [[rng.gauss(0, 1.5) for _ in range(8)] for _ in range(3)]
+    for name, count in (("train", 300), ("test", 150)):
+        lines = [",".join(["0", "0", "0", *(f"{m + rng.gauss(0, 0.7):.4f}" for m in centres[i % 3]), str(i % 3)]) for i in range(count)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    return ["--dataset", "train.csv", "--net", "11-24-3", "--batch", "30", "--epochs", "6", "--lr", "0.01", "--activation", "relu"]
+
+
+def told(done):
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("rule", ["phyll", "dfa", "bp"])
+def test_a_network_behind_waves_learns_and_is_scored_behind_them(lightloop, points, rule):
+    run = told(lightloop("train", *points, "--rule", rule, "--map", f"{WAVES},noise=0", "--out", "run.h5", "--quiet", "--json"))
+    assert run["test_accuracy"] > 0.8  # chance is 1/3
+    assert run["device_frames"] > 6 * 300 * 2
+    again = told(lightloop("eval", "run.h5", "--json"))
+    assert again["test_accuracy"] == run["test_accuracy"] and again["device"].startswith(WAVES)
+    other = told(lightloop("eval", "run.h5", "--device", f"{WAVES},seed=99", "--json"))
+    assert other["test_accuracy"] < 0.75  # nothing was learned about other waves
+
+
+def test_physics_that_changes_in_mid_run_costs_accuracy_at_that_frame_and_not_before(lightloop, points):
+    def curve(device):
+        run = told(lightloop("train", *points, "--rule", "dfa", "--map", device, "--quiet", "--json"))
+        return [(e["test_accuracy"], e["device_frames"]) for e in run["epochs"]]
+
+    still = curve(WAVES)
+    frame = still[3][1] - 150 * 3  # before the fourth test: 150 rows, one frame before the first layer and two before the second
+    moved = curve(f"{WAVES},perturbation=1,perturbation.frame={frame}")
+    assert moved[:3] == still[:3]
+    assert moved[3][1] == still[3][1] and moved[3][0] < still[3][0] - 0.1
+
+
+def test_what_has_no_map_or_no_twin_says_so(lightloop, points):
+    refused = lightloop("train", *points, "--rule", "sff", "--map", WAVES)
+    assert refused.returncode != 0 and "phyll" in refused.stderr
+    missing = lightloop("train", *points, "--rule", "dfa", "--map", "sim:wave,matrix=none.h5")
+    assert missing.returncode != 0 and "none.h5" in missing.stderr

@@ -1,0 +1,221 @@
+// Networks with physics in front of every layer: simulated wave systems and pendula, asked through the driver alone.
+#include "training/physical_maps.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "core/hdf5.hpp"
+#include "devices/catalogue.hpp"
+#include "training/clusters_for_tests.hpp"
+#include "training/run_file.hpp"
+#include "training/trainer.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+constexpr const char* kWaves = "sim:wave,input.size=24,output.size=24";
+
+Registry catalogue() {
+  Registry registry;
+  add_devices(registry);
+  return registry;
+}
+
+TrainResult run(const TrainSettings& more, const TrainObserver& observer = {}) {
+  TrainSettings s{{"train.net", "20-24-16-5"},        {"train.rule", "dfa"},
+                  {"train.epochs", std::int64_t{4}},  {"train.lr", 1e-2},
+                  {"train.batch", std::int64_t{100}}, {"train.map", std::string(kWaves)}};
+  for (const auto& [key, value] : more) s[key] = value;
+  return train(s, cluster_task(), catalogue(), observer);
+}
+
+Matrix<float> numbers(Index rows, Index cols, std::uint64_t set, float size = 1) {
+  Matrix<float> x(rows, cols);
+  for (Index r = 0; r < rows; ++r) Stream(5, set, Purpose::user).normal(static_cast<std::uint64_t>(r), 0, x.row(r));
+  for (float& v : x.flat()) v *= size;
+  return x;
+}
+
+}  // namespace
+
+TEST_CASE("a device that gives out its field is a linear map up to gain and offset") {
+  const auto session = open_session(catalogue(),
+                                    "sim:wave,input.size=8,output.size=8,detection=field,noise=0,"
+                                    "dac.bits=16,adc.bits=16");
+  DeviceMap map(*session, 8, 6);
+  CHECK_FALSE(map.calibrated());
+  const Matrix<float> x = numbers(400, 8, 1, 3);
+  Matrix<float> y(400, 8);
+  CHECK_THROWS_AS(map.forward(x, y), Error);
+  map.calibrate(x);
+  map.forward(x, y);
+  for (Index i = 0; i < 8; ++i) {
+    double mean = 0, square = 0;
+    for (Index r = 0; r < 400; ++r) {
+      mean += static_cast<double>(y(r, i)) / 400;
+      square += static_cast<double>(y(r, i) * y(r, i)) / 400;
+    }
+    CHECK(mean == Approx(0).margin(1e-4));  // of the batch it was calibrated with
+    CHECK(square == Approx(1).margin(1e-4));
+  }
+  Matrix<float> sums(1, 8), parts(2, 8), z(1, 8), out(2, 8), zero(1, 8), at_zero(1, 8);
+  for (Index j = 0; j < 8; ++j) {
+    parts(0, j) = x(0, j);
+    parts(1, j) = x(1, j);
+    sums(0, j) = x(0, j) + x(1, j);
+    zero(0, j) = 0;
+  }
+  map.forward(parts, out);
+  map.forward(sums, z);
+  map.forward(zero, at_zero);
+  for (Index i = 0; i < 8; ++i)  // 16 bits: a part in 1e4
+    CHECK(z(0, i) - at_zero(0, i) == Approx(out(0, i) + out(1, i) - 2 * at_zero(0, i)).margin(2e-3));
+  CHECK(map.report().frames == 2 * 400 + 400 + 2 + 1 + 1);
+}
+
+TEST_CASE("a map wider than its device takes several frames, and counts what lies beyond its range") {
+  const auto session = open_session(catalogue(), "sim:wave,input.size=8,output.size=6,noise=0");
+  DeviceMap map(*session, 14, 1);
+  CHECK(map.frames_per_row() == 3);
+  const Matrix<float> x = numbers(50, 14, 2);
+  map.calibrate(x);
+  const std::int64_t before = map.report().clipped_inputs;
+  Matrix<float> y(50, 14);
+  map.forward(x, y);
+  std::int64_t beyond = 0;
+  double power = 0;
+  for (const float v : x.flat()) power += static_cast<double>(v * v);
+  const double range = std::sqrt(power / static_cast<double>(x.size()));
+  for (const float v : x.flat()) beyond += std::abs(static_cast<double>(v)) > range;
+  CHECK(map.report().clipped_inputs - before == beyond);
+  // the second part of the row passes the ports that the first one passed
+  Matrix<float> moved(1, 14), a(1, 14), b(1, 14);
+  for (Index j = 0; j < 14; ++j) moved(0, j) = j < 6 ? x(0, j + 6) : x(0, j);
+  map.forward(moved, a);
+  std::ranges::copy(y.row(0), b.row(0).begin());
+  for (Index i = 0; i < 6; ++i) CHECK(a(0, i) == b(0, i + 6));
+  Matrix<float> bad = numbers(3, 14, 3);
+  bad(1, 1) = NAN;
+  Matrix<float> out(3, 14);
+  CHECK_THROWS_AS(map.forward(bad, out), InvalidParameter);
+  CHECK_THROWS_AS(map.forward(numbers(3, 13, 3), out), ShapeMismatch);
+  CHECK_THROWS_AS(map.calibrate(numbers(1, 14, 3)), InvalidParameter);
+}
+
+TEST_CASE("outputs that repeat themselves best are read where a frame carries fewer than there are") {
+  const TemporaryFolder folder;
+  Matrix<double> matrix(6, 4);
+  std::vector<double> noise = {0, 100, 100, 0, 100, 0};
+  for (Index i = 0; i < matrix.size(); ++i) matrix.data()[i] = static_cast<double>(i % 7) - 2.5;
+  {
+    h5::Writer file(folder / "m.h5");
+    file.write("/matrix", std::span<const double>(matrix.data(), 24), {6, 4}, "1");
+    file.write("/noise", std::span<const double>(noise), {6}, "1");
+    file.commit();
+  }
+  const std::string device = "sim:wave,detection=field,matrix=" + (folder / "m.h5");
+  const auto session = open_session(catalogue(), device);
+  DeviceMap map(*session, 6, 3, 3);
+  CHECK(map.frames_per_row() == 2);
+  const Matrix<float> x = numbers(100, 6, 8);
+  map.calibrate(x);
+  Matrix<float> a(100, 6), b(100, 6);
+  map.forward(x, a);
+  map.forward(x, b);
+  for (Index i = 0; i < a.size(); ++i) CHECK(a.data()[i] == b.data()[i]);  // none of the noisy ones
+}
+
+TEST_CASE("the way back through a map is that of finite differences of the device's answers") {
+  const auto device =
+      GENERATE(as<std::string>{}, "sim:wave,input.size=10,output.size=10,noise=0,dac.bits=16,adc.bits=16",
+               "sim:wave,input.size=10,output.size=10,noise=0,dac.bits=16,adc.bits=16,encoding=phase",
+               "sim:pendula,preset=ideal,input.size=10,dac.bits=16,adc.bits=16");
+  const Registry registry = catalogue();
+  const auto session = open_session(registry, device);
+  const auto twin = registry.twin(device);
+  DeviceMap map(*session, 17, 4);
+  map.calibrate(numbers(200, 17, 4));
+  const Matrix<float> x = numbers(1, 17, 5, 0.8f), g = numbers(1, 17, 6), d = numbers(1, 17, 7);
+  Matrix<float> grad(1, 17), up(1, 17), down(1, 17), moved(1, 17);
+  map.backward(*twin, x, g, grad);
+  constexpr float h = 0.02f;  // hundreds of codes
+  for (const float sign : {h, -h}) {
+    for (Index j = 0; j < 17; ++j) moved(0, j) = x(0, j) + sign * d(0, j);
+    map.forward(moved, sign > 0 ? up : down);
+  }
+  double measured = 0, promised = 0;
+  for (Index j = 0; j < 17; ++j) {
+    measured += static_cast<double>(g(0, j) * (up(0, j) - down(0, j)) / (2 * h));
+    promised += static_cast<double>(grad(0, j) * d(0, j));
+  }
+  CHECK(promised == Approx(measured).epsilon(0.03));
+}
+
+TEST_CASE("rules that need no derivative learn behind unknown waves and pendula, back-propagation with the twin") {
+  const auto map = GENERATE(as<std::string>{}, kWaves, "sim:pendula,input.size=24,time_s=0.5,step_s=0.05");
+  const auto rule = GENERATE(as<std::string>{}, "dfa", "bp", "phyll");
+  const TrainResult result = run({{"train.map", map}, {"train.rule", rule}});
+  INFO(map << " " << rule << " " << result.test_accuracy);
+  CHECK(result.test_accuracy > 0.6);  // chance is 0.2
+  CHECK(result.device_frames > 4 * 1000 * 3);
+  CHECK(result.device_joules > 0);
+}
+
+TEST_CASE("a run behind waves is the same for any threads, and goes on to the same bits where it was stopped") {
+  const auto rule = GENERATE(as<std::string>{}, "phyll", "bp");
+  const TemporaryFolder folder;
+  const TrainSettings base{{"train.rule", rule}, {"train.epochs", std::int64_t{2}}};
+  const auto with = [&](const char* key, const Value& value) {
+    TrainSettings s = base;
+    s[key] = value;
+    return s;
+  };
+  const TrainResult whole = run(with("train.out", folder / "whole.h5"));
+  CHECK(run(with("train.threads", std::int64_t{1})).weights_sha256 == whole.weights_sha256);
+  CHECK(run(with("train.map", std::string(kWaves) + ",noise=3")).weights_sha256 != whole.weights_sha256);
+  TrainObserver observer;
+  int steps = 0;
+  observer.stop = [&] { return ++steps == 13; };
+  CHECK(run(with("train.out", folder / "part.h5"), observer).interrupted);
+  const TrainResult resumed = run(with("train.resume", folder / "part.h5"));
+  CHECK(resumed.weights_sha256 == whole.weights_sha256);
+  CHECK(resumed.test_accuracy == whole.test_accuracy);
+  CHECK(resumed.device_frames == whole.device_frames);
+}
+
+TEST_CASE("a stored run answers behind its map as it did when it ended") {
+  const TemporaryFolder folder;
+  const std::string device = std::string(kWaves) + ",noise=0";
+  const TrainResult result =
+      run({{"train.rule", std::string("phyll")}, {"train.map", device}, {"train.out", folder / "run.h5"}});
+  const RunFile file = load_run(folder / "run.h5");
+  PhysicalMaps maps(catalogue(), device, {{"seed", std::int64_t{1}}}, file.net, 3, 0, false);
+  maps.restore(file.layers_state);
+  const auto answers = answering_rule(file.net, "phyll", file.rule.all(), 1, file.own.flat(), nullptr, maps.as_map());
+  CHECK(evaluate(file.net, cluster_task().test, Loss::cross_entropy, answers.get()).accuracy == result.test_accuracy);
+}
+
+TEST_CASE("the plan of a run behind a map says what its steps will take") {
+  TrainPlan plan;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& p) {
+    plan = p;
+    return false;
+  };
+  run({{"train.map", std::string("sim:wave,input.size=10,output.size=12")}}, observer);
+  CHECK(plan.device_frames == 4 * 10 * 100 * (2 + 3 + 2));  // 20, 24 and 16 numbers, ten at a time
+  CHECK(plan.device_seconds == Approx(static_cast<double>(plan.device_frames) * 1e-3));
+}
+
+TEST_CASE("what cannot be done behind a map is refused before the first frame") {
+  CHECK_THROWS_WITH(run({{"train.rule", std::string("sff")}}), Catch::Contains("phyll"));
+  CHECK_THROWS_AS(run({{"train.layers", std::string("sim:crossbar")}}), InvalidParameter);
+  CHECK_THROWS_AS(run({{"train.map", std::string()}, {"train.map_range", 2.0}}), InvalidParameter);
+  CHECK_THROWS_AS(run({{"train.layer_metrics", std::int64_t{10}}}), Unsupported);
+  CHECK_THROWS_AS(run({{"train.net", std::string("dense 10, relu | dense classes")}}), Unsupported);
+  CHECK_THROWS_AS(run({{"train.rule", std::string("phyll")}, {"rule.map", std::string("speckle")}}), InvalidParameter);
+  CHECK_THROWS_AS(run({{"train.map", std::string("sim:waves")}}), UnknownName);
+}

@@ -1,0 +1,101 @@
+#include "training/physical_maps.hpp"
+
+#include <algorithm>
+
+#include "core/bytes.hpp"
+#include "core/error.hpp"
+#include "driver/api/registry.hpp"
+#include "training/rules/gradient.hpp"
+
+namespace lightloop {
+
+PhysicalMaps::PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings,
+                           const Network& net, double range, Index part, bool goes_back) {
+  if (net.model())
+    throw Unsupported("net " + net.text() + " behind " + device, "layers that are not dense", "widths such as 19-60-7");
+  session_ = open_session(registry, device, settings);
+  if (goes_back) twin_ = registry.twin(device, settings);
+  maps_.reserve(static_cast<std::size_t>(net.layers()));
+  for (Index l = 0; l < net.layers(); ++l)
+    maps_.emplace_back(*session_, net.widths()[static_cast<std::size_t>(l)], range, part);
+}
+
+void PhysicalMaps::map(Index layer, View<const float> x, View<float> y) {
+  DeviceMap& map = maps_[static_cast<std::size_t>(layer)];
+  if (!map.calibrated()) map.calibrate(x);
+  map.forward(x, y);
+}
+
+PhysicalMap PhysicalMaps::as_map() {
+  return [this](Index layer, View<const float> x, View<float> y) { map(layer, x, y); };
+}
+
+void PhysicalMaps::forward(const Network& net, View<const float> x, Activations& out) {
+  const auto layers = static_cast<std::size_t>(net.layers());
+  out.h.resize(layers + 1);
+  out.seen.resize(layers);
+  if (x.data() != out.h[0].data()) {
+    out.h[0].resize(x.rows(), x.cols());
+    for (Index r = 0; r < x.rows(); ++r) std::ranges::copy(x.row(r), out.h[0].row(r).begin());
+  }
+  for (std::size_t l = 0; l < layers; ++l) {
+    out.seen[l].resize(x.rows(), out.h[l].cols());
+    map(static_cast<Index>(l), out.h[l], out.seen[l]);
+    layer_forward(net, static_cast<Index>(l), out.seen[l], out.h[l + 1]);
+  }
+}
+
+void PhysicalMaps::backward(const Network& net, Index layer, View<const float> h, View<const float> delta,
+                            View<float> below) {
+  back_through(delta, net.weights(layer), behind_);
+  maps_[static_cast<std::size_t>(layer)].backward(*twin_, h, behind_, below);
+}
+
+Evaluation PhysicalMaps::evaluate(const Network& net, const Dataset& data, Loss loss) {
+  return lightloop::evaluate(
+      net, data, loss, [&](View<const float> x, std::uint64_t, Activations& out) { forward(net, x, out); },
+      samples_at_once(net, data));
+}
+
+MapReport PhysicalMaps::report() const {
+  MapReport all;
+  for (const DeviceMap& map : maps_) {
+    all.frames += map.report().frames;
+    all.clipped_inputs += map.report().clipped_inputs;
+    all.saturated += map.report().saturated;
+  }
+  return all;
+}
+
+void PhysicalMaps::add_expected(Index rows, std::int64_t& frames, double& seconds, double& joules) const {
+  Index each = 0;
+  for (const DeviceMap& map : maps_) each += map.frames_per_row();
+  frames += rows * each;
+  seconds += session_->info().cost.seconds(rows * each);
+  joules += session_->info().cost.joules(rows * each);
+}
+
+std::vector<std::byte> PhysicalMaps::snapshot() const {
+  ByteWriter bytes;
+  const auto put = [&bytes](const std::vector<std::byte>& part) {
+    bytes.put(static_cast<std::uint64_t>(part.size()));
+    bytes.put_all(std::span<const std::byte>(part));
+  };
+  put(session_->snapshot());
+  for (const DeviceMap& map : maps_) put(map.snapshot());
+  return bytes.take();
+}
+
+void PhysicalMaps::restore(const std::vector<std::byte>& state) {
+  ByteReader bytes(state, "snapshot of the maps of a network");
+  std::vector<std::vector<std::byte>> parts;
+  for (std::size_t i = 0; i < maps_.size() + 1; ++i) {
+    const auto part = bytes.take(static_cast<std::size_t>(bytes.get<std::uint64_t>()));
+    parts.emplace_back(part.begin(), part.end());
+  }
+  bytes.done();
+  session_->restore(parts[0]);
+  for (std::size_t i = 0; i < maps_.size(); ++i) maps_[i].restore(parts[i + 1]);
+}
+
+}  // namespace lightloop

@@ -1,0 +1,51 @@
+#pragma once
+// A network with a device in front of every layer, whatever it does to the signal: h_l = f_l(W_l P(h_{l-1}) + b_l). The
+// matrices are trained and digital, P is physics and stays as it is.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "driver/layer/device_map.hpp"
+#include "training/evaluate.hpp"
+#include "training/network.hpp"
+#include "training/rules/rule.hpp"
+
+namespace lightloop {
+
+/// One device, asked anew for every layer with a calibration (DeviceMap) of that layer's own. Calibrated by the first
+/// batch that goes through it.
+///
+/// Randomness: what the device draws; its frames are numbered on through training and scoring.
+class PhysicalMaps {
+ public:
+  /// Opens the device and, with `goes_back`, its twin; shows nothing. Throws as Registry::open and Registry::twin, and
+  /// Unsupported for a net of other layers than dense ones.
+  PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings, const Network& net,
+               double range, Index part, bool goes_back);
+
+  /// P in front of layer `layer` (from 0): x, y (m, d_layer).
+  void map(Index layer, View<const float> x, View<float> y);
+  PhysicalMap as_map();  ///< map() for a rule that makes passes of its own; must not outlive this
+  /// As forward() of network.hpp; what the matrices saw is left in out.seen.
+  void forward(const Network& net, View<const float> x, Activations& out);
+  /// below = (da/dh)^T delta for layer `layer` and what came in, h: through the weights, then through the twin
+  /// (physics-aware training: the device's answers forwards, its model's derivatives backwards).
+  void backward(const Network& net, Index layer, View<const float> h, View<const float> delta, View<float> below);
+  Evaluation evaluate(const Network& net, const Dataset& data, Loss loss);
+
+  const Session& session() const { return *session_; }
+  MapReport report() const;
+  /// Adds what so many passes of a row through all layers will cost.
+  void add_expected(Index rows, std::int64_t& frames, double& seconds, double& joules) const;
+  /// Calibrations and the session. restore() into one of the same device and net. Throws InvalidParameter.
+  std::vector<std::byte> snapshot() const;
+  void restore(const std::vector<std::byte>& state);
+
+ private:
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Twin> twin_;
+  std::vector<DeviceMap> maps_;
+  Matrix<float> behind_;
+};
+
+}  // namespace lightloop
