@@ -30,7 +30,7 @@ def told(lightloop, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("name", ["measured-optical-network", "mesh-imprecision", "analogvnn", "coupled-oscillators"])
+@pytest.mark.parametrize("name", ["measured-optical-network", "mesh-imprecision", "analogvnn", "coupled-oscillators", "phyll"])
 def test_a_paper_without_its_data_says_what_is_missing(lightloop, name):
     for folder in ("", "/nowhere"):
         done = lightloop("reproduce", name, environment={"LIGHTLOOP_DATA": folder})
@@ -165,3 +165,14 @@ def test_a_claim_can_fail_and_finished_runs_are_kept(tmp_path):
     assert all(file.stat().st_mtime_ns > kept[file] for file in kept)
     wrong = tell("fast")
     assert wrong.returncode == 1 and wrong.stderr.startswith("not reproduced: ") and wrong.stderr.count("\n") == 1
+
+
+@needs("photonic", "mmf_tm", "mmf_disorder.h5")
+@pytest.mark.skipif("LIGHTLOOP_FULL" not in os.environ, reason="takes a minute (LIGHTLOOP_FULL)")
+def test_phyll_learns_vowels_behind_measured_waves_and_relearns_them_when_these_change(told):
+    rows = [row for row in told("phyll")[0]["rows"] if row["rule"] == "phyll"]
+    for row in rows:
+        if "perturbed" not in row:
+            assert row["accuracy"][0] > 85  # chance is 14
+        else:
+            assert row["after"] < row["before"] - 10 and row["end"] > row["after"] + 5
