@@ -2,7 +2,7 @@
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
 usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [aware] [ways] [doors]
-           [banks] [photons] [trains] [rules] [rules_digits] [rule_speed] [rule_memory] [graphs] [characters] [papers]
+           [banks] [photons] [trains] [rules] [rules_digits] [rule_speed] [rule_memory] [graphs] [characters] [papers] [waves]
            [session] [ci_time] [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER] [--log FILE] [--finished]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
@@ -17,6 +17,8 @@ characters takes ten minutes and needs --data, the folder that holds text/.
 rule_speed takes about half an hour on an idle core (it says how long) and keeps finished pairs in WORK; rule_memory takes four minutes and
 needs the package; both are resumable.
 papers takes a minute and keeps finished runs in WORK; papers.py --full NAME makes the long ones.
+waves takes an hour and a half on an idle core, most of it MNIST; it keeps finished runs in WORK and needs --data with vowels/,
+japanese_vowels/, photonic/ and mnist/.
 session takes a minute and needs --benchmarks with bench_driver and bench_together in it.
 networks needs --data; ways needs only the command; doors needs --data, --build (with bin/, plugins/ and python/ in it) and 5 GB for a
 recording. ci_time measures nothing: it needs --log, what one .ci/run has printed.
@@ -55,6 +57,7 @@ SECTIONS = {  # script and what it is told
     "characters": ("characters.py", ["lightloop", "data", "work"]),
     "papers": ("papers.py", ["lightloop", "data", "work"]),
     "session": ("session.py", ["benchmarks"]),
+    "waves": ("waves.py", ["lightloop", "data", "work"]),
     "ci_time": ("ci_time.py", ["log"]),
 }
 
