@@ -29,9 +29,9 @@ def test_a_network_behind_waves_learns_and_is_scored_behind_them(lightloop, poin
     run = told(lightloop("train", *points, "--rule", rule, "--map", f"{WAVES},noise=0", "--out", "run.h5", "--quiet", "--json"))
     assert run["test_accuracy"] > 0.8  # chance is 1/3
     assert run["device_frames"] > 6 * 300 * 2
-    again = told(lightloop("eval", "run.h5", "--json"))
+    again = told(lightloop("eval", "run.h5", "--data", "test.csv", "--json"))
     assert again["test_accuracy"] == run["test_accuracy"] and again["device"].startswith(WAVES)
-    other = told(lightloop("eval", "run.h5", "--device", f"{WAVES},seed=99", "--json"))
+    other = told(lightloop("eval", "run.h5", "--data", "test.csv", "--device", f"{WAVES},seed=99", "--json"))
     assert other["test_accuracy"] < 0.75  # nothing was learned about other waves
 
 
