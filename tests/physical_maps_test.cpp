@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
 #include "devices/catalogue.hpp"
+#include "driver/layer/layer.hpp"
 #include "training/clusters_for_tests.hpp"
 #include "training/run_file.hpp"
 #include "training/trainer.hpp"
@@ -196,6 +197,65 @@ TEST_CASE("a stored run answers behind its map as it did when it ended") {
   maps.restore(file.layers_state);
   const auto answers = answering_rule(file.net, "phyll", file.rule.all(), 1, file.own.flat(), nullptr, maps.as_map());
   CHECK(evaluate(file.net, cluster_task().test, Loss::cross_entropy, answers.get()).accuracy == result.test_accuracy);
+}
+
+TEST_CASE("a map takes the calibration of another device of equal formats, and no other") {
+  const Registry registry = catalogue();
+  const std::string device = "sim:wave,input.size=8,output.size=20";
+  const Matrix<float> x = numbers(100, 6, 9), others = numbers(40, 6, 10, 3);
+  const auto measured = open_session(registry, device);
+  DeviceMap first(*measured, 6, 3);
+  first.calibrate(x);
+  const auto still = open_session(registry, device + ",noise=0"), same = open_session(registry, device + ",noise=0");
+  DeviceMap moved(*still, 6, 3), again(*same, 6, 3);
+  moved.restore(first.snapshot());
+  again.restore(first.snapshot());
+  CHECK(moved.snapshot() == first.snapshot());
+  CHECK(moved.report().frames == 2 * 100);
+  Matrix<float> y(40, 6), z(40, 6);
+  moved.forward(others, y);  // does not calibrate by what goes through
+  again.forward(others, z);
+  CHECK(std::ranges::equal(y.flat(), z.flat()));
+  DeviceMap fresh(*same, 6, 3);
+  fresh.calibrate(others);
+  fresh.forward(others, z);
+  CHECK_FALSE(std::ranges::equal(y.flat(), z.flat()));
+  for (const char* other :
+       {"sim:wave,input.size=9,output.size=20", "sim:wave,input.size=8,output.size=20,adc.bits=10"}) {
+    const auto session = open_session(registry, other);
+    DeviceMap map(*session, 6, 3);
+    CHECK_THROWS_WITH(map.restore(first.snapshot()), Catch::Contains("training data"));
+    CHECK_FALSE(map.calibrated());
+  }
+  std::vector<std::byte> cut = first.snapshot();
+  cut.pop_back();
+  CHECK_THROWS_AS(moved.restore(cut), InvalidParameter);
+  CHECK(moved.calibrated());
+}
+
+TEST_CASE("a calibration that fails leaves the map as it was") {
+  const auto session = open_session(catalogue(), "sim:wave,input.size=8,output.size=8,noise=0");
+  DeviceMap map(*session, 8, 3);
+  Matrix<float> bad = numbers(10, 8, 11);
+  bad(9, 7) = NAN;
+  CHECK_THROWS_AS(map.calibrate(bad), InvalidParameter);
+  CHECK_FALSE(map.calibrated());
+  const Matrix<float> x = numbers(50, 8, 12);
+  map.calibrate(x);
+  Matrix<float> y(50, 8), z(50, 8), flat(20, 8);
+  map.forward(x, y);
+  std::ranges::fill(flat.flat(), 1.0f);  // every row alike: without noise no output moves
+  CHECK_THROWS_AS(map.calibrate(flat), CalibrationError);
+  map.forward(x, z);
+  CHECK(std::ranges::equal(y.flat(), z.flat()));
+}
+
+TEST_CASE("maps that keep their calibration refuse what would calibrate them") {
+  const Network net({20, 24, 5}, Activation::tanh);
+  PhysicalMaps maps(catalogue(), kWaves, {}, net, 3, 0, false);
+  maps.keep_calibration();
+  Activations out;
+  CHECK_THROWS_AS(maps.forward(net, numbers(30, 20, 13), out), Error);
 }
 
 TEST_CASE("the plan of a run behind a map says what its steps will take") {

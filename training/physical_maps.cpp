@@ -22,7 +22,7 @@ PhysicalMaps::PhysicalMaps(const Registry& registry, const std::string& device, 
 
 void PhysicalMaps::map(Index layer, View<const float> x, View<float> y) {
   DeviceMap& map = maps_[static_cast<std::size_t>(layer)];
-  if (!map.calibrated()) map.calibrate(x);
+  if (calibrates_ && !map.calibrated()) map.calibrate(x);
   map.forward(x, y);
 }
 
@@ -86,7 +86,8 @@ std::vector<std::byte> PhysicalMaps::snapshot() const {
   return bytes.take();
 }
 
-void PhysicalMaps::restore(const std::vector<std::byte>& state) {
+/// The session's, then one for each layer.
+std::vector<std::vector<std::byte>> PhysicalMaps::parts_of(const std::vector<std::byte>& state) const {
   ByteReader bytes(state, "snapshot of the maps of a network");
   std::vector<std::vector<std::byte>> parts;
   for (std::size_t i = 0; i < maps_.size() + 1; ++i) {
@@ -94,7 +95,18 @@ void PhysicalMaps::restore(const std::vector<std::byte>& state) {
     parts.emplace_back(part.begin(), part.end());
   }
   bytes.done();
-  session_->restore(parts[0]);
+  return parts;
+}
+
+void PhysicalMaps::restore(const std::vector<std::byte>& state) {
+  restore_session(state);
+  restore_calibration(state);
+}
+
+void PhysicalMaps::restore_session(const std::vector<std::byte>& state) { session_->restore(parts_of(state)[0]); }
+
+void PhysicalMaps::restore_calibration(const std::vector<std::byte>& state) {
+  const std::vector<std::vector<std::byte>> parts = parts_of(state);
   for (std::size_t i = 0; i < maps_.size(); ++i) maps_[i].restore(parts[i + 1]);
 }
 

@@ -13,7 +13,7 @@
 namespace lightloop {
 
 /// One device, asked anew for every layer with a calibration (DeviceMap) of that layer's own. Calibrated by the first
-/// batch that goes through it.
+/// batch that goes through it, unless keep_calibration() was called.
 ///
 /// Randomness: what the device draws; its frames are numbered on through training and scoring.
 class PhysicalMaps {
@@ -37,14 +37,24 @@ class PhysicalMaps {
   MapReport report() const;
   /// Adds what so many passes of a row through all layers will cost.
   void add_expected(Index rows, std::int64_t& frames, double& seconds, double& joules) const;
-  /// Calibrations and the session. restore() into one of the same device and net. Throws InvalidParameter.
+  /// Calibrations, reports and the session. restore() into one of the same device and net. Throws InvalidParameter.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
+  /// Takes calibrations and reports, but not the session, of a snapshot of any device with as many inputs and outputs
+  /// of as many bits. Throws InvalidParameter.
+  void restore_calibration(const std::vector<std::byte>& state);
+  /// Lets the session go on where that of a snapshot was, and leaves the maps to be calibrated.
+  void restore_session(const std::vector<std::byte>& state);
+  /// From now on nothing is calibrated: what goes through a map without a calibration is an Error.
+  void keep_calibration() { calibrates_ = false; }
 
  private:
+  std::vector<std::vector<std::byte>> parts_of(const std::vector<std::byte>& state) const;
+
   std::unique_ptr<Session> session_;
   std::unique_ptr<Twin> twin_;
   std::vector<DeviceMap> maps_;
+  bool calibrates_ = true;
   Matrix<float> behind_;
 };
 

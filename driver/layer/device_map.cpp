@@ -36,8 +36,15 @@ Spread spread(const ConstFrames& once, const ConstFrames& again, Index output) {
     bb += y * y / n;
     ab += x * y / n;
   }
-  const double size = std::sqrt(aa * bb);
-  return {b, std::sqrt(bb), size > 0 ? std::round(1e6 * ab / size) : 0.0};
+  constexpr double kRounding = 1e-6;  // codes are whole numbers: a smaller deviation comes from the sums
+  const double first = std::sqrt(aa), second = std::sqrt(bb);
+  if (!(second > kRounding)) return {b, 0.0, 0.0};
+  return {b, second, first > kRounding ? std::round(1e6 * ab / (first * second)) : 0.0};
+}
+
+std::string formats(Index inputs, Index input_bits, Index outputs, Index output_bits) {
+  return std::to_string(inputs) + " inputs of " + std::to_string(input_bits) + " bits and " + std::to_string(outputs) +
+         " outputs of " + std::to_string(output_bits);
 }
 
 }  // namespace
@@ -53,13 +60,13 @@ DeviceMap::DeviceMap(Session& session, Index width, double range, Index part)
 }
 
 /// Offset from the middle code, not rounded.
-double DeviceMap::drive_of(double x) const {
+double DeviceMap::drive_of(double x, double reach) const {
   const double top = middle_ - 1;
   if (top < 1) return x > 0 ? 0 : -1;  // one bit: codes 1 and 0 around a "middle" of 1
-  return std::clamp(x / r_, -1.0, 1.0) * top;
+  return std::clamp(x / reach, -1.0, 1.0) * top;
 }
 
-void DeviceMap::show(View<const float> x) {
+void DeviceMap::show(View<const float> x, double reach) {
   const DeviceInfo& info = session_.info();
   const Index parts = frames_per_row();
   in_.resize(info.input, x.rows() * parts);
@@ -75,8 +82,8 @@ void DeviceMap::show(View<const float> x) {
         if (!std::isfinite(value))
           throw InvalidParameter("input of a map on " + info.model, std::to_string(value), "must be finite",
                                  "Lower the learning rate.");
-        clipped += middle_ >= 2 && std::abs(value) > r_;
-        in.set(r * parts + k, j, static_cast<std::uint32_t>(middle_ + std::rint(drive_of(value))));
+        clipped += middle_ >= 2 && std::abs(value) > reach;
+        in.set(r * parts + k, j, static_cast<std::uint32_t>(middle_ + std::rint(drive_of(value, reach))));
       }
       for (Index j = n; j < info.input.size(); ++j) in.set(r * parts + k, j, rest);
     }
@@ -95,31 +102,31 @@ void DeviceMap::calibrate(View<const float> x) {
   if (x.rows() < 2 || !(power > 0) || !std::isfinite(power))
     throw InvalidParameter("calibration of a map", std::to_string(x.rows()) + " rows of power " + std::to_string(power),
                            "two rows at least, finite and not all zero");
-  r_ = range_ * std::sqrt(power / static_cast<double>(x.size()));
-  show(x);
+  Calibration found;
+  found.reach = range_ * std::sqrt(power / static_cast<double>(x.size()));
+  show(x, found.reach);
   const FrameBuffer first = out_;
-  show(x);
+  show(x, found.reach);
   const ConstFrames once = first.frames(), again = std::as_const(out_).frames();
   std::vector<Spread> all(static_cast<std::size_t>(again.size));
   for (Index i = 0; i < again.size; ++i) all[static_cast<std::size_t>(i)] = spread(once, again, i);
-  outputs_.resize(all.size());
-  std::iota(outputs_.begin(), outputs_.end(), Index{0});
-  std::ranges::stable_sort(outputs_, std::greater{}, [&](Index i) { return all[static_cast<std::size_t>(i)].repeats; });
-  outputs_.resize(static_cast<std::size_t>(part_));
-  std::ranges::sort(outputs_);
-  mean_.clear();
-  deviation_.clear();
+  std::vector<Index>& read = found.outputs;
+  read.resize(all.size());
+  std::iota(read.begin(), read.end(), Index{0});
+  std::ranges::stable_sort(read, std::greater{}, [&](Index i) { return all[static_cast<std::size_t>(i)].repeats; });
+  read.resize(static_cast<std::size_t>(part_));
+  std::ranges::sort(read);
   bool any = false;
-  for (const Index i : outputs_) {
+  for (const Index i : read) {
     const Spread& one = all[static_cast<std::size_t>(i)];
     any = any || one.deviation > 0;
-    mean_.push_back(one.mean);
-    deviation_.push_back(std::max(one.deviation, 1.0));  // a dead output stays at 0
+    found.mean.push_back(one.mean);
+    found.deviation.push_back(std::max(one.deviation, 1.0));  // a dead output stays at 0
   }
-  if (any) return;
-  r_ = 0;
-  throw CalibrationError("map on " + session_.info().model, "no output follows the input", "",
-                         "Is the source on, and the detector exposed?");
+  if (!any)
+    throw CalibrationError("map on " + session_.info().model, "no output follows the input", "",
+                           "Is the source on, and the detector exposed?");
+  calibration_ = std::move(found);
 }
 
 void DeviceMap::forward(View<const float> x, View<float> y) {
@@ -127,14 +134,15 @@ void DeviceMap::forward(View<const float> x, View<float> y) {
   check_shape("input of a map", x, x.rows(), width_);
   check_shape("output of a map", y, x.rows(), width_);
   if (x.rows() == 0) return;
-  show(x);
+  const auto& [reach, outputs, mean, deviation] = calibration_;
+  show(x, reach);
   const ConstFrames out = std::as_const(out_).frames();
   const Index parts = frames_per_row();
   for (Index r = 0; r < x.rows(); ++r)
     for (Index k = 0; k < parts; ++k)
       for (Index i = 0; i < part_width(k); ++i) {
         const auto at = static_cast<std::size_t>(i);
-        y(r, k * part_ + i) = static_cast<float>((out.at(r * parts + k, outputs_[at]) - mean_[at]) / deviation_[at]);
+        y(r, k * part_ + i) = static_cast<float>((out.at(r * parts + k, outputs[at]) - mean[at]) / deviation[at]);
       }
 }
 
@@ -150,56 +158,75 @@ void DeviceMap::backward(const Twin& twin, View<const float> x, View<const float
     throw ShapeMismatch("twin of " + info.model,
                         std::to_string(twin.inputs()) + " -> " + std::to_string(twin.outputs()),
                         std::to_string(info.input.size()) + " -> " + std::to_string(info.output.size()));
+  const auto& [reach, outputs, mean, deviation] = calibration_;
   const Index parts = frames_per_row(), frames = x.rows() * parts;
-  const double slope = (middle_ - 1) / r_;
+  const double slope = (middle_ - 1) / reach;
   Matrix<float> codes(frames, info.input.size()), above(frames, info.output.size()), below(frames, codes.cols());
   std::ranges::fill(codes.flat(), static_cast<float>(middle_));
   std::ranges::fill(above.flat(), 0.0f);
   for (Index f = 0; f < frames; ++f)
     for (Index j = 0; j < part_width(f % parts); ++j) {
       const Index at = f % parts * part_ + j;
-      codes(f, j) = static_cast<float>(middle_ + drive_of(static_cast<double>(x(f / parts, at))));
+      codes(f, j) = static_cast<float>(middle_ + drive_of(static_cast<double>(x(f / parts, at)), reach));
       const auto read = static_cast<std::size_t>(j);
-      above(f, outputs_[read]) = static_cast<float>(static_cast<double>(grad_y(f / parts, at)) / deviation_[read]);
+      above(f, outputs[read]) = static_cast<float>(static_cast<double>(grad_y(f / parts, at)) / deviation[read]);
     }
   twin.vjp(codes, above, below, {});
   for (Index f = 0; f < frames; ++f)
     for (Index j = 0; j < part_width(f % parts); ++j) {
       const Index at = f % parts * part_ + j;
-      const bool clipped = std::abs(static_cast<double>(x(f / parts, at))) > r_;
+      const bool clipped = std::abs(static_cast<double>(x(f / parts, at))) > reach;
       grad_x(f / parts, at) = clipped ? 0.0f : static_cast<float>(slope * static_cast<double>(below(f, j)));
     }
 }
 
 std::vector<std::byte> DeviceMap::snapshot() const {
+  const DeviceInfo& info = session_.info();
   ByteWriter bytes;
-  bytes.put(width_);
-  bytes.put(r_);
-  bytes.put(static_cast<std::uint64_t>(mean_.size()));
-  bytes.put_all(std::span<const Index>(outputs_));
-  bytes.put_all(std::span<const double>(mean_));
-  bytes.put_all(std::span<const double>(deviation_));
+  for (const Index n : {width_, part_, info.input.size(), Index{info.input.bits}, info.output.size(),
+                        Index{info.output.bits}, static_cast<Index>(calibration_.outputs.size())})
+    bytes.put(n);
+  bytes.put(calibration_.reach);
+  bytes.put_all(std::span<const Index>(calibration_.outputs));
+  bytes.put_all(std::span<const double>(calibration_.mean));
+  bytes.put_all(std::span<const double>(calibration_.deviation));
+  for (const std::int64_t n : {report_.frames, report_.clipped_inputs, report_.saturated}) bytes.put(n);
   return bytes.take();
 }
 
 void DeviceMap::restore(const std::vector<std::byte>& state) {
-  ByteReader bytes(state, "snapshot of a map on " + session_.info().model);
-  const Index width = bytes.get<Index>();
-  const auto r = bytes.get<double>();
-  const auto count = bytes.get<std::uint64_t>();
-  if (width != width_ || (count != 0 && count != static_cast<std::uint64_t>(part_))) bytes.refuse("of another size");
-  std::vector<Index> outputs(static_cast<std::size_t>(count));
-  std::vector<double> mean(outputs.size()), deviation(outputs.size());
-  bytes.get_all(std::span(outputs));
-  for (const Index i : outputs)
-    if (i < 0 || i >= session_.info().output.size()) bytes.refuse("of another device");
-  bytes.get_all(std::span(mean));
-  bytes.get_all(std::span(deviation));
+  const DeviceInfo& info = session_.info();
+  ByteReader bytes(state, "snapshot of a map on " + info.model);
+  const auto width = bytes.get<Index>(), part = bytes.get<Index>();
+  const auto inputs = bytes.get<Index>(), input_bits = bytes.get<Index>(), outputs = bytes.get<Index>(),
+             output_bits = bytes.get<Index>();
+  const auto count = bytes.get<Index>();
+  if (inputs != info.input.size() || input_bits != info.input.bits || outputs != info.output.size() ||
+      output_bits != info.output.bits)
+    throw InvalidParameter(
+        "calibration of a map on " + info.model, "made with " + formats(inputs, input_bits, outputs, output_bits),
+        "the device has " + formats(info.input.size(), info.input.bits, info.output.size(), info.output.bits),
+        "Calibrate anew with samples of the training data.");
+  if (width != width_ || part != part_ || (count != 0 && count != part_)) bytes.refuse("of another size");
+  Calibration found;
+  found.reach = bytes.get<double>();
+  found.outputs.resize(static_cast<std::size_t>(count));
+  found.mean.resize(found.outputs.size());
+  found.deviation.resize(found.outputs.size());
+  bytes.get_all(std::span(found.outputs));
+  bytes.get_all(std::span(found.mean));
+  bytes.get_all(std::span(found.deviation));
+  MapReport report;
+  for (std::int64_t* n : {&report.frames, &report.clipped_inputs, &report.saturated}) *n = bytes.get<std::int64_t>();
   bytes.done();
-  r_ = r;
-  outputs_ = std::move(outputs);
-  mean_ = std::move(mean);
-  deviation_ = std::move(deviation);
+  const auto finite = [](double v) { return std::isfinite(v); };
+  const bool sound = std::ranges::all_of(found.outputs, [&](Index i) { return i >= 0 && i < outputs; }) &&
+                     std::ranges::all_of(found.mean, finite) &&
+                     std::ranges::all_of(found.deviation, [&](double v) { return finite(v) && v > 0; }) &&
+                     (count == 0 ? found.reach == 0 : finite(found.reach) && found.reach > 0);
+  if (!sound) bytes.refuse("damaged");
+  calibration_ = std::move(found);
+  report_ = report;
 }
 
 }  // namespace lightloop

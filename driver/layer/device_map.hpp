@@ -33,9 +33,10 @@ class DeviceMap {
 
   Index width() const { return width_; }
   Index frames_per_row() const { return (width_ + part_ - 1) / part_; }
-  bool calibrated() const { return r_ > 0; }
+  bool calibrated() const { return calibration_.reach > 0; }
   /// Shows x (rows, width) twice. Throws ShapeMismatch; InvalidParameter for values that are not finite, fewer than two
-  /// rows or rows that are all zero; CalibrationError where no output follows the input.
+  /// rows or rows that are all zero; CalibrationError where no output follows the input, and as the device does. The
+  /// calibration before stays where it throws.
   void calibrate(View<const float> x);
   /// x, y (rows, width). Throws Error before calibrate(), ShapeMismatch, InvalidParameter, as the device does.
   void forward(View<const float> x, View<float> y);
@@ -44,20 +45,27 @@ class DeviceMap {
   void backward(const Twin& twin, View<const float> x, View<const float> grad_y, View<float> grad_x) const;
   const MapReport& report() const { return report_; }
 
-  /// The calibration. restore() throws InvalidParameter for bytes of another map.
+  /// The calibration and the report. restore() takes both over, from a map of any device with as many inputs and
+  /// outputs of as many bits; it throws InvalidParameter for another map or device, and for bytes of none.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
 
  private:
-  void show(View<const float> x);
+  /// What an experimenter sets once.
+  struct Calibration {
+    double reach = 0;                     ///< r, the input that takes the full drive; 0: not calibrated
+    std::vector<Index> outputs;           ///< that are read, one for each number of a part
+    std::vector<double> mean, deviation;  ///< of these
+  };
+  /// Leaves the answers to x in out_, `reach` being the input that takes the full drive.
+  void show(View<const float> x, double reach);
   Index part_width(Index part) const { return std::min(part_, width_ - part * part_); }
-  double drive_of(double x) const;
+  double drive_of(double x, double reach) const;
 
   Session& session_;
   Index width_, part_;
-  double range_, middle_, r_ = 0;
-  std::vector<Index> outputs_;            ///< that are read, one for each number of a part
-  std::vector<double> mean_, deviation_;  ///< of these
+  double range_, middle_;
+  Calibration calibration_;
   MapReport report_;
   FrameBuffer in_, out_;
 };
