@@ -206,7 +206,7 @@ void DeviceMap::restore(const std::vector<std::byte>& state) {
     throw InvalidParameter(
         "calibration of a map on " + info.model, "made with " + formats(inputs, input_bits, outputs, output_bits),
         "the device has " + formats(info.input.size(), info.input.bits, info.output.size(), info.output.bits),
-        "Calibrate anew with samples of the training data.");
+        "Calibrate anew with samples of the training data (lightloop eval --recalibrate).");
   if (width != width_ || part != part_ || (count != 0 && count != part_)) bytes.refuse("of another size");
   Calibration found;
   found.reach = bytes.get<double>();

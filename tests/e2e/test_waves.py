@@ -35,6 +35,19 @@ def test_a_network_behind_waves_learns_and_is_scored_behind_them(lightloop, poin
     assert other["test_accuracy"] < 0.75  # nothing was learned about other waves
 
 
+def test_another_string_of_a_device_is_scored_behind_the_calibration_of_the_run(lightloop, points):
+    device = "sim:wave,input.size=12,output.size=40"  # more outputs than are read; with noise, which a fresh device draws anew
+    run = told(lightloop("train", *points, "--rule", "dfa", "--map", device, "--out", "run.h5", "--quiet", "--json"))
+    score = ["eval", "run.h5", "--data", "test.csv", "--json", "--device"]
+    same = told(lightloop(*score, f"{device},perturbation=0"))
+    assert same["test_accuracy"] == pytest.approx(run["test_accuracy"], abs=0.03) and not same["recalibrated"]
+    anew = told(lightloop(*score, f"{device},perturbation=0", "--recalibrate"))
+    assert anew["recalibrated"] and anew["device_frames"] == same["device_frames"]  # those of the test samples
+    refused = lightloop(*score, "sim:wave,input.size=14,output.size=40")
+    assert refused.returncode != 0 and "--recalibrate" in refused.stderr
+    told(lightloop(*score, "sim:wave,input.size=14,output.size=40", "--recalibrate"))
+
+
 def test_physics_that_changes_in_mid_run_costs_accuracy_at_that_frame_and_not_before(lightloop, points):
     def curve(device):
         run = told(lightloop("train", *points, "--rule", "dfa", "--map", device, "--quiet", "--json"))

@@ -161,7 +161,7 @@ int parse_and_run(int argc, char** argv) {
                         "known data set, .csv or .h5 file (default: that of the run)");
   eval_verb->add_option("--data-dir", evaluation.data_dir, "where data sets are looked for first");
   eval_verb->add_option("--device", evaluation.device,
-                        "device string for the matrix products: sim:crossbar, remote:..");
+                        "device string for the matrix products, or of a run's --map: sim:crossbar, remote:..");
   Assignments eval_set;
   eval_verb
       ->add_option("--set", eval_set, "a setting of the devices or of the layers: device.adc.bits=6, layer.cells=...")
@@ -169,6 +169,8 @@ int parse_and_run(int argc, char** argv) {
   eval_verb->add_option("--sample", evaluation.sample, "of a network that learned a text: draw N characters from it")
       ->check(CLI::Range(0, 1000000))
       ->type_name("N");
+  eval_verb->add_flag("--recalibrate", evaluation.recalibrate,
+                      "of a run behind physics (--map): set range, gains and offsets anew, on training samples");
   eval_verb->add_flag("--json", evaluation.json, "print JSON");
   eval_verb->callback([&] {
     assign(evaluation.settings, eval_set);

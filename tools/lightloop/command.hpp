@@ -23,7 +23,8 @@ struct EvalRequest {
   std::string device;  ///< for its matrix products; empty: that of the run's layers, if any; "digital": none
   Settings settings;   ///< device., layer. and session. settings
   std::string data_dir;
-  std::int64_t sample = 0;  ///< characters to draw from a network that learned a text
+  std::int64_t sample = 0;   ///< characters to draw from a network that learned a text
+  bool recalibrate = false;  ///< of a run behind physics: set range, gains and offsets anew, on training samples
   bool json = false;
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <numbers>
+#include <numeric>
 
 #include "core/error.hpp"
 #include "tools/lightloop/command.hpp"
@@ -119,7 +120,22 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   return kDone;
 }
 
-/// A network with a device in front of every layer: the one it was trained with, as it was left, or another one.
+/// Lets samples of the training data through the maps, as many as a batch of the run had: they set range, gains and
+/// offsets.
+void calibrate_maps(PhysicalMaps& maps, const RunFile& run, Rule* rule, const std::string& data_dir) {
+  const Dataset all = training_samples_of(run, data_dir);
+  const Dataset data = all.graph ? all : all.some(std::min<Index>(all.size(), run.train.integer("batch")));
+  check_fit(run.net, data);
+  std::vector<std::uint32_t> which(static_cast<std::size_t>(data.size()));
+  std::iota(which.begin(), which.end(), 0u);
+  Matrix<float> x(data.size(), data.features());
+  data.gather(which, x);
+  Activations passed;
+  rule ? answer_by_rule(*rule, run.net, x, 0, passed) : maps.forward(run.net, x, passed);
+}
+
+/// A network with a device in front of every layer: the one it was trained with, as it was left, or another one behind
+/// the calibration of the run. Nothing is ever calibrated with the samples that are scored.
 int eval_mapped(const EvalRequest& request, const Registry& registry, const std::string& trained_on, Scored scored) {
   const RunFile& run = scored.run;
   if (!request.settings.empty())
@@ -131,13 +147,23 @@ int eval_mapped(const EvalRequest& request, const Registry& registry, const std:
     settings["seed"] = run.train.integer("seed");
   PhysicalMaps maps(registry, device, settings, run.net, run.train.real("map_range"), run.train.integer("map_part"),
                     false);
-  if (device == trained_on && !run.layers_state.empty()) maps.restore(run.layers_state);
-  const std::int64_t before = maps.report().frames;
+  if (run.layers_state.empty())
+    throw InvalidParameter(request.run, "holds no state of its map", "it was not trained by a step",
+                           "Train it further with lightloop train --resume.");
+  if (device == trained_on) maps.restore_session(run.layers_state);
   const auto rule = rule_of(run, nullptr, maps.as_map());
+  if (request.recalibrate)
+    calibrate_maps(maps, run, rule.get(), request.data_dir);
+  else
+    maps.restore_calibration(run.layers_state);
+  maps.keep_calibration();
+  const MapReport before = maps.report();
   const Loss loss = loss_from(run.train.text("loss"));
   const Evaluation score =
       rule ? evaluate(run.net, scored.test, loss, rule.get()) : maps.evaluate(run.net, scored.test, loss);
-  const std::int64_t frames = maps.report().frames - before;
+  const MapReport after = maps.report();
+  const std::int64_t frames = after.frames - before.frames, clipped = after.clipped_inputs - before.clipped_inputs,
+                     saturated = after.saturated - before.saturated;
   if (request.json) {
     Settings& values = scored.head;
     values["device"] = device;
@@ -146,12 +172,18 @@ int eval_mapped(const EvalRequest& request, const Registry& registry, const std:
     values["loss"] = score.loss;
     if (std::isfinite(score.auc)) values["auc"] = score.auc;
     values["device_frames"] = Value(frames);
+    values["clipped_inputs"] = Value(clipped);
+    values["saturated"] = Value(saturated);
+    values["recalibrated"] = request.recalibrate;
     std::fputs(settings_json(values).c_str(), stdout);
     return kDone;
   }
   std::printf("%s on %s (%s samples): %s, behind %s in %s frames\n", request.run.c_str(), scored.test.name.c_str(),
               grouped(score.samples).c_str(), score_text(scored.test, score).c_str(), device.c_str(),
               grouped(frames).c_str());
+  if (clipped + saturated > 0)
+    std::printf("%s inputs beyond the range of the map, %s codes clipped by the device\n", grouped(clipped).c_str(),
+                grouped(saturated).c_str());
   return kDone;
 }
 
@@ -170,6 +202,9 @@ int eval(const EvalRequest& request, const Registry& registry) {
                       "", run.alphabet.empty() ? "Leave --sample away." : "Leave --device away, or --sample.");
   const std::string map = run.train.has("map") ? run.train.text("map") : "";
   if (!map.empty()) return eval_mapped(request, registry, map, {run, test, head});
+  if (request.recalibrate)
+    throw InvalidParameter("--recalibrate", "true", "the run has no physics in front of its layers",
+                           "Leave it out: only runs with --map have a calibration.");
   if (!device.empty() && device != "digital") {
     EvalRequest asked = request;
     if (request.device.empty())
