@@ -185,6 +185,8 @@ TEST_CASE("a run behind waves is the same for any threads, and goes on to the sa
   CHECK(resumed.weights_sha256 == whole.weights_sha256);
   CHECK(resumed.test_accuracy == whole.test_accuracy);
   CHECK(resumed.device_frames == whole.device_frames);
+  CHECK(resumed.clipped_inputs == whole.clipped_inputs);
+  CHECK(resumed.saturated == whole.saturated);
 }
 
 TEST_CASE("a stored run answers behind its map as it did when it ended") {

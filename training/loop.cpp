@@ -524,7 +524,11 @@ void TrainingLoop::note_device() {
   RunDevice& about = run_.about_device;
   Meter meter = path_.session ? path_.session->meter() : run_.measured.value_or(Meter{});
   if (layers_) layers_->add_meters(meter);
-  if (maps_) meter += maps_->session().meter();
+  if (maps_) {
+    meter += maps_->session().meter();
+    about.clipped_inputs = maps_->report().clipped_inputs;
+    about.saturated = maps_->report().saturated;
+  }
   if (!path_.session) {
     if (meter.batches > 0) note_meter(meter);
     if (!run_.measured && layers_) about.address = layers_->devices().address();

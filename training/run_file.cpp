@@ -202,6 +202,10 @@ void write_device(Writer& file, const RunFile& run) {
   file.attribute("/device", "discarded", Value(about.discarded));
   file.attribute("/device", "losses", Value(about.losses));
   file.attribute("/device", "reopened", Value(about.reopened));
+  if (run.train.has("map") && !run.train.text("map").empty()) {
+    file.attribute("/device", "clipped_inputs", Value(about.clipped_inputs));
+    file.attribute("/device", "saturated", Value(about.saturated));
+  }
   if (!run.warnings.empty()) file.attribute("/telemetry", "warnings", run.warnings);
 }
 
@@ -222,6 +226,7 @@ TrainResult result_of(const RunFile& run, const std::string& path) {
   result.own = run.own;
   result.device = run.train.text("device");
   if (run.train.has("layers")) result.layers = run.train.text("layers");  // older files do not
+  if (run.train.has("map")) result.map = run.train.text("map");
   result.out = path;
   result.net = run.net;
   result.epochs = run.epochs;
@@ -235,6 +240,8 @@ TrainResult result_of(const RunFile& run, const std::string& path) {
   result.device_retries = run.about_device.retries;
   result.device_losses = run.about_device.losses;
   result.device_reopened = run.about_device.reopened;
+  result.clipped_inputs = run.about_device.clipped_inputs;
+  result.saturated = run.about_device.saturated;
   if (!run.epochs.empty()) result.alignment = run.epochs.back().alignment;
   result.seed = static_cast<std::uint64_t>(run.train.integer("seed"));
   result.weights_sha256 = weights_sha256(run.net);

@@ -261,6 +261,9 @@ void read_device(const Reader& file, const std::string& path, RunFile& run) {
   about.discarded = get<std::int64_t>(file, path, "/device", "discarded");
   about.losses = get<std::int64_t>(file, path, "/device", "losses");
   about.reopened = get<std::int64_t>(file, path, "/device", "reopened");
+  if (!file.has_attribute("/device", "clipped_inputs")) return;  // of runs behind a map
+  about.clipped_inputs = get<std::int64_t>(file, path, "/device", "clipped_inputs");
+  about.saturated = get<std::int64_t>(file, path, "/device", "saturated");
 }
 
 }  // namespace

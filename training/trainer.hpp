@@ -44,12 +44,15 @@ struct TrainResult {
   Settings rule_settings;
   Matrix<float> own;        ///< (1, n) parameters of the rule itself, such as local heads
   std::string layers = {};  ///< device string of the forward pass; empty: digital
+  std::string map = {};     ///< device string of the physics in front of the layers; empty: none
   std::vector<EpochResult> epochs;
   double test_accuracy = 0, train_seconds = 0, samples_per_second = 0;
   std::int64_t device_frames = 0;
   double device_seconds = 0, device_joules = 0;
   std::int64_t device_retries = 0, device_losses = 0,
                device_reopened = 0;  ///< batches shown again, links lost, opened again
+  std::int64_t clipped_inputs = 0;   ///< numbers beyond the range of a map, shown as its end
+  std::int64_t saturated = 0;        ///< codes that the device of a map clipped
   std::vector<double> alignment;
   std::uint64_t seed = 0;
   std::string weights_sha256;

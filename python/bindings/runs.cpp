@@ -27,6 +27,8 @@ void register_runs(py::module_& m) {
       .def_readonly("health_start", &RunFile::health_start)
       .def_readonly("health_end", &RunFile::health_end)
       .def_readonly("warnings", &RunFile::warnings)
+      .def_property_readonly("clipped_inputs", [](const RunFile& run) { return run.about_device.clipped_inputs; })
+      .def_property_readonly("saturated", [](const RunFile& run) { return run.about_device.saturated; })
       .def_property_readonly("faults", [](const RunFile& run) {
         return py::dict(py::arg("retries") = run.about_device.retries, py::arg("losses") = run.about_device.losses,
                         py::arg("reopened") = run.about_device.reopened);

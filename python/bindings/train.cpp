@@ -185,6 +185,8 @@ void register_results(py::module_& m) {
       .def_readonly("device_frames", &TrainResult::device_frames)
       .def_readonly("device_seconds", &TrainResult::device_seconds)
       .def_readonly("device_joules", &TrainResult::device_joules)
+      .def_readonly("clipped_inputs", &TrainResult::clipped_inputs)
+      .def_readonly("saturated", &TrainResult::saturated)
       .def_readonly("alignment", &TrainResult::alignment)
       .def_readonly("seed", &TrainResult::seed)
       .def_readonly("weights_sha256", &TrainResult::weights_sha256)

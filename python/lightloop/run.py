@@ -52,6 +52,16 @@ def _layers(net: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(net.weights(i), net.bias(i)) for i in range(len(net.widths) - 1)] if net.fully_connected else []
 
 
+def _map_of(settings: Mapping[str, Any]) -> str:
+    """The device in front of the layers, "" for none."""
+    return str(settings.get("train.map", settings.get("map", "")))
+
+
+def _clipped(settings: Mapping[str, Any], counts: Any) -> dict[str, int]:
+    """What a map clipped; nothing of runs without one."""
+    return {name: getattr(counts, name) for name in ("clipped_inputs", "saturated")} if _map_of(settings) else {}
+
+
 @dataclass(repr=False)
 class Run:
     """A trained network with its history.
@@ -94,7 +104,7 @@ class Run:
             settings=dict(settings),
             path=result.out or None,
             rule_parameters=result.rule_parameters,
-            facts={name: getattr(result, name) for name in names},
+            facts={**{name: getattr(result, name) for name in names}, **_clipped(settings, result)},
             net=net,
         )
 
@@ -109,8 +119,7 @@ class Run:
             raise Unsupported(wanted, self.net.text, "for fully connected networks only", "take net.parameters")
 
     def _in_memory_only(self, wanted: str) -> None:
-        device = self.settings.get("train.map", self.settings.get("map", ""))
-        if device:
+        if device := _map_of(self.settings):
             raise Unsupported(wanted, f"a run behind {device}", "the network answers behind that device", "use `lightloop eval`")
 
     def to_numpy(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -202,5 +211,6 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             "weights_sha256": _core.weights_sha256(file.net),
             "warnings": list(file.warnings),
             "faults": file.faults,
+            **_clipped(settings, file),
         },
     )

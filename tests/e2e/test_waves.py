@@ -60,6 +60,20 @@ def test_physics_that_changes_in_mid_run_costs_accuracy_at_that_frame_and_not_be
     assert moved[3][1] == still[3][1] and moved[3][0] < still[3][0] - 0.1
 
 
+def test_what_a_map_clips_is_told_by_training_scoring_and_the_run_file(lightloop, points):
+    words = [*points, "--rule", "dfa", "--map", f"{WAVES},headroom=3", "--map-range", "0.1", "--quiet"]
+    run = told(lightloop("train", *words, "--out", "run.h5", "--json"))
+    shown = (6 * (300 + 150) + 2 * 30) * (11 + 24)  # numbers of every pass, those that calibrated among them
+    assert 0.2 * shown < run["clipped_inputs"] < shown  # a tenth of the rms: what is not zero is beyond it
+    assert run["saturated"] > 0 and run["map"].startswith(WAVES)
+    stored = told(lightloop("show", "run.h5", "--json"))
+    assert [stored[f"device/{name}"] for name in ("clipped_inputs", "saturated")] == [run["clipped_inputs"], run["saturated"]]
+    score = told(lightloop("eval", "run.h5", "--data", "test.csv", "--json"))
+    assert 0 < score["clipped_inputs"] < 150 * 35 and score["saturated"] > 0
+    for done, count in ((lightloop("train", *words), run["clipped_inputs"]), (lightloop("eval", "run.h5", "--data", "test.csv"), score["clipped_inputs"])):
+        assert f"{count:,} inputs beyond".replace(",", " ") in done.stdout
+
+
 def test_what_has_no_map_or_no_twin_says_so(lightloop, points):
     refused = lightloop("train", *points, "--rule", "sff", "--map", WAVES)
     assert refused.returncode != 0 and "phyll" in refused.stderr

@@ -92,6 +92,8 @@ Json json(const TrainResult& run) {
                  {"epochs", std::move(curve)},
                  {"interrupted", run.interrupted},
                  {"out", run.out}};
+  if (!run.map.empty())
+    object.update({{"map", run.map}, {"clipped_inputs", run.clipped_inputs}, {"saturated", run.saturated}});
   if (!run.warnings.empty()) object["warnings"] = run.warnings;
   if (run.device_frames > 0 && run.device != "digital")
     object.update(

@@ -107,7 +107,10 @@ void print_result(const TrainResult& run, const std::vector<TrainResult>& baseli
     const bool physical = result.device_frames > 0;
     rows.push_back(
         {result.rule, percent(result.test_accuracy),
-         device_model(result.layers.empty() || result.device != "digital" ? result.device : result.layers),
+         device_model(result.device != "digital" ? result.device
+                      : !result.layers.empty()   ? result.layers
+                      : !result.map.empty()      ? result.map
+                                                 : result.device),
          physical ? grouped(result.device_frames) : "-",
          physical ? to_string(Value(static_cast<double>(static_cast<std::int64_t>(result.device_seconds * 10)) / 10))
                   : "-",
@@ -127,6 +130,9 @@ void print_result(const TrainResult& run, const std::vector<TrainResult>& baseli
   if (best != run.epochs.end() && std::isfinite(best->validation_accuracy))
     std::printf("best on the validation samples after epoch %td: %s there, %s on the test samples\n", best->epoch,
                 percent(best->validation_accuracy).c_str(), percent(best->test_accuracy).c_str());
+  if (run.clipped_inputs + run.saturated > 0)
+    std::printf("map: %s inputs beyond its range, %s codes clipped by the device\n",
+                grouped(run.clipped_inputs).c_str(), grouped(run.saturated).c_str());
   if (run.device_retries + run.device_losses > 0)
     std::printf("faults: batches shown again %s, link lost %s, opened again %s\n", grouped(run.device_retries).c_str(),
                 grouped(run.device_losses).c_str(), grouped(run.device_reopened).c_str());
