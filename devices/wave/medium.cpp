@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <complex>
 
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
@@ -9,7 +10,8 @@
 namespace lightloop::wave {
 namespace {
 
-constexpr Index kLargest = 16384;  // ports on a side: 2 GiB of numbers
+constexpr Index kLargest = 16384;               // ports on a side: 2 GiB of numbers
+constexpr double kMost = 1e15, kLeast = 1e-15;  // so that squares and their ratios stay within single precision
 
 std::string shown(const std::vector<Index>& shape) {
   std::string text = "(";
@@ -19,13 +21,13 @@ std::string shown(const std::vector<Index>& shape) {
 
 void check_finite(const std::string& what, const std::vector<double>& values) {
   for (std::size_t i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i]) || std::abs(values[i]) > 1e15)
+    if (!std::isfinite(values[i]) || std::abs(values[i]) > kMost)
       throw FileError(what, "number " + std::to_string(i) + " is " + std::to_string(values[i]),
                       "finite, at most 1e15 in size", "Measure it again, or leave that port out.");
 }
 
-/// A dataset of one number per output; empty where the file has none.
-std::vector<float> per_output(const h5::Reader& file, const std::string& name, Index outputs, bool above_zero) {
+/// A dataset of one number per output, none below `least`; empty where the file has none.
+std::vector<float> per_output(const h5::Reader& file, const std::string& name, Index outputs, double least) {
   if (!file.exists(name)) return {};
   const h5::Array array = file.read(name);
   const std::string what = file.path() + " " + name;
@@ -33,8 +35,9 @@ std::vector<float> per_output(const h5::Reader& file, const std::string& name, I
     throw FileError(what, shown(array.shape), "one number per output, " + shown({outputs}), "See sim:wave.");
   check_finite(what, array.values);
   for (const double v : array.values)
-    if (v < 0 || (above_zero && v == 0))
-      throw FileError(what, std::to_string(v), above_zero ? "must be above 0" : "must not be below 0", "See sim:wave.");
+    if (v < least)
+      throw FileError(what, to_string(Value(v)), least > 0 ? "must be above 0, at least 1e-15" : "must not be below 0",
+                      "See sim:wave.");
   return {array.values.begin(), array.values.end()};
 }
 
@@ -72,8 +75,9 @@ Medium read_medium(const std::string& path) {
     throw FileError(what, shown(shape), "1 to " + std::to_string(kLargest) + " ports on a side", "Store fewer ports.");
   const h5::Array array = file.read("/matrix");
   check_finite(what, array.values);
-  if (std::ranges::all_of(array.values, [](double v) { return v == 0; }))
-    throw FileError(what, "is zero everywhere", "something must come through", "Measure it again.");
+  if (std::ranges::all_of(array.values, [](double v) { return std::abs(v) < kLeast; }))
+    throw FileError(what, "is zero everywhere, or below 1e-15", "something must come through",
+                    "Measure it again, or choose a unit in which it is not so small.");
   Medium medium;
   medium.re.resize(shape[0], shape[1]);
   medium.im.resize(shape[0], shape[1]);
@@ -83,8 +87,8 @@ Medium read_medium(const std::string& path) {
     medium.im.data()[i] = complex ? static_cast<float>(array.values[2 * k + 1]) : 0.0f;
   }
   read_offset(file, medium);
-  medium.full_scale = per_output(file, "/full_scale", shape[0], true);
-  medium.noise = per_output(file, "/noise", shape[0], false);
+  medium.full_scale = per_output(file, "/full_scale", shape[0], kLeast);
+  medium.noise = per_output(file, "/noise", shape[0], 0);
   return medium;
 }
 
@@ -116,7 +120,7 @@ Medium mixed(const Medium& medium, double part, const Medium* other, const Strea
   for (Index i = 0; i < made.outputs(); ++i) {
     double power = 0;
     for (Index j = 0; j < made.inputs(); ++j)
-      power += static_cast<double>(medium.re(i, j) * medium.re(i, j) + medium.im(i, j) * medium.im(i, j));
+      power += std::norm(std::complex(static_cast<double>(medium.re(i, j)), static_cast<double>(medium.im(i, j))));
     const float size = other ? 1.0f : static_cast<float>(std::sqrt(power / static_cast<double>(made.inputs())));
     for (Index j = 0; j < made.inputs(); ++j) {
       made.re(i, j) = keep * medium.re(i, j) + change * size * drawn.re(i, j);

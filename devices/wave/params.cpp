@@ -1,5 +1,6 @@
 #include "devices/wave/params.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -81,11 +82,23 @@ Scales::Scales(const ParamSet& p, const Medium& medium)
       highest_in_(2 * middle_in_ - 1),
       middle_out_(std::ldexp(1.0, static_cast<int>(p.integer("adc.bits")) - 1)),
       highest_out_(2 * middle_out_ - 1) {
+  check_detected(medium, p.text("matrix"));
   find_full_scale(medium, p.real("headroom"));
   const double factor = p.real("noise");
   for (std::size_t i = 0; i < full_scale_.size(); ++i)
     noise_.push_back(factor *
                      (medium.noise.empty() ? kRelativeNoise * full_scale_[i] : static_cast<double>(medium.noise[i])));
+}
+
+/// A real part alone may be what nothing reaches.
+void Scales::check_detected(const Medium& medium, const std::string& file) const {
+  const bool real_alone = detection_ == Detection::field && encoding_ != Encoding::phase;
+  const auto reached = [](float v) { return v != 0; };
+  if (std::ranges::any_of(medium.re.flat(), reached)) return;
+  if (!real_alone && std::ranges::any_of(medium.im.flat(), reached)) return;
+  throw InvalidParameter("sim:wave: detection", "no input changes what is detected",
+                         "the matrix" + (file.empty() ? "" : " of " + file) + " has no real part",
+                         "Detect intensities or amplitudes, or encode phases.");
 }
 
 /// The mean of |E|^2 over codes that are all alike likely, averaged over the outputs: a common gain for a camera.
@@ -109,6 +122,8 @@ void Scales::find_full_scale(const Medium& medium, double headroom) {
     power += (re * re + im * im + spread) / static_cast<double>(medium.outputs());
   }
   const double full = detection_ == Detection::intensity ? headroom * power : std::sqrt(headroom * power);
+  if (!(full > 0) || !std::isfinite(full))
+    throw OutOfRange("sim:wave: full scale", to_string(Value(full)), "above 0 and finite", "Give it in the file.");
   full_scale_.assign(static_cast<std::size_t>(medium.outputs()), full);
 }
 

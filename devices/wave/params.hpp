@@ -1,6 +1,7 @@
 #pragma once
 // Settings of sim:wave, and what codes mean under them.
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/param.hpp"
@@ -23,6 +24,7 @@ Medium medium_of(const ParamSet& params);
 /// (2 outputs), real parts before imaginary ones.
 class Scales {
  public:
+  /// Throws InvalidParameter where no input changes what is detected.
   Scales(const ParamSet& params, const Medium& medium);
 
   Index drives() const { return encoding_ == Encoding::phase ? 2 * inputs_ : inputs_; }
@@ -38,6 +40,7 @@ class Scales {
   double noise(Index output) const { return noise_[static_cast<std::size_t>(output)]; }  ///< sd of the signal
 
  private:
+  void check_detected(const Medium& medium, const std::string& file) const;
   void find_full_scale(const Medium& medium, double headroom);
 
   Index inputs_;

@@ -9,6 +9,7 @@
 #include "core/threads.hpp"
 #include "devices/wave/params.hpp"
 #include "devices/wave/twin.hpp"
+#include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
 
 namespace lightloop::wave {
@@ -95,22 +96,18 @@ void Wave::configure(const Settings& changes) {
 RunReport Wave::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_open(open_);
   check_frames(in, out, options);
-  RunReport report;
-  if (in.count == 0) return report;
+  if (in.count == 0) return {};
   const std::uint64_t first = options.first_frame_id;
   const bool any = changed_.size() > 0;
   Index before = any ? 0 : in.count;  // frames that meet the system as it was
   if (any && changes_at_ > first)
     before = static_cast<Index>(std::min<std::uint64_t>(changes_at_ - first, static_cast<std::uint64_t>(in.count)));
-  if (before > 0) report.saturated += show(in.slice(0, before), out.slice(0, before), first, false);
+  std::int64_t clipped = 0;
+  if (before > 0) clipped += show(in.slice(0, before), out.slice(0, before), first, false);
   if (before < in.count)
-    report.saturated += show(in.slice(before, in.count - before), out.slice(before, in.count - before),
-                             first + static_cast<std::uint64_t>(before), true);
-  report.frames = in.count;
-  report.codes = in.count * out.size;
-  report.device_s = info_.cost.seconds(in.count, 1);
-  report.device_j = info_.cost.joules(in.count, 1);
-  return report;
+    clipped += show(in.slice(before, in.count - before), out.slice(before, in.count - before),
+                    first + static_cast<std::uint64_t>(before), true);
+  return counted(info_, out, clipped);
 }
 
 Index Wave::show(const ConstFrames& in, const Frames& out, std::uint64_t first_id, bool perturbed) {
@@ -147,8 +144,8 @@ Index Wave::show(const ConstFrames& in, const Frames& out, std::uint64_t first_i
 SelfTest Wave::self_test() {
   check_open(open_);
   double power = 0;
-  for (const float v : medium_.re.flat()) power += static_cast<double>(v * v);
-  for (const float v : medium_.im.flat()) power += static_cast<double>(v * v);
+  for (const auto* part : {&medium_.re, &medium_.im})
+    for (const float v : part->flat()) power += static_cast<double>(v) * static_cast<double>(v);
   return {power > 0,
           "mean power per entry of the matrix " + std::to_string(power / static_cast<double>(medium_.re.size()))};
 }

@@ -211,11 +211,24 @@ TEST_CASE("files that hold no wave system are refused with what is wrong") {
   bad.full_scale[1] = 0;
   CHECK_THAT(refusal(bad), Catch::Contains("above 0"));
   bad = {};
+  std::ranges::fill(bad.matrix, 1e-50);  // zero in single precision
+  CHECK_THAT(refusal(bad), Catch::Contains("zero everywhere"));
+  bad = {};
+  bad.full_scale[1] = 1e-50;
+  CHECK_THAT(refusal(bad), Catch::Contains("above 0"));
+  bad = {};
   bad.noise = {0.1};
   CHECK_THAT(refusal(bad), Catch::Contains("one number per output"));
   bad = {};
   bad.offset = {1, 2};
   CHECK_THAT(refusal(bad), Catch::Contains("/offset"));
+  Example imaginary;
+  for (std::size_t i = 0; i < imaginary.matrix.size(); i += 2) imaginary.matrix[i] = 0;
+  const std::string turned = imaginary.write(folder, "i.h5");
+  CHECK_NOTHROW(model().open(asked({{"matrix", turned}})));
+  const Settings field = {{"matrix", turned}, {"detection", std::string("field")}};
+  CHECK_THROWS_AS(model().open(asked(field)), InvalidParameter);
+  CHECK_THROWS_AS(make_twin(asked(field)), InvalidParameter);
   const std::string good = Example{}.write(folder);
   CHECK_THROWS_AS(model().open(asked({{"matrix", good}, {"input.size", whole(3)}})), ShapeMismatch);
   Example wide;
