@@ -9,7 +9,9 @@ the acoustic cavity of Momeni et al., Science 382, 1297 (2023) was published: 10
 output is fitted by y = |o + T x| (amplitude) or its square (intensity), complex o and T, with Levenberg and Marquardt's
 method; a matrix is found but for a phase and a mirror image of each row, which no detector can tell. The last N samples
 (700) are left out and tell how well it does. /noise is the residual's deviation over the samples that were fitted,
-/full_scale 1.1 times the largest y. Prints R^2 of every output on the samples left out.
+/full_scale 1.1 times the largest y; both hold for this law alone, so the file says it: attributes `detection`, the law, and `encoding`,
+amplitude, or signed where an x is below 0. The device sends amplitudes up to 1: where an x is larger, all are divided by the largest
+(attribute `input_scale`). Prints R^2 of every output on the samples left out.
 
 matrix: FILE holds a complex matrix (outputs, inputs, 2) or several of them (steps, outputs, inputs, 2), as the fibre of
 Matthes et al., Phys. Rev. X 11, 021060 (2021); one of them is scaled to E|T|^2 = 1. With --like OTHER the scale is that
@@ -62,6 +64,11 @@ def from_pairs(options):
         sys.exit(f"{options.file}: x {x.shape} and y {y.shape}: wanted (samples, inputs) and (samples, outputs), many samples")
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (y >= 0).all()):
         sys.exit(f"{options.file}: every number must be finite, and what was detected not below 0")
+    scale = max(1.0, np.abs(x).max())
+    if scale > 1:
+        print(f"what was sent in is divided by {scale:.6g}, its largest")
+        x /= scale
+    law = {"detection": options.law, "encoding": "amplitude" if (x >= 0).all() else "signed", "input_scale": scale}
     rng = np.random.default_rng(options.seed)
     a = np.hstack([np.ones((len(x), 1)), x])
     train, test = slice(0, len(x) - options.test), slice(len(x) - options.test, None)
@@ -76,7 +83,7 @@ def from_pairs(options):
         explained[i] = 1 - (left**2).sum() / ((y[test, i] - y[test, i].mean()) ** 2).sum()
         print(f"output {i + 1:2d}: R^2 {explained[i]:.4f} on {options.test} samples left out, mean signal {y[:, i].mean():.3g}", flush=True)
     print(f"median R^2 {np.median(explained):.4f}, {int((explained > 0.95).sum())} of {len(explained)} outputs above 0.95")
-    return {"matrix": matrix, "offset": offset, "noise": noise, "full_scale": 1.1 * y.max(axis=0), "explained": explained}
+    return {"matrix": matrix, "offset": offset, "noise": noise, "full_scale": 1.1 * y.max(axis=0), "explained": explained}, law
 
 
 def from_matrix(options):
@@ -90,7 +97,7 @@ def from_matrix(options):
     if not 0 <= options.step <= last or not 0 <= (options.like or 0) <= last:
         sys.exit(f"steps are 0 to {last}")
     like = stack[options.step if options.like is None else options.like]
-    return {"matrix": stack[options.step] / np.sqrt((like**2).sum(axis=-1).mean())}
+    return {"matrix": stack[options.step] / np.sqrt((like**2).sum(axis=-1).mean())}, {}
 
 
 def main():
@@ -108,11 +115,12 @@ def main():
         way.add_argument("file")
         way.add_argument("-o", "--out", required=True)
     options = parser.parse_args()
-    made = from_pairs(options) if options.way == "pairs" else from_matrix(options)
+    made, attributes = from_pairs(options) if options.way == "pairs" else from_matrix(options)
     with h5py.File(options.out, "w", libver="earliest") as file:
         for name, values in made.items():
             file[name] = values.astype(np.float32)
-        file.attrs["made_from"] = options.file
+        for name, value in {"made_from": options.file, **attributes}.items():
+            file.attrs[name] = value
     print(options.out)
 
 

@@ -58,7 +58,20 @@ void read_offset(const h5::Reader& file, Medium& medium) {
   }
 }
 
+/// One of `words`; empty where the file does not say.
+std::string law(const h5::Reader& file, const std::string& name, const std::vector<std::string>& words) {
+  if (!file.has_attribute("/", name)) return "";
+  const std::string word = to_string(file.attribute("/", name));
+  if (std::ranges::find(words, word) != words.end()) return word;
+  std::string known;
+  for (const std::string& one : words) known += (known.empty() ? "" : ", ") + one;
+  throw FileError(file.path() + " " + name, "\"" + word + "\"", known, "See sim:wave.");
+}
+
 }  // namespace
+
+std::vector<std::string> encodings() { return {"signed", "amplitude", "phase"}; }
+std::vector<std::string> detections() { return {"intensity", "amplitude", "field"}; }
 
 Medium read_medium(const std::string& path) {
   const h5::Reader file(path);
@@ -89,6 +102,8 @@ Medium read_medium(const std::string& path) {
   read_offset(file, medium);
   medium.full_scale = per_output(file, "/full_scale", shape[0], kLeast);
   medium.noise = per_output(file, "/noise", shape[0], 0);
+  medium.encoding = law(file, "encoding", encodings());
+  medium.detection = law(file, "detection", detections());
   return medium;
 }
 

@@ -12,10 +12,15 @@ namespace lightloop::wave {
 struct Medium {
   Matrix<float> re, im;
   std::vector<float> offset_re, offset_im, full_scale, noise;
+  std::string encoding, detection;  ///< that full_scale and noise hold for; empty: the file does not say
 
   Index outputs() const { return re.rows(); }
   Index inputs() const { return re.cols(); }
 };
+
+/// The words for what a code does to a wave, and for what is detected.
+std::vector<std::string> encodings();
+std::vector<std::string> detections();
 
 /// The file that the header of the device describes. Throws FileError naming what is wrong with it.
 Medium read_medium(const std::string& path);

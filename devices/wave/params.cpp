@@ -23,7 +23,28 @@ void check_size(const ParamSet& params, const char* name, Index there) {
                         std::to_string(there) + " in " + params.text("matrix"), "Leave it out.");
 }
 
+std::vector<std::string> with_file(std::vector<std::string> words) {
+  words.insert(words.begin(), "file");
+  return words;
+}
+
+std::string chosen(const ParamSet& params, const std::string& name, const std::string& said, const char* otherwise) {
+  const std::string& asked = params.text(name);
+  if (asked == "file") return said.empty() ? otherwise : said;
+  if (!said.empty() && said != asked)
+    throw InvalidParameter("sim:wave: " + name, asked, params.text("matrix") + " holds for " + name + "=" + said,
+                           "Leave " + name + " out, or take a file without full scale, noise and this attribute.");
+  return asked;
+}
+
 }  // namespace
+
+std::string encoding_of(const ParamSet& params, const Medium& medium) {
+  return chosen(params, "encoding", medium.encoding, "signed");
+}
+std::string detection_of(const ParamSet& params, const Medium& medium) {
+  return chosen(params, "detection", medium.detection, "intensity");
+}
 
 std::vector<ParamInfo> params() {
   return {
@@ -32,8 +53,10 @@ std::vector<ParamInfo> params() {
       {"output.size", "1", whole(0), 0, 16384, "ports where they are detected; 0: as in the file, or 64", {}, true},
       {"dac.bits", "1", whole(12), 2, 16, "bits of an input code", {}, true, whole(16)},
       {"adc.bits", "1", whole(12), 2, 16, "bits of an output code", {}, true, whole(16)},
-      {"encoding", "", text("signed"), 0, 0, "what a code does to a wave", {"signed", "amplitude", "phase"}, true},
-      {"detection", "", text("intensity"), 0, 0, "what is detected", {"intensity", "amplitude", "field"}, true},
+      {"encoding", "", text("file"), 0, 0, "what a code does to a wave; file: as its file says, or signed",
+       with_file(encodings()), true},
+      {"detection", "", text("file"), 0, 0, "what is detected; file: as its file says, or intensity",
+       with_file(detections()), true},
       {"headroom",
        "1",
        6.0,
@@ -72,12 +95,12 @@ Medium medium_of(const ParamSet& params) {
 
 Scales::Scales(const ParamSet& p, const Medium& medium)
     : inputs_(medium.inputs()),
-      encoding_(p.text("encoding") == "phase"       ? Encoding::phase
-                : p.text("encoding") == "amplitude" ? Encoding::amplitude
-                                                    : Encoding::signed_amplitude),
-      detection_(p.text("detection") == "field"       ? Detection::field
-                 : p.text("detection") == "amplitude" ? Detection::amplitude
-                                                      : Detection::intensity),
+      encoding_(encoding_of(p, medium) == "phase"       ? Encoding::phase
+                : encoding_of(p, medium) == "amplitude" ? Encoding::amplitude
+                                                        : Encoding::signed_amplitude),
+      detection_(detection_of(p, medium) == "field"       ? Detection::field
+                 : detection_of(p, medium) == "amplitude" ? Detection::amplitude
+                                                          : Detection::intensity),
       middle_in_(std::ldexp(1.0, static_cast<int>(p.integer("dac.bits")) - 1)),
       highest_in_(2 * middle_in_ - 1),
       middle_out_(std::ldexp(1.0, static_cast<int>(p.integer("adc.bits")) - 1)),

@@ -18,6 +18,11 @@ enum class Detection { intensity, amplitude, field };
 /// contradict the file.
 Medium medium_of(const ParamSet& params);
 
+/// What the settings ask for; where they say "file" what the file says, or signed and intensity. Throws
+/// InvalidParameter where they contradict the file.
+std::string encoding_of(const ParamSet& params, const Medium& medium);
+std::string detection_of(const ParamSet& params, const Medium& medium);
+
 /// From codes to waves and from fields to codes, both as real numbers.
 ///
 /// A drive is the row of the u_j: (inputs) real numbers, or for phases (2 inputs), cosines before sines. Fields are

@@ -51,19 +51,23 @@ Wave::Wave(const ParamSet& given)
   if (const std::string& file = given.text("perturbation.matrix"); !file.empty()) {
     other_ = read_medium(file);
     mixed(medium_, 1, &*other_, Stream(seed_, 0, kOther));  // refuses another size
+    const auto agree = [](const std::string& said, const std::string& here) { return said.empty() || said == here; };
+    if (!agree(other_->encoding, encoding_of(given, medium_)) ||
+        !agree(other_->detection, detection_of(given, medium_)))
+      throw InvalidParameter("sim:wave: perturbation.matrix", file,
+                             "it holds for encoding=" + other_->encoding + " and detection=" + other_->detection,
+                             "Take a file that was made as the first one.");
   }
   const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
-  const bool field = params_.text("detection") == "field";
+  const std::string encoding = encoding_of(params_, medium_), detection = detection_of(params_, medium_);
   info_.kind = "layer";
   info_.model = "sim:wave";
   info_.serial = "seed " + std::to_string(seed_);
   info_.version = "1";
-  info_.input = {
-      {medium_.inputs()}, bits("dac.bits"), "DAC code of the wave into a port (" + params_.text("encoding") + ")"};
-  info_.output = {
-      {medium_.outputs()},
-      bits("adc.bits"),
-      "ADC code of " + std::string(field ? "a field, signed around the middle" : "the " + params_.text("detection"))};
+  info_.input = {{medium_.inputs()}, bits("dac.bits"), "DAC code of the wave into a port (" + encoding + ")"};
+  info_.output = {{medium_.outputs()},
+                  bits("adc.bits"),
+                  "ADC code of " + (detection == "field" ? "a field, signed around the middle" : "the " + detection)};
   const auto in = static_cast<double>(medium_.inputs()), out = static_cast<double>(medium_.outputs());
   info_.cost.frame_s = kFrameS;
   info_.cost.parts = {{"source", 1, kSourceW * kFrameS, 0, 0},

@@ -15,9 +15,9 @@
 // File (`matrix`, HDF5): /matrix (outputs, inputs, 2) real and imaginary parts, or (outputs, inputs) real. Also, if
 // there: /offset (outputs, 2), o; /full_scale (outputs), f; /noise (outputs), n. Otherwise o = 0, f = `headroom` times
 // the mean signal of random inputs (for amplitudes and fields, times its root mean square), n = f / 500 (assumed: a
-// camera of 9 bits).
-// tools/wave_matrix.py makes such files from measured data; docs/file_formats.md has the layout. Without a file T is
-// complex Gaussian, E|T|^2 = 1.
+// camera of 9 bits). f and n hold for the law that they were found with: the file's attributes `encoding` and
+// `detection` are what is taken unless asked otherwise, and asking otherwise is refused. tools/wave_matrix.py makes
+// such files from measured data; docs/file_formats.md has the layout. Without a file T is complex Gaussian, E|T|^2 = 1.
 //
 // Perturbation: from frame `perturbation.frame` on T becomes sqrt(1 - p) T + sqrt(p) T', p = `perturbation`: part p of
 // the scattered power goes new ways. T' is complex Gaussian with the mean power of every output of T, or, with

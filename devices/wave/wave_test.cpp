@@ -28,11 +28,14 @@ struct Example {
   std::vector<double> matrix = {0.5, 0.1, -0.2, 0.3, 0.7, -0.4, 0.2, 0.2, -0.1, 0.6, 0.3, -0.3};
   std::vector<double> offset = {0.1, -0.2, 0.3, 0.05, -0.1, 0.2}, full_scale = {3, 2, 1.5}, noise = {0, 0, 0};
   std::vector<Index> shape = {3, 2, 2};
+  std::string encoding, detection;
 
   std::string write(const test::TemporaryFolder& folder, const char* name = "m.h5") const {
     const std::string path = folder / name;
     h5::Writer file(path);
     file.write("/matrix", std::span<const double>(matrix), shape, "1");
+    if (!encoding.empty()) file.attribute("/", "encoding", Value(encoding));
+    if (!detection.empty()) file.attribute("/", "detection", Value(detection));
     file.write("/offset", std::span<const double>(offset), {Index(offset.size()) / 2, 2}, "1");
     file.write("/full_scale", std::span<const double>(full_scale), {Index(full_scale.size())}, "1");
     file.write("/noise", std::span<const double>(noise), {Index(noise.size())}, "1");
@@ -192,6 +195,32 @@ TEST_CASE("a measured state takes the place of the first where the perturbation 
   const auto still = model().open(asked({{"matrix", first}}));
   const Matrix<std::uint16_t> c = answers(*device, in), d = answers(*still, in);
   CHECK(std::ranges::equal(c.flat(), d.flat()));
+}
+
+TEST_CASE("a file that says what it holds for is taken so, and not otherwise") {
+  const test::TemporaryFolder folder;
+  Example example;
+  const std::string silent = example.write(folder, "silent.h5");
+  example.encoding = "phase";
+  example.detection = "amplitude";
+  const std::string told = example.write(folder, "told.h5");
+  const Settings law = {{"encoding", std::string("phase")}, {"detection", std::string("amplitude")}};
+  Settings explicitly = law;
+  explicitly["matrix"] = silent;
+  const auto device = model().open(asked({{"matrix", told}})), other = model().open(asked(explicitly));
+  const Matrix<std::uint16_t> in = frames(4, 2), a = answers(*device, in), b = answers(*other, in);
+  CHECK(std::ranges::equal(a.flat(), b.flat()));
+  explicitly["matrix"] = told;
+  CHECK_NOTHROW(model().open(asked(explicitly)));
+  for (const auto& [name, word] : {std::pair{"encoding", "signed"}, {"detection", "intensity"}}) {
+    const Settings against = {{"matrix", told}, {name, std::string(word)}};
+    CHECK_THROWS_AS(model().open(asked(against)), InvalidParameter);
+    CHECK_THROWS_AS(make_twin(asked(against)), InvalidParameter);
+  }
+  CHECK_THROWS_AS(model().open(asked({{"matrix", silent}, {"perturbation.matrix", told}})), InvalidParameter);
+  CHECK_NOTHROW(model().open(asked({{"matrix", told}, {"perturbation.matrix", silent}})));
+  example.detection = "loudness";
+  CHECK_THAT(refusal(example), Catch::Contains("loudness"));
 }
 
 TEST_CASE("files that hold no wave system are refused with what is wrong") {

@@ -41,6 +41,30 @@ def test_the_matrix_of_a_cavity_is_found_from_what_went_in_and_came_out(pairs, t
         codes = session.run(np.rint(4095 * x[-200:]).astype(np.uint16)).astype(float)
     found = (codes - dark) / (4095 - dark) * full
     assert np.sqrt(((found - clean[-200:]) ** 2).mean()) < 0.005  # a third of the noise is left in the fit of 1000
+    with ll.open(f"sim:wave,noise=0,matrix={tmp_path / 'cavity.h5'}") as session:  # the file says how it was measured
+        assert (session.run(np.rint(4095 * x[-200:]).astype(np.uint16)) == codes).all()
+    for other in ("detection=intensity", "encoding=phase"):
+        with pytest.raises(ll.InvalidParameter, match="holds for"):
+            ll.open(f"sim:wave,{other},matrix={tmp_path / 'cavity.h5'}")
+
+
+def test_inputs_beyond_what_the_device_sends_are_scaled_and_signs_are_kept(pairs, tmp_path):
+    file, x, _ = pairs
+    assert tool("pairs", file, "-o", tmp_path / "one.h5", "--test", 200).returncode == 0
+    with h5py.File(file) as measured, h5py.File(tmp_path / "far.h5", "w") as far, h5py.File(tmp_path / "turned.h5", "w") as turned:
+        far["x"], far["y"] = 5 * measured["x"][()], measured["y"][()]
+        turned["x"], turned["y"] = measured["x"][()] - 0.5, measured["y"][()]
+    for name in ("far", "turned"):
+        done = tool("pairs", tmp_path / f"{name}.h5", "-o", tmp_path / f"{name}_made.h5", "--test", 200)
+        assert done.returncode == 0 and ("divided" in done.stdout) == (name == "far")
+    with h5py.File(tmp_path / "one.h5") as one, h5py.File(tmp_path / "far_made.h5") as far, h5py.File(tmp_path / "turned_made.h5") as turned:
+        largest = x.astype(np.float32).max()
+        assert far.attrs["input_scale"] == pytest.approx(5 * largest, rel=1e-6)
+        assert np.allclose(far["noise"], one["noise"], rtol=0.01)
+        powers = [(f["matrix"][()] ** 2).sum(-1) for f in (far, one)]  # rows but for a phase and a mirror image
+        assert np.allclose(powers[0], powers[1] * largest**2, rtol=0.01)
+        assert (one.attrs["encoding"], turned.attrs["encoding"]) == ("amplitude", "signed")
+        assert one.attrs["detection"] == "amplitude" and one.attrs["input_scale"] == 1
 
 
 def test_states_of_a_fibre_keep_their_powers_and_bad_files_are_refused(tmp_path):
