@@ -106,8 +106,8 @@ std::vector<Utterance> read_utterances(const std::string& path) {
     const bool rest = !words.eof();
     if (values.empty() && !rest) continue;
     if (rest || values.size() != kCoefficients ||
-        !std::ranges::all_of(values, [](double v) { return std::isfinite(v); }))
-      throw FileError(path, "line " + std::to_string(number), "12 numbers", "Take the file anew.");
+        !std::ranges::all_of(values, [](double v) { return std::abs(v) <= 1e6; }))
+      throw FileError(path, "line " + std::to_string(number), "12 numbers up to 1e6", "Take the file anew.");
     if (std::ranges::all_of(values, [](double v) { return v == 1.0; })) {
       if (!all.back().empty()) all.emplace_back();
       continue;

@@ -106,4 +106,6 @@ TEST_CASE("utterances become means over their thirds, and broken ones are refuse
   CHECK_THROWS_WITH(read_utterances(folder / "bad.train"), Catch::Contains("line 1"));
   write("bad.train", utterances(1) + "0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 nan\n");
   CHECK_THROWS_AS(read_utterances(folder / "bad.train"), FileError);
+  write("bad.train", "1e300 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1 0.1\n");  // a float holds no such mean
+  CHECK_THROWS_AS(read_utterances(folder / "bad.train"), FileError);
 }
