@@ -70,8 +70,11 @@ def test_what_a_map_clips_is_told_by_training_scoring_and_the_run_file(lightloop
     assert [stored[f"device/{name}"] for name in ("clipped_inputs", "saturated")] == [run["clipped_inputs"], run["saturated"]]
     score = told(lightloop("eval", "run.h5", "--data", "test.csv", "--json"))
     assert 0 < score["clipped_inputs"] < 150 * 35 and score["saturated"] > 0
-    for done, count in ((lightloop("train", *words), run["clipped_inputs"]), (lightloop("eval", "run.h5", "--data", "test.csv"), score["clipped_inputs"])):
+    trained, scored = lightloop("train", *words), lightloop("eval", "run.h5", "--data", "test.csv")
+    for done, count in ((trained, run["clipped_inputs"]), (scored, score["clipped_inputs"])):
         assert f"{count:,} inputs beyond".replace(",", " ") in done.stdout
+    refused = lightloop("report", "sensitivity", "--net", "run.h5", "--device", "sim:crossbar")
+    assert refused.returncode != 0 and "lightloop eval" in refused.stderr
 
 
 def test_what_has_no_map_or_no_twin_says_so(lightloop, points):
@@ -79,3 +82,6 @@ def test_what_has_no_map_or_no_twin_says_so(lightloop, points):
     assert refused.returncode != 0 and "phyll" in refused.stderr
     missing = lightloop("train", *points, "--rule", "dfa", "--map", "sim:wave,matrix=none.h5")
     assert missing.returncode != 0 and "none.h5" in missing.stderr
+    told(lightloop("train", *points, "--rule", "bp", "--out", "plain.h5", "--quiet", "--json"))
+    needless = lightloop("eval", "plain.h5", "--data", "test.csv", "--recalibrate")
+    assert needless.returncode != 0 and "--recalibrate" in needless.stderr

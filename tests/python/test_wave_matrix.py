@@ -57,7 +57,8 @@ def test_inputs_beyond_what_the_device_sends_are_scaled_and_signs_are_kept(pairs
     for name in ("far", "turned"):
         done = tool("pairs", tmp_path / f"{name}.h5", "-o", tmp_path / f"{name}_made.h5", "--test", 200)
         assert done.returncode == 0 and ("divided" in done.stdout) == (name == "far")
-    with h5py.File(tmp_path / "one.h5") as one, h5py.File(tmp_path / "far_made.h5") as far, h5py.File(tmp_path / "turned_made.h5") as turned:
+    one, far, turned = (h5py.File(tmp_path / f"{name}.h5") for name in ("one", "far_made", "turned_made"))
+    with one, far, turned:
         largest = x.astype(np.float32).max()
         assert far.attrs["input_scale"] == pytest.approx(5 * largest, rel=1e-6)
         assert np.allclose(far["noise"], one["noise"], rtol=0.01)

@@ -54,7 +54,12 @@ struct Subject {
   RunFile run;
   Dataset data;
   Subject(const ReportRequest& request)  // NOLINT: made where it is used
-      : run(load_run(request.run)), data(samples_of(run, request.data, request.data_dir)) {}
+      : run(load_run(request.run)), data(samples_of(run, request.data, request.data_dir)) {
+    if (run.train.has("map") && !run.train.text("map").empty())
+      throw Unsupported("report on " + request.run, "physics stands in front of its layers, " + run.train.text("map"),
+                        "layers that are matrices alone",
+                        "`lightloop eval RUN --device DEVICE` asks it behind other physics");
+  }
   Trial trial(const ReportRequest& request, const Registry& registry) const {
     return Trial(registry, analog_place(request.device, request.settings, run.net.layers()), run.net, data,
                  loss_from(run.train.text("loss")), {request.repeats, request.samples});
