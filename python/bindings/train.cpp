@@ -177,6 +177,7 @@ void register_results(py::module_& m) {
       .def_readonly("rule", &TrainResult::rule)
       .def_property_readonly("rule_parameters", [](const TrainResult& r) { return to_array(r.own); })
       .def_readonly("device", &TrainResult::device)
+      .def_readonly("map", &TrainResult::map)
       .def_readonly("out", &TrainResult::out)
       .def_readonly("epochs", &TrainResult::epochs)
       .def_readonly("test_accuracy", &TrainResult::test_accuracy)

@@ -205,6 +205,8 @@ def deploy(model: Any, device: Any, settings: Mapping[str, Any] | None = None, *
     `options` are settings: `**{"adc.bits": 6, "layer.cells": "offset", "device.layer2.adc.bits": 4}`.
     """
     if hasattr(model, "weights") and hasattr(model, "activation"):
+        if refuse := getattr(model, "_in_memory_only", None):  # a Run, whose network may answer behind a device
+            refuse("deploy")
         return Deployed(model.weights, model.activation, device, settings, **options)
     if isinstance(model, Sequence) and not hasattr(model, "state_dict"):
         return Deployed(model, "tanh", device, settings, **options)

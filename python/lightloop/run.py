@@ -52,14 +52,9 @@ def _layers(net: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(net.weights(i), net.bias(i)) for i in range(len(net.widths) - 1)] if net.fully_connected else []
 
 
-def _map_of(settings: Mapping[str, Any]) -> str:
-    """The device in front of the layers, "" for none."""
-    return str(settings.get("train.map", settings.get("map", "")))
-
-
-def _clipped(settings: Mapping[str, Any], counts: Any) -> dict[str, int]:
+def _clipped(map: str, counts: Any) -> dict[str, int]:
     """What a map clipped; nothing of runs without one."""
-    return {name: getattr(counts, name) for name in ("clipped_inputs", "saturated")} if _map_of(settings) else {}
+    return {name: getattr(counts, name) for name in ("clipped_inputs", "saturated")} if map else {}
 
 
 @dataclass(repr=False)
@@ -87,6 +82,7 @@ class Run:
     facts: dict[str, Any] = field(default_factory=dict)  #: weights_sha256, device_seconds, ... as in `--json`
     net: Any = None  #: the network itself: net.text, net.parameters, net.forward(x)
     baselines: list[Run] = field(default_factory=list)  #: of `train(baseline=...)`, in its order
+    map: str = ""  #: device in front of the layers, "" for none
 
     @classmethod
     def from_result(cls, result: Any, settings: Mapping[str, Any]) -> Run:
@@ -104,8 +100,9 @@ class Run:
             settings=dict(settings),
             path=result.out or None,
             rule_parameters=result.rule_parameters,
-            facts={**{name: getattr(result, name) for name in names}, **_clipped(settings, result)},
+            facts={**{name: getattr(result, name) for name in names}, **_clipped(result.map, result)},
             net=net,
+            map=result.map,
         )
 
     @property
@@ -119,8 +116,8 @@ class Run:
             raise Unsupported(wanted, self.net.text, "for fully connected networks only", "take net.parameters")
 
     def _in_memory_only(self, wanted: str) -> None:
-        if device := _map_of(self.settings):
-            raise Unsupported(wanted, f"a run behind {device}", "the network answers behind that device", "use `lightloop eval`")
+        if self.map:
+            raise Unsupported(wanted, f"a run behind {self.map}", "the network answers behind that device", "use `lightloop eval`")
 
     def to_numpy(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """[(W, b), ...], arrays of your own."""
@@ -196,6 +193,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         activation=file.net.activation,
         weights=_layers(file.net),
         net=file.net,
+        map=settings.get("train.map", ""),
         curves={**_curves(file.epochs), "loss": np.array(file.step_loss)},
         test_accuracy=last.test_accuracy if last else float("nan"),
         seed=settings["train.seed"],
@@ -211,6 +209,6 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             "weights_sha256": _core.weights_sha256(file.net),
             "warnings": list(file.warnings),
             "faults": file.faults,
-            **_clipped(settings, file),
+            **_clipped(settings.get("train.map", ""), file),
         },
     )
