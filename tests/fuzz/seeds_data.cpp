@@ -12,8 +12,8 @@ int main(int, char** words) {
   seed("spoilt", 0, std::string("\1\1\xfe\2\xff", 5) + std::string(60, '\xf8'));
   std::string table;
   for (const char* vowel : {"ae", "ah", "aw", "uw", "er", "iy", "ih"})
-    for (int i = 1; i <= 37; ++i) {
-      table += (i < 10 ? "w0" : "w") + std::to_string(i) + vowel + " 250 200";
+    for (int i = 51; i <= 87; ++i) {  // women whom the published choice does not know
+      table += "w" + std::to_string(i) + vowel + " 250 200";
       for (int k = 0; k < 13; ++k) table += " " + std::to_string(500 + 10 * i + k);
       table += "\n";
     }

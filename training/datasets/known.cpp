@@ -55,7 +55,7 @@ const std::vector<KnownDataset>& known_datasets() {
       planetoid("cora", "graph of 2708 papers in 7 classes, 1433 words, 140 + 500 + 1000 labels"),
       planetoid("citeseer", "graph of 3327 papers in 6 classes, 3703 words, 120 + 500 + 1000 labels"),
       {"vowels",
-       "seven vowels of women, twelve formants behind room for a label, 210 + 49 samples (Hillenbrand et al. 1995)",
+       "seven vowels of 37 women, twelve formants behind room for a label, 210 + 49 samples (Hillenbrand et al. 1995)",
        "none stated, free for research",
        {},
        "Take vowdata.dat from https://homepages.wmich.edu/~hillenbr/voweldata.html and put it into DATA/vowels"},

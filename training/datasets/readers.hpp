@@ -33,10 +33,12 @@ TrainTest read_text(const std::string& path, Index tokens);
 void recode(Dataset& text, const std::string& alphabet);
 
 /// Vowels of women (Hillenbrand, Getty, Clark, Wheeler, J. Acoust. Soc. Am. 97, 3099 (1995)) from their file
-/// vowdata.dat, as the task of physics-aware training has them: seven vowels (ae ah aw uw er iy ih), the first 37 of
-/// each whose F1 to F3 could be measured steady and at 20, 50 and 80 % of the vowel. Seven blank features (room for the
-/// label of forward-only rules), then these twelve, mean 0 and deviation 1 over the training samples. Seven of each
-/// vowel are the test samples: Stream(seed, 0, task_data), row = vowel.
+/// vowdata.dat: the samples of the published task of physics-aware training (Wright, Onodera et al., Nature 601, 549
+/// (2022)), seven vowels (ae ah aw uw er iy ih) by 37 women each, their F1 to F3 steady and at 20, 50 and 80 % of the
+/// vowel. Seven blank features (room for the label of forward-only rules), then these twelve, mean 0 and deviation 1
+/// over the training samples; the published numbers are divided by the largest of all samples instead. Seven of each
+/// vowel are the test samples, by Stream(seed, 0, task_data), row = vowel, and not the published split.
+/// Throws FileError for a table in which these are not 37 each.
 TrainTest read_vowels(const std::string& path, std::uint64_t seed);
 
 /// One utterance: 12 LPC cepstrum coefficients a frame.
