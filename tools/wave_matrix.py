@@ -11,13 +11,14 @@ method; a matrix is found but for a phase and a mirror image of each row, which 
 (700) are left out and tell how well it does. /noise is the residual's deviation over the samples that were fitted,
 /full_scale 1.1 times the largest y; both hold for this law alone, so the file says it: attributes `detection`, the law, and `encoding`,
 amplitude, or signed where an x is below 0. The device sends amplitudes up to 1: where an x is larger, all are divided by the largest
-(attribute `input_scale`). Prints R^2 of every output on the samples left out.
+(attribute `input_scale`). Prints R^2 of every output on the samples left out. Outputs that are constant are refused.
 
 matrix: FILE holds a complex matrix (outputs, inputs, 2) or several of them (steps, outputs, inputs, 2), as the fibre of
 Matthes et al., Phys. Rev. X 11, 021060 (2021); one of them is scaled to E|T|^2 = 1. With --like OTHER the scale is that
 of step OTHER, so that two states of one fibre keep their powers.
 """
 import argparse
+import os
 import sys
 
 import h5py
@@ -36,7 +37,7 @@ def model(a, p, law):
 
 
 def fitted(a, y, law, rng, starts=3, steps=60):
-    """The best of several fits, each from the linear one with another guess of what the detector does not show."""
+    """The best of several fits, each from the linear one with another guess of what the detector does not show; None if none is finite."""
     best, n = None, a.shape[1]
     linear = np.linalg.lstsq(a, np.sqrt(y) if law == "intensity" else y, rcond=None)[0]
     for _ in range(starts):
@@ -45,19 +46,23 @@ def fitted(a, y, law, rng, starts=3, steps=60):
         for _ in range(steps):
             signal, slope = model(a, trial, law)
             loss = float(((y - signal) ** 2).sum())
-            if kept is not None and loss >= kept[0]:
+            if kept is not None and not loss < kept[0]:  # nor is a loss that is no number
                 damping *= 4
+            elif not np.isfinite(loss):
+                break
             else:
                 kept = (loss, trial, slope.T @ slope, slope.T @ (y - signal))
                 damping = max(damping / 3, 1e-9)
             _, here, curvature, pull = kept
             trial = here + np.linalg.solve(curvature + damping * np.diag(np.diag(curvature) + 1e-12), pull)
-        if best is None or kept[0] < best[0]:
+        if kept is not None and (best is None or kept[0] < best[0]):
             best = kept
-    return best[1]
+    return None if best is None else best[1]
 
 
 def from_pairs(options):
+    if options.test < 2:
+        sys.exit(f"--test {options.test}: the fit is told by the samples left out, at least 2")
     with h5py.File(options.file) as file:
         x, y = (file[name][()].astype(float) for name in ("x", "y"))
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) <= options.test + 4 * (x.shape[1] + 1):
@@ -72,10 +77,16 @@ def from_pairs(options):
     rng = np.random.default_rng(options.seed)
     a = np.hstack([np.ones((len(x), 1)), x])
     train, test = slice(0, len(x) - options.test), slice(len(x) - options.test, None)
+    for which, part in (("fitted", train), ("left out", test)):
+        constant = [str(i + 1) for i in np.flatnonzero(np.ptp(y[part], axis=0) == 0)]
+        if constant:
+            sys.exit(f"{options.file}: no change in the samples {which} at output {', '.join(constant)} (of 1 to {y.shape[1]}): leave out of y")
     matrix, offset = np.zeros((y.shape[1], x.shape[1], 2)), np.zeros((y.shape[1], 2))
     noise, explained = np.zeros(y.shape[1]), np.zeros(y.shape[1])
     for i in range(y.shape[1]):
         p = fitted(a[train], y[train, i], options.law, rng)
+        if p is None:
+            sys.exit(f"{options.file}: output {i + 1} has no fit of finite numbers")
         parts = p.reshape(2, -1).T
         offset[i], matrix[i] = parts[0], parts[1:]
         noise[i] = (y[train, i] - model(a[train], p, options.law)[0]).std()
@@ -115,12 +126,23 @@ def main():
         way.add_argument("file")
         way.add_argument("-o", "--out", required=True)
     options = parser.parse_args()
-    made, attributes = from_pairs(options) if options.way == "pairs" else from_matrix(options)
-    with h5py.File(options.out, "w", libver="earliest") as file:
-        for name, values in made.items():
-            file[name] = values.astype(np.float32)
-        for name, value in {"made_from": options.file, **attributes}.items():
-            file.attrs[name] = value
+    with np.errstate(all="ignore"):  # what is not finite is looked for below
+        made, attributes = from_pairs(options) if options.way == "pairs" else from_matrix(options)
+        made = {name: values.astype(np.float32) for name, values in made.items()}
+    for name, values in made.items():
+        if not np.isfinite(values).all():
+            sys.exit(f"{options.file}: {name} would not be finite")
+    part = f"{options.out}.{os.getpid()}.part"  # renamed when it is whole: a program that is ended leaves no half a file
+    try:
+        with h5py.File(part, "w", libver="earliest") as file:
+            for name, values in made.items():
+                file[name] = values
+            for name, value in {"made_from": options.file, **attributes}.items():
+                file.attrs[name] = value
+        os.replace(part, options.out)
+    finally:
+        if os.path.exists(part):
+            os.remove(part)
     print(options.out)
 
 

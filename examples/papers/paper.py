@@ -43,6 +43,18 @@ def verdict(ours, published, tolerance, full):
     return f"{ours - published:+.1f} points (smaller than published: use --full)"
 
 
+def adaptation(before, after, end, classes, tested, tolerance):
+    """Did a rule get back what a change in its physics cost? Accuracies in % before, just after and in the end, of `tested` samples.
+    "not shown" where it had learnt nothing to lose (three deviations of guessing above chance), or the change cost nothing."""
+    chance = 1 / classes
+    guessed = 100 * (chance + 3 * (chance * (1 - chance) / tested) ** 0.5)
+    if before <= guessed:
+        return "not shown: not learnt before"
+    if after >= before - tolerance:
+        return "not shown: the change cost nothing"
+    return "adapts" if end >= before - tolerance else "does not adapt fully"
+
+
 class Table:
     """Rows of published | ours | verdict, printed as they come; `finish` writes table.txt, or prints the JSON."""
 

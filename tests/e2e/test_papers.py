@@ -117,6 +117,17 @@ def test_what_a_paper_claims_holds_in_the_small(lightloop, tmp_path, name):
     assert (tmp_path / name.replace("_", "-") / "table.txt").read_text().count("\n") > len(rows)
 
 
+def test_a_rule_adapts_only_if_it_had_something_to_lose_and_lost_it():
+    code = (
+        "import sys; sys.path.append(sys.argv[1]); import paper\n"
+        "for before, after, end in ((15, 14, 16), (29, 14, 29), (90, 89, 90), (90, 20, 89), (90, 20, 80)):\n"
+        "    print(paper.adaptation(before, after, end, classes=7, tested=49, tolerance=2.1))"
+    )
+    told = subprocess.run([sys.executable, "-c", code, ROOT / "examples" / "papers"], capture_output=True, text=True).stdout
+    nothing = "not shown: not learnt before"
+    assert told.splitlines() == [nothing, nothing, "not shown: the change cost nothing", "adapts", "does not adapt fully"]
+
+
 FACTS = """
 title = "A paper."
 about = "It claims something."

@@ -83,3 +83,64 @@ def test_states_of_a_fibre_keep_their_powers_and_bad_files_are_refused(tmp_path)
     assert "steps are 0 to 2" in tool("matrix", tmp_path / "fibre.h5", "-o", tmp_path / "n.h5", "--step", 3).stderr
     assert "many samples" in tool("pairs", tmp_path / "fibre.h5", "-o", tmp_path / "n.h5").stderr
     assert not (tmp_path / "n.h5").exists()
+
+
+def test_outputs_that_do_not_change_and_numbers_beyond_reach_are_refused_by_name(pairs, tmp_path):
+    file = pairs[0]
+    with h5py.File(file, "a") as measured:
+        y = measured["y"][()]
+        y[:, 1] = 0
+        y[-200:, 2] = 0.5  # only where nothing is fitted
+        x = measured["x"][()]
+    with h5py.File(tmp_path / "dead.h5", "w") as dead, h5py.File(tmp_path / "far.h5", "w") as far:
+        dead["x"], dead["y"] = x, y
+        far["x"], far["y"] = x, 1e200 * (1 + np.tile(x[:, :1].astype(float), 2))
+    out = tmp_path / "n.h5"
+    assert "fitted at output 2 (of 1 to 3)" in tool("pairs", tmp_path / "dead.h5", "-o", out, "--test", 200).stderr
+    with h5py.File(tmp_path / "dead.h5", "a") as dead:
+        dead["y"][:, 1] = y[:, 0]
+    assert "left out at output 3 (of 1 to 3)" in tool("pairs", tmp_path / "dead.h5", "-o", out, "--test", 200).stderr
+    for test in (-1, 0, 1):
+        assert f"--test {test}" in tool("pairs", file, "-o", out, "--test", test).stderr
+    assert "output 1 has no fit of finite numbers" in tool("pairs", tmp_path / "far.h5", "-o", out, "--test", 200).stderr
+    with h5py.File(tmp_path / "zero.h5", "w") as zero:
+        zero["TM"] = np.zeros((5, 6, 2))
+    assert "matrix would not be finite" in tool("matrix", tmp_path / "zero.h5", "-o", out).stderr
+    assert not out.exists()
+
+
+def test_a_fit_passes_over_losses_that_are_no_numbers(monkeypatch):
+    sys.path.append(str(TOOL.parent))
+    import wave_matrix
+
+    rng = np.random.default_rng(5)
+    a = np.hstack([np.ones((200, 1)), rng.uniform(0, 1, (200, 2))])
+    y = np.abs(a @ (rng.normal(size=(3, 2)) @ np.array([1, 1j])))
+    calls, real = [], wave_matrix.model
+
+    def broken_at_times(rows, trial, law):
+        calls.append(trial)
+        signal, slope = real(rows, trial, law)
+        return (signal * np.nan, slope) if len(calls) % 7 == 3 else (signal, slope)
+
+    monkeypatch.setattr(wave_matrix, "model", broken_at_times)
+    found = wave_matrix.fitted(a, y, "amplitude", rng)
+    assert np.abs(real(a, found, "amplitude")[0] - y).max() < 1e-3
+
+
+def test_a_file_is_there_whole_or_not_at_all(pairs, tmp_path):
+    file = pairs[0]
+    out = tmp_path / "one.h5"
+    out.write_bytes(b"what was here before")
+    code = (
+        "import sys, h5py; sys.path.append(sys.argv.pop(1)); import wave_matrix\n"
+        "def killed(*_): raise KeyboardInterrupt\n"
+        "wave_matrix.os.replace = killed\n"
+        "wave_matrix.main()"
+    )
+    words = [sys.executable, "-c", code, str(TOOL.parent), "pairs", str(file), "-o", str(out), "--test", "200"]
+    assert subprocess.run(words, capture_output=True).returncode != 0
+    assert out.read_bytes() == b"what was here before" and not list(tmp_path.glob("*.part"))
+    assert tool("pairs", file, "-o", out, "--test", 200).returncode == 0
+    with h5py.File(out) as made:
+        assert set(made) == {"matrix", "offset", "noise", "full_scale", "explained"}

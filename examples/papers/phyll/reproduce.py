@@ -1,7 +1,7 @@
 """Momeni et al., Backpropagation-free training of deep physical neural networks (Science 382, 1297, 2023): PhyLL.
 
 Physics that nobody needs to know stands in front of every trained matrix, and each layer learns alone, by what it answers to right
-and to wrong labels. Here: seven vowels by twelve formants (Hillenbrand), 210 to learn and 49 to test, behind three wave systems.
+and to wrong labels. Here: seven vowels by twelve formants (Hillenbrand), 210 to learn and 49 to test, behind three systems.
 An acoustic cavity: the transmission matrix that fits the authors' 10 000 measured inputs and outputs. A multimode fibre: a measured
 matrix (Matthes et al., 2021), phases in, intensities out. Coupled pendula, `sim:pendula`. Then the claim that the method adapts
 when the physics changes in the middle of training: half the cavity's scattered power goes new ways, or the fibre is bent (another
@@ -45,6 +45,7 @@ RULES = {
 NET, CLASSES, TRAIN, TEST = "19-60-60-7", 7, 210, 49
 EPOCHS, PERTURBED, LATER = 100, 50, (5, 20, 50)  # epochs; perturbed before the test at the end of this one; looked at so many later
 PUBLISHED, TOLERANCE = 95.0, 2.1  # "mid nineties"; the exact figures are not in the text at hand. One test sample is 2 points
+MEASURED = "acoustic cavity"  # of the systems here the one that was measured in the paper
 
 
 def told(*words):
@@ -95,8 +96,9 @@ def main():
         device, _, part = SYSTEMS[system]
         for rule, (title, _) in RULES.items():
             found = [100 * trained(device.format(folder), part, rule, seed, EPOCHS)["test_accuracy"] for seed in seeds]
-            verdict = paper.within(statistics.mean(found), PUBLISHED, TOLERANCE) if rule == "phyll" else ""
-            table.row(f"{system}: {title}", f"{PUBLISHED:.0f} %" if rule == "phyll" else "-", mean_range(found), verdict,
+            published = rule == "phyll" and system == MEASURED
+            verdict = paper.within(statistics.mean(found), PUBLISHED, TOLERANCE) if published else ""
+            table.row(f"{system}: {title}", f"{PUBLISHED:.0f} %" if published else "-", mean_range(found), verdict,
                       system=system, rule=rule, accuracy=found)  # fmt: skip
 
     table.say(f"physics perturbed at the end of epoch {PERTURBED}; gains of the detectors and the model of physics-aware training stay as they were:")
@@ -113,11 +115,13 @@ def main():
             later = [curve[PERTURBED - 1 + k] for k in LATER]
             end = statistics.mean(curve[-5:])
             ours = " > ".join(f"{v:.0f}" for v in (before, after, *later)) + " %"
-            verdict = f"back to {end:.1f} % of {before:.1f} %: " + ("adapts" if end >= before - TOLERANCE else "does not adapt fully")
-            table.row(f"{system}: {title}", "adapts" if rule == "phyll" else "-", ours, verdict, system=system, rule=rule, perturbed=True,
+            verdict = f"{end:.1f} % of {before:.1f} %: " + paper.adaptation(before, after, end, CLASSES, TEST, TOLERANCE)
+            published = rule == "phyll" and system == MEASURED
+            table.row(f"{system}: {title}", "adapts" if published else "-", ours, verdict, system=system, rule=rule, perturbed=True,
                       before=before, after=after, later=later, end=end, accuracy=runs)  # fmt: skip
     table.say("What cannot be reproduced here: the authors' acoustic, microwave and optical experiments need the apparatus; their exact")
-    table.say("accuracies are not in the text at hand (95 % stands for \"mid nineties\"); the microwave cavity's data are not public.")
+    table.say("accuracies are not in the text at hand (95 % stands for \"mid nineties\"); the microwave cavity's data are not public. Fibre and")
+    table.say("pendula are not those of the paper: nothing published speaks of them.")
 
     def draw(figure):
         shown = list(dict.fromkeys(system for system, _ in curves))
