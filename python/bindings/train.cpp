@@ -176,6 +176,7 @@ void register_results(py::module_& m) {
       .def_readonly("net", &TrainResult::net)
       .def_readonly("rule", &TrainResult::rule)
       .def_property_readonly("rule_parameters", [](const TrainResult& r) { return to_array(r.own); })
+      .def_property_readonly("rule_settings", [](const TrainResult& r) { return from_settings(r.rule_settings); })
       .def_readonly("device", &TrainResult::device)
       .def_readonly("map", &TrainResult::map)
       .def_readonly("out", &TrainResult::out)

@@ -97,7 +97,7 @@ class Run:
             curves=_curves(result.epochs),
             test_accuracy=result.test_accuracy,
             seed=result.seed,
-            settings=dict(settings),
+            settings={**settings, **{f"rule.{name}": value for name, value in result.rule_settings.items()}},  # a resumed run's
             path=result.out or None,
             rule_parameters=result.rule_parameters,
             facts={**{name: getattr(result, name) for name in names}, **_clipped(result.map, result)},

@@ -1,4 +1,4 @@
-"""A run behind a device, from Python: what needs that device is refused, however the run came about."""
+"""A run from Python knows how its network answers, however it came about: behind a device, or by settings of its rule."""
 
 import numpy as np
 import pytest
@@ -49,3 +49,21 @@ def test_a_run_behind_waves_refuses_to_answer_without_them_also_when_resumed_or_
     refused_everywhere(ll.load_run(tmp_path / "run.h5"))
     plain = ll.train(points, rule="dfa", **options)
     assert plain.map == "" and "saturated" not in plain.facts and plain.predict(np.zeros((2, 6), np.float32)).shape == (2,)
+
+
+def test_a_resumed_run_answers_by_the_rules_own_settings_of_its_file(points, tmp_path):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    table = {"train.dataset": str(points), "train.rule": "ff", "train.net": "9-12-12-3", "train.epochs": 2, "train.batch": 30,
+             "train.out": str(tmp_path / "ff.h5"), "rule.answer": "goodness"}  # not the default; fmt: skip
+    blank = np.loadtxt(points, delimiter=",")
+    for name in ("train.csv", "test.csv"):  # room for the label
+        np.savetxt(points.with_name(name), np.hstack([np.zeros((120, 3)), blank]), fmt="%.4f," * 9 + "%d")
+    with pytest.raises(KeyboardInterrupt):
+        _core.train(table, on_epoch=stop)
+    resumed = ll.train(points, rule="ff", resume=tmp_path / "ff.h5")
+    loaded = ll.load_run(tmp_path / "ff.h5")
+    x = ll.load_dataset(str(points))[0].features()
+    assert (resumed.scores(x) == loaded.scores(x)).all()
+    assert resumed.settings["rule.answer"] == "goodness"
