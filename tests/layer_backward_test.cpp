@@ -1,5 +1,7 @@
 // The way back through layers on simulated devices, and weights that live in pulsed cells.
 #include <catch2/catch.hpp>
+#include <cstring>
+#include <limits>
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
@@ -359,6 +361,106 @@ TEST_CASE("the gradient of a learned ADC range is what the answers say: rounding
   }
   Opened plain("sim:crossbar", w, {});
   CHECK_THROWS_AS(plain.layer.set_output_factor(2), Unsupported);
+  CHECK_THROWS_AS(plain.layer.output_factor_gradient(x, g), Unsupported);
+}
+
+TEST_CASE("the gradient of a learned ADC range is that at the drive at which bound management takes the answer") {
+  // No answer that is taken is at an end, so dy/d(factor) = (y - z) / factor by the answers alone. At 4 bits the codes
+  // end at -8 and 7: what rounds to one of these is shown again at half the drive.
+  Matrix<float> w(1, 8);
+  std::ranges::fill(w.flat(), 1.0f);
+  Session session(
+      registry().open("sim:crossbar,preset=ideal,dac.bits=16,weight.bits=16,adc.bits=4,input.size=8,output.size=1"));
+  Layer layer(session, 8, 1, {{"output_range", std::string("learned")}, {"noise_management", std::string("fixed")}});
+  layer.program(w);
+  layer.calibrate();
+  layer.set_output_factor(0.5);
+  for (const auto& [code, frames] : {std::pair{6.4, 1}, {6.6, 2}, {9.4, 2}, {-6.6, 1}, {-7.6, 2}, {3.3, 1}}) {
+    Matrix<float> x(1, 8), y(1, 1), g(1, 1);
+    std::ranges::fill(x.flat(), static_cast<float>(code / 8 * layer.output_range() / 8));
+    g(0, 0) = 1;
+    const std::int64_t before = layer.report().frames;
+    layer.forward(x, y);
+    INFO(code);
+    CHECK(layer.report().frames == before + frames);
+    const double expected = (double(y(0, 0)) - 8 * double(x(0, 0))) / 0.5;
+    CHECK(layer.output_factor_gradient(x, g) == Approx(expected).epsilon(0.03));
+  }
+}
+
+TEST_CASE("calibration takes no notice of a learned factor, and an unchanged factor costs nothing") {
+  const Matrix<float> w = normal(7, 9, 1, 0.3f), x = normal(40, 9, 2);
+  const Settings learned{{"output_range", std::string("learned")}, {"bound_management", std::string("none")}};
+  Opened one("sim:crossbar,preset=ideal,dac.bits=12,weight.bits=12,adc.bits=12", w, learned);
+  Matrix<float> first(40, 7), again(40, 7);
+  one.layer.set_output_factor(0.3);
+  one.layer.forward(x, first);
+  one.layer.calibrate();
+  CHECK(one.layer.output_factor() == 0.3);
+  one.layer.forward(x, again);
+  CHECK(distance(again, first) < 1e-3);  // through clipped answers the gain would be another
+
+  Settings shared = learned;
+  shared["devices"] = std::string("one");
+  TileDevices device(registry(), "sim:crossbar,preset=ideal,input.size=9,output.size=7", {}, shared, 9, 7);
+  TiledLayer alone(device, 9, 7, shared);
+  alone.program(w);
+  alone.calibrate();
+  alone.set_output_factor(0.9);
+  alone.forward(x, first);
+  const std::int64_t written = alone.report().programs;
+  alone.set_output_factor(0.9);
+  alone.forward(x, first);
+  CHECK(alone.report().programs == written);
+}
+
+TEST_CASE("a range that is to be measured is, by the first pass if nobody has asked") {
+  const Matrix<float> w = normal(7, 9, 1), x = normal(40, 9, 2);
+  Matrix<float> wanted(40, 7), y(40, 7);
+  gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, wanted);
+  Session far(registry().open("sim:crossbar,preset=ideal,adc.range=1000,input.size=9,output.size=7"));
+  Layer layer(far, 9, 7, {{"output_range", std::string("measured")}});
+  layer.program(w);
+  layer.forward(x, y);
+  CHECK(layer.calibration().done);
+  CHECK(distance(y, wanted) < 0.05);
+  CHECK_THROWS_WITH(Layer(far, 9, 7, {{"output_range", std::string("learned")}, {"calibrate", false}}),
+                    Catch::Contains("layer.calibrate"));
+}
+
+TEST_CASE("a programme that learns is snapped before its first step too, and damaged snapshots are refused") {
+  const std::string mesh =
+      "sim:mzi_mesh,splitter_error=0,phase_error=0,crosstalk=0,loss=0,vacuum_noise=false,output_noise=0,"
+      "adc.bits=14,dac.bits=12,phase.bits=16,phase.law=linear,input.size=4,output.size=4";
+  const Settings learns{{"update", std::string("programme")}, {"weight_limit", 3.0}};
+  const Matrix<float> w = normal(4, 4, 1, 0.3f), x = normal(20, 4, 2), g = normal(20, 4, 3);
+  Session device(registry().open(mesh)), other(registry().open(mesh));
+  Layer one(device, 4, 4, learns), two(other, 4, 4, learns);
+  for (Layer* layer : {&one, &two}) layer->set_twin(registry().twin(mesh));
+  one.program(w);
+  two.program(Matrix<float>(4, 4));
+  two.restore(one.snapshot());
+  const auto apart = [&] {
+    Matrix<float> a(4, 4), b(4, 4);
+    std::ranges::copy(one.programmed().row(0), a.row(0).begin());
+    std::ranges::copy(two.programmed().row(0), b.row(0).begin());
+    return distance(b, a);
+  };
+  CHECK(apart() < 1e-3);
+  one.learn_programme(x, g, 0.01);
+  two.learn_programme(x, g, 0.01);
+  CHECK(apart() < 1e-3);
+
+  Matrix<float> endless = g;
+  endless(3, 1) = std::numeric_limits<float>::infinity();
+  const std::vector<std::byte> before = one.snapshot();
+  CHECK_THROWS_WITH(one.learn_programme(x, endless, 0.01), Catch::Contains("not finite"));
+  CHECK(one.snapshot() == before);
+  std::vector<std::byte> damaged = before;  // the last numbers are the means of squared gradients
+  const float negative = -1;
+  std::memcpy(damaged.data() + damaged.size() - sizeof negative, &negative, sizeof negative);
+  CHECK_THROWS_AS(one.restore(damaged), InvalidParameter);
+  CHECK(one.snapshot() == before);
 }
 
 TEST_CASE(

@@ -7,6 +7,16 @@
 #include "driver/layer/state.hpp"
 
 namespace lightloop {
+namespace {
+
+void check_learned(const LayerState& s, const char* what) {
+  const std::string& chosen = s.params.text("output_range");
+  if (chosen != "learned")
+    throw Unsupported(std::string("layer: ") + what, "layer.output_range = " + chosen, "learned");
+}
+
+}  // namespace
+
 void check_gradient(const char* what, View<const float> x, Index n_in, View<const float> grad_y, Index n_out) {
   if (x.cols() != n_in || grad_y.cols() != n_out || x.rows() != grad_y.rows())
     throw ShapeMismatch(std::string("layer: ") + what,
@@ -144,7 +154,9 @@ void Layer::set_twin(std::unique_ptr<Twin> twin) {
                             std::to_string(info.program->size()));
   s.twin = std::move(twin);
   if (s.range_known) s.twin_range = s.session.settings().real("adc.range");
-  if (s.twin && s.theta.size() > 0) s.twin->program(s.theta);
+  if (!s.twin || s.theta.size() == 0) return;
+  s.twin->program(s.theta);
+  if (s.learns() && s.programmed && s.steps == 0) s.find_twin_gain();
 }
 
 void Layer::backward(View<const float> x, View<const float> grad_y, View<float> grad_x) {
@@ -203,6 +215,7 @@ double Layer::output_factor_gradient(View<const float> x, View<const float> grad
   const LayerState& s = *state_;
   check_gradient("output_factor_gradient()", x, s.n_in, grad_y, s.n_out);
   s.check_programmed();
+  check_learned(s, "output_factor_gradient()");
   const std::int64_t most = s.most_repeats();
   const double top = s.mid_in - 1;
   const auto rows = static_cast<std::size_t>(x.rows());
@@ -218,37 +231,37 @@ double Layer::output_factor_gradient(View<const float> x, View<const float> grad
               : static_cast<float>(std::clamp(static_cast<double>(x(r, j)) / full, -1.0, 1.0) * top / s.mid_in);
   }
   gemm(Transpose::no, Transpose::yes, 1.0f, drive, s.target, 0.0f, sums);
-  for (Index r = 0; r < x.rows(); ++r) {
-    float largest = 0;
-    for (Index i = 0; i < s.device_rows; ++i) {
-      const auto n = static_cast<std::size_t>(i);
-      float& v = sums(r, i);  // the answer in units of the range
-      v = static_cast<float>((s.gain[n] * static_cast<double>(v) + s.offset[n]) / s.range);
-      largest = std::max(largest, std::abs(v));
-    }
-    double& divided = factor[static_cast<std::size_t>(r)];
-    for (std::int64_t k = 1; k <= most && static_cast<double>(largest) >= divided; ++k) divided = s.repeat_factor(k);
-  }
+  /// The answer in steps of the ADC from its middle, before it is rounded.
+  const auto answer = [&](Index r, Index i) {
+    const auto n = static_cast<std::size_t>(i);
+    const double product = static_cast<double>(sums(r, i)) / factor[static_cast<std::size_t>(r)];
+    return (s.gain[n] * product + s.offset[n]) / s.range * s.mid_out;
+  };
+  const double low = -s.mid_out, high = s.mid_out - 1;
+  const auto at_end = [&](Index r) {
+    for (Index i = 0; i < s.device_rows; ++i)
+      if (const double code = std::rint(answer(r, i)); code <= low || code >= high) return true;
+    return false;
+  };
+  for (Index r = 0; r < x.rows(); ++r)
+    for (std::int64_t k = 1; k <= most && at_end(r); ++k) factor[static_cast<std::size_t>(r)] = s.repeat_factor(k);
   s.code_slopes(grad_y, alpha, factor, slopes);
   double sum = 0;
   for (Index r = 0; r < x.rows(); ++r)
     for (Index i = 0; i < s.device_rows; ++i) {
-      const double v = static_cast<double>(sums(r, i)) / factor[static_cast<std::size_t>(r)];
-      const double level = std::clamp(std::rint(v * s.mid_out), -s.mid_out, s.mid_out - 1) / s.mid_out;
-      sum += static_cast<double>(slopes(r, i)) * s.mid_out * (std::abs(v) >= 1 ? level : level - v);
+      const double v = answer(r, i);
+      const double slope = v <= low ? low : v >= high ? high : std::rint(v) - v;
+      sum += static_cast<double>(slopes(r, i)) * slope;
     }
   return sum / s.output_factor;
 }
 
 void Layer::set_output_factor(double factor) {
   LayerState& s = *state_;
-  if (s.params.text("output_range") != "learned")
-    throw Unsupported("layer: set_output_factor()", "layer.output_range = " + s.params.text("output_range"), "learned");
+  check_learned(s, "set_output_factor()");
   if (!(factor > 0) || !std::isfinite(factor))
     throw OutOfRange("layer: factor of the output range", std::to_string(factor), "a finite number above 0");
-  const double base = s.base_range;
-  s.output_factor = factor;
-  s.set_range(base);
+  s.set_range(s.base_range, factor);
 }
 
 double Layer::output_factor() const { return state_->output_factor; }

@@ -94,6 +94,10 @@ double fit(LayerState& s, View<const float> x, bool& narrow) {
 /// Fits, and moves the ADC's range until the answers fill it.
 void find_range(LayerState& s, View<const float> x) {
   // A range far too wide rounds answers away: what the fit says of them gets better as the range comes nearer.
+  // Assumed, all of them: a quarter of the range left free for answers larger than those to the few calibration vectors
+  // (halving a row for each that meets the end costs more than the third of a bit); a range within a fifth of the
+  // wanted one changes rounding by as little as another seed; 8^5 = 15 bits of range are searched where nothing is
+  // seen.
   constexpr double kHeadroom = 1.25, kNear = 1.2, kBlind = 8;
   constexpr int kRounds = 5;
   for (int round = 0;; ++round) {
@@ -105,25 +109,26 @@ void find_range(LayerState& s, View<const float> x) {
     } catch (const CalibrationError&) {
       // Nothing could be made out: all answers met the ends, or none left the middle. With no weights it stays so.
       const bool moved =
-          !last && s.largest_sum > 0 && s.set_range(narrow ? kBlind * s.base_range : s.base_range / kBlind);
+          !last && s.largest_sum > 0 && s.set_range(narrow ? kBlind * s.base_range : s.base_range / kBlind, 1);
       if (!moved) throw;
       continue;
     }
     const double ratio = wanted / s.base_range;
-    if (last || (ratio > 1 / kNear && ratio < kNear) || !s.set_range(wanted)) return;
+    if (last || (ratio > 1 / kNear && ratio < kNear) || !s.set_range(wanted, 1)) return;
   }
 }
 
 }  // namespace
 
-bool LayerState::set_range(double base) {
+bool LayerState::set_range(double base, double factor) {
   double now = range;
   for (const ParamInfo& info : session.settings().infos())
-    if (info.name == "adc.range") now = std::clamp(base * output_factor, info.min, info.max);
+    if (info.name == "adc.range") now = std::clamp(base * factor, info.min, info.max);
   if (session.settings().real("adc.range") != now) session.configure({{"adc.range", now}});
   const bool moved = now != range;
   range = now;
-  base_range = now / output_factor;
+  output_factor = factor;
+  base_range = now / factor;
   return moved;
 }
 
@@ -139,16 +144,22 @@ void Layer::calibrate() {
     signs.uniform(static_cast<std::uint64_t>(r), 0, x.row(r));
     for (float& value : x.row(r)) value = value < 0.5f ? -level : level;
   }
-  const double base = s.base_range;
+  const double base = s.base_range, factor = s.output_factor;
   const LayerCalibration calibration = s.calibration;
   const std::vector<double> gain = s.gain, offset = s.offset;
   try {
+    // A factor below 1 has answers clipped, and a line through those has another gain.
+    if (s.sets_range && factor != 1) s.set_range(base, 1);
     find_range(s, x);
+    if (s.sets_range && factor != 1) s.set_range(s.base_range, factor);
   } catch (...) {
     s.calibration = calibration;
     s.gain = gain;
     s.offset = offset;
-    if (s.sets_range) s.set_range(base);
+    try {
+      if (s.sets_range) s.set_range(base, factor);
+    } catch (const Error&) {  // of a device that has failed for the reason that is told
+    }
     throw;
   }
 }

@@ -1,6 +1,8 @@
 #include "driver/layer/layer.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
@@ -18,6 +20,8 @@ void check_batch(const char* what, View<const float> x, Index in, View<float> y,
                             std::to_string(y.rows()) + " x " + std::to_string(y.cols()),
                         "rows x " + std::to_string(in) + " -> rows x " + std::to_string(out));
 }
+
+bool is_positive(double v) { return v > 0 && std::isfinite(v); }
 
 /// y_i = factor (code_i - zero_i) gain_i: the loop of every answer.
 template <class Code>
@@ -63,7 +67,7 @@ View<const float> Layer::programmed() const {
   return state_->held;
 }
 
-void Layer::program(View<const float> w) {
+void Layer::program(View<const float> w, bool keep_calibration) {
   LayerState& s = *state_;
   const DeviceInfo& info = s.session.info();
   FrameBuffer codes(*info.program, 1);
@@ -76,25 +80,16 @@ void Layer::program(View<const float> w) {
     s.session.configure({{"adc.range", s.range}});
   s.session.program(std::as_const(codes).frames());
   s.count_program();
-  s.trained = false;
-  s.mean_slope = s.mean_square = {};
-  s.steps = 0;
   const bool learns = s.params.text("update") == "programme";
+  s.mean_slope = s.mean_square = Matrix<float>(learns ? 1 : 0, learns ? info.program->size() : 0);
+  s.steps = 0;
   if (learns || s.params.text("backward") == "twin") {
     s.theta.resize(1, info.program->size());
     for (Index i = 0; i < s.theta.size(); ++i) s.theta.data()[i] = static_cast<float>(codes.frames().at(0, i));
     if (s.twin) s.twin->program(s.theta);
   }
-  if (learns && s.twin) {
-    const Matrix<float> matrix = s.twin_matrix();
-    double along = 0, size = 0;
-    for (Index i = 0; i < matrix.size(); ++i) {
-      along += static_cast<double>(matrix.data()[i]) * static_cast<double>(s.target.data()[i]);
-      size += static_cast<double>(s.target.data()[i]) * static_cast<double>(s.target.data()[i]);
-    }
-    s.twin_gain = along > 0 ? along / size : 1;
-  }
-  s.forget_calibration();
+  if (s.learns()) s.find_twin_gain();
+  if (!keep_calibration) s.forget_calibration();
   s.programmed = true;
 }
 
@@ -102,7 +97,7 @@ void Layer::forward(View<const float> x, View<float> y) {
   LayerState& s = *state_;
   check_batch("forward()", x, s.n_in, y, s.n_out);
   s.check_programmed();
-  if (!s.range_known && !s.calibration.done) calibrate();
+  if (s.wants_calibration()) calibrate();
   std::vector<float> zero, gain;
   s.decoding(zero, gain);
   if (s.weights == Weights::one) {
@@ -129,7 +124,7 @@ void Layer::transposed(View<const float> x, View<float> y) {
   if (!s.session.info().transposed)
     throw Unsupported("layer: transposed pass of " + s.session.info().model, "the device has none", "",
                       "Use the programmed weights in memory, or a device that works backwards.");
-  if (!s.range_known && !s.calibration.done) calibrate();
+  if (s.wants_calibration()) calibrate();
   // Scales and gains belong to the rows, which are driven here: they go into the drive.
   Matrix<float> drive(x.rows(), s.device_rows);
   for (Index r = 0; r < x.rows(); ++r)
@@ -165,7 +160,10 @@ std::vector<std::byte> Layer::snapshot() const {
   bytes.put_all(std::span<const double>(s.gain));
   bytes.put_all(std::span<const double>(s.offset));
   bytes.put(s.updates);
-  const bool moved = s.updates > 0 && s.programmed;  // by pulses: not what program() would make of the same weights
+  const bool learns = s.learns() && s.programmed;
+  // By pulses: not what program() would make of the same weights. Phases that have not learnt yet: not what their codes
+  // are, which are rounded.
+  const bool moved = (s.updates > 0 && s.programmed) || (learns && s.steps == 0);
   bytes.put(moved);
   if (moved) {
     bytes.put_all(std::span<const float>(s.target.flat()));
@@ -173,8 +171,8 @@ std::vector<std::byte> Layer::snapshot() const {
   }
   bytes.put(s.base_range);
   bytes.put(s.output_factor);
-  bytes.put(s.trained);
-  if (s.trained) {
+  bytes.put(learns);
+  if (learns) {
     bytes.put(s.twin_gain);
     bytes.put(s.steps);
     for (const Matrix<float>* values : {&s.theta, &s.mean_slope, &s.mean_square})
@@ -208,17 +206,18 @@ void Layer::restore(const std::vector<std::byte>& state) {
   if (version > 3) {
     base = bytes.get<double>();
     factor = bytes.get<double>();
-    if (!(base > 0) || !(factor > 0)) bytes.refuse("ranges that are none");
+    if (!is_positive(base) || !is_positive(factor)) bytes.refuse("ranges that are none");
   }
-  const bool trained = version > 3 && bytes.get<bool>();
-  if (trained && (!s.twin || s.params.text("update") != "programme"))
-    bytes.refuse("a programme that has learnt, for layer.update = " + s.params.text("update"));
+  const bool learns = version > 3 && bytes.get<bool>();
+  if (learns && !s.learns()) bytes.refuse("a programme that learns, for layer.update = " + s.params.text("update"));
   double twin_gain = s.twin_gain;
   std::uint64_t steps = 0;
   Matrix<float> learnt[3];  // theta, running means
-  if (trained) {
+  if (learns) {
     twin_gain = bytes.get<double>();
     steps = bytes.get<std::uint64_t>();
+    if (!is_positive(twin_gain) || steps > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+      bytes.refuse("a programme that no steps lead to");
     for (Matrix<float>& values : learnt) {
       values.resize(1, s.session.info().program->size());
       bytes.get_all(values.flat());
@@ -226,27 +225,33 @@ void Layer::restore(const std::vector<std::byte>& state) {
     for (const float code : learnt[0].flat())
       if (!(code >= 0 && code <= static_cast<float>(s.session.info().program->highest())))
         bytes.refuse("codes out of range");
+    if (!std::ranges::all_of(learnt[1].flat(), [](float v) { return std::isfinite(v); }) ||
+        !std::ranges::all_of(learnt[2].flat(), [](float v) { return std::isfinite(v) && v >= 0; }))
+      bytes.refuse("means that no gradients have");
   }
   bytes.done();
   for (const float value : target.flat())
-    if (!(value >= -1.0f && value <= s.highest_target())) bytes.refuse("weights that no cell holds");
-  if (s.sets_range) {
-    s.output_factor = factor;
-    s.set_range(base);
-  }
+    if (!(learns ? std::isfinite(value) : value >= -1.0f && value <= s.highest_target()))
+      bytes.refuse("weights that no cell holds");
+  for (const float value : held.flat())
+    if (!std::isfinite(value)) bytes.refuse("weights that are not finite");
+  if (s.sets_range) s.set_range(base, factor);
   s.updates = updates;
   s.running = running;
   s.calibration = calibration;
   s.gain = std::move(gain);
   s.offset = std::move(offset);
-  if (trained && s.programmed) {
-    s.trained = true;
+  if (learns && s.programmed) {
     s.twin_gain = twin_gain;
     s.steps = steps;
     s.theta = std::move(learnt[0]);
     s.mean_slope = std::move(learnt[1]);
     s.mean_square = std::move(learnt[2]);
     s.write_theta();
+    if (target.size() == 0) return;
+    s.target = std::move(target);
+    s.held = std::move(held);
+    s.find_largest_sum();
     return;
   }
   if (target.size() == 0 || !s.programmed) return;

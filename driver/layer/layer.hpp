@@ -77,15 +77,17 @@ class Layer {
   Index outputs() const;
   const ParamSet& settings() const;
 
-  /// Turns w (n_out, n_in) into codes and writes them. Forgets the calibration. Throws ShapeMismatch; InvalidParameter
-  /// for a weight that is not finite; OutOfRange for one beyond a fixed layer.weight_limit. Nothing is written then.
-  void program(View<const float> w);
+  /// Turns w (n_out, n_in) into codes and writes them. Forgets the calibration unless told to keep it. Throws
+  /// ShapeMismatch; InvalidParameter for a weight that is not finite; OutOfRange for one beyond a fixed
+  /// layer.weight_limit. Nothing is written then.
+  void program(View<const float> w, bool keep_calibration = false);
   /// The weights as the codes can hold them (n_out, n_in); for meshes before rounding of the phases, for trains of
   /// meshes what their ranks leave of the weights.
   View<const float> programmed() const;
   /// Shows random vectors and fits gain and offset of the answers to the programmed weights, one gain for all outputs
-  /// or one each (layer.compensation). Done again later it takes drift out. Throws Error when nothing was programmed,
-  /// CalibrationError when the device does not answer to the drive; calibration and range are then as they were.
+  /// or one each (layer.compensation). Done again later it takes drift out. Where the layer sets the ADC's range, the
+  /// first pass does this if nobody has. Throws Error when nothing was programmed, CalibrationError when the device
+  /// does not answer to the drive; calibration and range are then as they were.
   void calibrate();
   const LayerCalibration& calibration() const;
 
@@ -111,9 +113,10 @@ class Layer {
   void set_input_range(double range);
   double input_range() const;
   /// Where the layer sets the ADC's range (layer.output_range): what calibrate() measured - 5/4 of the largest answer
-  /// to its vectors - times a factor, initially 1, that training may learn. d/d(factor) of sum(y grad_y): the sign of
-  /// the output beyond the range (without bound management), the rounding error within, through the programmed weights.
-  /// Throw Unsupported unless layer.output_range = learned; OutOfRange.
+  /// to its vectors - times a factor, initially 1, that training may learn. d/d(factor) of sum(y grad_y): the end of
+  /// the range for an output beyond it (without bound management), the rounding error within (as range_gradient()),
+  /// through the programmed weights. Throw Unsupported unless layer.output_range = learned; OutOfRange. When the device
+  /// fails the factor is as it was.
   void set_output_factor(double factor);
   double output_factor() const;
   double output_factor_gradient(View<const float> x, View<const float> grad_y) const;
@@ -133,11 +136,12 @@ class Layer {
   /// the range is a whole turn; they, and attenuators always, stop at the ends of the range otherwise, which the report
   /// counts (clipped_updates), and begin there with no mean of earlier gradients. programmed() becomes what the twin
   /// says the codes hold. For layer.update = programme. When the device fails the layer is unprogrammed. Throws
-  /// ShapeMismatch; Unsupported without a twin whose programme can be trained.
+  /// ShapeMismatch; Unsupported without a twin whose programme can be trained; InvalidParameter for a gradient that is
+  /// not finite, before anything moves.
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
 
-  /// Calibration, running range and what updates made of the weights, to be restored after the same weights were
-  /// programmed. Throws InvalidParameter for bytes of another layer.
+  /// Calibration, ranges, what updates made of the weights, and with layer.update = programme the programme, to be
+  /// restored after the same weights were programmed. Throws InvalidParameter for bytes of another layer.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
 

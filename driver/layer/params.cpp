@@ -161,7 +161,13 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   const std::string& chosen = params.text("output_range");
   if (!range_known && (chosen == "measured" || chosen == "learned"))
     throw Unsupported("layer.output_range", chosen, "a device with the setting adc.range; " + info.model + " has none");
-  sets_range = range_known && (chosen == "auto" ? train.has_value() : chosen != "device");
+  // Nobody shows vectors unasked where a network is told not to calibrate: its range stays the device's.
+  const bool calibrates = params.boolean("calibrate");
+  if (!calibrates && (chosen == "measured" || chosen == "learned"))
+    throw InvalidParameter("layer.output_range", chosen + " with layer.calibrate = false",
+                           "calibrate() is what measures the range", "Leave layer.calibrate on.");
+  sets_range =
+      range_known && (calibrates || chosen != "auto") && (chosen == "auto" ? train.has_value() : chosen != "device");
   mid_in = static_cast<double>(info.input.highest() / 2 + 1);
   mid_out = static_cast<double>(info.output.highest() / 2 + 1);
   if (mid_in < 2)

@@ -44,6 +44,16 @@ Matrix<float> LayerState::twin_matrix() const {
   return matrix;
 }
 
+void LayerState::find_twin_gain() {
+  const Matrix<float> matrix = twin_matrix();
+  double along = 0, size = 0;
+  for (Index i = 0; i < matrix.size(); ++i) {
+    along += static_cast<double>(matrix.data()[i]) * static_cast<double>(target.data()[i]);
+    size += static_cast<double>(target.data()[i]) * static_cast<double>(target.data()[i]);
+  }
+  twin_gain = along > 0 ? along / size : 1;
+}
+
 void LayerState::write_theta() {
   FrameBuffer codes(*session.info().program, 1);
   Matrix<float> rounded(1, theta.size());
@@ -70,7 +80,7 @@ void Layer::learn_programme(View<const float> x, View<const float> grad_y, doubl
   check_gradient("learn_programme()", x, s.n_in, grad_y, s.n_out);
   s.check_programmed();
   const DeviceInfo& info = s.session.info();
-  if (!s.twin || s.params.text("update") != "programme")
+  if (!s.learns())
     throw Unsupported("layer: learn_programme()", s.twin ? "layer.update = " + s.params.text("update") : "no twin",
                       "layer.update = programme and a twin of " + info.model);
   Matrix<float> drive, slopes;
@@ -78,11 +88,12 @@ void Layer::learn_programme(View<const float> x, View<const float> grad_y, doubl
   s.at_twin(x, grad_y, drive, slopes, alpha, factor);
   Matrix<float> below(x.rows(), s.twin->inputs()), gradient(1, s.theta.size());
   s.twin->vjp(drive, slopes, below, gradient);
-  constexpr double kSlope = 0.9, kSquare = 0.999, kLeast = 1e-12;
-  if (s.mean_slope.size() != s.theta.size()) {
-    s.mean_slope = Matrix<float>(1, s.theta.size());
-    s.mean_square = Matrix<float>(1, s.theta.size());
-  }
+  for (Index i = 0; i < gradient.size(); ++i)
+    if (!std::isfinite(gradient.data()[i]))
+      throw InvalidParameter("layer: gradient of code " + std::to_string(i), "not finite", "finite signals and inputs",
+                             "Lower train.lr.");
+  constexpr double kSlope = 0.9, kSquare = 0.999;  // Kingma and Ba, ICLR 2015
+  constexpr double kLeast = 1e-12;  // assumed: below any gradient that matters, so that codes without one stay
   ++s.steps;
   const auto highest = static_cast<double>(info.program->highest()), steps = static_cast<double>(s.steps);
   const double grown = 1 - std::pow(kSlope, steps), filled = 1 - std::pow(kSquare, steps);
@@ -103,7 +114,6 @@ void Layer::learn_programme(View<const float> x, View<const float> grad_y, doubl
     }
     s.theta.data()[i] = static_cast<float>(kept);
   }
-  s.trained = true;
   s.write_theta();
 }
 

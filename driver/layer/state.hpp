@@ -62,7 +62,6 @@ struct LayerState {
   std::uint64_t updates = 0;  ///< in pulses
   std::unique_ptr<Twin> twin;
   Matrix<float> theta;   ///< (1, codes) of the programme
-  bool trained = false;  ///< theta has left what the weights made it
   double twin_gain = 1;  ///< of the twin's matrix over the target, when the weights were written
   Matrix<float> mean_slope,
       mean_square;  ///< running means of the gradient of theta and of its square, in units of the range
@@ -88,8 +87,13 @@ struct LayerState {
   /// Bound management: how often a row may be shown again, and what divides its drive the k-th time, k = 1, 2, ...
   std::int64_t most_repeats() const;
   double repeat_factor(std::int64_t k) const;
-  /// Sets the ADC's range to base * output_factor within what the device takes, in the device too; whether it changed.
-  bool set_range(double base);
+  /// Sets the ADC's range to base * factor within what the device takes, in the device too; whether it changed. Nothing
+  /// has when the device throws.
+  bool set_range(double base, double factor);
+  /// The next pass cannot do without: the range is to be found, and nobody has. Where there are no weights any will do.
+  bool wants_calibration() const { return !calibration.done && (!range_known || (sets_range && largest_sum > 0)); }
+  /// The programme itself learns: layer.update = programme, and a twin to teach it.
+  bool learns() const { return twin && params.text("update") == "programme"; }
   /// dL/d(output code) of every device row for grad_y, rows driven at full input `full` over `factor`.
   void code_slopes(View<const float> grad_y, std::span<const double> full, std::span<const double> factor,
                    View<float> slopes) const;
@@ -103,6 +107,8 @@ struct LayerState {
                std::vector<double>& alpha_of, std::vector<double>& factor) const;
   /// The matrix in the twin, in device units (n_out, n_in).
   Matrix<float> twin_matrix() const;
+  /// Of the matrix that the twin makes of the programme, against the target; as the weights were written.
+  void find_twin_gain();
   /// Writes theta and takes target and held from it.
   void write_theta();
   void through_twin(View<const float> x, View<const float> grad_y, View<float> grad_x) const;

@@ -31,14 +31,6 @@ void check(const char* what, View<const float> x, Index in, View<float> y, Index
                         "rows x " + std::to_string(in) + " -> rows x " + std::to_string(out));
 }
 
-/// Writes with the calibration that was there, if any.
-void write(Layer& layer, View<const float> w, bool keep_calibration) {
-  if (!keep_calibration || !layer.calibration().done) return layer.program(w);
-  const std::vector<std::byte> calibration = layer.snapshot();
-  layer.program(w);
-  layer.restore(calibration);
-}
-
 }  // namespace
 
 TiledLayer::TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Settings& layer, const Settings& extra)
@@ -81,13 +73,13 @@ void TiledLayer::program(View<const float> w, bool keep_calibration) {
   for (const auto& tile : tiles_) {
     const View<const float> part = w.rows(tile->first_out, tile->n_out).cols(tile->first_in, tile->n_in);
     if (!shared_) {
-      write(*tile->layer, part, keep_calibration);
+      tile->layer->program(part, keep_calibration);
       continue;
     }
     copy(part, tile->w);
     tile->stale = true;
     if (keep_calibration) continue;
-    write(*tile->layer, part, false);  // forgets the calibration, and refuses what cannot be written
+    tile->layer->program(part);  // forgets the calibration, and refuses what cannot be written
     tile->device->holder = tile.get();
     tile->stale = false;
   }
@@ -97,7 +89,7 @@ void TiledLayer::program(View<const float> w, bool keep_calibration) {
 Layer& TiledLayer::ready(Tile& tile) {
   if (shared_ && (tile.stale || tile.device->holder != &tile)) {
     tile.device->holder = nullptr;
-    write(*tile.layer, tile.w, true);
+    tile.layer->program(tile.w, true);
     tile.device->holder = &tile;
     tile.stale = false;
   }
@@ -206,9 +198,22 @@ double TiledLayer::output_factor_gradient(View<const float> x, View<const float>
 }
 
 void TiledLayer::set_output_factor(double factor) {
-  for (const auto& tile : tiles_) {
-    tile->layer->set_output_factor(factor);
-    if (shared_) tile->device->holder = nullptr;  // the device has the range of one tile only
+  const double before = output_factor();
+  if (factor == before && settings().text("output_range") == "learned") return;  // no tile need be written anew
+  const auto set = [this](double to) {
+    for (const auto& tile : tiles_) {
+      if (shared_) tile->device->holder = nullptr;  // the device has the range of one tile only
+      tile->layer->set_output_factor(to);
+    }
+  };
+  try {
+    set(factor);
+  } catch (const Error&) {
+    try {
+      set(before);
+    } catch (const Error&) {  // of a device that has failed for the reason that is told
+    }
+    throw;
   }
 }
 
@@ -239,10 +244,17 @@ void TiledLayer::learn_programme(View<const float> x, View<const float> grad_y, 
   if (shared_)
     throw Unsupported("layer: a programme that learns", "one device that is written anew for every tile",
                       "devices that keep their programme", "Give layer.devices=each, and a layer for each device.");
-  sum_of_tiles("learn_programme()", x, grad_y, [lr](Layer& layer, View<const float> at, View<const float> g) {
-    layer.learn_programme(at, g, lr);
-    return 0.0;
-  });
+  bool moved = false;
+  try {
+    sum_of_tiles("learn_programme()", x, grad_y, [&](Layer& layer, View<const float> at, View<const float> g) {
+      layer.learn_programme(at, g, lr);
+      moved = true;
+      return 0.0;
+    });
+  } catch (...) {
+    programmed_ = programmed_ && !moved;  // some tiles are a step ahead of the others: no matrix that anybody knows
+    throw;
+  }
 }
 
 LayerReport TiledLayer::report() const {
