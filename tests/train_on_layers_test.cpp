@@ -359,6 +359,46 @@ TEST_CASE("phases learn in place what a chip's splitters do: on it they beat the
   s["layer.weight_limit"] = 6.0;
   s["train.rule"] = std::string("spsa");
   CHECK_THROWS_AS(train(s, data, registry), Unsupported);
+  s["train.rule"] = std::string("bp");
+  for (const auto& [key, value] :
+       TrainSettings{{"train.weight_decay", 1e-3}, {"train.optimizer", std::string("sgd")}, {"train.beta1", 0.5}}) {
+    TrainSettings other = s;
+    other[key] = value;
+    CHECK_THROWS_WITH(train(other, data, registry), Catch::Contains(key) && Catch::Contains("programme"));
+  }
+}
+
+TEST_CASE("a layer of phases that was never taught is there again after a resume") {
+  const TemporaryFolder folder;
+  const TrainTest data{clusters(200, 1, 8, 6), clusters(500, 2, 8, 6)};
+  Registry registry;
+  add_devices(registry);
+  TrainSettings s{{"train.net", "8-8-6"},
+                  {"train.rule", "tdfa"},
+                  {"rule.dead_zone", 1.0},
+                  {"train.epochs", std::int64_t{2}},
+                  {"train.batch", std::int64_t{100}},
+                  {"train.layers", std::string("sim:mzi_mesh,phase.law=linear")},
+                  {"layer.update", std::string("programme")},
+                  {"layer.weight_limit", 6.0}};
+  const TrainResult whole = train(s, data, registry);
+  TrainObserver observer;
+  observer.stop = [steps = 0]() mutable { return ++steps == 2; };
+  s["train.out"] = folder / "part.h5";
+  train(s, data, registry, observer);
+  const TrainResult resumed = train({{"train.resume", folder / "part.h5"}, {"train.rule", "tdfa"}}, data, registry);
+  CHECK(resumed.weights_sha256 == whole.weights_sha256);
+  CHECK(resumed.test_accuracy == whole.test_accuracy);
+}
+
+TEST_CASE("a run that fails before its first step has ended leaves no file behind") {
+  const TemporaryFolder folder;
+  const std::string out = folder / "dark.h5";
+  const TrainSettings dark{
+      {"train.layers", std::string("sim:mzi_mesh,loss=0.9,output_noise=0,vacuum_noise=false,adc.bits=6")},
+      {"train.out", out}};
+  CHECK_THROWS_AS(run(dark), CalibrationError);
+  CHECK(run_state(out) == RunState::missing);
 }
 
 TEST_CASE("ranges and phases learn from one pass: no gradient sees what another one has moved") {
@@ -432,4 +472,27 @@ TEST_CASE("the score of a net with noise does not depend on batches: in memory, 
     });
     CHECK(asked == Approx(by_rule).epsilon(1e-9));
   }
+}
+
+TEST_CASE("trials of a net with noise draw it by the number of their samples") {
+  Network net(parse_model("20 | dense 24, tanh, noise gaussian std=0.5 | dense 5", {}));
+  net.initialise(3);
+  const Dataset data = clusters(50, 3);
+  Activations shown;
+  shown.h.resize(3);
+  shown.h[0].resize(50, 20);
+  std::vector<std::uint32_t> all(50);
+  for (std::uint32_t i = 0; i < 50; ++i) all[i] = i;
+  data.gather(all, shown.h[0]);
+  ParamSet params("rule spsa", rule("spsa").info.params);
+  const auto spsa = rule("spsa").make({net, 1, params, nullptr, nullptr});
+  std::vector<float> g(net.parameters().size());
+  const auto loss = [&](std::uint64_t first_sample) {
+    const RuleBatch batch{.activations = shown, .error = {}, .labels = data.labels, .first_sample = first_sample};
+    spsa->gradient(net, batch, g);
+    return spsa->loss();
+  };
+  const double first = loss(0);
+  CHECK(loss(50) != first);
+  CHECK(loss(0) == first);
 }

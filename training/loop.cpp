@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
 
 #include "core/error.hpp"
@@ -13,6 +14,7 @@
 #include "training/metrics/layers.hpp"
 #include "training/network_for.hpp"
 #include "training/rules/broadcast.hpp"
+#include "training/rules/trial.hpp"
 
 namespace lightloop {
 namespace {
@@ -170,7 +172,25 @@ void TrainingLoop::open_layers(const Registry& registry) {
     throw Unsupported("layer.noise_management, output_range or update with rule " + ruled.name,
                       "learned, or programme: the rule has no signals that a device could learn from",
                       "bp, dfa and others do", "Choose another noise management, output range or update.");
+  if (layers_->learns_programme()) check_moves_phases();
   if (!run_.layers_state.empty()) layers_->restore(run_.layers_state);
+}
+
+/// Phases take Adam's step of Layer::learn_programme(), whatever the settings of the run's own optimizer.
+void TrainingLoop::check_moves_phases() const {
+  const OptimizerSettings plain;
+  const auto refuse = [](const std::string& what, const std::string& value, const char* hint) {
+    throw Unsupported(what + " with layer.update = programme", value, "phases move by Adam with its usual constants",
+                      hint);
+  };
+  if (weight_decay_ > 0)
+    refuse("train.weight_decay", to_string(config_.train.value("weight_decay")),
+           "Leave it out: a phase that is large is no large weight.");
+  if (optimizer_.kind != OptimizerKind::adam)
+    refuse("train.optimizer", config_.train.text("optimizer"), "Leave it at adam.");
+  if (optimizer_.beta1 != plain.beta1 || optimizer_.beta2 != plain.beta2)
+    refuse("train.beta1, train.beta2",
+           to_string(config_.train.value("beta1")) + ", " + to_string(config_.train.value("beta2")), "Leave them out.");
 }
 
 void TrainingLoop::open_map(const Registry& registry) {
@@ -310,7 +330,7 @@ double TrainingLoop::step() {
   };
   const NetworkPass pass = [this](const Network& net, View<const float> x, Activations& out) {
     layers_->program(net, true);
-    layers_->forward(net, x, out);
+    layers_->forward(net, x, out, trial_pass(config_.seed(), static_cast<std::uint64_t>(run_.position.trained)));
   };
   const RuleBatch batch{.activations = activations_,
                         .error = error_,
@@ -410,6 +430,10 @@ void TrainingLoop::learn_on_devices(double lr) {
       for (Index r = 0; r < seen.rows(); ++r)
         std::ranges::copy(h.row(rows[static_cast<std::size_t>(r)]), seen.row(r).begin());
       layers_->learn(l, seen, delta, lr);
+    } else if (!delta.empty()) {
+      throw ShapeMismatch("rule " + config_.model->info.name + ": signal of layer " + std::to_string(l + 1),
+                          std::to_string(delta.rows()) + " rows",
+                          std::to_string(h.rows()) + ", or the " + std::to_string(rows.size()) + " active ones");
     }
   }
 }
@@ -574,6 +598,13 @@ void TrainingLoop::save() {
   if (layers_) run_.layers_state = layers_->snapshot();
   if (maps_) run_.layers_state = maps_->snapshot();
   save_run(run_, out());
+}
+
+void TrainingLoop::remove_empty_file() const {
+  const bool device_asked = path_.session || run_.measured;
+  if (out().empty() || resumed_ || device_asked || !run_.step_loss.empty()) return;
+  std::error_code stays;
+  std::filesystem::remove(out(), stays);
 }
 
 void TrainingLoop::copy_own() {

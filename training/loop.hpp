@@ -39,6 +39,9 @@ class TrainingLoop {
   void finish();
   /// Writes the run file; does nothing without train.out.
   void save();
+  /// Takes away the file of a run that has failed before its first step has ended, unless it was resumed or what a
+  /// device has shown for it is in the file: the next try need not replace it.
+  void remove_empty_file() const;
 
   const RunFile& run() const { return run_; }
   Index step_in_epoch() const { return run_.position.step; }
@@ -55,6 +58,7 @@ class TrainingLoop {
   void check_targets() const;
   void make_rule();
   void open_layers(const Registry& registry);
+  void check_moves_phases() const;
   void open_map(const Registry& registry);
   void begin_epoch();
   void end_epoch(double learning_rate);

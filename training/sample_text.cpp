@@ -43,9 +43,10 @@ std::string sample_text(const Network& net, const std::string& alphabet, Index l
   for (Index i = 0; i < length; ++i) {
     const std::size_t seen = std::min(codes.size(), static_cast<std::size_t>(tokens));
     for (std::size_t t = 0; t < seen; ++t) x.data()[t] = static_cast<float>(codes[codes.size() - seen + t]);
-    forward(net, x, activations);  // what stands behind the last character seen has no say
+    const auto number = static_cast<std::uint64_t>(i);  // every character is a sample of its own to layers with noise
+    forward(net, x, activations, {.first_sample = number});  // what stands behind the last character seen has no say
     const View<const float> answers(activations.h.back().data(), tokens, net.classes());
-    codes.push_back(draw(answers.row(static_cast<Index>(seen) - 1), stream.uniform(static_cast<std::uint64_t>(i), 0)));
+    codes.push_back(draw(answers.row(static_cast<Index>(seen) - 1), stream.uniform(number, 0)));
     text += alphabet[codes.back()];
   }
   return text;

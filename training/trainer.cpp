@@ -109,7 +109,13 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
   const Index every = options.integer("checkpoint_every");
   while (!loop.finished()) {
     const Index epoch = loop.run().position.epoch + 1, step = loop.step_in_epoch() + 1;
-    const double loss = loop.step();
+    double loss = 0;
+    try {
+      loss = loop.step();
+    } catch (...) {
+      loop.remove_empty_file();
+      throw;
+    }
     if (observer.on_warning)
       for (const std::string& text : loop.news()) observer.on_warning(text);
     if (observer.on_step) observer.on_step(epoch, step, loop.steps_per_epoch(), loss);

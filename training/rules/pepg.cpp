@@ -17,6 +17,7 @@ class Pepg : public WholeBatch {
         pairs_(context.params.integer("pairs")),
         adapts_(context.params.boolean("adapt")),
         stream_(context.seed, 0, kRulePerturbation),
+        trial_(context.seed),
         direction_(1, static_cast<Index>(context.net.parameters().size())),
         log_sigma_(1, direction_.size()),
         log_sigma_gradient_(1, direction_.size()),

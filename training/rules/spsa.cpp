@@ -19,6 +19,7 @@ class Spsa : public WholeBatch {
         c_(context.params.real("c")),
         gamma_(context.params.real("gamma")),
         stream_(context.seed, 0, kRulePerturbation),
+        trial_(context.seed),
         delta_(1, static_cast<Index>(context.net.parameters().size())) {}
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {

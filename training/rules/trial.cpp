@@ -5,9 +5,9 @@
 
 namespace lightloop {
 
-View<const float> TrialNetwork::logits(View<const float> x) {
+View<const float> TrialNetwork::logits(View<const float> x, std::uint64_t first_sample) {
   if (net_->model()) {
-    forward(*net_, x, activations_);
+    forward(*net_, x, activations_, trial_pass(seed_, first_sample));
     return activations_.h.back();
   }
   for (Index l = 0; l < net_->layers(); ++l) {
@@ -28,7 +28,7 @@ double TrialNetwork::mean_loss(const Network& net, const RuleBatch& batch, std::
   });
   if (batch.pass) (*batch.pass)(*net_, batch.activations.h[0], activations_);
   const View<const float> answers =
-      batch.pass ? View<const float>(activations_.h.back()) : logits(batch.activations.h[0]);
+      batch.pass ? View<const float>(activations_.h.back()) : logits(batch.activations.h[0], batch.first_sample);
   error_.resize(answers.rows(), answers.cols());
   return output_error(batch.loss, answers, batch.labels, error_) / static_cast<double>(answers.rows());
 }

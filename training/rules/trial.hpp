@@ -7,15 +7,27 @@
 
 namespace lightloop {
 
+/// What a trial's pass depends on: noise of its samples as in other passes of the run, so that two trials of a batch
+/// differ by their weights alone. Dropout and statistics of the batch are left to networks that learn by them: nobody
+/// keeps what a trial has met.
+inline LayerPass trial_pass(std::uint64_t seed, std::uint64_t first_sample) {
+  LayerPass pass;
+  pass.seed = seed;
+  pass.first_sample = first_sample;
+  return pass;
+}
+
 class TrialNetwork {
  public:
+  explicit TrialNetwork(std::uint64_t seed) : seed_(seed) {}
   /// Mean loss of the batch at parameters + step * direction. Fully connected networks hold two layers' activities
   /// at once.
   double mean_loss(const Network& net, const RuleBatch& batch, std::span<const float> direction, float step);
 
  private:
-  View<const float> logits(View<const float> x);
+  View<const float> logits(View<const float> x, std::uint64_t first_sample);
 
+  const std::uint64_t seed_;
   std::optional<Network> net_;
   Activations activations_;  // of a model, or a pass of another kind
   std::array<Matrix<float>, 2> h_;
