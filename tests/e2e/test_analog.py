@@ -1,8 +1,11 @@
 """Networks of run files on analog devices: eval --device, here and behind a server."""
 
 import json
+import re
+import shlex
 
 import pytest
+from e2e import ROOT
 from served import Serve, has_remote
 
 
@@ -86,6 +89,29 @@ def test_training_on_layers_is_scored_on_them_again(lightloop, small):
     score = told(lightloop, "eval", "a.h5")
     assert score["device"].startswith("sim:crossbar") and score["test_accuracy"] == pytest.approx(done["test_accuracy"], abs=0.1)
     assert "device" not in told(lightloop, "eval", "a.h5", "--device", "digital")
+
+
+PAGE = (ROOT / "docs" / "analog_layers.md").read_text().replace("\\\n", " ")
+
+
+@pytest.mark.parametrize("words", re.findall(r"^lightloop (train --dataset digits .*)$", PAGE, re.MULTILINE))
+def test_what_the_page_trains_learns_and_is_scored_as_it_was_left(lightloop, words):
+    short = ["--epochs", "1", "--samples", "1000", "--batch", "10", "--quiet"]
+    done = told(lightloop, *shlex.split(words), *short)
+    assert done["test_accuracy"] > 0.25  # a hundred steps; chance is 0.1
+    score = told(lightloop, "eval", done["out"])
+    assert score["test_accuracy"] == pytest.approx(done["test_accuracy"], abs=0.05)
+    assert {layer["vectors"] for layer in score["layers"]} == {score["samples"]}  # none for a calibration anew
+
+
+def test_learned_ranges_and_the_seed_of_the_run_are_scored(lightloop):
+    learned = ["--set", "layer.output_range=learned", "--set", "layer.noise_management=learned"]
+    done = told(lightloop, "train", "--dataset", "digits", "--net", "784-10", "--rule", "bp", "--lr", "5e-2", "--epochs", "2",
+                "--layers", "sim:crossbar,adc.bits=3", "--set", "layer.bound_management=none", *learned, "--samples", "500",
+                "--seed", "3", "--out", "a.h5", "--quiet")  # fmt: skip
+    score = told(lightloop, "eval", "a.h5")
+    assert score["test_accuracy"] == pytest.approx(done["test_accuracy"], abs=0.05)
+    assert score["layers"][0]["vectors"] == score["samples"]
 
 
 def test_sources_of_error_say_what_takes_them_away(lightloop):

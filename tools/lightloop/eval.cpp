@@ -74,18 +74,29 @@ bool takes_seed(const Registry& registry, const std::string& device) {
   return std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; });
 }
 
+/// Whether training has left more than weights in the layers: cells, phases or ranges.
+bool learns(const Settings& layer) {
+  ParamSet params("layer", layer_params());
+  params.set(layer);
+  return params.text("update") != "write" || params.text("noise_management") == "learned" ||
+         params.text("output_range") == "learned";
+}
+
+/// On the run's own devices as they were left, calibration and what they have learnt included, or on others. Settings
+/// that the run did not have make others of them, but for what they have learnt.
 int eval_analog(const EvalRequest& request, const Registry& registry, const std::string& device, Scored scored) {
   const Network& net = scored.run.net;
   const Loss loss = loss_from(scored.run.train.text("loss"));
-  AnalogPlace place = analog_place(device, request.settings, analog_layers(net));
-  // What cells and phases have learnt is of the run's own devices.
-  const auto update = place.layer.find("update");
-  const bool learnt = update != place.layer.end() && to_string(update->second) != "write" && request.device.empty() &&
-                      !scored.run.layers_state.empty();
-  if (learnt && takes_seed(registry, device)) place.settings.try_emplace("seed", scored.run.train.integer("seed"));
+  Settings settings = request.settings;
+  if (request.device.empty())
+    for (const auto& [key, value] : below(scored.run.asked, "layer")) settings.try_emplace("layer." + key, value);
+  AnalogPlace place = analog_place(device, settings, analog_layers(net));
+  const bool kept =
+      request.device.empty() && !scored.run.layers_state.empty() && (request.settings.empty() || learns(place.layer));
+  if (takes_seed(registry, device)) place.settings.try_emplace("seed", scored.run.train.integer("seed"));
   AnalogNetwork analog(registry, place, net);
-  if (learnt) analog.restore(scored.run.layers_state);
-  analog.program(net, learnt);
+  if (kept) analog.restore(scored.run.layers_state);
+  analog.program(net, kept);
   const auto there = rule_of(scored.run, &analog), here = rule_of(scored.run, nullptr);
   const LayerReport before = analog.report();
   const Evaluation score = analog.evaluate(net, scored.test, loss, there.get());
@@ -205,12 +216,7 @@ int eval(const EvalRequest& request, const Registry& registry) {
   if (request.recalibrate)
     throw InvalidParameter("--recalibrate", "true", "the run has no physics in front of its layers",
                            "Leave it out: only runs with --map have a calibration.");
-  if (!device.empty() && device != "digital") {
-    EvalRequest asked = request;
-    if (request.device.empty())
-      for (const auto& [key, value] : below(run.asked, "layer")) asked.settings.try_emplace("layer." + key, value);
-    return eval_analog(asked, registry, device, {run, test, head});
-  }
+  if (!device.empty() && device != "digital") return eval_analog(request, registry, device, {run, test, head});
   if (!request.settings.empty())
     throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),
                            "no device is used", "Give --device (sim:crossbar), or leave it out.");
