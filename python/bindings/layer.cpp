@@ -31,18 +31,22 @@ py::array_t<float> apply(BoundLayer& bound, const py::object& x, bool transposed
   return y;
 }
 
+/// Opens the device's twin where the layer has none yet.
+void need_twin(BoundLayer& bound, Session& session) {
+  if (bound.twin) return;
+  DeviceAddress address = parse_address(session.address());
+  std::erase_if(address.settings, [](const auto& one) { return one.first.starts_with("session."); });
+  bound.layer.set_twin(registry().twin(to_string(address), session.settings().all()));
+  bound.twin = true;
+}
+
 py::array_t<float> backward(BoundLayer& bound, const py::object& x, const py::object& grad_y) {
   Layer& layer = bound.layer;
   const View<const float> at = float_rows(x, layer.inputs(), "x"), from = float_rows(grad_y, layer.outputs(), "grad_y");
   py::array_t<float> grad({at.rows(), layer.inputs()});
   const View<float> out(grad.mutable_data(), at.rows(), layer.inputs());
   without_interpreter(bound.shared, [&](Session& session) {
-    if (layer.settings().text("backward") == "twin" && !bound.twin) {
-      DeviceAddress address = parse_address(session.address());
-      std::erase_if(address.settings, [](const auto& one) { return one.first.starts_with("session."); });
-      layer.set_twin(registry().twin(to_string(address), session.settings().all()));
-      bound.twin = true;
-    }
+    if (layer.settings().text("backward") == "twin") need_twin(bound, session);
     layer.backward(at, from, out);
   });
   return grad;
@@ -172,6 +176,20 @@ void register_layer(py::module_& m) {
             without_interpreter(b.shared, [&](Session&) { b.layer.update(change); });
           },
           py::arg("dw"), "Adds float32 (n_out, n_in) to the weights in the device, in pulses.")
+      .def(
+          "learn_programme",
+          [](BoundLayer& b, const py::object& x, const py::object& grad_y, double lr) {
+            const View<const float> at = float_rows(x, b.layer.inputs(), "x"),
+                                    from = float_rows(grad_y, b.layer.outputs(), "grad_y");
+            without_interpreter(b.shared, [&](Session& session) {
+              if (b.layer.settings().text("update") == "programme") need_twin(b, session);
+              b.layer.learn_programme(at, from, lr);
+            });
+          },
+          py::arg("x"), py::arg("grad_y"), py::arg("lr"),
+          "Moves the device's programme (phases) one step of Adam against the gradient that its twin has at what x "
+          "makes "
+          "the device see; lr in units of a code's whole range. With update='programme'.")
       .def_property(
           "output_factor",
           [](const BoundLayer& b) {
@@ -207,12 +225,15 @@ void register_layer(py::module_& m) {
           [](const BoundLayer& b) {
             return to_bytes(without_interpreter(b.shared, [&](Session&) { return b.layer.snapshot(); }));
           },
-          "The calibration; restore() it after the same weights were programmed.")
+          "Calibration, ranges and what was learnt; restore() it after the same weights were programmed.")
       .def(
           "restore",
           [](BoundLayer& b, const py::bytes& state) {
             const std::vector<std::byte> bytes = from_bytes(state);
-            without_interpreter(b.shared, [&](Session&) { b.layer.restore(bytes); });
+            without_interpreter(b.shared, [&](Session& session) {
+              if (b.layer.settings().text("update") == "programme") need_twin(b, session);
+              b.layer.restore(bytes);
+            });
           },
           py::arg("state"));
 }

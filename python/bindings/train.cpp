@@ -120,19 +120,21 @@ void register_network(py::module_& m) {
           py::arg("layer"), "b of one layer: a read-only view, not a copy.")
       .def(
           "forward",
-          [](const Network& net, const py::object& x) {
+          [](const Network& net, const py::object& x, std::uint64_t first_sample) {
             const View<const float> in = float_rows(x, net.widths().front(), "x");
             Activations activations;
             {
               py::gil_scoped_release release;
-              forward(net, in, activations);
+              forward(net, in, activations, {.first_sample = first_sample});
             }
             const Matrix<float>& last = activations.h.back();
             py::array_t<float> logits({last.rows(), last.cols()});
             std::copy_n(last.data(), last.size(), logits.mutable_data());
             return logits;
           },
-          py::arg("x"), "Logits (rows, classes) of float32 rows.");
+          py::arg("x"), py::arg("first_sample") = 0,
+          "Logits (rows, classes) of float32 rows. Row r is sample first_sample + r: layers with noise draw by that "
+          "number.");
 }
 
 void register_results(py::module_& m) {
@@ -229,7 +231,7 @@ Network network_of(const std::vector<std::pair<Floats, Floats>>& layers, const s
 /// Class scores of `x` by a rule that answers in its own way, or None where the logits answer.
 py::object rule_scores(const std::vector<std::pair<Floats, Floats>>& layers, const std::string& activation,
                        const std::string& name, const py::dict& settings, std::uint64_t seed, const Floats& values,
-                       const py::object& x) {
+                       const py::object& x, std::uint64_t first_sample) {
   if (!rule(name).info.own_answer) return py::none();
   const Network net = network_of(layers, activation);
   const auto made =
@@ -239,7 +241,7 @@ py::object rule_scores(const std::vector<std::pair<Floats, Floats>>& layers, con
   const View<float> to(out.mutable_data(), in.rows(), net.widths().back());
   {
     py::gil_scoped_release release;
-    made->scores(net, in, to);
+    made->scores(net, in, to, first_sample);
   }
   return out;
 }
@@ -261,7 +263,7 @@ void register_rules(py::module_& m) {
       .def_readonly("source", &RuleInfo::source)
       .def_readonly("params", &RuleInfo::params);
   m.def("rule_scores", &rule_scores, py::arg("layers"), py::arg("activation"), py::arg("rule"), py::arg("settings"),
-        py::arg("seed"), py::arg("parameters"), py::arg("x"),
+        py::arg("seed"), py::arg("parameters"), py::arg("x"), py::arg("first_sample") = 0,
         "Class scores (rows, classes) by a rule that answers in its own way; None where the logits answer.");
   m.def(
       "rules",

@@ -145,21 +145,22 @@ class Run:
         self._in_memory_only("on")
         return Deployed(self.weights, self.activation, device, settings, **options)
 
-    def scores(self, x: Any) -> np.ndarray:
+    def scores(self, x: Any, first_sample: int = 0) -> np.ndarray:
         """Scores (samples, classes) of samples (samples, features) or images, the largest is the answer: the logits, or what
-        the rule answers with (goodness, for example). Bytes are taken as value / 255. Of a text (samples, tokens, classes)."""
+        the rule answers with (goodness, for example). Bytes are taken as value / 255. Of a text (samples, tokens, classes).
+        Sample i is number first_sample + i to layers with noise, which draw by that number."""
         self._in_memory_only("scores")
         h = np.asarray(x)
         h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
         h = h.reshape(len(h), -1)
         if not self.weights:
-            logits = self.net.forward(h)
+            logits = self.net.forward(h, first_sample)
             return logits if self.net.tokens == 1 else logits.reshape(len(h), self.net.tokens, -1)
         if self.rule in {rule.name for rule in _core.rules() if rule.own_answer}:
             rule = {k.removeprefix("rule."): v for k, v in self.settings.items() if k.startswith("rule.")}
             own = np.asarray(self.rule_parameters, np.float32)
             return _core.rule_scores(
-                self.weights, self.activation, self.rule, rule, self.seed, own, np.ascontiguousarray(h)
+                self.weights, self.activation, self.rule, rule, self.seed, own, np.ascontiguousarray(h), first_sample
             )
         for w, b in self.weights[:-1]:
             h = ACTIVATIONS[self.activation](h @ w.T + b)

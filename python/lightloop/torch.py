@@ -112,6 +112,9 @@ class _OnDevice:
         self.analog_device = device
         self.analog_settings = dict(settings)
         self._devices, self._layer, self._written, self._sent = devices, None, None, None
+        if self.analog_settings.get("layer.update") == "programme":
+            raise Unsupported("layer.update", "programme", "write or pulses: the weights of a module are no phases",
+                              "ll.torch.Physical has the phases of a device as its parameters.")  # fmt: skip
         if self.analog_settings.get("layer.noise_management") == "learned" and "input_range" not in self._parameters:
             start = float(self.analog_settings.get("layer.input_range", 0.0))  # 0: the first batch brings it
             self.register_parameter("input_range", torch.nn.Parameter(torch.tensor(start)))

@@ -89,6 +89,8 @@ def test_convolutions_are_matrices_of_patches():
     assert torch.allclose(torch.relu(fresh(x)), model(x), atol=0.02)
     with pytest.raises(ll.Unsupported, match="group"):
         ll.torch.convert(torch.nn.Conv2d(4, 4, 3, groups=2), FINE)
+    with pytest.raises(ll.Unsupported, match="Physical"):  # weights of a module are no phases
+        ll.torch.convert(model, "sim:mzi_mesh", **{"layer.update": "programme"})
 
 
 def test_modules_go_back_through_twins_and_devices_learn_ranges_and_pulse(problem):
@@ -146,6 +148,24 @@ def test_a_layer_gives_gradients_and_takes_updates():
         assert np.abs(layer.programmed - 0.01 * w).max() <= 1.01e-3  # whole pulses of 0.001
         layer.input_range = 2.5
         assert layer.input_range == 2.5 and isinstance(layer.range_gradient(x, g), float)
+
+
+def test_a_layer_moves_its_phases_towards_what_it_should_answer():
+    rng = np.random.default_rng(3)
+    w, wanted = (rng.normal(size=(4, 4)).astype(np.float32) for _ in range(2))
+    x = rng.normal(size=(50, 4)).astype(np.float32)
+    with ll.Layer("sim:mzi_mesh,phase.law=linear,correction=none", w, update="programme", weight_limit=6.0) as layer:
+        layer.calibrate()
+        errors = []
+        for _ in range(60):
+            off = layer(x) - x @ wanted.T
+            errors.append(float((off**2).mean()))
+            layer.learn_programme(x, off, 0.01)
+        assert np.mean(errors[-10:]) < 0.3 * errors[0]
+        held = layer.programmed
+    with ll.Layer("sim:mzi_mesh", w) as plain, pytest.raises(ll.Unsupported, match="layer.update"):
+        plain.learn_programme(x, off, 0.01)
+    assert np.abs(held - w).max() > 0.1
 
 
 def test_an_instrument_is_given_back_for_a_ranking_and_taken_again(problem, monkeypatch):
