@@ -141,3 +141,69 @@ TEST_CASE("a snapshot of another version, or with weights that no cell holds, is
   std::memcpy(broken.data() + broken.size() - 24 * sizeof(float), &beyond, sizeof beyond);
   CHECK_THROWS_WITH(layer.restore(broken), Catch::Contains("no cell holds"));
 }
+
+TEST_CASE("a device that fails leaves range and factor as they were, and its own error is what is told") {
+  auto own = std::make_unique<Interrupted>();
+  Interrupted& device = *own;
+  Session session(std::move(own), "interrupted");
+  Layer layer(session, 4, 3, {{"output_range", std::string("learned")}});
+  layer.program(filled(0.25f));
+  layer.calibrate();
+  layer.set_output_factor(0.5);
+  const double range = layer.output_range();
+  int calls = 0;
+  device.before = [&](const std::string& what) {
+    if (what == "configure") throw Timeout("interrupted", "range " + std::to_string(++calls));
+  };
+  CHECK_THROWS_AS(layer.set_output_factor(0.25), Timeout);
+  CHECK(layer.output_factor() == 0.5);
+  CHECK(layer.output_range() == range);
+  calls = 0;
+  CHECK_THROWS_WITH(layer.calibrate(), Catch::Contains("range 1"));
+  CHECK(layer.output_factor() == 0.5);
+  CHECK(layer.output_range() == range);
+  CHECK(layer.calibration().done);
+}
+
+TEST_CASE("tiles of which one fails keep one factor for all, and no programme that only some have learnt") {
+  int left = -1;  // changes before one fails; below 0: none does
+  Backend backend([&](const DeviceAddress&, const Registry&) -> std::unique_ptr<Device> {
+    auto made = std::make_unique<Interrupted>();
+    made->before = [&](const std::string&) {
+      if (left-- == 0) throw Timeout("interrupted", "a tile");
+    };
+    return made;
+  });
+  backend.many = true;
+  backend.twin = [](const DeviceAddress&, const Registry&) {
+    Registry sims;
+    add_devices(sims);
+    return sims.twin(kCells);
+  };
+  Registry registry;
+  registry.add_backend("broken", backend);
+  const Settings settings{
+      {"output_range", std::string("learned")}, {"update", std::string("programme")}, {"weight_limit", 1.0}};
+  TileDevices devices(registry, "broken:cells", {}, settings, 8, 3);
+  TiledLayer layer(devices, 8, 3, settings);
+  REQUIRE(layer.tiles() == 2);
+  Matrix<float> w(3, 8), x(5, 8), y(5, 3), g(5, 3);
+  std::ranges::fill(w.flat(), 0.25f);
+  std::ranges::fill(x.flat(), 0.5f);
+  std::ranges::fill(g.flat(), 1.0f);
+  layer.program(w);
+  layer.calibrate();
+  layer.forward(x, y);
+  const float before = y(0, 0);
+  left = 1;
+  CHECK_THROWS_AS(layer.set_output_factor(0.5), Timeout);
+  CHECK(layer.output_factor() == 1);
+  layer.forward(x, y);
+  CHECK(y(0, 0) == before);
+  left = 1;
+  CHECK_THROWS_AS(layer.learn_programme(x, g, 0.01), Timeout);
+  CHECK_THROWS_WITH(layer.forward(x, y), Catch::Contains("nothing was programmed"));
+  layer.program(w);
+  layer.forward(x, y);
+  CHECK(y(0, 0) == Approx(before).epsilon(0.01));
+}

@@ -193,3 +193,12 @@ def test_the_meter_of_a_measured_matrix_is_named_and_that_of_older_files_is_read
         del file["resume/measured"]
         file["resume/measured"] = np.frombuffer(old, np.uint8)
     assert ll.train("digits", "dfa", resume=path).facts["device_frames"] == frames + 5
+
+
+def test_samples_of_nets_with_noise_are_numbered():
+    run = ll.train("digits", rule="bp", net="flatten, dense 8, noise gaussian std=0.5 | dense classes", epochs=1,
+                   samples=200)  # fmt: skip
+    x = ll.load_dataset("digits")[1].features()[:20]
+    all_of_them = run.scores(x)
+    assert np.array_equal(run.scores(x[10:], 10), all_of_them[10:])
+    assert not np.array_equal(run.scores(x[10:]), all_of_them[10:])
