@@ -124,27 +124,19 @@ Medium random_medium(Index outputs, Index inputs, const Stream& stream) {
   return medium;
 }
 
-Medium mixed(const Medium& medium, double part, const Medium* other, const Stream& stream) {
-  if (other && (other->outputs() != medium.outputs() || other->inputs() != medium.inputs()))
-    throw ShapeMismatch("perturbation.matrix",
-                        std::to_string(other->outputs()) + " x " + std::to_string(other->inputs()),
-                        "the matrix is " + std::to_string(medium.outputs()) + " x " + std::to_string(medium.inputs()));
-  Medium drawn = other ? *other : random_medium(medium.outputs(), medium.inputs(), stream);
+Medium scattered_anew(const Medium& medium, double part, const Stream& stream) {
+  const Medium drawn = random_medium(medium.outputs(), medium.inputs(), stream);
   const auto keep = static_cast<float>(std::sqrt(1 - part)), change = static_cast<float>(std::sqrt(part));
   Medium made = medium;
   for (Index i = 0; i < made.outputs(); ++i) {
     double power = 0;
     for (Index j = 0; j < made.inputs(); ++j)
       power += std::norm(std::complex(static_cast<double>(medium.re(i, j)), static_cast<double>(medium.im(i, j))));
-    const float size = other ? 1.0f : static_cast<float>(std::sqrt(power / static_cast<double>(made.inputs())));
+    const auto size = static_cast<float>(std::sqrt(power / static_cast<double>(made.inputs())));
     for (Index j = 0; j < made.inputs(); ++j) {
       made.re(i, j) = keep * medium.re(i, j) + change * size * drawn.re(i, j);
       made.im(i, j) = keep * medium.im(i, j) + change * size * drawn.im(i, j);
     }
-    if (!other) continue;
-    const auto k = static_cast<std::size_t>(i);
-    made.offset_re[k] = keep * medium.offset_re[k] + change * other->offset_re[k];
-    made.offset_im[k] = keep * medium.offset_im[k] + change * other->offset_im[k];
   }
   return made;
 }

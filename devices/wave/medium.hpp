@@ -26,8 +26,8 @@ std::vector<std::string> detections();
 Medium read_medium(const std::string& path);
 /// Complex Gaussian, E|T|^2 = 1, no offset; row i is row i of the stream.
 Medium random_medium(Index outputs, Index inputs, const Stream& stream);
-/// sqrt(1 - part) medium + sqrt(part) other, offsets alike. Without `other`: complex Gaussian with the mean power of
-/// every row of `medium`; the offset stays. Throws ShapeMismatch for another size.
-Medium mixed(const Medium& medium, double part, const Medium* other, const Stream& stream);
+/// sqrt(1 - part) medium + sqrt(part) T', T' complex Gaussian with the mean power of every row of `medium`: the mean
+/// power stays. So does the offset.
+Medium scattered_anew(const Medium& medium, double part, const Stream& stream);
 
 }  // namespace lightloop::wave

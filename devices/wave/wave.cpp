@@ -30,6 +30,7 @@ class Wave : public Device {
   void close() override { open_ = false; }
 
  private:
+  void check_part(const ParamSet& asked) const;
   void derive();
   Index show(const ConstFrames& in, const Frames& out, std::uint64_t first_id, bool perturbed);
 
@@ -50,7 +51,11 @@ Wave::Wave(const ParamSet& given)
     : params_(given), seed_(static_cast<std::uint64_t>(given.integer("seed"))), medium_(medium_of(given)) {
   if (const std::string& file = given.text("perturbation.matrix"); !file.empty()) {
     other_ = read_medium(file);
-    mixed(medium_, 1, &*other_, Stream(seed_, 0, kOther));  // refuses another size
+    if (other_->outputs() != medium_.outputs() || other_->inputs() != medium_.inputs())
+      throw ShapeMismatch(
+          "perturbation.matrix", std::to_string(other_->outputs()) + " x " + std::to_string(other_->inputs()),
+          "the matrix is " + std::to_string(medium_.outputs()) + " x " + std::to_string(medium_.inputs()));
+    check_part(params_);
     const auto agree = [](const std::string& said, const std::string& here) { return said.empty() || said == here; };
     if (!agree(other_->encoding, encoding_of(given, medium_)) ||
         !agree(other_->detection, detection_of(given, medium_)))
@@ -84,7 +89,7 @@ void Wave::derive() {
   changes_at_ = static_cast<std::uint64_t>(params_.integer("perturbation.frame"));
   changed_ = {};
   if (part > 0) {
-    changed_medium_ = mixed(medium_, part, other_ ? &*other_ : nullptr, Stream(seed_, 0, kOther));
+    changed_medium_ = other_ ? *other_ : scattered_anew(medium_, part, Stream(seed_, 0, kOther));
     changed_ = scales_->operation(changed_medium_);
   }
   noisy_ = false;
@@ -92,8 +97,18 @@ void Wave::derive() {
   info_.deterministic = !noisy_ && (part == 0 || changes_at_ == 0);
 }
 
+/// A measured state is there or not.
+void Wave::check_part(const ParamSet& asked) const {
+  const double part = asked.real("perturbation");
+  if (other_ && part > 0 && part < 1)
+    throw InvalidParameter("sim:wave: perturbation", to_string(Value(part)), "0 or 1 with perturbation.matrix",
+                           "Leave perturbation.matrix out to let a part of the power go new ways.");
+}
+
 void Wave::configure(const Settings& changes) {
-  params_ = changed(changes);
+  const ParamSet asked = changed(changes);
+  check_part(asked);
+  params_ = asked;
   derive();
 }
 

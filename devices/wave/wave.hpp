@@ -20,10 +20,11 @@
 // such files from measured data; docs/file_formats.md has the layout. Without a file T is complex Gaussian, E|T|^2 = 1.
 //
 // Perturbation: from frame `perturbation.frame` on T becomes sqrt(1 - p) T + sqrt(p) T', p = `perturbation`: part p of
-// the scattered power goes new ways. T' is complex Gaussian with the mean power of every output of T, or, with
-// `perturbation.matrix`, the matrix of another file of the same size (its offset mixes alike; p = 1 puts it in the
-// place of the first). It depends on the frame's logical number alone, so the device has no state. The twin knows
-// nothing of it: it is the system as it was measured.
+// the scattered power goes new ways, T' being complex Gaussian with the mean power of every output of T. With
+// `perturbation.matrix` the system of another file of the same size takes the place of the first, and p is 0 or 1: two
+// measured states are correlated and their common phase is arbitrary, so that a sum of them is no state of the system.
+// What happens depends on the frame's logical number alone, so the device has no state. The twin knows nothing of it:
+// it is the system as it was measured.
 //
 // Randomness. Fabrication: T without a file, Purpose 62, T' 63, row = output. Read: purpose 64, row = frame id.
 //

@@ -191,6 +191,10 @@ TEST_CASE("a measured state takes the place of the first where the perturbation 
   const Matrix<std::uint16_t> in = frames(4, 2);
   const Matrix<std::uint16_t> a = answers(*device, in), b = answers(*direct, in);
   CHECK(std::ranges::equal(a.flat(), b.flat()));
+  CHECK_THROWS_AS(device->configure({{"perturbation", 0.5}}),
+                  InvalidParameter);  // two states have no state between them
+  CHECK_THROWS_AS(model().open(asked({{"matrix", first}, {"perturbation", 0.5}, {"perturbation.matrix", second}})),
+                  InvalidParameter);
   device->configure({{"perturbation", 0.0}});
   const auto still = model().open(asked({{"matrix", first}}));
   const Matrix<std::uint16_t> c = answers(*device, in), d = answers(*still, in);
