@@ -42,6 +42,17 @@ Spread spread(const ConstFrames& once, const ConstFrames& again, Index output) {
   return {b, second, first > kRounding ? std::round(1e6 * ab / (first * second)) : 0.0};
 }
 
+/// Whether any output follows what is shown: of noise alone the correlations have mean 0 and deviation 1 / sqrt(n).
+bool follow(const std::vector<Spread>& outputs, Index frames) {
+  const auto n = static_cast<double>(frames), size = static_cast<double>(outputs.size());
+  double best = 0, sum = 0;
+  for (const Spread& one : outputs) {
+    best = std::max(best, one.repeats / 1e6);
+    sum += one.repeats / 1e6;
+  }
+  return best > std::min(0.95, 5 / std::sqrt(n)) || sum / size > 3 / std::sqrt(n * size);
+}
+
 std::string formats(Index inputs, Index input_bits, Index outputs, Index output_bits) {
   return std::to_string(inputs) + " inputs of " + std::to_string(input_bits) + " bits and " + std::to_string(outputs) +
          " outputs of " + std::to_string(output_bits);
@@ -116,14 +127,13 @@ void DeviceMap::calibrate(View<const float> x) {
   std::ranges::stable_sort(read, std::greater{}, [&](Index i) { return all[static_cast<std::size_t>(i)].repeats; });
   read.resize(static_cast<std::size_t>(part_));
   std::ranges::sort(read);
-  bool any = false;
+  const double least = std::min(1.0, session_.info().output.highest() / 2.0);
   for (const Index i : read) {
     const Spread& one = all[static_cast<std::size_t>(i)];
-    any = any || one.deviation > 0;
     found.mean.push_back(one.mean);
-    found.deviation.push_back(std::max(one.deviation, 1.0));  // a dead output stays at 0
+    found.deviation.push_back(std::max(one.deviation, least));
   }
-  if (!any)
+  if (!follow(all, again.count))
     throw CalibrationError("map on " + session_.info().model, "no output follows the input", "",
                            "Is the source on, and the detector exposed?");
   calibration_ = std::move(found);

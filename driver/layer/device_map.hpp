@@ -23,7 +23,8 @@ struct MapReport {
 /// x_j is shown as the code c0 + round(x_j / r (c0 - 1)), c0 = 2^(bits - 1), r = range * rms of the batch it was
 /// calibrated with, clipped to the range and counted; a device of one bit is shown whether x_j > 0. Unused inputs rest
 /// at c0. y_i = (code_i - m_i) / s_i, m_i and s_i the mean and standard deviation of that code in the calibration
-/// batch: the gain and offset that an experimenter sets once. A frame carries `part` numbers at most (0: as many as the
+/// batch, s_i at least one code (half of the highest, if that is less) so that what hardly moves is not blown up: the
+/// gain and offset that an experimenter sets once. A frame carries `part` numbers at most (0: as many as the
 /// device has inputs and outputs); a row of more takes several frames. Where the device has more outputs than a frame
 /// carries, those are read that repeat themselves best (correlation between two showings of the calibration batch).
 class DeviceMap {
@@ -36,7 +37,9 @@ class DeviceMap {
   bool calibrated() const { return calibration_.reach > 0; }
   /// Shows x (rows, width) twice. Throws ShapeMismatch; InvalidParameter for values that are not finite, fewer than two
   /// rows or rows that are all zero; CalibrationError where no output follows the input, and as the device does. The
-  /// calibration before stays where it throws.
+  /// calibration before stays where it throws. An output follows the input where two showings of n frames agree: their
+  /// correlation r, of sd 1 / sqrt(n) where there is only noise, is above 5 sd (or 0.95, of few frames) at one output,
+  /// or on average above 3 sd of the mean over all outputs.
   void calibrate(View<const float> x);
   /// x, y (rows, width). Throws Error before calibrate(), ShapeMismatch, InvalidParameter, as the device does.
   void forward(View<const float> x, View<float> y);
