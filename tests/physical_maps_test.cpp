@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
+#include "core/temporary_folder_for_tests.hpp"
 #include "devices/catalogue.hpp"
 #include "driver/layer/layer.hpp"
 #include "training/clusters_for_tests.hpp"
@@ -281,16 +282,39 @@ TEST_CASE("maps that keep their calibration refuse what would calibrate them") {
   CHECK_THROWS_AS(maps.forward(net, numbers(30, 20, 13), out), Error);
 }
 
-TEST_CASE("the plan of a run behind a map says what its steps will take") {
-  TrainPlan plan;
-  TrainObserver observer;
-  observer.on_plan = [&](const TrainPlan& p) {
-    plan = p;
-    return false;
-  };
-  run({{"train.map", std::string("sim:wave,input.size=10,output.size=12")}}, observer);
-  CHECK(plan.device_frames == 4 * 10 * 100 * (2 + 3 + 2));  // 20, 24 and 16 numbers, ten at a time
-  CHECK(plan.device_seconds == Approx(static_cast<double>(plan.device_frames) * 1e-3));
+TEST_CASE("the plan of a run behind a map says what it will take: steps, calibration and scores") {
+  for (const char* rule : {"dfa", "phyll"}) {
+    CAPTURE(rule);
+    TrainPlan plan;
+    TrainObserver observer;
+    observer.on_plan = [&](const TrainPlan& p) {
+      plan = p;
+      return true;
+    };
+    // 20, 24 and 16 numbers, ten at a time
+    const TrainResult done = run({{"train.rule", std::string(rule)},
+                                  {"train.epochs", std::int64_t{2}},
+                                  {"train.map", std::string("sim:wave,input.size=10,output.size=12")}},
+                                 observer);
+    CHECK(plan.device_frames == done.device_frames);
+    CHECK(plan.device_seconds == Approx(static_cast<double>(plan.device_frames) * 1e-3));
+  }
+}
+
+TEST_CASE("an instrument whose source is off is told by its noise, which does not repeat") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "off.h5";
+  const std::vector<double> matrix(8 * 8, 1e-9), noise(8, 0.02), full(8, 1.0);
+  h5::Writer file(path);
+  file.write("/matrix", std::span<const double>(matrix), {8, 8}, "1");
+  file.write("/noise", std::span<const double>(noise), {8}, "1");
+  file.write("/full_scale", std::span<const double>(full), {8}, "1");
+  file.commit();
+  const auto off = open_session(catalogue(), "sim:wave,matrix=" + path);
+  // Null: no output follows; eight correlations of 100 frames, and their mean; one-sided alpha below 0.0014
+  CHECK_THROWS_AS(DeviceMap(*off, 8, 3).calibrate(numbers(100, 8, 21)), CalibrationError);
+  const auto on = open_session(catalogue(), "sim:wave,input.size=8,output.size=8,noise=50");  // a tenth of full scale
+  CHECK_NOTHROW(DeviceMap(*on, 8, 3).calibrate(numbers(100, 8, 22)));
 }
 
 TEST_CASE("what cannot be done behind a map is refused before the first frame") {
@@ -298,6 +322,9 @@ TEST_CASE("what cannot be done behind a map is refused before the first frame") 
   CHECK_THROWS_AS(run({{"train.layers", std::string("sim:crossbar")}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.map", std::string()}, {"train.map_range", 2.0}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.layer_metrics", std::int64_t{10}}}), Unsupported);
+  CHECK_THROWS_AS(run({{"train.alignment_every", std::int64_t{1}}}), Unsupported);
+  CHECK_THROWS_AS(run({{"train.batch", std::int64_t{1}}}), InvalidParameter);
+  CHECK_THROWS_WITH(run({{"train.record", std::string("frames.h5")}}), Catch::Contains("no device projects"));
   CHECK_THROWS_AS(run({{"train.net", std::string("dense 10, relu | dense classes")}}), Unsupported);
   CHECK_THROWS_AS(run({{"train.rule", std::string("phyll")}, {"rule.map", std::string("speckle")}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.map", std::string("sim:waves")}}), UnknownName);

@@ -115,11 +115,21 @@ void check_map(const TrainConfig& config) {
   if (config.train.integer("layer_metrics") > 0)
     throw Unsupported("train.layer_metrics with train.map", to_string(config.train.value("layer_metrics")),
                       "probes look at layers in memory", "leave it out");
+  if (!config.train.is_default("alignment_every") && config.train.integer("alignment_every") > 0)
+    throw Unsupported("train.alignment_every with train.map", to_string(config.train.value("alignment_every")),
+                      "nobody knows the exact gradient behind physics", "leave it out");
+  if (config.train.integer("batch") < 2)
+    throw InvalidParameter("train.batch", to_string(config.train.value("batch")),
+                           "the first batch calibrates train.map",
+                           "give 2 or more; some thirty make a good calibration");
 }
 
 void check_device_use(const TrainConfig& config) {
   const std::string& rule = config.model->info.name;
   check_map(config);
+  const std::string unused = config.train.text("map").empty() && config.train.text("layers").empty()
+                                 ? "no device is used"
+                                 : "it is for train.device, and no device projects";
   const bool matrix = config.rule.has("matrix_from") && !config.rule.text("matrix_from").empty();
   if (!config.digital() && !config.uses_projection())
     throw Unsupported("rule " + rule + " on device " + config.train.text("device"), "the rule has no use for a device",
@@ -129,7 +139,7 @@ void check_device_use(const TrainConfig& config) {
                            "a device brings its own matrix");
   const std::string& record = config.train.text("record");
   if (config.digital() && !record.empty())
-    throw InvalidParameter("train.record", record, "no device is used", "give train.device (sim:opu), or leave it out");
+    throw InvalidParameter("train.record", record, unused, "give train.device (sim:opu), or leave it out");
   if (!record.empty() && !config.train.text("resume").empty())
     throw InvalidParameter("train.record", record, "a recording begins with its run, and this one is resumed",
                            "leave train.record out, or start the run anew");
@@ -141,11 +151,11 @@ void check_device_use(const TrainConfig& config) {
   if (config.digital() && !matrix) {
     if (!config.projection.empty())
       throw InvalidParameter("projection." + config.projection.begin()->first,
-                             to_string(config.projection.begin()->second), "no device is used",
+                             to_string(config.projection.begin()->second), unused,
                              "give train.device (sim:opu), or leave it out");
     for (const auto& [space, given] : {std::pair{"device.", &config.device}, {"session.", &config.session}})
       if (!given->empty())
-        throw InvalidParameter(space + given->begin()->first, to_string(given->begin()->second), "no device is used",
+        throw InvalidParameter(space + given->begin()->first, to_string(given->begin()->second), unused,
                                "give train.device (sim:opu), or leave it out");
   }
 }
@@ -215,8 +225,8 @@ std::vector<TrainSettings> baselines(const TrainSettings& settings) {
     for (const auto& [key, value] : settings) {
       const bool of_device = key.starts_with("projection.") || key.starts_with("device.") ||
                              key.starts_with("session.") || key.starts_with("layer.") || key == "train.layers" ||
-                             key == "train.device" || key == "train.encoding" || key == "train.readout" ||
-                             key == "train.record" || key == "train.fidelity";
+                             key.starts_with("train.map") || key == "train.device" || key == "train.encoding" ||
+                             key == "train.readout" || key == "train.record" || key == "train.fidelity";
       const bool of_file = key == "train.out" || key == "train.resume" || key == "train.baseline";
       if (!of_device && !of_file && !key.starts_with("rule.")) run.insert({key, value});
     }

@@ -241,17 +241,24 @@ TrainPlan TrainingLoop::plan() const {
   plan.steps = epochs_ * steps_per_epoch_ - (run_.position.epoch * steps_per_epoch_ + run_.position.step);
   plan.samples_per_step = static_cast<double>(plan.samples) / static_cast<double>(steps_per_epoch_);
   if (rule_) plan.touch_per_step = step_touch(rule_->declared(run_.net, batch_), batch_);
+  const Index all = run_.net.layers(), scored = data_.test.size() + data_.validation.size();  // rows after an epoch
+  const Index answers = rule_ && config_.model->info.own_answer ? (rule_->answer_passes(run_.net) + all - 1) / all : 1;
   if (layers_) {
     // passes of all layers alike, rounded up; the update is a write among those that are counted
-    const Index all = run_.net.layers(), shown = (plan.touch_per_step.passes + all - 1) / all;
+    const Index shown = (plan.touch_per_step.passes + all - 1) / all;
     const Index writes = std::max((plan.touch_per_step.writes + all - 1) / all,
                                   layers_->rewritten() ? (shown + batch_ - 1) / batch_ : 1);
     layers_->add_expected(plan.steps, std::max<Index>(1, writes), rule_ ? shown : batch_, plan.device_frames,
                           plan.device_seconds, plan.device_joules);
+    layers_->add_expected(epochs_ - run_.position.epoch, 1, scored * answers, plan.device_frames, plan.device_seconds,
+                          plan.device_joules);
   }
-  if (maps_ && rule_)
-    maps_->add_expected(plan.steps * plan.touch_per_step.passes / run_.net.layers(), plan.device_frames,
-                        plan.device_seconds, plan.device_joules);
+  if (maps_ && rule_) {
+    const Index shown = plan.touch_per_step.passes / all;
+    maps_->add_expected(
+        plan.steps * shown + (resumed_ ? 0 : 2 * shown) + (epochs_ - run_.position.epoch) * scored * answers,
+        plan.device_frames, plan.device_seconds, plan.device_joules);
+  }
   if (!path_.projection) return plan;
   plan.encoding = path_.projection->settings().text("encoding");
   plan.readout = path_.projection->settings().text("readout");

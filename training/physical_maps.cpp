@@ -99,15 +99,23 @@ std::vector<std::vector<std::byte>> PhysicalMaps::parts_of(const std::vector<std
 }
 
 void PhysicalMaps::restore(const std::vector<std::byte>& state) {
+  std::vector<DeviceMap> maps = calibrated_as(state);  // all are looked at before anything changes
   restore_session(state);
-  restore_calibration(state);
+  maps_.swap(maps);
 }
 
 void PhysicalMaps::restore_session(const std::vector<std::byte>& state) { session_->restore(parts_of(state)[0]); }
 
 void PhysicalMaps::restore_calibration(const std::vector<std::byte>& state) {
+  std::vector<DeviceMap> maps = calibrated_as(state);
+  maps_.swap(maps);
+}
+
+std::vector<DeviceMap> PhysicalMaps::calibrated_as(const std::vector<std::byte>& state) const {
   const std::vector<std::vector<std::byte>> parts = parts_of(state);
-  for (std::size_t i = 0; i < maps_.size(); ++i) maps_[i].restore(parts[i + 1]);
+  std::vector<DeviceMap> maps = maps_;
+  for (std::size_t i = 0; i < maps.size(); ++i) maps[i].restore(parts[i + 1]);
+  return maps;
 }
 
 }  // namespace lightloop

@@ -49,6 +49,7 @@ class PhysicalMaps {
   void keep_calibration() { calibrates_ = false; }
 
  private:
+  std::vector<DeviceMap> calibrated_as(const std::vector<std::byte>& state) const;
   std::vector<std::vector<std::byte>> parts_of(const std::vector<std::byte>& state) const;
 
   std::unique_ptr<Session> session_;

@@ -153,9 +153,11 @@ int eval_mapped(const EvalRequest& request, const Registry& registry, const std:
     throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),
                            "the device of a map takes its settings from its string", "Give --device sim:wave,noise=0.");
   const std::string device = request.device.empty() ? trained_on : request.device;
+  if (device == "digital")
+    throw Unsupported("eval --device digital", "the layers of " + request.run + " are behind " + trained_on, "",
+                      "Leave it out, or name another device.");
   Settings settings;
-  if (std::ranges::any_of(registry.open_params(device), [](const ParamInfo& info) { return info.name == "seed"; }))
-    settings["seed"] = run.train.integer("seed");
+  if (takes_seed(registry, device)) settings["seed"] = run.train.integer("seed");
   PhysicalMaps maps(registry, device, settings, run.net, run.train.real("map_range"), run.train.integer("map_part"),
                     false);
   if (run.layers_state.empty())

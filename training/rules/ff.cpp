@@ -28,6 +28,9 @@ class ForwardForward : public WholeBatch {
   Trainable own() override { return heads_.trainable(); }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
   void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override;
+  Index answer_passes(const Network& net) const override {
+    return by_goodness_ ? classes_ * net.hidden_layers() : net.layers();
+  }
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = ((recomputes_ ? 4 : 3) * net.hidden_layers() + 1) * samples};
   }

@@ -113,6 +113,8 @@ class Rule {
   /// rule says otherwise these are the logits of the network. Row r is sample first_sample + r: layers with noise draw
   /// it by that place, so that scores do not depend on how samples are cut into batches.
   virtual void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample = 0);
+  /// Vectors shown to layers for the scores of one sample.
+  virtual Index answer_passes(const Network& net) const { return net.layers(); }
   /// What gradient() asks at most for a batch of `samples` (the update that follows it is not in it), and what its last
   /// call did ask.
   virtual StepTouch declared(const Network& /*net*/, Index /*samples*/) const { return {}; }
