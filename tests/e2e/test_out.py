@@ -74,6 +74,7 @@ def test_a_reader_of_the_progress_that_goes_away_stops_nothing(small, tmp_path):
 
 
 def test_a_lost_terminal_saves_a_checkpoint_unless_nohup(lightloop, small, tmp_path):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests themselves run under nohup
     process = start(tmp_path, *small, *LONG, "--out", "run.h5")
     wait_for(tmp_path / "run.h5", process)
     process.send_signal(signal.SIGHUP)
