@@ -51,7 +51,7 @@ TEST_CASE("a reservoir that has learnt a sine goes on with it") {
   }
 }
 
-TEST_CASE("a free-running network follows Lorenz for Lyapunov times and stays on the attractor") {
+TEST_CASE("a free-running network follows Lorenz for Lyapunov times and stays on the attractor", "[law]") {
   const Task task = make_task("lorenz63", {{"train", std::int64_t{6000}}, {"test", std::int64_t{4000}}});
   auto echo = network(3);
   ClosedLoopSettings settings;

@@ -95,7 +95,7 @@ TEST_CASE("rules of blocks train a convolutional net of any layers, and their ru
   }
 }
 
-TEST_CASE("the image presets learn") {
+TEST_CASE("the image presets learn", "[law]") {
   for (const char* net : {"vgg8:4", "resnet18-small:2"}) {
     const TrainResult result = run(small("bp", {{"train.net", net}, {"train.alignment_every", std::int64_t{0}}}));
     INFO(net);

@@ -121,7 +121,7 @@ TEST_CASE("the anchor returns 2 Re(conj(Hr) H x) / |Hr|, background and black le
   CHECK(good >= 250);  // a pixel on which the anchor is dark may be lost: P(|Hr|^2 < 0.001 of its mean) = 1e-3
 }
 
-TEST_CASE("entries are Gaussian, of variance one and uncorrelated, for every read-out and number of grains") {
+TEST_CASE("entries are Gaussian, of variance one and uncorrelated, for every read-out and number of grains", "[law]") {
   // Null: iid N(0, 1). n = 10 x 512 entries, seed 1. Variance: sampling 2/5120 plus the scale's own 0.6/512; two-sided,
   // 4 standard errors. KS: alpha = 0.001. Correlation of columns over 512 outputs: 45 pairs, each below 4 / sqrt(512).
   struct Case {

@@ -154,7 +154,7 @@ TEST_CASE("lasers row 7: locking limited by a Hopf bifurcation", "[law]") {
   }
 }
 
-TEST_CASE("lasers row 8: polarisation edges without dichroism") {
+TEST_CASE("lasers row 8: polarisation edges without dichroism", "[law]") {
   for (const double gp : {2.0, 5.0, 8.0, 10.0}) {
     LaserModel m;
     m.birefringence_rad_per_s = gp * 1e9;

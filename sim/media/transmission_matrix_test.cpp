@@ -111,7 +111,7 @@ TEST_CASE("singular values of the transmission matrix follow Marchenko and Pastu
   CHECK(distance < 0.01);  // eigenvalues repel: the distance is of order log(n)/n = 0.026, not 1/sqrt(n) = 0.07
 }
 
-TEST_CASE("a square transmission matrix has the quarter-circle law") {
+TEST_CASE("a square transmission matrix has the quarter-circle law", "[law]") {
   const auto s = singular_values(24, 256, 256);
   double mean = 0;
   for (const double v : s) mean += v / 256;

@@ -94,7 +94,8 @@ TEST_CASE("states that know nothing of the input have no capacity; the unthresho
   CHECK(std::abs(found.at("unthresholded")[0] - bias) < 4 * spread);
 }
 
-TEST_CASE("an echo-state network without noise uses its whole rank: total within 2 %, on any number of threads") {
+TEST_CASE("an echo-state network without noise uses its whole rank: total within 2 %, on any number of threads",
+          "[law]") {
   EchoStateSettings network;
   network.nodes = 50;
   network.spectral_radius = 0.7;

@@ -187,7 +187,7 @@ TEST_CASE("golden: what each generated task begins with") {
   // 100 time units of chaos multiply rounding by e^90: only statistics of Lorenz' series can be pinned, not its values
 }
 
-TEST_CASE("an echo-state network beats the linear baselines it should beat") {
+TEST_CASE("an echo-state network beats the linear baselines it should beat", "[law]") {
   EchoStateSettings settings;
   settings.nodes = 200;
   settings.bias_scaling = 0.5;
