@@ -410,12 +410,10 @@ TEST_CASE("ranges and phases learn from one pass: no gradient sees what another 
   add_devices(registry);
   Network net({4, 4}, Activation::tanh);
   net.initialise(3);
-  AnalogNetwork layers(registry,
-                       {.device = mesh,
-                        .layer = {{"update", std::string("programme")},
-                                  {"weight_limit", 8.0},
-                                  {"output_range", std::string("learned")}}},
-                       net);
+  const AnalogPlace place{
+      .device = mesh,
+      .layer = {{"update", std::string("programme")}, {"weight_limit", 8.0}, {"output_range", std::string("learned")}}};
+  AnalogNetwork layers(registry, place, net);
   layers.program(net);
   const Dataset data = clusters(20, 1, 4, 4);
   Matrix<float> x(20, 4), signal(20, 4);
@@ -436,6 +434,11 @@ TEST_CASE("ranges and phases learn from one pass: no gradient sees what another 
   layers.learn(0, x, signal, kRate);
   const double rms = std::sqrt((1 - kMemory) * (kMemory * first * first + second * second) / (1 - kMemory * kMemory));
   CHECK(std::log(product.output_factor() / between) == Approx(-kRate * second / rms).epsilon(1e-6));
+
+  const std::vector<std::byte> state = layers.snapshot();
+  AnalogNetwork again(registry, place, net);
+  again.restore(state);
+  CHECK(again.snapshot() == state);  // a resume that ends before its first step loses nothing
 }
 
 TEST_CASE("the score of a net with noise does not depend on batches: in memory, on devices, by a rule's own answer") {

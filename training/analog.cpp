@@ -282,6 +282,7 @@ void AnalogNetwork::add_meters(Meter& sum) const {
 }
 
 std::vector<std::byte> AnalogNetwork::snapshot() const {
+  if (!to_restore_.empty()) return to_restore_;  // its devices have not been written yet
   ByteWriter bytes;
   const auto put = [&bytes](const std::vector<std::byte>& part) {
     bytes.put(static_cast<std::uint64_t>(part.size()));

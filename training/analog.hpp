@@ -102,7 +102,7 @@ class AnalogNetwork : public LayerProducts {
   static double moved(Range& memory, double slope, double lr);
   std::vector<Range> ranges_;          ///< of learned input ranges, then output ranges
   std::vector<Matrix<float>> sent_;    ///< pulses: weights at the last update
-  std::vector<std::byte> to_restore_;  ///< pulses: devices, once the layers know their scale
+  std::vector<std::byte> to_restore_;  ///< what devices hold that learn in place, until they are written
   Matrix<float> change_;
   std::unique_ptr<TileDevices> devices_;
   std::vector<TiledLayer> layers_;

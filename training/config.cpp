@@ -118,10 +118,10 @@ void check_map(const TrainConfig& config) {
   if (!config.train.is_default("alignment_every") && config.train.integer("alignment_every") > 0)
     throw Unsupported("train.alignment_every with train.map", to_string(config.train.value("alignment_every")),
                       "nobody knows the exact gradient behind physics", "leave it out");
-  if (config.train.integer("batch") < 2)
+  if (config.train.integer("batch") < 10)
     throw InvalidParameter("train.batch", to_string(config.train.value("batch")),
                            "the first batch calibrates train.map",
-                           "give 2 or more; some thirty make a good calibration");
+                           "give 10 or more; some thirty make a good calibration");
 }
 
 void check_device_use(const TrainConfig& config) {

@@ -256,7 +256,7 @@ TrainPlan TrainingLoop::plan() const {
   if (maps_ && rule_) {
     const Index shown = plan.touch_per_step.passes / all;
     maps_->add_expected(
-        plan.steps * shown + (resumed_ ? 0 : 2 * shown) + (epochs_ - run_.position.epoch) * scored * answers,
+        plan.steps * shown + (maps_->calibrated() ? 0 : 2 * shown) + (epochs_ - run_.position.epoch) * scored * answers,
         plan.device_frames, plan.device_seconds, plan.device_joules);
   }
   if (!path_.projection) return plan;

@@ -1,6 +1,7 @@
 #pragma once
 // A network with a device in front of every layer, whatever it does to the signal: h_l = f_l(W_l P(h_{l-1}) + b_l). The
 // matrices are trained and digital, P is physics and stays as it is.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,6 +34,10 @@ class PhysicalMaps {
   void backward(const Network& net, Index layer, View<const float> h, View<const float> delta, View<float> below);
   Evaluation evaluate(const Network& net, const Dataset& data, Loss loss);
 
+  /// Whether every map is.
+  bool calibrated() const {
+    return std::ranges::all_of(maps_, [](const DeviceMap& map) { return map.calibrated(); });
+  }
   const Session& session() const { return *session_; }
   MapReport report() const;
   /// Adds what so many passes of a row through all layers will cost.

@@ -159,6 +159,8 @@ void Layer::calibrate() {
     try {
       if (s.sets_range) s.set_range(base, factor);
     } catch (const Error&) {  // of a device that has failed for the reason that is told
+      s.output_factor = factor;
+      s.base_range = s.range / factor;
     }
     throw;
   }

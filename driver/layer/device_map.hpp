@@ -35,11 +35,11 @@ class DeviceMap {
   Index width() const { return width_; }
   Index frames_per_row() const { return (width_ + part_ - 1) / part_; }
   bool calibrated() const { return calibration_.reach > 0; }
-  /// Shows x (rows, width) twice. Throws ShapeMismatch; InvalidParameter for values that are not finite, fewer than two
-  /// rows or rows that are all zero; CalibrationError where no output follows the input, and as the device does. The
+  /// Shows x (rows, width) twice. Throws ShapeMismatch; InvalidParameter for values that are not finite, fewer than ten
+  /// frames or rows that are all zero; CalibrationError where no output follows the input, and as the device does. The
   /// calibration before stays where it throws. An output follows the input where two showings of n frames agree: their
   /// correlation r, of sd 1 / sqrt(n) where there is only noise, is above 5 sd (or 0.95, of few frames) at one output,
-  /// or on average above 3 sd of the mean over all outputs.
+  /// or on average above 3 sd of the mean over the outputs that move.
   void calibrate(View<const float> x);
   /// x, y (rows, width). Throws Error before calibrate(), ShapeMismatch, InvalidParameter, as the device does.
   void forward(View<const float> x, View<float> y);

@@ -92,7 +92,8 @@ class Layer {
   const LayerCalibration& calibration() const;
 
   /// x (rows, n_in) -> y (rows, n_out). Throws ShapeMismatch; InvalidParameter for a value that is not finite; Error
-  /// before the first program(). Nothing has been shown when it throws one of these.
+  /// before the first program(). Nothing but the calibration, where one was missing, has been shown when it throws one
+  /// of these.
   void forward(View<const float> x, View<float> y);
   /// x (rows, n_out) -> y = x W (rows, n_in), where the device can be used backwards. Every row takes the full drive,
   /// whatever the input range. Throws as forward(), and Unsupported.

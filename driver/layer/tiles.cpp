@@ -199,9 +199,10 @@ double TiledLayer::output_factor_gradient(View<const float> x, View<const float>
 
 void TiledLayer::set_output_factor(double factor) {
   const double before = output_factor();
-  const auto has = [factor](const auto& tile) { return tile->layer->output_factor() == factor; };
-  if (settings().text("output_range") == "learned" && std::ranges::all_of(tiles_, has))
-    return;  // no tile need be written anew
+  const auto all_have = [this](double value) {
+    return std::ranges::all_of(tiles_, [&](const auto& tile) { return tile->layer->output_factor() == value; });
+  };
+  if (settings().text("output_range") == "learned" && all_have(factor)) return;  // no tile need be written anew
   const auto set = [this](double to) {
     for (const auto& tile : tiles_) {
       if (shared_) tile->device->holder = nullptr;  // the device has the range of one tile only
@@ -210,12 +211,12 @@ void TiledLayer::set_output_factor(double factor) {
   };
   try {
     set(factor);
-  } catch (const Error&) {
-    if (output_factor() == before) throw;  // nothing has changed
+  } catch (...) {
+    if (all_have(before)) throw;  // nothing has changed
     try {
       set(before);
-    } catch (const Error&) {  // of a device that has failed for the reason that is told
-      programmed_ = false;    // some tiles have the one factor, some the other
+    } catch (...) {         // of a device that has failed for the reason that is told
+      programmed_ = false;  // some tiles have the one factor, some the other
     }
     throw;
   }

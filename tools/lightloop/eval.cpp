@@ -74,16 +74,15 @@ bool takes_seed(const Registry& registry, const std::string& device) {
   return std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; });
 }
 
-/// Whether training has left more than weights in the layers: cells, phases or ranges.
-bool learns(const Settings& layer) {
-  ParamSet params("layer", layer_params());
-  params.set(layer);
-  return params.text("update") != "write" || params.text("noise_management") == "learned" ||
-         params.text("output_range") == "learned";
+/// Whether the run's devices learnt in place: what they hold is not to be had from its weights.
+bool learnt_in_place(const RunFile& run) {
+  const Settings layer = below(run.asked, "layer");
+  const auto update = layer.find("update");
+  return update != layer.end() && update->second != Value(std::string("write"));
 }
 
-/// On the run's own devices as they were left, calibration and what they have learnt included, or on others. Settings
-/// that the run did not have make others of them, but for what they have learnt.
+/// On the run's own devices as they were left, calibration and learned ranges included, or on others. Settings that the
+/// run did not have make others of them, but for cells and phases that have learnt in place.
 int eval_analog(const EvalRequest& request, const Registry& registry, const std::string& device, Scored scored) {
   const Network& net = scored.run.net;
   const Loss loss = loss_from(scored.run.train.text("loss"));
@@ -91,8 +90,8 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   if (request.device.empty())
     for (const auto& [key, value] : below(scored.run.asked, "layer")) settings.try_emplace("layer." + key, value);
   AnalogPlace place = analog_place(device, settings, analog_layers(net));
-  const bool kept =
-      request.device.empty() && !scored.run.layers_state.empty() && (request.settings.empty() || learns(place.layer));
+  const bool kept = request.device.empty() && !scored.run.layers_state.empty() &&
+                    (request.settings.empty() || learnt_in_place(scored.run));
   if (takes_seed(registry, device)) place.settings.try_emplace("seed", scored.run.train.integer("seed"));
   AnalogNetwork analog(registry, place, net);
   if (kept) analog.restore(scored.run.layers_state);
