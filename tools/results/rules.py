@@ -24,8 +24,8 @@ ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
     "bp": ("back-propagation", None, 60, DENSE + "--rule bp"),
     "local": ("local heads", 97.8, 60, DENSE + "--rule local"),
     "ff": ("Forward-Forward, softmax answer", 98.3, 3000, FF + "--set rule.answer=softmax"),
-    "pepita": ("PEPITA, 20 epochs", 97.5, 120, "--rule pepita --net 784-1024-10 --activation relu --optimizer momentum "
-               "--lr 0.05 --batch 64 --epochs 20"),
+    "pepita": ("PEPITA, 100 epochs", 97.5, 700, "--rule pepita --net 784-1024-10 --activation relu --optimizer momentum "
+               "--lr 0.05 --batch 64 --epochs 100"),
     "sign_symmetric": ("sign symmetry", None, 60, DENSE + "--rule sign_symmetric"),
     "adfa": ("augmented DFA, gate cos", None, 60, DENSE + "--rule adfa"),
     "sff": ("Scalable Forward-Forward", None, 70, DENSE + "--rule sff"),
@@ -62,27 +62,28 @@ WIDE = ("--dataset fashion --net 784-1024-1024-10 --activation tanh --optimizer 
         "--lr {} --rule {}")  # as the rows of mnist_table.py
 for rule, title, floor, seconds, options in (("bp", "back-propagation", 88.5, 110, WIDE.format("1e-3", "bp")),
                                              ("dfa", "DFA", 88.0, 100, WIDE.format("1e-3", "dfa")),
-                                             ("optical", "ternary DFA on sim:opu", 86.5, 120, WIDE.format("3e-3", "tdfa --device sim:opu"))):
+                                             ("optical", "ternary DFA on sim:opu", 86.5, 120, WIDE.format("3e-3", "tdfa --device sim:opu --set rule.dead_zone=0.2"))):
     ROWS[f"fashion-{rule}"] = (f"{title}, Fashion-MNIST", floor, seconds, options)
 
 CONV = ("--net conv_16_3_stride=2,_batch_norm,_relu_|_conv_32_3_stride=2,_batch_norm,_relu_|_flatten,_dense_64,_relu_|_dense_classes "
-        "--optimizer adam --lr 2e-3 --batch 64 --epochs 5 --dataset {} --rule {}")  # _ for a blank inside the net
+        "--optimizer adam --batch 64 --epochs 5 --dataset {} --rule {} --lr {}")  # _ for a blank inside the net
 CONV_RULES = {  # name: (title, seconds on one idle core, options behind the rule)
     "bp": ("back-propagation", 90, ""),
     "local": ("local heads", 100, ""),
     "sff": ("Scalable Forward-Forward, dense maps", 110, "--set rule.answer=softmax"),
     "sff-pixels": ("Scalable Forward-Forward, 1 x 1 maps", 120, "--set rule.map=pixels --set rule.answer=softmax"),
-    "lls": ("LLS, square patterns", 100, ""),
-    "lls-mxm": ("LLS-MxM", 100, "--set rule.mixing=matrix"),
+    "lls": ("LLS, square patterns", 100, "--set rule.temperature=0.3"),
+    "lls-mxm": ("LLS-MxM", 100, "--set rule.mixing=matrix --set rule.temperature=0.3"),
     "ccl": ("Counter-Current Learning", 110, ""),
     "auglocal": ("AugLocal, heads of two layers", 160, ""),
     "noprop": ("NoProp, 5 blocks", 450, "--set rule.blocks=5"),
 }
+RATES = dict.fromkeys(("lls", "lls-mxm"), "5e-3")
 for data, shown, points in (("mnist", "MNIST", 1), ("fashion", "Fashion-MNIST", 2)):
     for rule, (title, seconds, more) in CONV_RULES.items():
         ROWS[f"conv-{data}-{rule}"] = (f"{title}, convolutional net, {shown}",
                                        None if rule == "bp" else (f"conv-{data}-bp", points), seconds,
-                                       f"{CONV.format(data, rule.split('-')[0])} {more}")
+                                       f"{CONV.format(data, rule.split('-')[0], RATES.get(rule, '2e-3'))} {more}")
 
 
 def words_of(name):
