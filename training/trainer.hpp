@@ -69,8 +69,10 @@ struct TrainPlan {
   std::string net;                           ///< Network::text()
   Index samples = 0, epochs = 0, steps = 0;  ///< steps still to do
   double samples_per_step = 0;
-  StepTouch touch_per_step;                      ///< at most; of a full batch
-  std::int64_t device_frames = 0;                ///< upper bound (no empty frames), calibration and probes included
+  StepTouch touch_per_step;  ///< at most; of a full batch
+  /// Upper bound (no empty frames), calibration and probes included; on layers without what calibration and rows that
+  /// met the end of the ADC take.
+  std::int64_t device_frames = 0;
   double device_seconds = 0, device_joules = 0;  ///< of these frames at the present exposure, or projection.exposure
   double exposure_s = 0;                         ///< what calibration set; 0 before, and where there is none to set
 };

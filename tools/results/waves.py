@@ -20,7 +20,7 @@ import sys
 import rules
 
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "examples" / "papers"))
-import paper as papers  # noqa: E402
+import paper as papers  # noqa: E402  (found by the line above)
 
 JAPANESE = "--dataset japanese_vowels --net 45-60-60-9 --batch 30 --epochs 100 --map sim:wave,encoding=phase,input.size=64,output.size=64 "
 ROWS = {  # name: (title, options)

@@ -22,7 +22,7 @@ import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
-import paper  # noqa: E402
+import paper  # noqa: E402  (found by the line above)
 
 options = paper.options(__doc__, "phyll", "three seeds, all systems")
 PAIRS = paper.data_file("photonic", "phyll_acoustic", "phyll_acoustic.h5")
