@@ -78,10 +78,12 @@ TEST_CASE("augmented DFA with the derivative of tanh is DFA; with other gates it
 }
 
 TEST_CASE("PEPITA equals its definition in double precision, with the same units left out of both passes") {
-  for (const double dropout : {0.0, 0.3}) {
+  using Case = std::pair<double, const char*>;
+  for (const auto& [dropout, shows] : {Case{0.0, "input"}, Case{0.3, "auto"}, Case{0.3, "change"}}) {
     Bench bench;
     MatrixFeedback feedback(5, 24);
-    const auto made = bench.make("pepita", &feedback, {{"dropout", dropout}, {"scale", 0.5}});
+    const auto made =
+        bench.make("pepita", &feedback, {{"dropout", dropout}, {"scale", 0.5}, {"shows", std::string(shows)}});
     const std::vector<float> found = bench.gradient(*made, 2);
     const Network& net = bench.net;
     std::vector<double> g(found.size(), 0.0);
@@ -124,7 +126,7 @@ TEST_CASE("PEPITA equals its definition in double precision, with the same units
         }
       }
     }
-    INFO(dropout);
+    INFO(dropout << " " << shows);
     CHECK(worst(found, g) < 2e-6);
     CHECK(feedback.rows_projected == 12);
   }

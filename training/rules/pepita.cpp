@@ -1,4 +1,8 @@
 // PEPITA: the error, projected onto the input, makes a second forward pass; what changes between the two teaches.
+//
+// F e is small beside x, and h - h' beside h: made of two whole passes it is the difference of two large numbers, each
+// with the rounding and the noise of a device. Products are linear, so the second pass can show the change alone, a' =
+// a - W (h_{l-1} - h'_{l-1}), at the device's full drive (rule.shows = change).
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,6 +16,12 @@
 namespace lightloop {
 namespace {
 
+/// Layers that do not repeat themselves are devices.
+bool shows_change(const RuleContext& context) {
+  const std::string& shows = context.params.text("shows");
+  return shows == "change" || (shows == "auto" && context.layers && !context.layers->repeats());
+}
+
 class Pepita : public WholeBatch {
  public:
   Pepita(RuleInfo info, const RuleContext& context)
@@ -21,6 +31,7 @@ class Pepita : public WholeBatch {
         scale_(static_cast<float>(context.params.real("scale") *
                                   std::sqrt(2.0 / static_cast<double>(context.net.widths().front())))),
         dropout_(static_cast<float>(context.params.real("dropout"))),
+        shows_change_(shows_change(context)),
         recomputes_(recomputes("pepita", context)) {
     const Network& net = context.net;
     if (net.hidden_layers() > 0 &&
@@ -31,6 +42,7 @@ class Pepita : public WholeBatch {
                              "pass a device_feedback or a digital_feedback of that size");
     for (Index l = 0; l < net.hidden_layers(); ++l) masks_.emplace_back(context.seed, l, kRuleNoise);
     h_.resize(static_cast<std::size_t>(recomputes_ ? std::min<Index>(2, net.hidden_layers()) : net.hidden_layers()));
+    if (shows_change_) a_.resize(h_.size());
   }
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
@@ -51,7 +63,7 @@ class Pepita : public WholeBatch {
     for (Index l = 0; l < hidden; ++l) {
       if (recomputes_) in = first_pass(net, batch, l, in);
       Matrix<float>& second = second_[static_cast<std::size_t>(l % 2)];
-      layer_forward(net, l, below, second, products_);
+      second_pass(net, l, below, second);
       drop(batch, l, second);
       layer_gradient(net, l, difference(of_first_pass(l), second), below, samples, gradient);
       below = second;
@@ -68,12 +80,39 @@ class Pepita : public WholeBatch {
  private:
   /// Where the first pass through layer l leaves its activities: every second layer takes the same place when they are
   /// made again for the second pass.
-  Matrix<float>& of_first_pass(Index l) { return h_[static_cast<std::size_t>(recomputes_ ? l % 2 : l)]; }
+  std::size_t place(Index l) const { return static_cast<std::size_t>(recomputes_ ? l % 2 : l); }
+  Matrix<float>& of_first_pass(Index l) { return h_[place(l)]; }
   View<const float> first_pass(const Network& net, const RuleBatch& batch, Index l, View<const float> in) {
     Matrix<float>& h = of_first_pass(l);
-    layer_forward(net, l, in, h, products_);
+    if (shows_change_) {
+      Matrix<float>& a = a_[place(l)];
+      layer_product(net, l, in, a, products_);
+      h.resize(a.rows(), a.cols());
+      for_rows(a.rows(), a.cols(), [&](Index first, Index count) {
+        for (Index r = first; r < first + count; ++r) {
+          std::ranges::copy(a.row(r), h.row(r).begin());
+          bias_and_activate(net.activation(l), net.bias(l), h.row(r));
+        }
+      });
+    } else {
+      layer_forward(net, l, in, h, products_);
+    }
     drop(batch, l, h);
     return h;
+  }
+  /// h', before dropout, of h'_{l-1} or of what changed below.
+  void second_pass(const Network& net, Index l, View<const float> below, Matrix<float>& second) {
+    if (!shows_change_) return layer_forward(net, l, below, second, products_);
+    layer_product(net, l, difference_, second, products_);
+    const Matrix<float>& a = a_[place(l)];
+    for_rows(second.rows(), second.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        const auto row = second.row(r);
+        const float* const before = a.row(r).data();
+        for (std::size_t j = 0; j < row.size(); ++j) row[j] = before[j] - row[j];
+        bias_and_activate(net.activation(l), net.bias(l), row);
+      }
+    });
   }
   /// The same units are left out of both passes. A kept one grows, so that no pass without dropout need change.
   void drop(const RuleBatch& batch, Index layer, Matrix<float>& h) {
@@ -88,14 +127,18 @@ class Pepita : public WholeBatch {
       }
     });
   }
-  /// x + F e.
+  /// x + F e; also leaves x less that, where the change is shown.
   View<const float> modulate(View<const float> x) {
     input_.resize(x.rows(), x.cols());
+    if (shows_change_) difference_.resize(x.rows(), x.cols());
     for_rows(x.rows(), x.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
         const float *from = x.row(r).data(), *fe = projected_.row(r).data();
         float* const to = input_.row(r).data();
         for (Index j = 0; j < x.cols(); ++j) to[j] = from[j] + scale_ * fe[j];
+        if (!shows_change_) continue;
+        float* const change = difference_.row(r).data();
+        for (Index j = 0; j < x.cols(); ++j) change[j] = -scale_ * fe[j];
       }
     });
     return input_;
@@ -111,9 +154,9 @@ class Pepita : public WholeBatch {
   Feedback* feedback_;  // null without hidden layers
   LayerProducts* products_;
   float scale_, dropout_;
-  bool recomputes_;
+  bool shows_change_, recomputes_;
   std::vector<Stream> masks_;
-  std::vector<Matrix<float>> h_;
+  std::vector<Matrix<float>> h_, a_;  // of the first pass; a_, without the bias, where only the change is shown
   std::array<Matrix<float>, 2> second_;
   Matrix<float> logits_, error_, projected_, input_, draws_, difference_;
 };
@@ -132,6 +175,15 @@ RuleModel pepita_rule() {
       .params =
           {{"scale", "1", 0.05, 1e-6, 1e3, "size of F: its entries have the standard deviation scale sqrt(2 / inputs)"},
            {"dropout", "1", 0.1, 0, 0.95, "share of the hidden units left out of both passes"},
+           {"shows",
+            "",
+            std::string("auto"),
+            0,
+            0,
+            "what the second pass shows to a layer: its input, as published, or the change of it alone, whose answer "
+            "is added to the first one's: the same up to rounding and to a device's noise, which drowns the difference "
+            "of whole inputs at this scale (not at 1); auto: change on devices",
+            {"auto", "input", "change"}},
            {"recompute", "", false, 0, 0,
             "make the first pass again beside the second: two layers of each are held instead of all; the same bits"},
            {"matrix_from", "", std::string(), 0, 0,
