@@ -125,6 +125,41 @@ TEST_CASE("PhyLL: loss of the cosines as defined, exact gradients of the matrice
   }
 }
 
+TEST_CASE("PhyLL answers by the mean of several showings, each with noise of its own, and counts their passes") {
+  Bench bench;
+  const Index layers = bench.net.layers(), samples = bench.x.rows(), classes = 5, showings = 3;
+  const auto scores = [&](Index shown, const std::function<Index(Index)>& number) {
+    ParamSet params("rule:phyll", rule("phyll").info.params);
+    params.set({{"showings", std::int64_t{shown}}});
+    Index calls = 0;
+    const auto noisy = [&](Index, View<const float> in, View<float> out) {
+      const auto k = static_cast<float>(number(calls++));
+      for (Index r = 0; r < in.rows(); ++r)
+        for (Index j = 0; j < in.cols(); ++j) out(r, j) = in(r, j) + std::sin(7 * k + static_cast<float>(j + r));
+    };
+    const auto made = phyll_with({bench.net, 1, params, nullptr}, noisy);
+    Matrix<float> out(samples, classes);
+    made->scores(bench.net, bench.x, out, 0);
+    CHECK(calls == made->answer_passes(bench.net));
+    return out;
+  };
+  const Matrix<float> all = scores(showings, [](Index call) { return call; });
+  Matrix<double> mean(samples, classes);
+  std::ranges::fill(mean.flat(), 0.0);
+  for (Index s = 0; s < showings; ++s) {  // the calls that showing s of every class made above
+    const Matrix<float> one =
+        scores(1, [&](Index call) { return (call / layers * showings + s) * layers + call % layers; });
+    for (std::size_t i = 0; i < mean.flat().size(); ++i) mean.flat()[i] += double(one.flat()[i]) / double(showings);
+  }
+  const Matrix<float> first = scores(1, [](Index call) { return call; });
+  double apart = 0;
+  for (std::size_t i = 0; i < mean.flat().size(); ++i) {
+    CHECK(double(all.flat()[i]) == Approx(mean.flat()[i]).margin(1e-5));
+    apart = std::max(apart, std::fabs(mean.flat()[i] - double(first.flat()[i])));
+  }
+  CHECK(apart > 0.05);
+}
+
 TEST_CASE("NoProp: every block learns its own loss alone, with either loss") {
   for (const char* kind : {"cross_entropy", "square"}) {
     Bench bench;

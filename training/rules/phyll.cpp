@@ -28,6 +28,8 @@ RuleInfo phyll_info() {
           {{"theta", "1", 10.0, 1e-3, 1e3, "how sharply right must differ from wrong"},
            {"label_strength", "1", 4.0, 1e-3, 1e3,
             "value of the feature that stands for the label (assumed: enough to be seen among the others)"},
+           {"showings", "1", std::int64_t{1}, 1, 1000,
+            "how often every label is shown to answer, its goodness averaged: a map's noise is drawn anew for each"},
            {"map",
             "",
             std::string("mixing"),
@@ -102,6 +104,7 @@ class Phyll : public WholeBatch {
       : WholeBatch(phyll_info()),
         theta_(context.params.real("theta")),
         strength_(static_cast<float>(context.params.real("label_strength"))),
+        showings_(context.params.integer("showings")),
         classes_(context.net.widths().back()),
         map_(std::move(map)),
         products_(context.layers),
@@ -138,20 +141,22 @@ class Phyll : public WholeBatch {
   }
 
   void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t) override {
+    const double share = 1 / static_cast<double>(showings_);
     for (Index c = 0; c < classes_; ++c) {
-      h_.resize(x.rows(), x.cols());
-      for (Index r = 0; r < x.rows(); ++r) {
-        overlay(x.row(r), classes_, static_cast<std::uint8_t>(c), strength_, h_.row(r));
-        out(r, c) = 0;
-      }
-      for (Index l = 0; l < net.layers(); ++l) {
-        run_layer(net, l);
-        for (Index r = 0; r < x.rows(); ++r) out(r, c) += static_cast<float>(goodness(l, r).cosine);
+      for (Index r = 0; r < x.rows(); ++r) out(r, c) = 0;
+      for (Index s = 0; s < showings_; ++s) {
+        h_.resize(x.rows(), x.cols());
+        for (Index r = 0; r < x.rows(); ++r)
+          overlay(x.row(r), classes_, static_cast<std::uint8_t>(c), strength_, h_.row(r));
+        for (Index l = 0; l < net.layers(); ++l) {
+          run_layer(net, l);
+          for (Index r = 0; r < x.rows(); ++r) out(r, c) += static_cast<float>(share * goodness(l, r).cosine);
+        }
       }
     }
   }
 
-  Index answer_passes(const Network& net) const override { return classes_ * net.layers(); }
+  Index answer_passes(const Network& net) const override { return classes_ * showings_ * net.layers(); }
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = 2 * net.layers() * samples};
   }
@@ -206,6 +211,7 @@ class Phyll : public WholeBatch {
 
   double theta_;
   float strength_;
+  Index showings_;
   Index classes_;
   PhysicalMap map_;
   LayerProducts* products_;
