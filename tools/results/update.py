@@ -2,8 +2,8 @@
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
 usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [aware] [ways] [doors]
-           [banks] [photons] [trains] [rules] [rules_digits] [rule_speed] [rule_memory] [graphs] [characters] [papers] [waves]
-           [session] [ci_time] [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER] [--log FILE] [--finished]
+           [banks] [photons] [trains] [rules] [rules_digits] [rule_speed] [rule_memory] [dead_zone] [pepita] [graphs] [characters]
+           [papers] [waves] [session] [ci_time] [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER] [--log FILE] [--finished]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
 that holds mnist/. kernels takes a minute and needs --benchmarks, where bench_core and bench_devices are; readouts takes seconds
@@ -20,6 +20,8 @@ papers takes a minute and keeps finished runs in WORK; papers.py --full NAME mak
 waves takes an hour and a half on an idle core, most of it MNIST; it keeps finished runs in WORK and needs --data with vowels/,
 japanese_vowels/, photonic/ and mnist/.
 session takes a minute and needs --benchmarks with bench_driver and bench_together in it.
+dead_zone (which needs the package) and pepita take two minutes each and keep finished runs in WORK; both need --data, the folder that
+holds mnist/ and fashion-mnist/.
 networks needs --data; ways needs only the command; doors needs --data, --build (with bin/, plugins/ and python/ in it) and 5 GB for a
 recording. ci_time measures nothing: it needs --log, what one .ci/run has printed.
 The command that is measured is --lightloop, else the one on the path.
@@ -53,6 +55,8 @@ SECTIONS = {  # script and what it is told
     "rules_digits": ("rules_digits.py", ["lightloop"]),
     "rule_speed": ("rule_speed.py", ["lightloop", "data", "work"]),
     "rule_memory": ("rule_memory.py", ["work"]),
+    "dead_zone": ("dead_zone.py", ["data", "work"]),
+    "pepita": ("pepita_devices.py", ["lightloop", "data", "work"]),
     "graphs": ("graphs.py", ["lightloop", "data", "work"]),
     "characters": ("characters.py", ["lightloop", "data", "work"]),
     "papers": ("papers.py", ["lightloop", "data", "work"]),
