@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def train(options, device, *extra):
     words = [options.build / "bin" / "lightloop", "train", "--dataset", "mnist", "--data-dir", options.data, "--net", "784-1024-1024-10",
-             "--rule", "tdfa", "--lr", "3e-3", "--batch", "128", "--epochs", "1", "--set", "train.alignment_every=0", "--device", device,
+             "--rule", "tdfa", "--lr", "3e-3", "--batch", "128", "--epochs", "1", "--set", "rule.dead_zone=0.1", "--set", "train.alignment_every=0", "--device", device,
              "--json", "--yes", "--quiet", *extra]
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True,
                           env={**os.environ, "LIGHTLOOP_PLUGIN_PATH": str(options.build / "plugins")})

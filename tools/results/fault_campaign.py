@@ -74,7 +74,7 @@ def script_of(seed: int, log: str) -> tuple[str, str, dict]:
 
 def train(device: str, session: dict):
     return ll.train((data(), data()), "tdfa", device, net="20-16-5", epochs=2, batch=16, seed=1, progress=False,
-                    **({"session": session} if session else {}))  # fmt: skip
+                    **{"rule.dead_zone": 0.1}, **({"session": session} if session else {}))  # fmt: skip
 
 
 def behind(door: str, device: str) -> str:

@@ -19,18 +19,19 @@ import sys
 BASE = ("--dataset mnist --net 784-1024-1024-10 --activation tanh --optimizer adam --schedule cosine --batch 128 "
         "--epochs 10 --threads 1").split()
 MATRIX = "--set rule.matrix_from=sim:opu,preset=ideal,seed={seed}"
-NOISE = "--rule tdfa --device digital --set rule.noise=1"
+PUBLISHED = "--set rule.dead_zone=0.1"
+NOISE = "--rule tdfa " + PUBLISHED + " --device digital --set rule.noise=1"
 ROWS = {  # name: (title, seeds, options)
     "bp": ("back-propagation", 3, "--rule bp --device digital --lr 1e-3"),
     "dfa": ("DFA, digital", 3, "--rule dfa --device digital --lr 1e-3"),
-    "tdfa": ("ternary DFA, digital", 5, "--rule tdfa --device digital --lr 3e-3"),
+    "tdfa": ("ternary DFA, digital", 5, "--rule tdfa " + PUBLISHED + " --device digital --lr 3e-3"),
     "anchor-digital": ("ternary DFA, digital, matrix of the anchor read-out", 5,
-                       "--rule tdfa --device digital --lr 3e-3 " + MATRIX + " --readout anchor"),
-    "anchor": ("ternary DFA, optical, anchor", 5, "--rule tdfa --device sim:opu,seed={seed} --lr 3e-3 --readout anchor"),
+                       "--rule tdfa " + PUBLISHED + " --device digital --lr 3e-3 " + MATRIX + " --readout anchor"),
+    "anchor": ("ternary DFA, optical, anchor", 5, "--rule tdfa " + PUBLISHED + " --device sim:opu,seed={seed} --lr 3e-3 --readout anchor"),
     "phase4-digital": ("ternary DFA, digital, matrix of phase stepping", 5,
-                       "--rule tdfa --device digital --lr 3e-3 " + MATRIX + " --readout phase4"),
+                       "--rule tdfa " + PUBLISHED + " --device digital --lr 3e-3 " + MATRIX + " --readout phase4"),
     "phase4": ("ternary DFA, optical, phase stepping", 5,
-               "--rule tdfa --device sim:opu,seed={seed} --lr 3e-3 --readout phase4"),
+               "--rule tdfa " + PUBLISHED + " --device sim:opu,seed={seed} --lr 3e-3 --readout phase4"),
     "noise-all": ("ternary + noise 1, every frame", 3, NOISE + " --lr 1e-3 --set rule.skip_empty=false"),
     "noise-skip": ("ternary + noise 1, empty frames skipped", 3, NOISE + " --lr 1e-3"),
     "noise-all-3": ("the same at 3e-3, every frame", 3, NOISE + " --lr 3e-3 --set rule.skip_empty=false"),

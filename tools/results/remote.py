@@ -24,7 +24,7 @@ NETS = {"mnist": "784-1024-1024-10", "digits": "784-256-256-10"}
 def words(options, device, out, *extra):
     return [str(options.build / "bin/lightloop"), "train", "--dataset", options.dataset, "--data-dir", str(options.data), "--net",
             NETS[options.dataset], "--rule", "tdfa", "--lr", "3e-3", "--batch", "128", "--epochs", "1", "--device", device, "--json",
-            "--yes", "--quiet", "--set", "train.alignment_every=0", "--out", str(out), *extra]
+            "--yes", "--quiet", "--set", "rule.dead_zone=0.1", "--set", "train.alignment_every=0", "--out", str(out), *extra]
 
 
 def train(options, device, folder, *extra):

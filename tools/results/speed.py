@@ -19,6 +19,7 @@ import tempfile
 HERE = pathlib.Path(__file__).parent
 NET = "784-1024-1024-10"
 RATE = {"bp": "1e-3", "dfa": "1e-3", "tdfa": "3e-3"}
+PUBLISHED = ["--set", "rule.dead_zone=0.1"]  # of tdfa, as in torch_dfa.py
 
 
 def train(options, epochs, *extra):
@@ -35,7 +36,7 @@ def against_torch(options):
         pairs = []
         for _ in range(options.repeats):
             ours = train(options, options.epochs, "--rule", rule, "--lr", RATE[rule], "--device", "digital",
-                         "--set", "train.alignment_every=0")["samples_per_second"]
+                         *PUBLISHED * (rule == "tdfa"), "--set", "train.alignment_every=0")["samples_per_second"]
             theirs = json.loads(subprocess.run(
                 [sys.executable, HERE / "torch_dfa.py", "--rule", rule, "--data", f"{options.data}/mnist", "--threads",
                  str(options.threads), "--epochs", str(options.epochs)], capture_output=True, text=True,
@@ -52,7 +53,7 @@ def optics(options):
     for readout in ("anchor", "phase4"):
         pairs = []
         for _ in range(options.repeats):
-            common = ["--rule", "tdfa", "--lr", RATE["tdfa"], "--readout", readout, "--set", "train.alignment_every=0"]
+            common = ["--rule", "tdfa", *PUBLISHED, "--lr", RATE["tdfa"], "--readout", readout, "--set", "train.alignment_every=0"]
             light = train(options, 10, *common, "--device", "sim:opu,seed=1")["train_seconds"]
             digital = train(options, 10, *common, "--device", "digital", "--set",
                             "rule.matrix_from=sim:opu,preset=ideal,seed=1")["train_seconds"]
@@ -78,7 +79,7 @@ def memory(options):
     needed = 70000 * (784 + 1) + 4 * 4 * parameters
     with tempfile.TemporaryDirectory() as folder:
         used = peak([options.lightloop, "train", "--dataset", "mnist", "--data-dir", options.data, "--net", NET, "--rule",
-                     "tdfa", "--device", "digital", "--epochs", "1", "--threads", str(options.threads), "--out",
+                     "tdfa", *PUBLISHED, "--device", "digital", "--epochs", "1", "--threads", str(options.threads), "--out",
                      f"{folder}/run.h5"])
     empty = peak([options.lightloop, "--version"])
     print(f"peak {used / 1e6:.0f} MB, empty program {empty / 1e6:.0f} MB, needed {needed / 1e6:.0f} MB: "

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """The updates of the learning rules in plain PyTorch, timed like `lightloop train`: what a careful user would write.
 
-usage: /usr/bin/python3 torch_rules.py --rule NAME --data FOLDER [--net 784-1024-1024-10] [--activation tanh] [--threads 1] [--epochs 1]
+usage: /usr/bin/python3 torch_rules.py --rule NAME --data FOLDER [--net 784-1024-1024-10] [--activation tanh] [--threads 1] [--epochs 1] [--seed 0]
+           [--dead-zone 0.1]
 
 Rules whose signals are formulas are written with tensors and without a graph; local rules with autograd on detached inputs, one
 backward pass for all layers; perturbations with as many passes as the rule has. Adam 1e-3 with cosine decay, batch 128, pixels kept as
-bytes, defaults of `lightloop rules` throughout. Draws are torch's own: the update is the same, the numbers are not. Prints one JSON
+bytes, defaults of `lightloop rules` but for the dead zone, which is the published one. Draws are torch's own: the update is the same, the numbers are not. Prints one JSON
 line: rule, threads, samples_per_second (evaluation left out), test_accuracy (of the rule's own answer where it is a softmax output,
 else null).
 """
@@ -125,6 +126,10 @@ def broadcast(signal, gate=None):
         return step
 
     return make
+
+
+def ternary(dead_zone):
+    return broadcast(lambda e, y: (e > dead_zone).float() - (e < -dead_zone).float())
 
 
 def pepita(net):
@@ -427,7 +432,7 @@ RULES = {
     "fa": chain(lambda w, fixed: fixed),
     "sign_symmetric": chain(lambda w, fixed: torch.sign(w) / math.sqrt(w.shape[1])),
     "dfa": broadcast(lambda e, y: e),
-    "tdfa": broadcast(lambda e, y: (e > 0.1).float() - (e < -0.1).float()),
+    "tdfa": ternary(0.1),
     "sdfa": broadcast(lambda e, y: torch.sign(e)),
     "drtp": broadcast(lambda e, y: one_hot(y, e.shape[1])),
     "adfa": broadcast(lambda e, y: e, gate=torch.cos),
@@ -457,9 +462,11 @@ def main():
     parser.add_argument("--activation", default="tanh", choices=SLOPE)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--dead-zone", type=float, default=0.1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
+    torch.manual_seed(options.seed)
     torch.set_grad_enabled(False)
 
     folder = pathlib.Path(options.data)
@@ -468,7 +475,7 @@ def main():
     test_images = read_idx(folder / "t10k-images-idx3-ubyte.gz", 16).reshape(-1, 784)
     test_labels = read_idx(folder / "t10k-labels-idx1-ubyte.gz", 8).long()
     net = Net([int(w) for w in options.net.split("-")], options.activation)
-    teach = RULES[options.rule](net)
+    teach = (ternary(options.dead_zone) if options.rule == "tdfa" else RULES[options.rule])(net)
     batch = 128
     per_epoch = math.ceil(len(images) / batch)
     steps = per_epoch * options.epochs

@@ -17,7 +17,10 @@ RuleModel tdfa_rule() {
       .masks = true,
       .by_error = true,
       .maps = true};
-  info.params.push_back({"dead_zone", "1", 0.1, 0, 1, "errors up to this size count as zero"});
+  info.params.push_back(
+      {"dead_zone", "1", 0.2, 0, 1,
+       "errors up to this size count as zero; published: 0.1, which with ten classes is the error of an untrained "
+       "network in every wrong one"});
   return {info, [info](const RuleContext& context) {
             const auto dead_zone = static_cast<float>(context.params.real("dead_zone"));
             return broadcast_rule(info, context,
