@@ -37,6 +37,7 @@ ROWS = {  # title: (rule, settings)
     "ff": ("ff", {}),
     "ff, rule.recompute": ("ff", {"rule.recompute": True}),
     "pepita": ("pepita", {}),
+    "pepita, rule.shows=change": ("pepita", {"rule.shows": "change"}),
     "pepita, rule.recompute": ("pepita", {"rule.recompute": True}),
     "ccl": ("ccl", {}),
     "noprop": ("noprop", {"rule.blocks": 2}),

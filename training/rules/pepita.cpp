@@ -41,8 +41,9 @@ class Pepita : public WholeBatch {
                                  std::to_string(net.widths().front()) + " outputs",
                              "pass a device_feedback or a digital_feedback of that size");
     for (Index l = 0; l < net.hidden_layers(); ++l) masks_.emplace_back(context.seed, l, kRuleNoise);
-    h_.resize(static_cast<std::size_t>(recomputes_ ? std::min<Index>(2, net.hidden_layers()) : net.hidden_layers()));
-    if (shows_change_) a_.resize(h_.size());
+    const Index hidden = net.hidden_layers();
+    h_.resize(static_cast<std::size_t>(recomputes_ || shows_change_ ? std::min<Index>(2, hidden) : hidden));
+    if (shows_change_) a_.resize(static_cast<std::size_t>(recomputes_ ? std::min<Index>(2, hidden) : hidden));
   }
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
@@ -61,7 +62,10 @@ class Pepita : public WholeBatch {
     View<const float> below = modulate(batch.activations.h[0]);
     in = batch.activations.h[0];
     for (Index l = 0; l < hidden; ++l) {
-      if (recomputes_) in = first_pass(net, batch, l, in);
+      if (recomputes_)
+        in = first_pass(net, batch, l, in);
+      else if (shows_change_)
+        activate_first(net, batch, l);
       Matrix<float>& second = second_[static_cast<std::size_t>(l % 2)];
       second_pass(net, l, below, second);
       drop(batch, l, second);
@@ -79,32 +83,38 @@ class Pepita : public WholeBatch {
 
  private:
   /// Where the first pass through layer l leaves its activities: every second layer takes the same place when they are
-  /// made again for the second pass.
-  std::size_t place(Index l) const { return static_cast<std::size_t>(recomputes_ ? l % 2 : l); }
-  Matrix<float>& of_first_pass(Index l) { return h_[place(l)]; }
+  /// made again for the second pass, from the pass below or from what was kept of a.
+  Matrix<float>& of_first_pass(Index l) {
+    return h_[static_cast<std::size_t>(recomputes_ || shows_change_ ? l % 2 : l)];
+  }
+  Matrix<float>& products_of(Index l) { return a_[static_cast<std::size_t>(recomputes_ ? l % 2 : l)]; }
   View<const float> first_pass(const Network& net, const RuleBatch& batch, Index l, View<const float> in) {
-    Matrix<float>& h = of_first_pass(l);
     if (shows_change_) {
-      Matrix<float>& a = a_[place(l)];
-      layer_product(net, l, in, a, products_);
-      h.resize(a.rows(), a.cols());
-      for_rows(a.rows(), a.cols(), [&](Index first, Index count) {
-        for (Index r = first; r < first + count; ++r) {
-          std::ranges::copy(a.row(r), h.row(r).begin());
-          bias_and_activate(net.activation(l), net.bias(l), h.row(r));
-        }
-      });
+      layer_product(net, l, in, products_of(l), products_);
+      activate_first(net, batch, l);
     } else {
-      layer_forward(net, l, in, h, products_);
+      layer_forward(net, l, in, of_first_pass(l), products_);
+      drop(batch, l, of_first_pass(l));
     }
+    return of_first_pass(l);
+  }
+  void activate_first(const Network& net, const RuleBatch& batch, Index l) {
+    const Matrix<float>& a = products_of(l);
+    Matrix<float>& h = of_first_pass(l);
+    h.resize(a.rows(), a.cols());
+    for_rows(a.rows(), a.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        std::ranges::copy(a.row(r), h.row(r).begin());
+        bias_and_activate(net.activation(l), net.bias(l), h.row(r));
+      }
+    });
     drop(batch, l, h);
-    return h;
   }
   /// h', before dropout, of h'_{l-1} or of what changed below.
   void second_pass(const Network& net, Index l, View<const float> below, Matrix<float>& second) {
     if (!shows_change_) return layer_forward(net, l, below, second, products_);
     layer_product(net, l, difference_, second, products_);
-    const Matrix<float>& a = a_[place(l)];
+    const Matrix<float>& a = products_of(l);
     for_rows(second.rows(), second.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
         const auto row = second.row(r);
