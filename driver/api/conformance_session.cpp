@@ -1,4 +1,5 @@
 // Conformance: does the device get on with a Session, which works on another thread, opens and closes, and counts?
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -11,11 +12,15 @@ namespace {
 /// Holds the session's thread after its first batch until it is opened.
 class Gate : public SessionObserver {
  public:
-  void on_run(const ConstFrames&, const ConstFrames&, const RunOptions&, const RunReport&) override { open_.wait(); }
+  void on_run(const ConstFrames&, const ConstFrames&, const RunOptions&, const RunReport&) override {
+    reached_ = true;
+    open_.wait();
+  }
   void on_program(const ConstFrames&) override {}
   void on_configure() override {}
   void on_reset() override {}
   void on_restore() override {}
+  bool reached() const { return reached_; }
   void open() {
     if (!std::exchange(opened_, true)) promise_.set_value();
   }
@@ -23,6 +28,7 @@ class Gate : public SessionObserver {
  private:
   std::promise<void> promise_;
   std::shared_future<void> open_ = promise_.get_future().share();
+  std::atomic<bool> reached_ = false;
   bool opened_ = false;
 };
 
@@ -92,7 +98,8 @@ void close_during_run(const Open& open) {
     in = open.frames(session.info(), few(session.info()));  // a job of several batches would end between two of them
     Held held(session);
     const Ticket under_way = session.submit(in.frames()), waiting = session.submit(in.frames());
-    for (int i = 0; i < 5000 && session.state() != SessionState::running; ++i)
+    // a job that was taken but has not yet shown its batch would be called off; one that fails never shows it
+    for (int i = 0; i < 5000 && !held.gate->reached() && !under_way.ready(); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     std::thread later([&] {
       for (int i = 0; i < 5000 && session.state() != SessionState::closed; ++i)

@@ -406,11 +406,15 @@ TEST_CASE("a lease keeps other threads out and names its holder") {
 TEST_CASE("closing calls waiting jobs off, and a closed session refuses to run until it is opened again") {
   const auto script = std::make_shared<Script>();
   std::shared_future<void> open = script->gate.get_future().share();
-  script->before_run = {[open] { open.wait(); }};
+  std::atomic<bool> shown = false;
+  script->before_run = {[open, &shown] {
+    shown = true;
+    open.wait();
+  }};
   Session session(opener(script), "fake");
   const FrameBuffer in = some_frames(5);
   Ticket under_way = session.submit(in.frames()), waiting = session.submit(in.frames());
-  while (session.state() != SessionState::running) std::this_thread::sleep_for(1ms);
+  while (!shown) std::this_thread::sleep_for(1ms);  // a job that is taken but not shown would be called off
   std::thread later([&] {
     while (session.state() != SessionState::closed) std::this_thread::sleep_for(1ms);
     script->gate.set_value();
