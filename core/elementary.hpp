@@ -80,20 +80,36 @@ inline float log(float x) {
   return x > 0.f && x < std::numeric_limits<float>::infinity() ? y : special;
 }
 
-/// cos and sin of the angle turn * 2^-32 full turns; the reduction is exact because the angle is an integer.
 struct CosSin {
   float cos, sin;
 };
-inline CosSin cos_sin_turn(std::uint32_t turn) {
-  const std::uint32_t quadrant = (turn + 0x20000000u) >> 30;
-  const float x =
-      static_cast<float>(static_cast<std::int32_t>(turn - (quadrant << 30))) * 0x1.921fb6p-30f;  // 2 pi/2^32
+
+/// cos and sin of `x` + quadrant pi / 2, |x| <= pi / 4.
+inline CosSin cos_sin_of_octants(float x, std::uint32_t quadrant) {
   const float z = x * x;
   const float s = x + x * z * (-0x1.555546p-3f + z * (0x1.11076p-7f - z * 0x1.994eb8p-13f));               // 2^-28
   const float c = 1.f - z * (0.5f - z * (0x1.55554ap-5f + z * (-0x1.6c0c8cp-10f + z * 0x1.9a0264p-16f)));  // 2^-33
   const bool swap = (quadrant & 1u) != 0;
   const std::uint32_t cos_sign = ((quadrant + 1u) & 2u) << 30, sin_sign = (quadrant & 2u) << 30;
   return {from_bits(to_bits(swap ? s : c) ^ cos_sign), from_bits(to_bits(swap ? c : s) ^ sin_sign)};
+}
+
+/// cos and sin of an angle in radian, within 2 ulp, also near their zeros; |x| < kMostRadian. There n pi / 2 is exact
+/// in its first part, which has 33 bits.
+inline constexpr float kMostRadian = 0x1p20f;
+inline CosSin cos_sin(float x) {
+  constexpr double kMagic = 0x1.8p52, kHalfPiHigh = 0x1.921fb544p0, kHalfPiLow = 0x1.0b4611a626331p-34;
+  const double wide = static_cast<double>(x), shifted = wide * 0x1.45f306dc9c883p-1 + kMagic, n = shifted - kMagic;
+  const auto quadrant = static_cast<std::uint32_t>(std::bit_cast<std::uint64_t>(shifted));
+  return cos_sin_of_octants(static_cast<float>((wide - n * kHalfPiHigh) - n * kHalfPiLow), quadrant);
+}
+
+/// cos and sin of the angle turn * 2^-32 full turns; the reduction is exact because the angle is an integer.
+inline CosSin cos_sin_turn(std::uint32_t turn) {
+  const std::uint32_t quadrant = (turn + 0x20000000u) >> 30;
+  const float x =
+      static_cast<float>(static_cast<std::int32_t>(turn - (quadrant << 30))) * 0x1.921fb6p-30f;  // 2 pi/2^32
+  return cos_sin_of_octants(x, quadrant);
 }
 
 }  // namespace lightloop::elementary

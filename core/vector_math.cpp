@@ -1,6 +1,7 @@
 #include "core/vector_math.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <string>
 
@@ -9,6 +10,8 @@
 
 namespace lightloop {
 namespace {
+
+using elementary::CosSin;
 
 constexpr std::size_t kBlock = 64;
 
@@ -20,26 +23,50 @@ template <float (*f)(float)>
   std::copy_n(value, kBlock, out);
 }
 
-template <float (*f)(float)>
+/// The same for angles, the largest of which, NaN too, go to the standard library.
+template <float CosSin::*part, float (*beyond)(float)>
+[[gnu::noinline]] void angles(const float* in, float* out) {
+  float value[kBlock];
+  bool within = true;
+  for (std::size_t i = 0; i < kBlock; ++i) value[i] = elementary::cos_sin(in[i]).*part;
+  for (std::size_t i = 0; i < kBlock; ++i) within &= std::abs(in[i]) < elementary::kMostRadian;
+  for (std::size_t i = 0; !within && i < kBlock; ++i)
+    if (!(std::abs(in[i]) < elementary::kMostRadian)) value[i] = beyond(in[i]);
+  std::copy_n(value, kBlock, out);
+}
+
+template <void (*block)(const float*, float*)>
 void apply(const char* name, std::span<const float> in, std::span<float> out) {
   if (in.size() != out.size())
     throw ShapeMismatch(name, "out holds " + std::to_string(out.size()), "in holds " + std::to_string(in.size()));
   std::size_t i = 0;
-  for (; i + kBlock <= in.size(); i += kBlock) block<f>(in.data() + i, out.data() + i);
+  for (; i + kBlock <= in.size(); i += kBlock) block(in.data() + i, out.data() + i);
   if (i == in.size()) return;
   float tail[kBlock] = {};
   std::copy(in.begin() + static_cast<std::ptrdiff_t>(i), in.end(), tail);
-  block<f>(tail, tail);
+  block(tail, tail);
   std::copy_n(tail, in.size() - i, out.data() + i);
 }
 
 }  // namespace
 
-void vector_tanh(std::span<const float> in, std::span<float> out) { apply<elementary::tanh>("vector_tanh", in, out); }
-void vector_sigmoid(std::span<const float> in, std::span<float> out) {
-  apply<elementary::sigmoid>("vector_sigmoid", in, out);
+void vector_tanh(std::span<const float> in, std::span<float> out) {
+  apply<block<elementary::tanh>>("vector_tanh", in, out);
 }
-void vector_exp(std::span<const float> in, std::span<float> out) { apply<elementary::exp>("vector_exp", in, out); }
-void vector_log(std::span<const float> in, std::span<float> out) { apply<elementary::log>("vector_log", in, out); }
+void vector_sigmoid(std::span<const float> in, std::span<float> out) {
+  apply<block<elementary::sigmoid>>("vector_sigmoid", in, out);
+}
+void vector_exp(std::span<const float> in, std::span<float> out) {
+  apply<block<elementary::exp>>("vector_exp", in, out);
+}
+void vector_log(std::span<const float> in, std::span<float> out) {
+  apply<block<elementary::log>>("vector_log", in, out);
+}
+void vector_cos(std::span<const float> in, std::span<float> out) {
+  apply<angles<&CosSin::cos, std::cos>>("vector_cos", in, out);
+}
+void vector_sin(std::span<const float> in, std::span<float> out) {
+  apply<angles<&CosSin::sin, std::sin>>("vector_sin", in, out);
+}
 
 }  // namespace lightloop

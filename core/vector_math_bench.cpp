@@ -40,5 +40,7 @@ BENCHMARK(bulk<vector_sigmoid>);
 BENCHMARK(bulk<vector_exp>);
 BENCHMARK(bulk<one_by_one<std::exp>>);
 BENCHMARK(bulk<vector_log>);
+BENCHMARK(bulk<vector_cos>);
+BENCHMARK(bulk<one_by_one<std::cos>>);
 
 }  // namespace

@@ -20,21 +20,18 @@ Gate gate_from(const std::string& name) {
 }
 
 void open_gate(Gate gate, float k, std::span<float> a) {
+  for (float& v : a) v *= k;
   switch (gate) {
     case Gate::cos:
-      for (float& v : a) v = std::cos(k * v);
-      return;
+      return vector_cos(a, a);
     case Gate::sin:
-      for (float& v : a) v = std::sin(k * v);
-      return;
+      return vector_sin(a, a);
     case Gate::sech2:
-      for (float& v : a) v *= k;
       vector_tanh(a, a);
       for (float& v : a) v = 1 - v * v;
       return;
     case Gate::one:
       std::ranges::fill(a, 1.0f);
-      return;
   }
 }
 

@@ -2,6 +2,7 @@
 // weights; its centre and its widths follow the gradient of that average.
 #include <cmath>
 
+#include "core/vector_math.hpp"
 #include "training/elementwise.hpp"
 #include "training/rules/streams.hpp"
 #include "training/rules/trial.hpp"
@@ -21,6 +22,7 @@ class Pepg : public WholeBatch {
         direction_(1, static_cast<Index>(context.net.parameters().size())),
         log_sigma_(1, direction_.size()),
         log_sigma_gradient_(1, direction_.size()),
+        sigma_(1, direction_.size()),
         up_(static_cast<std::size_t>(pairs_)),
         down_(up_.size()) {
     std::ranges::fill(log_sigma_.flat(), static_cast<float>(std::log(context.params.real("sigma"))));
@@ -34,6 +36,10 @@ class Pepg : public WholeBatch {
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
     const Index samples = static_cast<Index>(batch.labels.size());
     begin(samples, 0);
+    for_chunks(sigma_.size(), kChunk, [&](Index first, Index n) {
+      const auto at = static_cast<std::size_t>(first), count = static_cast<std::size_t>(n);
+      vector_exp(log_sigma_.flat().subspan(at, count), sigma_.flat().subspan(at, count));
+    });
     double total = 0;
     for (Index k = 0; k < pairs_; ++k) {
       draw(row(batch, k), true);
@@ -61,12 +67,11 @@ class Pepg : public WholeBatch {
   /// z, or sigma z.
   void draw(std::uint64_t row, bool scaled) {
     for_chunks(direction_.size(), kChunk, [&](Index first, Index n) {
-      const std::span<float> z =
-          direction_.flat().subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(n));
-      stream_.normal(row, static_cast<std::uint64_t>(first), z);
+      float* const z = direction_.data() + first;
+      const float* const sigma = sigma_.data() + first;
+      stream_.normal(row, static_cast<std::uint64_t>(first), {z, static_cast<std::size_t>(n)});
       if (!scaled) return;
-      for (std::size_t i = 0; i < z.size(); ++i)
-        z[i] *= std::exp(log_sigma_.flat()[static_cast<std::size_t>(first) + i]);
+      for (Index i = 0; i < n; ++i) z[i] *= sigma[i];
     });
   }
   void add(Index k, double total, std::span<float> gradient) {
@@ -75,12 +80,12 @@ class Pepg : public WholeBatch {
     const double mean = 0.5 * (up_[i] + down_[i]), others = (total - mean) / (n - 1);
     const auto slope = static_cast<float>(0.5 * (up_[i] - down_[i]) / n);
     const auto excess = static_cast<float>((mean - others) / n);
-    const float *z = direction_.data(), *s = log_sigma_.data();
+    const float *z = direction_.data(), *sigma = sigma_.data();
     float* const gs = log_sigma_gradient_.data();
     float* const gw = gradient.data();
     for_chunks(direction_.size(), kChunk, [&](Index first, Index count) {
       for (Index j = first; j < first + count; ++j) {
-        gw[j] = (k == 0 ? 0 : gw[j]) + slope * z[j] * std::exp(-s[j]);
+        gw[j] = (k == 0 ? 0 : gw[j]) + slope * z[j] / sigma[j];
         if (adapts_) gs[j] = (k == 0 ? 0 : gs[j]) + excess * (z[j] * z[j] - 1);
       }
     });
@@ -90,7 +95,7 @@ class Pepg : public WholeBatch {
   bool adapts_;
   Stream stream_;
   TrialNetwork trial_;
-  Matrix<float> direction_, log_sigma_, log_sigma_gradient_;
+  Matrix<float> direction_, log_sigma_, log_sigma_gradient_, sigma_;
   std::vector<double> up_, down_;
 };
 
