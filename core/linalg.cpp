@@ -1,6 +1,7 @@
 #include "core/linalg.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "core/error.hpp"
@@ -11,7 +12,7 @@ namespace lightloop {
 namespace {
 
 // One task is a tile of C. Bits do not depend on its shape, so it may follow what is measured to be fast.
-constexpr Index kTileRows = 16 * kBlockRows, kMostTileCols = 16 * kPanelCols, kLeastTileCols = 2 * kPanelCols;
+constexpr Index kTileRows = 32 * kBlockRows, kMostTileCols = 16 * kPanelCols, kLeastTileCols = 2 * kPanelCols;
 constexpr Index kShallow = 48;    // below this depth rows of A, far apart, would cost more than transposing them
 constexpr Index kDirectRows = 4;  // so few rows do not pay for packing B
 
@@ -29,11 +30,20 @@ std::string shape(View<const float> v, Transpose t) {
 
 /// Packs `rows` x `depth` of op(A) into strips of kBlockRows rows.
 void pack_a(const Operand& a, StripLayout layout, Index row, Index rows, Index first, Index depth, float* out) {
-  for (Index r = 0; r < rows; r += kBlockRows, out += kBlockRows * kStripStride) {
+  constexpr Index kStrip = kBlockRows * kStripStride;
+  if (a.transposed) {  // row after row as it lies in memory
+    const Index whole = rows / kBlockRows * kBlockRows;
+    for (Index k = 0; k < depth; ++k, out += kBlockRows) {
+      const float* in = a.at(row, first + k);
+      float* to = out;
+      for (Index r = 0; r < whole; r += kBlockRows, to += kStrip) std::memcpy(to, in + r, kBlockRows * sizeof(float));
+      for (Index r = whole; r < rows; ++r) to[r - whole] = in[r];
+    }
+    return;
+  }
+  for (Index r = 0; r < rows; r += kBlockRows, out += kStrip) {
     const Index here = std::min(kBlockRows, rows - r);
-    if (a.transposed)
-      for (Index k = 0; k < depth; ++k) std::copy_n(a.at(row + r, first + k), here, out + k * kBlockRows);
-    else if (layout == StripLayout::rows)
+    if (layout == StripLayout::rows)
       for (Index i = 0; i < here; ++i) std::copy_n(a.at(row + r + i, first), depth, out + i * kStripStride);
     else
       for (Index i = 0; i < here; ++i) {
