@@ -43,7 +43,8 @@ class Pepita : public WholeBatch {
     for (Index l = 0; l < net.hidden_layers(); ++l) masks_.emplace_back(context.seed, l, kRuleNoise);
     const Index hidden = net.hidden_layers();
     h_.resize(static_cast<std::size_t>(recomputes_ || shows_change_ ? std::min<Index>(2, hidden) : hidden));
-    if (shows_change_) a_.resize(static_cast<std::size_t>(recomputes_ ? std::min<Index>(2, hidden) : hidden));
+    kept_.resize(static_cast<std::size_t>(recomputes_ ? std::min<Index>(2, hidden) : hidden));
+    if (shows_change_) a_.resize(kept_.size());
   }
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
@@ -65,10 +66,10 @@ class Pepita : public WholeBatch {
       if (recomputes_)
         in = first_pass(net, batch, l, in);
       else if (shows_change_)
-        activate_first(net, batch, l);
+        activate_first(net, l);
       Matrix<float>& second = second_[static_cast<std::size_t>(l % 2)];
       second_pass(net, l, below, second);
-      drop(batch, l, second);
+      drop(l, second);
       layer_gradient(net, l, difference(of_first_pass(l), second), below, samples, gradient);
       below = second;
     }
@@ -87,18 +88,21 @@ class Pepita : public WholeBatch {
   Matrix<float>& of_first_pass(Index l) {
     return h_[static_cast<std::size_t>(recomputes_ || shows_change_ ? l % 2 : l)];
   }
-  Matrix<float>& products_of(Index l) { return a_[static_cast<std::size_t>(recomputes_ ? l % 2 : l)]; }
+  /// Where what was kept for the second pass lies.
+  std::size_t place(Index l) const { return static_cast<std::size_t>(recomputes_ ? l % 2 : l); }
+  Matrix<float>& products_of(Index l) { return a_[place(l)]; }
   View<const float> first_pass(const Network& net, const RuleBatch& batch, Index l, View<const float> in) {
+    if (dropout_ > 0) draw_kept(batch, l, net.widths()[static_cast<std::size_t>(l) + 1]);
     if (shows_change_) {
       layer_product(net, l, in, products_of(l), products_);
-      activate_first(net, batch, l);
+      activate_first(net, l);
     } else {
       layer_forward(net, l, in, of_first_pass(l), products_);
-      drop(batch, l, of_first_pass(l));
+      drop(l, of_first_pass(l));
     }
     return of_first_pass(l);
   }
-  void activate_first(const Network& net, const RuleBatch& batch, Index l) {
+  void activate_first(const Network& net, Index l) {
     const Matrix<float>& a = products_of(l);
     Matrix<float>& h = of_first_pass(l);
     h.resize(a.rows(), a.cols());
@@ -108,7 +112,7 @@ class Pepita : public WholeBatch {
         bias_and_activate(net.activation(l), net.bias(l), h.row(r));
       }
     });
-    drop(batch, l, h);
+    drop(l, h);
   }
   /// h', before dropout, of h'_{l-1} or of what changed below.
   void second_pass(const Network& net, Index l, View<const float> below, Matrix<float>& second) {
@@ -124,31 +128,41 @@ class Pepita : public WholeBatch {
       }
     });
   }
-  /// The same units are left out of both passes. A kept one grows, so that no pass without dropout need change.
-  void drop(const RuleBatch& batch, Index layer, Matrix<float>& h) {
-    if (dropout_ == 0) return;
-    draws_.resize(h.rows(), h.cols());
-    for_rows(h.rows(), h.cols(), [&](Index first, Index count) {
+  void draw_kept(const RuleBatch& batch, Index layer, Index units) {
+    Matrix<std::uint8_t>& kept = kept_[place(layer)];
+    draws_.resize(static_cast<Index>(batch.labels.size()), units);
+    kept.resize(draws_.rows(), units);
+    for_rows(kept.rows(), units, [&, share = dropout_](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
-        const auto u = draws_.row(r), row = h.row(r);
-        masks_[static_cast<std::size_t>(layer)].uniform(batch.first_sample + static_cast<std::uint64_t>(r), 0, u);
-        const float keep = 1 / (1 - dropout_);
-        for (std::size_t j = 0; j < row.size(); ++j) row[j] = u[j] < dropout_ ? 0.0f : keep * row[j];
+        masks_[static_cast<std::size_t>(layer)].uniform(batch.first_sample + static_cast<std::uint64_t>(r), 0,
+                                                        draws_.row(r));
+        const float* const u = draws_.row(r).data();
+        std::uint8_t* const keep = kept.row(r).data();
+        for (Index j = 0; j < units; ++j) keep[j] = u[j] >= share;
       }
+    });
+  }
+  /// The same units are left out of both passes. A kept one grows, so that no pass without dropout need change.
+  void drop(Index layer, Matrix<float>& h) {
+    if (dropout_ == 0) return;
+    for_chunks(h.size(), kChunk, [&, grown = 1 / (1 - dropout_)](Index begin, Index n) {
+      const std::uint8_t* const kept = kept_[place(layer)].data();
+      float* const values = h.data();
+      for (Index i = begin; i < begin + n; ++i) values[i] *= grown * static_cast<float>(kept[i]);
     });
   }
   /// x + F e; also leaves x less that, where the change is shown.
   View<const float> modulate(View<const float> x) {
     input_.resize(x.rows(), x.cols());
     if (shows_change_) difference_.resize(x.rows(), x.cols());
-    for_rows(x.rows(), x.cols(), [&](Index first, Index count) {
+    for_rows(x.rows(), x.cols(), [&, scale = scale_](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
         const float *from = x.row(r).data(), *fe = projected_.row(r).data();
         float* const to = input_.row(r).data();
-        for (Index j = 0; j < x.cols(); ++j) to[j] = from[j] + scale_ * fe[j];
+        for (Index j = 0; j < x.cols(); ++j) to[j] = from[j] + scale * fe[j];
         if (!shows_change_) continue;
         float* const change = difference_.row(r).data();
-        for (Index j = 0; j < x.cols(); ++j) change[j] = -scale_ * fe[j];
+        for (Index j = 0; j < x.cols(); ++j) change[j] = -scale * fe[j];
       }
     });
     return input_;
@@ -166,7 +180,8 @@ class Pepita : public WholeBatch {
   float scale_, dropout_;
   bool shows_change_, recomputes_;
   std::vector<Stream> masks_;
-  std::vector<Matrix<float>> h_, a_;  // of the first pass; a_, without the bias, where only the change is shown
+  std::vector<Matrix<float>> h_, a_;        // of the first pass; a_, without the bias, where only the change is shown
+  std::vector<Matrix<std::uint8_t>> kept_;  // by dropout
   std::array<Matrix<float>, 2> second_;
   Matrix<float> logits_, error_, projected_, input_, draws_, difference_;
 };
