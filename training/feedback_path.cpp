@@ -1,8 +1,7 @@
 #include "training/feedback_path.hpp"
 
-#include <algorithm>
-
 #include "core/error.hpp"
+#include "driver/api/opening.hpp"
 
 namespace lightloop {
 namespace {
@@ -14,8 +13,7 @@ Settings opening_settings(const TrainConfig& config, const std::string& device, 
   Settings user = parse_address(device).settings;
   for (const auto& [key, value] : config.device) user[key] = value;
   Settings opening = sizes_for_projection(params, user, config.projection, inputs, outputs);
-  if (!user.contains("seed") && std::ranges::any_of(params, [](const ParamInfo& info) { return info.name == "seed"; }))
-    opening["seed"] = config.train.integer("seed");
+  if (!user.contains("seed") && takes_seed(registry, device)) opening["seed"] = config.train.integer("seed");
   for (const auto& [key, value] : config.device) opening[key] = value;
   for (const auto& [key, value] : config.session) opening["session." + key] = value;
   return opening;
@@ -43,8 +41,7 @@ void check_device_settings(const TrainConfig& config, const Registry& registry) 
   if (address.backend != "sim") return;
   Settings all = address.settings;
   for (const auto& [key, value] : config.device) all[key] = value;
-  std::erase_if(all, [](const auto& one) { return one.first.starts_with("session."); });
-  registry.resolve(registry.model(address.target), all);
+  registry.resolve(registry.model(address.target), without_session(std::move(all)));
 }
 
 FeedbackPath open_feedback(const TrainConfig& config, const Registry& registry, Index inputs, Index outputs,

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "driver/api/candidate.hpp"
 #include "driver/api/fake_device_test.hpp"
+#include "driver/api/opening.hpp"
 
 namespace lightloop {
 namespace {
@@ -144,6 +145,9 @@ TEST_CASE("what may be chosen at opening is what the device string leaves open")
   registry.add_backend("mine", std::move(mine));
   CHECK(names("mine:fake,note=x") == std::vector<std::string>{"seed", "camera.bits"});
   CHECK(names("blind:fake").empty());
+  CHECK(takes_seed(registry, "mine:fake,note=x"));
+  CHECK_FALSE(takes_seed(registry, "sim:fake,seed=3"));
+  CHECK_FALSE(takes_seed(registry, "blind:fake"));
   CHECK_THROWS_AS(names("sim:fakee"), UnknownName);
 }
 

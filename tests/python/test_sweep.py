@@ -62,6 +62,16 @@ def test_equal_seeds_give_equal_sweeps_and_repeats_are_other_devices():
     assert (fixed[0, 0] == fixed[0, 1]).all()
 
 
+def test_a_wrapped_device_gets_the_seed_of_the_sweep_too(tmp_path):
+    def seed(session, rng):
+        return {"seed": session.settings["seed"]}
+
+    (tmp_path / "none.toml").write_text("")
+    bare, wrapped = (ll.sweep(way + DEVICE, {"device.camera.bits": [8]}, seed, repeats=2, seed=5)["seed.seed"].values
+                     for way in ("", f"fault:{tmp_path / 'none.toml'}@"))  # fmt: skip
+    assert bare[0, 0] != bare[0, 1] and (wrapped == bare[0, 0]).all()  # held open, as an instrument is: the first device
+
+
 def test_a_point_has_the_generator_and_the_device_that_its_key_says():
     """The recipe in words of Python alone: JSON, SHA-256 and NumPy's SeedSequence."""
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/hash.hpp"
+#include "driver/api/opening.hpp"
 #include "training/sweep/generator.hpp"
 #include "training/sweep/text.hpp"
 
@@ -29,19 +30,19 @@ std::string Point::where() const {
 
 std::string digest(std::vector<std::string> parts) { return sha256(json_array(parts)); }
 
-bool takes_seed(const std::string& device, const std::vector<Axis>& axes) {
-  const DeviceAddress address = parse_address(device);
-  return address.backend == "sim" && !address.settings.contains("seed") &&
+bool seeded_here(const Registry& registry, const std::string& device, const std::vector<Axis>& axes) {
+  return takes_seed(registry, device) &&
          std::none_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.setting_name == "seed"; });
 }
 
-std::vector<Point> make_points(const std::string& device, const std::vector<Axis>& axes, Index repeats,
-                               std::uint64_t seed, const std::vector<std::string>& identity, bool members) {
+std::vector<Point> make_points(const Registry& registry, const std::string& device, const std::vector<Axis>& axes,
+                               Index repeats, std::uint64_t seed, const std::vector<std::string>& identity,
+                               bool members) {
   std::vector<std::size_t> order;  // what needs a re-open moves slowest
   for (const bool reopen : {true, false})
     for (std::size_t i = 0; i < axes.size(); ++i)
       if (axes[i].needs_reopen == reopen) order.push_back(i);
-  const bool seeded = takes_seed(device, axes);
+  const bool seeded = seeded_here(registry, device, axes);
   std::vector<Point> points;
   for (Index repeat = 0; repeat < repeats; ++repeat) {
     std::vector<Index> place(axes.size() + 1, 0);

@@ -23,14 +23,15 @@ struct Point {
 /// SHA-256 of parts that are JSON already.
 std::string digest(std::vector<std::string> parts);
 
-/// Whether simulated devices of this string are seeded by the sweep: it fixes no seed, nor is one swept.
-bool takes_seed(const std::string& device, const std::vector<Axis>& axes);
+/// Whether devices of this string are seeded by the sweep: they take one (driver/api/opening.hpp), and none is swept.
+bool seeded_here(const Registry& registry, const std::string& device, const std::vector<Axis>& axes);
 
 /// All points, those that differ only in settings an ensemble can take side by side, one after the other. With
 /// `members` (the device offers ensembles) each is another `instance`, with noise of its own, so that it gets the same
 /// bits alone and in a batch. `identity`: JSON parts of what is the same at all points.
-std::vector<Point> make_points(const std::string& device, const std::vector<Axis>& axes, Index repeats,
-                               std::uint64_t seed, const std::vector<std::string>& identity, bool members);
+std::vector<Point> make_points(const Registry& registry, const std::string& device, const std::vector<Axis>& axes,
+                               Index repeats, std::uint64_t seed, const std::vector<std::string>& identity,
+                               bool members);
 
 /// A point more: `place` and `at` grown by one dimension.
 Point extended(const Point& point, const std::string& name, const Value& value, Index place,

@@ -116,7 +116,7 @@ class Run {
       journal_.emplace(parts);
     }
     const bool members = !attached && offers_members(registry_, bound);
-    points_ = make_points(bound.device, bound.axes, bound.repeats, bound.seed, identity, members);
+    points_ = make_points(registry_, bound.device, bound.axes, bound.repeats, bound.seed, identity, members);
     if (attached && !bound.bench.directions().empty()) points_ = with_directions(points_, bound.bench, identity);
     recall();
     Answers answers{bound, points_, {}, {}, attached, spec, {}, {}};
@@ -181,7 +181,8 @@ class Run {
       open_lines.push_back(std::move(whole));
     }
     for (const Point* point : missing) records_.erase(point->key);  // a line that was interrupted is measured again
-    const Settings seed = takes_seed(sweep.device, {}) ? Settings{{"seed", device_seed(sweep.seed, 0)}} : Settings{};
+    const Settings seed =
+        seeded_here(registry_, sweep.device, {}) ? Settings{{"seed", device_seed(sweep.seed, 0)}} : Settings{};
     const OpenSession session = open_session(registry_, sweep.device, seed);
     describe(*session, sweep.axes, answers);
     const auto key = [&] { return visit_key(static_cast<std::int64_t>(answers.visits.size()), identity); };
