@@ -47,6 +47,17 @@ def test_rules_and_data_lists(lightloop):
     assert "10 classes" in lightloop("data", "show", "digits").stdout
 
 
+def test_one_rule_has_a_page_of_its_own(lightloop):
+    page = lightloop("rules", "dfa").stdout
+    assert page.startswith("dfa: ") and all(word in page for word in ("needs:", "cost:", "source:", "rule.matrix_from"))
+    assert "\npepita: " not in page
+    every = json.loads(lightloop("rules", "--json").stdout)
+    assert json.loads(lightloop("rules", "dfa", "--json").stdout) == [rule for rule in every if rule["name"] == "dfa"]
+    assert lightloop("rules", "dfa", "--markdown").stdout.strip() in lightloop("rules", "--markdown").stdout
+    wrong = lightloop("rules", "dfaa")
+    assert wrong.returncode == 2 and "did you mean" in wrong.stderr and "dfa" in wrong.stderr
+
+
 @pytest.mark.parametrize("verb", ["train", "eval", "devices", "check", "data", "rules", "show", "plot", "reproduce", "sweep", "compare"])
 def test_help_of_every_verb(lightloop, verb):
     done = lightloop(verb, "--help")

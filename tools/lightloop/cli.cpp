@@ -230,7 +230,9 @@ int parse_and_run(int argc, char** argv) {
   FormatOptions rules_format;
   auto* rules_verb = verb("rules", "the learning rules, their equations and settings");
   rules_format.add(*rules_verb, true);
-  rules_verb->callback([&] { status = rules(rules_format.format()); });
+  std::string rule_name;
+  rules_verb->add_option("rule", rule_name, "only this one")->type_name("NAME");
+  rules_verb->callback([&] { status = rules(rule_name, rules_format.format()); });
 
   ServeRequest service;
   auto* serve_verb = verb("serve", "devices of this computer for programs elsewhere: --device remote:HOST:PORT/NAME");

@@ -85,7 +85,8 @@ int physics(const std::string& address, const Settings& settings, Format format,
 int data_list(Format format, const std::string& data_dir);
 int data_show(const std::string& name, Format format, const std::string& data_dir);
 int data_download(const std::string& name, Format format, const std::string& data_dir);
-int rules(Format format);
+/// All of them, or the one named.
+int rules(const std::string& name, Format format);
 /// Ends with the first SIGINT or SIGTERM.
 int serve(const ServeRequest& request, const Registry& registry);
 int show(const std::string& file, Format format);

@@ -1,5 +1,5 @@
-// `lightloop rules`: the learning rules with equation, device cost, source and settings; also the source of
-// docs/rules.md.
+// `lightloop rules`: the learning rules, or one of them, with equation, device cost, source and settings; also the
+// source of docs/rules.md.
 #include <cstdio>
 
 #include "tools/lightloop/command.hpp"
@@ -31,12 +31,13 @@ void print_markdown(const RuleInfo& info) {
 
 }  // namespace
 
-int rules(Format format) {
+int rules(const std::string& name, Format format) {
+  std::vector<RuleModel> shown = name.empty() ? lightloop::rules() : std::vector{rule(name)};
   if (format == Format::json) {
-    std::fputs(rules_json(lightloop::rules()).c_str(), stdout);
+    std::fputs(rules_json(shown).c_str(), stdout);
     return kDone;
   }
-  if (format == Format::markdown)
+  if (format == Format::markdown && name.empty())
     std::puts(
         "# Learning rules\n\nMade by `lightloop rules --markdown`. Choose one with `--rule NAME`, set it with `--set "
         "rule.KEY=VALUE`. delta_l is the teaching signal at the inputs a_l of layer l, e = softmax(a_L) - y, f' the "
@@ -44,8 +45,7 @@ int rules(Format format) {
         "rule](adding_a_rule.md); [many rules on many devices](comparing.md) in one command. Spiking networks are out "
         "of "
         "scope: layers and rules here know no time inside a sample.");
-  for (const auto& [info, make] : lightloop::rules())
-    format == Format::markdown ? print_markdown(info) : print_text(info);
+  for (const auto& [info, make] : shown) format == Format::markdown ? print_markdown(info) : print_text(info);
   return kDone;
 }
 
