@@ -8,13 +8,13 @@
 #include "devices/frame_rows.hpp"
 #include "devices/pendula/params.hpp"
 #include "devices/pendula/twin.hpp"
+#include "devices/streams.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
 
 namespace lightloop::pendula {
 namespace {
 
-constexpr auto kFabrication = static_cast<Purpose>(60), kRead = static_cast<Purpose>(61);
 constexpr double kDriveW = 1e-3;  // assumed: a small coil per pendulum
 
 class Pendula : public Device {
@@ -71,7 +71,7 @@ Pendula::Pendula(const ParamSet& given)
 }
 
 Chain Pendula::made(Chain chain) const {
-  const Stream stream(seed_, 0, kFabrication);
+  const Stream stream(seed_, 0, kPendulaFabrication);
   const auto spoil = [&](std::vector<double>& values, std::uint64_t row, const char* error) {
     for (std::size_t i = 0; i < values.size(); ++i)  // never below 0: a spring that pushes would tear the chain apart
       values[i] *= std::max(0.0, 1 + params_.real(error) * stream.normal(row, i));
@@ -104,7 +104,7 @@ RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_open(open_);
   check_frames(in, out, options);
   if (in.count == 0) return {};
-  const Stream noise(seed_, 0, kRead);
+  const Stream noise(seed_, 0, kPendulaRead);
   const auto n = static_cast<std::size_t>(scales_.size);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
   parallel_for(in.count, [&](Index r) {

@@ -5,13 +5,13 @@
 #include <numbers>
 
 #include "core/error.hpp"
+#include "devices/streams.hpp"
 
 namespace lightloop::wave {
 namespace {
 
 constexpr Index kUnmeasured = 64;  // ports where neither a file nor the user says (assumed)
 constexpr double kDark = 1.0 / 32, kRelativeNoise = 1.0 / 500;
-constexpr auto kMatrix = static_cast<Purpose>(62);
 
 Value whole(std::int64_t value) { return value; }
 Value text(const char* value) { return std::string(value); }
@@ -91,7 +91,7 @@ Medium medium_of(const ParamSet& params) {
   }
   const auto size = [&](const char* name) { return params.integer(name) == 0 ? kUnmeasured : params.integer(name); };
   return random_medium(size("output.size"), size("input.size"),
-                       Stream(static_cast<std::uint64_t>(params.integer("seed")), 0, kMatrix));
+                       Stream(static_cast<std::uint64_t>(params.integer("seed")), 0, kWaveMatrix));
 }
 
 Scales::Scales(const ParamSet& p, const Medium& medium)

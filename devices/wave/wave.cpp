@@ -7,6 +7,7 @@
 #include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
+#include "devices/streams.hpp"
 #include "devices/wave/params.hpp"
 #include "devices/wave/twin.hpp"
 #include "driver/api/answer.hpp"
@@ -15,7 +16,6 @@
 namespace lightloop::wave {
 namespace {
 
-constexpr auto kOther = static_cast<Purpose>(63), kRead = static_cast<Purpose>(64);
 constexpr double kFrameS = 1e-3, kSourceW = 10e-3;  // assumed: a modulator and a camera of 1 kHz; the waves' source
 
 class Wave : public Device {
@@ -89,7 +89,7 @@ void Wave::derive() {
   changes_at_ = static_cast<std::uint64_t>(params_.integer("perturbation.frame"));
   changed_ = {};
   if (part > 0) {
-    changed_medium_ = other_ ? *other_ : scattered_anew(medium_, part, Stream(seed_, 0, kOther));
+    changed_medium_ = other_ ? *other_ : scattered_anew(medium_, part, Stream(seed_, 0, kWaveScattered));
     changed_ = scales_->operation(changed_medium_);
   }
   noisy_ = false;
@@ -142,7 +142,7 @@ Index Wave::show(const ConstFrames& in, const Frames& out, std::uint64_t first_i
   });
   gemm(Transpose::no, Transpose::yes, 1.0f, drive_, perturbed ? changed_ : operation_, 0.0f, fields_);
   clipped_.assign(static_cast<std::size_t>(in.count), 0);
-  const Stream noise(seed_, 0, kRead);
+  const Stream noise(seed_, 0, kWaveRead);
   parallel_for(in.count, [&](Index r) {
     std::vector<float> draws(static_cast<std::size_t>(n));
     if (noisy_) noise.normal(first_id + static_cast<std::uint64_t>(r), 0, draws);

@@ -1,0 +1,14 @@
+#pragma once
+// Purposes of the draws that devices make beside those of core/random.hpp's list, whose numbers 60 to 79 are kept for
+// them: append, never renumber.
+#include "core/random.hpp"
+
+namespace lightloop {
+
+inline constexpr auto kPendulaFabrication = static_cast<Purpose>(60);
+inline constexpr auto kPendulaRead = static_cast<Purpose>(61);
+inline constexpr auto kWaveMatrix = static_cast<Purpose>(62);     ///< fabrication: a matrix that nobody has measured
+inline constexpr auto kWaveScattered = static_cast<Purpose>(63);  ///< drift: where scattered power goes anew
+inline constexpr auto kWaveRead = static_cast<Purpose>(64);
+
+}  // namespace lightloop
