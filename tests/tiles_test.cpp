@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstring>
 
 #include "core/error.hpp"
 #include "core/random.hpp"
@@ -211,6 +212,62 @@ TEST_CASE("an analog network restored from a snapshot goes on with the same bits
   auto wrong = whole.snapshot();
   wrong.pop_back();
   CHECK_THROWS_AS(resumed.restore(wrong), InvalidParameter);
+}
+
+namespace {
+
+/// Where each part of "length, bytes, length, bytes, ..." begins, from `at` on.
+std::vector<std::size_t> part_starts(const std::vector<std::byte>& state, std::size_t at) {
+  std::vector<std::size_t> starts;
+  while (at + 8 <= state.size()) {
+    std::uint64_t size = 0;
+    std::memcpy(&size, state.data() + at, 8);
+    starts.push_back(at + 8);
+    at += 8 + static_cast<std::size_t>(size);
+  }
+  return starts;
+}
+
+}  // namespace
+
+TEST_CASE("tiles are restored all or none: a bad third leaves the first two as they were") {
+  TileDevices devices(registry(), "sim:crossbar,preset=pcm,input.size=8,output.size=8", {}, {}, 20, 13);
+  TiledLayer layer(devices, 20, 13);
+  REQUIRE(layer.tiles() > 3);
+  layer.program(uniform(13, 20, 3.0f, 1));
+  const auto fresh = layer.snapshot();
+  layer.calibrate();
+  const auto calibrated = layer.snapshot();
+  REQUIRE(calibrated != fresh);
+  auto wrong = fresh;
+  wrong[part_starts(wrong, 0)[2]] = std::byte{99};  // of a version that there never was
+  CHECK_THROWS_AS(layer.restore(wrong), InvalidParameter);
+  CHECK(layer.snapshot() == calibrated);
+  layer.restore(fresh);
+  CHECK(layer.snapshot() == fresh);
+}
+
+TEST_CASE("a network on devices is restored all or none, its devices too") {
+  const Network net = random_net();
+  const Matrix<float> x = uniform(10, 20, 1.0f, 5);
+  AnalogNetwork analog(registry(), analog_place("sim:crossbar,preset=pcm", {}, 3), net);
+  Activations out;
+  analog.program(net);
+  const auto before = analog.snapshot();
+  analog.forward(net, x, out);
+  const auto now = analog.snapshot();
+  REQUIRE(now != before);
+  const std::vector<std::size_t> parts = part_starts(before, 1);  // devices, then layers; ranges follow
+  auto bad_layer = before;
+  bad_layer[parts[3] + 8] = std::byte{99};  // the third layer's first tile
+  CHECK_THROWS_AS(analog.restore(bad_layer), InvalidParameter);
+  CHECK(analog.snapshot() == now);
+  auto bad_device = before;
+  bad_device[part_starts(bad_device, parts[0] + 8)[2]] = std::byte{99};  // the third session, when layers are restored
+  CHECK_THROWS_AS(analog.restore(bad_device), InvalidParameter);
+  CHECK(analog.snapshot() == now);
+  analog.restore(before);
+  CHECK(analog.snapshot() == before);
 }
 
 }  // namespace lightloop

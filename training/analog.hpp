@@ -67,6 +67,9 @@ class AnalogNetwork : public LayerProducts {
   /// The programmed network on labelled data, as many samples at a time as its devices like. With a rule, which makes
   /// its passes here, its scores stand in for the logits.
   Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy, Rule* rule = nullptr);
+  /// The logits, or the rule's scores, of x (m, d_0), cut as evaluate() does: out (m, outputs). Row r is sample
+  /// first_sample + r.
+  void scores(const Network& net, View<const float> x, std::uint64_t first_sample, Rule* rule, View<float> out);
 
   std::size_t layers() const { return layers_.size(); }
   TiledLayer& layer(std::size_t i) { return layers_[i]; }
@@ -78,12 +81,16 @@ class AnalogNetwork : public LayerProducts {
   const TileDevices& devices() const { return *devices_; }
 
   /// Devices and calibrations. restore() into one made in the same way; the next thing to do is program() with
-  /// keep_calibration. Throws InvalidParameter.
+  /// keep_calibration. Throws InvalidParameter, and then changes nothing.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
 
  private:
+  /// What is the same for networks that the same devices can hold.
+  static std::string shape_of(const Network& net);
   void pulse(const Network& net);
+  void answer(const Network& net, View<const float> x, std::uint64_t first_sample, Rule* rule, Activations& out);
+  Index samples_shown_at_once(const Network& net, Index all) const;
   void resume_programme();
 
   View<const float> weights(const Network& net, std::size_t l) const;

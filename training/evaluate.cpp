@@ -13,8 +13,8 @@
 namespace lightloop {
 /// Assumed: 512 are enough for the products and small beside the weights; what a model keeps inside stays below 128
 /// MiB.
-Index samples_at_once(const Network& net, const Dataset& data) {
-  if (data.graph) return data.size();  // every node hears others
+Index samples_at_once(const Network& net, Index all) {
+  if (net.model() && net.model()->graph()) return all;  // every node hears others
   constexpr Index kBatch = 512, kValues = Index{1} << 25;
   return net.model() ? std::clamp<Index>(kValues / net.model()->values(), 1, kBatch) : kBatch;
 }
@@ -96,7 +96,7 @@ Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, Rule* ru
       [&net, rule](View<const float> x, std::uint64_t first_sample, Activations& out) {
         rule ? answer_by_rule(*rule, net, x, first_sample, out) : forward(net, x, out, {.first_sample = first_sample});
       },
-      samples_at_once(net, data));
+      samples_at_once(net, data.size()));
 }
 
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss, const ForwardPass& pass, Index batch) {

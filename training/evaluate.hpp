@@ -26,8 +26,9 @@ struct Evaluation {
 /// With a rule its scores stand in for the logits, in the loss too. Real targets are scored by |a - t|^2 / 2, whatever
 /// `loss` says.
 Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy, Rule* rule = nullptr);
-/// How many samples a forward pass in memory is given at a time: few where a model keeps much of each.
-Index samples_at_once(const Network& net, const Dataset& data);
+/// How many of `all` samples a forward pass in memory is given at a time: few where a model keeps much of each, all
+/// nodes of a graph.
+Index samples_at_once(const Network& net, Index all);
 /// Leaves the rule's scores of x, samples numbered from `first_sample`, where a forward pass leaves logits:
 /// out.h.back().
 void answer_by_rule(Rule& rule, const Network& net, View<const float> x, std::uint64_t first_sample, Activations& out);

@@ -4,7 +4,9 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "driver/api/opening.hpp"
 #include "driver/api/registry.hpp"
+#include "driver/layer/snapshot_parts.hpp"
 #include "training/rules/gradient.hpp"
 
 namespace lightloop {
@@ -14,7 +16,7 @@ PhysicalMaps::PhysicalMaps(const Registry& registry, const std::string& device, 
   if (net.model())
     throw Unsupported("net " + net.text() + " behind " + device, "layers that are not dense", "widths such as 19-60-7");
   session_ = open_session(registry, device, settings);
-  if (goes_back) twin_ = registry.twin(device, settings);
+  if (goes_back) twin_ = registry.twin(without_session(device), without_session(settings));
   maps_.reserve(static_cast<std::size_t>(net.layers()));
   for (Index l = 0; l < net.layers(); ++l)
     maps_.emplace_back(*session_, net.widths()[static_cast<std::size_t>(l)], range, part);
@@ -54,7 +56,7 @@ void PhysicalMaps::backward(const Network& net, Index layer, View<const float> h
 Evaluation PhysicalMaps::evaluate(const Network& net, const Dataset& data, Loss loss) {
   return lightloop::evaluate(
       net, data, loss, [&](View<const float> x, std::uint64_t, Activations& out) { forward(net, x, out); },
-      samples_at_once(net, data));
+      samples_at_once(net, data.size()));
 }
 
 MapReport PhysicalMaps::report() const {
@@ -77,23 +79,15 @@ void PhysicalMaps::add_expected(Index rows, std::int64_t& frames, double& second
 
 std::vector<std::byte> PhysicalMaps::snapshot() const {
   ByteWriter bytes;
-  const auto put = [&bytes](const std::vector<std::byte>& part) {
-    bytes.put(static_cast<std::uint64_t>(part.size()));
-    bytes.put_all(std::span<const std::byte>(part));
-  };
-  put(session_->snapshot());
-  for (const DeviceMap& map : maps_) put(map.snapshot());
+  put_part(bytes, session_->snapshot());
+  for (const DeviceMap& map : maps_) put_part(bytes, map.snapshot());
   return bytes.take();
 }
 
 /// The session's, then one for each layer.
 std::vector<std::vector<std::byte>> PhysicalMaps::parts_of(const std::vector<std::byte>& state) const {
   ByteReader bytes(state, "snapshot of the maps of a network");
-  std::vector<std::vector<std::byte>> parts;
-  for (std::size_t i = 0; i < maps_.size() + 1; ++i) {
-    const auto part = bytes.take(static_cast<std::size_t>(bytes.get<std::uint64_t>()));
-    parts.emplace_back(part.begin(), part.end());
-  }
+  std::vector<PartState> parts = take_parts(bytes, maps_.size() + 1);
   bytes.done();
   return parts;
 }

@@ -19,6 +19,7 @@ namespace lightloop {
 /// Randomness: what the device draws; its frames are numbered on through training and scoring.
 class PhysicalMaps {
  public:
+  /// `settings` are laid over the device string; "session." keys are the session's.
   /// Opens the device and, with `goes_back`, its twin; shows nothing. Throws as Registry::open and Registry::twin, and
   /// Unsupported for a net of other layers than dense ones.
   PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings, const Network& net,
@@ -39,6 +40,7 @@ class PhysicalMaps {
     return std::ranges::all_of(maps_, [](const DeviceMap& map) { return map.calibrated(); });
   }
   const Session& session() const { return *session_; }
+  Session& session() { return *session_; }
   MapReport report() const;
   /// Adds what so many passes of a row through all layers will cost.
   void add_expected(Index rows, std::int64_t& frames, double& seconds, double& joules) const;

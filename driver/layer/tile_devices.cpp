@@ -4,7 +4,9 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "driver/api/opening.hpp"
 #include "driver/layer/layer.hpp"
+#include "driver/layer/snapshot_parts.hpp"
 #include "driver/layer/state.hpp"
 
 namespace lightloop {
@@ -110,35 +112,25 @@ std::shared_ptr<TileDevice> TileDevices::open(Index n_in, Index n_out, const Set
 }
 
 std::unique_ptr<Twin> TileDevices::twin(const TileDevice& device) const {
-  DeviceAddress address = parse_address(device.session->address());
-  std::erase_if(address.settings, [](const auto& one) { return one.first.starts_with("session."); });
-  return registry_.twin(to_string(address), device.session->settings().all());
+  return registry_.twin(without_session(device.session->address()), device.session->settings().all());
 }
 
 std::vector<std::byte> TileDevices::snapshot() const {
   ByteWriter bytes;
   bytes.put(static_cast<std::uint64_t>(opened_.size()));
-  for (const auto& device : opened_) {
-    const std::vector<std::byte> one = device->session->snapshot();
-    bytes.put(static_cast<std::uint64_t>(one.size()));
-    bytes.put_all(std::span<const std::byte>(one));
-  }
+  for (const auto& device : opened_) put_part(bytes, device->session->snapshot());
   return bytes.take();
 }
 
 void TileDevices::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "snapshot of the layers' devices");
   if (bytes.get<std::uint64_t>() != opened_.size()) bytes.refuse("of another number of devices");
-  std::vector<std::vector<std::byte>> all;
-  for (std::size_t i = 0; i < opened_.size(); ++i) {
-    const auto one = bytes.take(static_cast<std::size_t>(bytes.get<std::uint64_t>()));
-    all.emplace_back(one.begin(), one.end());
-  }
+  const std::vector<PartState> states = take_parts(bytes, opened_.size());
   bytes.done();
-  for (std::size_t i = 0; i < opened_.size(); ++i) {
-    opened_[i]->session->restore(all[i]);
-    opened_[i]->holder = nullptr;
-  }
+  std::vector<SnapshotPart> parts;
+  for (const auto& device : opened_) parts.push_back(snapshot_part(*device->session));
+  restore_parts(parts, states);
+  for (const auto& device : opened_) device->holder = nullptr;
 }
 
 }  // namespace lightloop

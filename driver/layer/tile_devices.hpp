@@ -41,7 +41,8 @@ class TileDevices {
   std::unique_ptr<Twin> twin(const TileDevice& device) const;
   const std::vector<std::shared_ptr<TileDevice>>& opened() const { return opened_; }
 
-  /// All opened devices' sessions; restore() after as many were opened again in the same way. Throws InvalidParameter.
+  /// All opened devices' sessions; restore() after as many were opened again in the same way. Throws InvalidParameter,
+  /// and then changes nothing.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
 

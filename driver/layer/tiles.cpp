@@ -5,6 +5,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "driver/layer/snapshot_parts.hpp"
 
 namespace lightloop {
 
@@ -282,23 +283,17 @@ LayerReport TiledLayer::expected(Index rows) const {
 
 std::vector<std::byte> TiledLayer::snapshot() const {
   ByteWriter bytes;
-  for (const auto& tile : tiles_) {
-    const std::vector<std::byte> one = tile->layer->snapshot();
-    bytes.put(static_cast<std::uint64_t>(one.size()));
-    bytes.put_all(std::span<const std::byte>(one));
-  }
+  for (const auto& tile : tiles_) put_part(bytes, tile->layer->snapshot());
   return bytes.take();
 }
 
 void TiledLayer::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "snapshot of a layer's tiles");
-  std::vector<std::vector<std::byte>> all;
-  for (std::size_t i = 0; i < tiles_.size(); ++i) {
-    const auto one = bytes.take(static_cast<std::size_t>(bytes.get<std::uint64_t>()));
-    all.emplace_back(one.begin(), one.end());
-  }
+  const std::vector<PartState> states = take_parts(bytes, tiles_.size());
   bytes.done();
-  for (std::size_t i = 0; i < tiles_.size(); ++i) tiles_[i]->layer->restore(all[i]);
+  std::vector<SnapshotPart> parts;
+  for (const auto& tile : tiles_) parts.push_back(snapshot_part(*tile->layer));
+  restore_parts(parts, states);
 }
 
 }  // namespace lightloop

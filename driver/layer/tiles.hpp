@@ -50,7 +50,7 @@ class TiledLayer {
   /// Frames, seconds and joules of writing the weights once and showing so many rows, without repeats.
   LayerReport expected(Index rows) const;
 
-  /// Calibrations; restore() after the same weights were programmed. Throws InvalidParameter.
+  /// Calibrations; restore() after the same weights were programmed. Throws InvalidParameter, and then changes nothing.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
 
