@@ -5,6 +5,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "driver/api/opening.hpp"
 #include "driver/api/registry.hpp"
 #include "driver/api/session_core.hpp"
 
@@ -108,20 +109,7 @@ Ticket Session::submit(ConstFrames in, RunOptions options) {
 void Session::program(ConstFrames codes) {
   const auto own = std::make_shared<FrameBuffer>();
   copy(codes, *own);
-  core_->call("program", [core = core_.get(), own](SessionJob& job) {
-    const ConstFrames written = std::as_const(*own).frames();
-    core->device_->program(written);
-    core->commit(job, [&] {
-      core->info_.cost = core->device_->describe().cost;  // what it draws may depend on the programme
-      ++core->meter_.programs;
-      core->meter_.device_s += core->info_.cost.program_s;
-      core->meter_.device_j += core->info_.cost.program_j;
-      ++core->generation_;
-    });
-    if (core->can_reopen()) core->programme_ = *own;
-    core->remember();
-    if (const auto told = core->observer()) told->on_program(written);
-  });
+  core_->call("program", [core = core_.get(), own](SessionJob& job) { core->write(job, *own); });
 }
 
 void Session::configure(const Settings& changes) {
@@ -178,6 +166,7 @@ void Session::restore(const std::vector<std::byte>& state) {
   core_->call("restore", [core = core_.get(), next, meter,
                           memory = std::vector<std::byte>(rest.begin(), rest.end())](SessionJob& job) {
     core->device_->restore(memory);
+    if (!memory.empty()) core->cells_unknown_ = false;
     core->remember();
     core->commit(job, [&] {
       core->next_frame_id_ = next;
@@ -250,7 +239,7 @@ std::unique_ptr<Session> open_session(const Registry& registry, const std::strin
   DeviceAddress parsed = parse_address(address);
   for (const auto& [key, value] : extra) parsed.settings[key] = value;
   const Settings policy = below(parsed.settings, "session");
-  std::erase_if(parsed.settings, [](const auto& one) { return one.first.starts_with("session."); });
+  parsed.settings = without_session(std::move(parsed.settings));
   const auto open = [known = std::make_shared<Registry>(registry), parsed] { return known->open(parsed); };
   return std::make_unique<Session>(Session::Opener(open), address, policy);
 }

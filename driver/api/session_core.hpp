@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "core/error.hpp"
 #include "driver/api/check_frames.hpp"
 #include "driver/api/session.hpp"
 #include "driver/api/session_job.hpp"
@@ -34,6 +35,9 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   // session_run.cpp: on the device's thread
   void run(SessionJob& job);
 
+  // session_program.cpp: on the device's thread
+  void write(SessionJob& job, const FrameBuffer& codes);  ///< as Session::program
+
   // session_link.cpp: on the device's thread
   void open_first(std::unique_ptr<Device> device);
   void shut(SessionState state);  ///< closes and forgets the device
@@ -51,6 +55,10 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
     change();
   }
   struct Abandoned {};
+  /// A failure after which the same call must not be made again.
+  struct OnceOnly : LinkError {
+    using LinkError::LinkError;
+  };
   void note(const std::string& text);  ///< an event; with mutex_ held
   std::string last_good() const;       ///< with mutex_ held
   std::shared_ptr<SessionObserver> observer() const;
@@ -75,7 +83,9 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   std::unique_ptr<Device> device_;
   std::optional<std::vector<std::byte>> memory_ = std::vector<std::byte>{};  ///< empty bytes: as opened; none: unknown
   bool memory_lost_ = false;
+  bool cells_unknown_ = false;  ///< pulses were lost with the link: nothing is shown until they are written or restored
   FrameBuffer programme_;
+  bool programme_moves_ = false;  ///< it was of pulses
 
  private:
   // session_queue.cpp
@@ -86,6 +96,11 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   std::optional<Moment> patience(const SessionJob& job) const;
   void pause(SessionJob& job, Moment until);
   void throw_if_cancelled(const SessionJob& job);
+
+  // session_program.cpp
+  bool moves_by_pulses() const;  ///< programmes change what is there (program.mode = pulses)
+  void pulse(SessionJob& job, const ConstFrames& codes);
+  void refuse_unknown_cells() const;
 
   // session_link.cpp
   void lose(const std::string& why);

@@ -144,7 +144,10 @@ void SessionCore::put_back(Device& device) {
   } catch (const Unsupported&) {
     // not every device can test itself
   }
-  if (programme_.frames().count > 0) {
+  // The last pulses once more would be too many, and weights are no pulses.
+  const bool forgets = (programme_moves_ || moves_by_pulses()) && (!memory_ || memory_->empty());
+  if (forgets && programme_.frames().count > 0) cells_unknown_ = true;
+  if (programme_.frames().count > 0 && !forgets) {
     device.program(programme_.frames());
     const std::lock_guard lock(mutex_);
     info_.cost = device.describe().cost;

@@ -264,6 +264,8 @@ void SessionCore::call(const std::string& what, std::function<void(SessionJob&)>
         return action(self);
       } catch (const FrameError&) {
         if (attempt >= policy_.retries) throw;
+      } catch (const OnceOnly&) {
+        throw;
       } catch (const LinkError& error) {
         if (attempt >= policy_.retries || !can_reopen()) throw;
         lose(error.what());

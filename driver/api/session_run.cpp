@@ -61,6 +61,7 @@ void SessionCore::run(SessionJob& job) {
 /// Until an answer can be accepted, or it has been tried often enough.
 RunReport SessionCore::show(SessionJob& job, const ConstFrames& in, const Frames& out, const RunOptions& options) {
   for (Index attempt = 0;; ++attempt) {
+    refuse_unknown_cells();
     if (memory_lost_)
       throw LinkError(address_, "the device has lost its memory with the link", "it is stateful",
                       "reset() it, or restore() a snapshot; session.snapshots=true keeps one.");
