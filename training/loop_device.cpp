@@ -1,0 +1,84 @@
+// The devices of a run beside its steps: calibration, recording, what they have done.
+#include "training/loop.hpp"
+
+namespace lightloop {
+
+bool TrainingLoop::calibrate() {
+  if (!path_.projection || resumed_) return false;
+  if (const std::string& file = config_.train.text("record"); !file.empty()) recording_ = record(*path_.session, file);
+  path_.projection->calibrate();
+  run_.warnings = path_.projection->report().warnings;
+  return true;
+}
+
+void TrainingLoop::measure() {
+  if (path_.measures()) {
+    path_.feedback = digital_feedback(measure_matrix(*path_.projection));
+    note_device();
+    run_.measured = path_.session->meter();
+    path_.projection.reset();
+    path_.session.reset();
+    make_rule();
+  } else if (config_.train.boolean("probe")) {
+    run_.health_start = path_.projection->probe();
+  }
+  if (path_.projection && config_.train.boolean("fidelity")) run_.reference = measure_matrix(*path_.projection);
+}
+
+std::vector<std::string> TrainingLoop::news() {
+  std::vector<std::string> texts;
+  if (!path_.session) return texts;
+  for (const SessionEvent& event : path_.session->events(told_)) {
+    texts.push_back("frame " + std::to_string(event.frame_id) + ": " + event.text);
+    told_ = event.number + 1;
+    constexpr std::size_t kKept = 1000;
+    if (run_.warnings.size() < kKept) run_.warnings.push_back(texts.back());
+  }
+  return texts;
+}
+
+void TrainingLoop::note_device() {
+  RunDevice& about = run_.about_device;
+  Meter meter = path_.session ? path_.session->meter() : run_.measured.value_or(Meter{});
+  if (layers_) layers_->add_meters(meter);
+  if (maps_) {
+    meter += maps_->session().meter();
+    about.clipped_inputs = maps_->report().clipped_inputs;
+    about.saturated = maps_->report().saturated;
+  }
+  if (!path_.session) {
+    if (meter.batches > 0) note_meter(meter);
+    if (!run_.measured && layers_) about.address = layers_->devices().address();
+    if (!run_.measured && maps_) about.address = maps_->session().address();
+    if (about.address.empty()) about.address = config_.train.text("device");
+    return;
+  }
+  about.address = path_.session->address();
+  const DeviceInfo& info = path_.session->info();
+  about.kind = info.kind;
+  about.model = info.model;
+  about.serial = info.serial;
+  about.version = info.version;
+  about.calibration_id = info.calibration_id;
+  note_meter(meter);
+  run_.device = path_.session->settings();
+  run_.projection = path_.projection->settings();
+}
+
+void TrainingLoop::note_meter(const Meter& meter) {
+  RunDevice& about = run_.about_device;
+  about.frames = meter.frames;
+  about.device_s = meter.device_s;
+  about.device_j = meter.device_j;
+  about.saturation = meter.saturation();
+  about.retries = meter.retries;
+  about.discarded = meter.discarded;
+  about.losses = meter.losses;
+  about.reopened = meter.reopened;
+}
+
+void TrainingLoop::close_recording() {
+  if (recording_) recording_->close();
+}
+
+}  // namespace lightloop

@@ -1,0 +1,147 @@
+// What a run needs, opened and checked before the first frame.
+#include "training/loop.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "training/rules/broadcast.hpp"
+
+namespace lightloop {
+namespace {
+
+/// "use bp, dfa, ...": rules whose record says `what`; those of graphs alone only where a graph is there.
+std::string use_rules(bool RuleInfo::*what, bool graph) {
+  std::string names;
+  for (const RuleModel& model : rules())
+    if (model.info.*what && (graph || !model.info.graph_only))
+      names += (names.empty() ? "use " : ", ") + model.info.name;
+  return names;
+}
+
+}  // namespace
+
+void TrainingLoop::open_path(const Registry& registry) {
+  if (!data_.train.counts.empty() && config_.train.integer("layer_metrics") > 0)
+    throw Unsupported("train.layer_metrics on " + data_.train.name,
+                      "its samples make one batch, tested and learned from", "",
+                      "leave it out: probes want training samples apart from test samples");
+  if (!data_.train.counts.empty() && !config_.model->info.masks)
+    throw Unsupported("rule " + config_.model->info.name + " on " + data_.train.name,
+                      "only some of its samples have labels to learn from, and the rule looks at all", "",
+                      use_rules(&RuleInfo::masks, data_.train.graph != nullptr));
+  if (config_.model->info.keeps_net && weight_decay_ > 0)
+    throw Unsupported("train.weight_decay with rule " + config_.model->info.name,
+                      to_string(config_.train.value("weight_decay")), "0: the net's weights stay as they were drawn",
+                      "leave it out");
+  check_targets();
+  const auto& widths = run_.net.widths();
+  if (run_.net.model() && !config_.model->info.any_layers)
+    throw Unsupported(
+        "rule " + config_.model->info.name + " on net " + config_.train.text("net"),
+        "the rule trains fully connected networks", "",
+        use_rules(&RuleInfo::any_layers, data_.train.graph != nullptr) + "; or give widths such as 784-1024-10");
+  Index outputs = config_.uses_projection() ? broadcast_width(run_.net, config_.rule) : run_.net.hidden_layers();
+  if (outputs > 0 && config_.model->info.projects_to == ProjectTo::input) outputs = widths.front();
+  if (outputs > 0) {
+    path_ = open_feedback(config_, registry, run_.net.classes(), outputs, resumed_);
+  } else if (const std::string& record = config_.train.text("record"); !record.empty()) {
+    throw InvalidParameter("train.record", record, "net " + run_.net.text() + " has no hidden layer to teach",
+                           "no frame will be shown: leave it out, or give the net a hidden layer");
+  }
+  if (config_.train.boolean("fidelity") && (!path_.projection || path_.measures()))
+    throw Unsupported("train.fidelity", "true", "no device projects the error in this run",
+                      "leave it out, or give train.device and a rule such as dfa that projects");
+}
+
+/// What asks for one label per sample is refused where targets are others.
+void TrainingLoop::check_targets() const {
+  const Dataset& data = data_.train;
+  const bool real = data.values.size() > 0;
+  if (data.targets == 1 && !real) return;
+  const std::string why = real ? "its targets are real numbers" : "every sample has a label for each of its tokens";
+  if (!config_.model->info.by_error)
+    throw Unsupported("rule " + config_.model->info.name + " on " + data.name, why, "the rule asks for one label",
+                      use_rules(&RuleInfo::by_error, false));
+  if (config_.train.integer("layer_metrics") > 0)
+    throw Unsupported("train.layer_metrics on " + data.name, why, "probes ask for one label", "leave it out");
+  if (real && loss_ != Loss::mse)
+    throw Unsupported("train.loss " + config_.train.text("loss") + " on " + data.name, why, "", "give --loss mse");
+}
+
+void TrainingLoop::open_layers(const Registry& registry) {
+  const std::string& device = config_.train.text("layers");
+  if (device.empty()) return;
+  const RuleInfo& ruled = config_.model->info;
+  if ((ruled.own_forward || ruled.own_answer) && !ruled.trials && !ruled.on_layers)
+    throw Unsupported("rule " + ruled.name + " on layers " + device, "the rule makes passes of its own, in memory", "",
+                      "use a rule whose passes devices can make: bp, dfa, local, ff, spsa, ...");
+  AnalogPlace place{.device = device, .settings = {}, .layer = config_.layer};
+  const std::vector<ParamInfo> choice = registry.open_params(device);
+  if (std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; }))
+    place.settings["seed"] = config_.train.integer("seed");
+  layers_ = std::make_unique<AnalogNetwork>(registry, place, run_.net);
+  if (layers_->goes_back() && !config_.model->info.goes_back)
+    throw Unsupported("layer.backward with rule " + config_.model->info.name,
+                      "the rule sends nothing back through the layers", "bp does", "Leave layer.backward at weights.");
+  if (layers_->learns_by_itself() && ruled.own_forward)
+    throw Unsupported("layer.noise_management, output_range or update with rule " + ruled.name,
+                      "learned, or programme: the rule has no signals that a device could learn from",
+                      "bp, dfa and others do", "Choose another noise management, output range or update.");
+  if (layers_->learns_programme()) check_moves_phases();
+  if (!run_.layers_state.empty()) layers_->restore(run_.layers_state);
+}
+
+/// Phases take Adam's step of Layer::learn_programme(), whatever the settings of the run's own optimizer.
+void TrainingLoop::check_moves_phases() const {
+  const OptimizerSettings plain;
+  const auto refuse = [](const std::string& what, const std::string& value, const char* hint) {
+    throw Unsupported(what + " with layer.update = programme", value, "phases move by Adam with its usual constants",
+                      hint);
+  };
+  if (weight_decay_ > 0)
+    refuse("train.weight_decay", to_string(config_.train.value("weight_decay")),
+           "Leave it out: a phase that is large is no large weight.");
+  if (optimizer_.kind != OptimizerKind::adam)
+    refuse("train.optimizer", config_.train.text("optimizer"), "Leave it at adam.");
+  if (optimizer_.beta1 != plain.beta1 || optimizer_.beta2 != plain.beta2)
+    refuse("train.beta1, train.beta2",
+           to_string(config_.train.value("beta1")) + ", " + to_string(config_.train.value("beta2")), "Leave them out.");
+}
+
+void TrainingLoop::open_map(const Registry& registry) {
+  const std::string& device = config_.train.text("map");
+  if (device.empty()) return;
+  Settings settings;
+  if (std::ranges::any_of(registry.open_params(device), [](const ParamInfo& info) { return info.name == "seed"; }))
+    settings["seed"] = config_.train.integer("seed");
+  maps_ = std::make_unique<PhysicalMaps>(registry, device, settings, run_.net, config_.train.real("map_range"),
+                                         config_.train.integer("map_part"), config_.model->info.goes_back);
+  if (!run_.layers_state.empty()) maps_->restore(run_.layers_state);
+}
+
+void TrainingLoop::make_rule() {
+  rule_ = config_.model->make({.net = run_.net,
+                               .seed = config_.seed(),
+                               .params = config_.rule,
+                               .feedback = path_.feedback.get(),
+                               .layers = layers_.get(),
+                               .map = maps_ ? maps_->as_map() : PhysicalMap()});
+  const std::span<float> own = rule_->own().values;
+  if (run_.own.size() == 0 && !resumed_) {
+    run_.own_optimizer = optimizer_state(optimizer_, static_cast<Index>(own.size()));
+  } else {
+    if (run_.own.flat().size() != own.size())
+      throw FileError("train.resume " + config_.train.text("resume"),
+                      "rule " + config_.model->info.name + " has " + std::to_string(own.size()) + " parameters",
+                      std::to_string(run_.own.size()) + " stored", "The file is damaged; start again");
+    std::ranges::copy(run_.own.flat(), own.begin());
+  }
+  if (!run_.rule_state.empty()) rule_->restore(run_.rule_state);
+  if (path_.session && !run_.session.empty()) {
+    path_.session->restore(run_.session);
+    path_.projection->restore(run_.projection_state);
+  }
+  if (path_.feedback && !run_.feedback_state.empty()) path_.feedback->restore(run_.feedback_state);
+}
+
+}  // namespace lightloop

@@ -1,0 +1,195 @@
+// One batch after another.
+#include "training/loop.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "core/error.hpp"
+#include "core/random.hpp"
+#include "training/elementwise.hpp"
+#include "training/rules/trial.hpp"
+
+namespace lightloop {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+void TrainingLoop::begin_epoch() {
+  if (order_epoch_ == run_.position.epoch) return;
+  order_.resize(static_cast<std::size_t>(data_.train.size()));
+  if (data_.train.graph)  // nodes stay where they are
+    std::iota(order_.begin(), order_.end(), 0u);
+  else
+    Stream(config_.seed(), 0, Purpose::batch_order)
+        .permutation(static_cast<std::uint64_t>(run_.position.epoch), order_);
+  order_epoch_ = run_.position.epoch;
+}
+
+double TrainingLoop::step() {
+  const auto start = std::chrono::steady_clock::now();
+  begin_epoch();
+  RunPosition& at = run_.position;
+  const Index first = at.step * batch_, count = std::min(batch_, data_.train.size() - first);
+  const std::span which(order_.data() + first, static_cast<std::size_t>(count));
+  activations_.h.resize(static_cast<std::size_t>(run_.net.layers()) + 1);
+  activations_.h[0].resize(count, data_.train.features());
+  data_.train.gather(which, activations_.h[0]);
+  gather_targets(which);
+  // a graph is one batch
+  const Index counted = data_.train.counts.empty() ? count * data_.train.targets : data_.train.counted();
+  const bool own_forward = config_.model->info.own_forward;
+  const Index done = at.epoch * steps_per_epoch_ + at.step;
+  if (own_forward && layers_) layers_->hold(run_.net);
+  const double output_loss = own_forward ? 0 : run_forward(layers_.get());
+  check_loss(output_loss);
+  const BackPass back = [this](Index layer, View<const float> delta, View<float> below) {
+    const Matrix<float>& h = activations_.h[static_cast<std::size_t>(layer)];
+    maps_ ? maps_->backward(run_.net, layer, h, delta, below) : layers_->backward(layer, h, delta, below);
+  };
+  const NetworkPass pass = [this](const Network& net, View<const float> x, Activations& out) {
+    layers_->program(net, true);
+    layers_->forward(net, x, out, trial_pass(config_.seed(), static_cast<std::uint64_t>(run_.position.trained)));
+  };
+  const RuleBatch batch{.activations = activations_,
+                        .error = error_,
+                        .labels = labels_,
+                        .loss = loss_,
+                        .step = static_cast<std::uint64_t>(done),
+                        .first_sample = static_cast<std::uint64_t>(at.trained),
+                        .keep_signal = alignment_due() || (layers_ && layers_->learns_by_itself()),
+                        .pass = layers_ ? &pass : nullptr,
+                        .back = maps_ || (layers_ && layers_->goes_back()) ? &back : nullptr,
+                        .counts = data_.train.counts};
+  rule_->gradient(run_.net, batch, gradient_.flat());
+  finish_gradient(count, counted);
+  const double loss = own_forward ? rule_->loss() : output_loss;
+  check_loss(loss);
+  measure_alignment(batch);
+  const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
+  if (layers_ && layers_->learns_by_itself()) learn_on_devices(lr);
+  optimizer_step(optimizer_, run_.optimizer, lr, gradient_.flat(), run_.net.parameters());
+  if (layers_ && layers_->learns_programme()) layers_->read_weights(run_.net);
+  if (own_forward)
+    std::ranges::copy(rule_->learned_state(), run_.net.state().begin());
+  else
+    learn_state(run_.net, activations_);
+  if (const Trainable own = rule_->own(); !own.values.empty())
+    optimizer_step(optimizer_, run_.own_optimizer, lr, own.gradient, own.values);
+  add_layer_loss(counted);
+  run_.touch += step_touch(rule_->touched(), count);
+  at.loss_sum += loss;
+  at.samples += static_cast<double>(counted);
+  at.active += static_cast<double>(std::ranges::count_if(rule_->shown_rows(), [&](Index r) {
+    return data_.train.counts.empty() || data_.train.counts[static_cast<std::size_t>(r)] != 0;
+  }));
+  at.trained += count;
+  ++at.step;
+  run_.step_loss.push_back(loss / static_cast<double>(counted));
+  at.train_s += seconds_since(start);
+  if (at.step == steps_per_epoch_) end_epoch(lr);
+  return run_.step_loss.back();
+}
+
+double TrainingLoop::run_forward(AnalogNetwork* layers) {
+  LayerPass pass;
+  pass.training = true;
+  pass.seed = config_.seed();
+  pass.first_sample = static_cast<std::uint64_t>(run_.position.trained);
+  if (layers) {
+    layers->program(run_.net, true);
+    layers->forward(run_.net, activations_.h[0], activations_, pass);
+  } else if (maps_) {
+    maps_->forward(run_.net, activations_.h[0], activations_);
+  } else {
+    forward(run_.net, activations_.h[0], activations_, pass);
+  }
+  const Matrix<float>& out = activations_.h.back();
+  error_.resize(out.rows(), out.cols());
+  if (data_.train.values.size()) return value_error(out, values_, error_);
+  const Index rows = out.rows() * data_.train.targets, classes = run_.net.classes();
+  return output_error(loss_, {out.data(), rows, classes}, labels_, {error_.data(), rows, classes}, data_.train.counts);
+}
+
+void TrainingLoop::gather_targets(std::span<const std::uint32_t> which) {
+  const auto each = static_cast<std::size_t>(data_.train.targets);
+  labels_.resize(which.size() * each);
+  for (std::size_t i = 0; i < which.size(); ++i)
+    std::copy_n(data_.train.labels.data() + which[i] * each, each, labels_.data() + i * each);
+  const Matrix<float>& values = data_.train.values;
+  if (values.size() == 0) return;
+  values_.resize(static_cast<Index>(which.size()), values.cols());
+  for (std::size_t i = 0; i < which.size(); ++i)
+    std::ranges::copy(values.row(which[i]), values_.row(static_cast<Index>(i)).begin());
+}
+
+/// Rules divide by all rows of the batch: from there to the mean over those that count; then the decay.
+void TrainingLoop::finish_gradient(Index rows, Index counted) {
+  const bool rescale = counted != rows && !config_.model->info.own_forward;
+  if (!rescale && weight_decay_ == 0) return;
+  const float scale = rescale ? static_cast<float>(rows) / static_cast<float>(counted) : 1.0f;
+  const std::span<float> g = gradient_.flat();
+  const std::span<const float> w = run_.net.parameters();
+  for_chunks(static_cast<Index>(g.size()), kChunk, [&](Index first, Index n) {
+    for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(first + n); ++i)
+      g[i] = scale * g[i] + weight_decay_ * w[i];
+  });
+}
+
+void TrainingLoop::learn_on_devices(double lr) {
+  const std::span<const Index> rows = rule_->active_rows();
+  Matrix<float> seen;
+  for (Index l = 0; l < run_.net.layers(); ++l) {
+    const Matrix<float>& h = activations_.h[static_cast<std::size_t>(l)];
+    const View<const float> delta = l < run_.net.hidden_layers() ? rule_->teaching_signal(l) : error_.view();
+    if (delta.rows() == h.rows()) {
+      layers_->learn(l, h, delta, lr);
+    } else if (delta.rows() == static_cast<Index>(rows.size())) {
+      seen.resize(delta.rows(), h.cols());
+      for (Index r = 0; r < seen.rows(); ++r)
+        std::ranges::copy(h.row(rows[static_cast<std::size_t>(r)]), seen.row(r).begin());
+      layers_->learn(l, seen, delta, lr);
+    } else if (!delta.empty()) {
+      throw ShapeMismatch("rule " + config_.model->info.name + ": signal of layer " + std::to_string(l + 1),
+                          std::to_string(delta.rows()) + " rows",
+                          std::to_string(h.rows()) + ", or the " + std::to_string(rows.size()) + " active ones");
+    }
+  }
+}
+
+void TrainingLoop::check_loss(double loss) const {
+  if (std::isfinite(loss)) return;
+  const RunPosition& at = run_.position;
+  throw OutOfRange(
+      "training loss", std::to_string(loss), "must stay finite",
+      "lower train.lr (epoch " + std::to_string(at.epoch + 1) + ", step " + std::to_string(at.step + 1) + ")");
+}
+
+/// With physics in front of the layers the exact gradient is nobody's to know.
+bool TrainingLoop::alignment_due() const {
+  return alignment_every_ > 0 && !maps_ && run_.position.step % alignment_every_ == 0;
+}
+
+void TrainingLoop::measure_alignment(const RuleBatch& batch) {
+  RunPosition& at = run_.position;
+  if (!alignment_due()) return;
+  if (config_.model->info.own_forward) {
+    if (run_.net.hidden_layers() == 0 || rule_->teaching_signal(0).empty()) return;
+    run_forward(nullptr);  // in memory: a comparison costs no frames
+  }
+  alignment_.add(run_.net, {activations_, error_, batch.labels}, *rule_, at.alignment);
+}
+
+void TrainingLoop::add_layer_loss(Index samples) {
+  const std::span<const double> losses = rule_->layer_loss();
+  std::vector<double>& sums = run_.position.layer_loss;
+  sums.resize(losses.size());
+  for (std::size_t l = 0; l < losses.size(); ++l) sums[l] += losses[l] * static_cast<double>(samples);
+}
+
+}  // namespace lightloop
