@@ -219,10 +219,20 @@ std::string weights_sha256(const Network& net) {
   return sha256(std::as_bytes(std::span(all)));
 }
 
+TrainSettings settings_of(const RunFile& run) {
+  TrainSettings all = run.asked;
+  for (const auto& [space, params] : {std::pair{"train.", &run.train},
+                                      {"rule.", &run.rule},
+                                      {"projection.", &run.projection},
+                                      {"device.", &run.device}})
+    for (const auto& [key, value] : params->all()) all[space + key] = value;
+  return all;
+}
+
 TrainResult result_of(const RunFile& run, const std::string& path) {
   TrainResult result;
   result.rule = run.train.text("rule");
-  result.rule_settings = run.rule.all();
+  result.settings = settings_of(run);
   result.own = run.own;
   result.device = run.train.text("device");
   if (run.train.has("layers")) result.layers = run.train.text("layers");  // older files do not

@@ -68,6 +68,8 @@ RunFile load_run(const std::string& path);
 Network load_network(const std::string& path);
 /// What training returned for this run, except that the network stays where it is.
 TrainResult result_of(const RunFile& run, const std::string& path);
+/// All settings of the run: train. and rule., projection. and device. as they were in force, others as they were given.
+TrainSettings settings_of(const RunFile& run);
 
 /// What is at `path`: nothing, a run that can go on, one that is complete, or anything else. Never throws.
 enum class RunState { missing, unfinished, complete, foreign };

@@ -41,7 +41,7 @@ struct EpochResult {
 struct TrainResult {
   Network net;
   std::string rule, device, out;
-  Settings rule_settings;
+  Settings settings;        ///< of the run, those of its file where it went on with one: settings_of() of run_file.hpp
   Matrix<float> own;        ///< (1, n) parameters of the rule itself, such as local heads
   std::string layers = {};  ///< device string of the forward pass; empty: digital
   std::string map = {};     ///< device string of the physics in front of the layers; empty: none

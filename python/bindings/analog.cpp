@@ -1,9 +1,7 @@
 #include <pybind11/stl.h>
 
-#include <mutex>
-
-#include "driver/layer/tiles.hpp"
-#include "python/bindings/bindings.hpp"
+#include "python/bindings/answer.hpp"
+#include "python/bindings/tiles.hpp"
 #include "training/network.hpp"
 #include "training/report/sensitivity.hpp"
 #include "training/report/spec.hpp"
@@ -11,44 +9,21 @@
 namespace lightloop::python {
 namespace {
 
-/// Devices that several layers share, used by one thread at a time.
-struct BoundDevices {
-  TileDevices devices;
-  std::mutex busy;
-  BoundDevices(const std::string& address, const Settings& device, const Settings& layer, Index in, Index out)
-      : devices(registry(), address, device, layer, in, out) {}
-};
-
-struct BoundTiles {
-  std::shared_ptr<BoundDevices> shared;
-  TiledLayer layer;
-  BoundTiles(std::shared_ptr<BoundDevices> devices, Index in, Index out, const Settings& layer_settings,
-             const Settings& own)
-      : shared(std::move(devices)), layer(shared->devices, in, out, layer_settings, own) {}
-};
-
-template <class Body>
-void alone(BoundDevices& shared, Body&& body) {
-  py::gil_scoped_release release;
-  const std::lock_guard lock(shared.busy);
-  body();
-}
-
 py::array_t<float> apply(BoundTiles& bound, const py::object& x, bool transposed) {
-  TiledLayer& layer = bound.layer;
+  TiledLayer& layer = *bound.layer;
   const View<const float> in = float_rows(x, transposed ? layer.outputs() : layer.inputs(), "x");
   py::array_t<float> y({in.rows(), transposed ? layer.inputs() : layer.outputs()});
   const View<float> out(y.mutable_data(), in.rows(), y.shape(1));
-  alone(*bound.shared, [&] { transposed ? layer.transposed(in, out) : layer.forward(in, out); });
+  alone(*bound.busy, [&] { transposed ? layer.transposed(in, out) : layer.forward(in, out); });
   return y;
 }
 
 py::array_t<float> backward(BoundTiles& bound, const py::object& x, const py::object& grad_y) {
-  TiledLayer& layer = bound.layer;
+  TiledLayer& layer = *bound.layer;
   const View<const float> at = float_rows(x, layer.inputs(), "x"), from = float_rows(grad_y, layer.outputs(), "grad_y");
   py::array_t<float> grad({at.rows(), layer.inputs()});
   const View<float> out(grad.mutable_data(), at.rows(), layer.inputs());
-  alone(*bound.shared, [&] { layer.backward(at, from, out); });
+  alone(*bound.busy, [&] { layer.backward(at, from, out); });
   return grad;
 }
 
@@ -77,9 +52,9 @@ Network make_network(const py::list& layers, const std::string& activation) {
 }
 
 Trial make_trial(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
-                 Index repeats, Index samples) {
+                 const BoundAnswer& answer, Index repeats, Index samples) {
   return Trial(registry(), analog_place(device, to_settings(settings), net.layers()), net, data, Loss::cross_entropy,
-               {repeats, samples});
+               {repeats, samples}, [&net, answer](LayerProducts* layers) { return answer.on(net, layers); });
 }
 
 /// Ctrl-C reaches Python between two deployments.
@@ -119,8 +94,8 @@ auto uninterrupted(Work&& work) {
 }
 
 py::dict run_sensitivity(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
-                         Index repeats, Index samples, const std::string& out) {
-  const Trial trial = make_trial(net, data, device, settings, repeats, samples);
+                         const BoundAnswer& answer, Index repeats, Index samples, const std::string& out) {
+  const Trial trial = make_trial(net, data, device, settings, answer, repeats, samples);
   const Sensitivity report = uninterrupted([&] {
     const Sensitivity found = sensitivity(trial, device, [](Index, Index) { return goes_on(); });
     if (!out.empty()) save(found, out);
@@ -144,9 +119,9 @@ py::dict run_sensitivity(const Network& net, const Dataset& data, const std::str
 }
 
 py::dict run_spec(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
-                  const std::vector<std::string>& over, double drop, double confidence, bool per_layer, Index repeats,
-                  Index samples) {
-  const Trial trial = make_trial(net, data, device, settings, repeats, samples);
+                  const BoundAnswer& answer, const std::vector<std::string>& over, double drop, double confidence,
+                  bool per_layer, Index repeats, Index samples) {
+  const Trial trial = make_trial(net, data, device, settings, answer, repeats, samples);
   const SpecOptions options{.drop = drop, .confidence = confidence, .over = over, .per_layer = per_layer};
   const Spec spec =
       uninterrupted([&] { return find_spec(trial, device, options, [](const std::string&) { return goes_on(); }); });
@@ -186,17 +161,17 @@ void register_analog(py::module_& m) {
              return std::make_unique<BoundTiles>(devices, in, out, of_layer, of_device);
            }),
            py::arg("devices"), py::arg("n_in"), py::arg("n_out"), py::arg("layer"), py::arg("own"))
-      .def_property_readonly("n_in", [](const BoundTiles& b) { return b.layer.inputs(); })
-      .def_property_readonly("n_out", [](const BoundTiles& b) { return b.layer.outputs(); })
-      .def_property_readonly("tiles", [](const BoundTiles& b) { return b.layer.tiles(); })
+      .def_property_readonly("n_in", [](const BoundTiles& b) { return b.layer->inputs(); })
+      .def_property_readonly("n_out", [](const BoundTiles& b) { return b.layer->outputs(); })
+      .def_property_readonly("tiles", [](const BoundTiles& b) { return b.layer->tiles(); })
       .def(
           "program",
           [](BoundTiles& b, const py::object& w, bool keep_calibration) {
-            const View<const float> weights = float_rows(w, b.layer.inputs(), "weights");
-            alone(*b.shared, [&] { b.layer.program(weights, keep_calibration); });
+            const View<const float> weights = float_rows(w, b.layer->inputs(), "weights");
+            alone(*b.busy, [&] { b.layer->program(weights, keep_calibration); });
           },
           py::arg("weights"), py::arg("keep_calibration") = false)
-      .def("calibrate", [](BoundTiles& b) { alone(*b.shared, [&] { b.layer.calibrate(); }); })
+      .def("calibrate", [](BoundTiles& b) { alone(*b.busy, [&] { b.layer->calibrate(); }); })
       .def(
           "forward", [](BoundTiles& b, const py::object& x) { return apply(b, x, false); }, py::arg("x"))
       .def(
@@ -205,10 +180,10 @@ void register_analog(py::module_& m) {
       .def(
           "range_gradient",
           [](BoundTiles& b, const py::object& x, const py::object& grad_y) {
-            const View<const float> at = float_rows(x, b.layer.inputs(), "x"),
-                                    from = float_rows(grad_y, b.layer.outputs(), "grad_y");
+            const View<const float> at = float_rows(x, b.layer->inputs(), "x"),
+                                    from = float_rows(grad_y, b.layer->outputs(), "grad_y");
             double gradient = 0;
-            alone(*b.shared, [&] { gradient = b.layer.range_gradient(at, from); });
+            alone(*b.busy, [&] { gradient = b.layer->range_gradient(at, from); });
             return gradient;
           },
           py::arg("x"), py::arg("grad_y"))
@@ -216,17 +191,17 @@ void register_analog(py::module_& m) {
           "input_range",
           [](const BoundTiles& b) {
             double range = 0;
-            alone(*b.shared, [&] { range = b.layer.input_range(); });
+            alone(*b.busy, [&] { range = b.layer->input_range(); });
             return range;
           },
-          [](BoundTiles& b, double range) { alone(*b.shared, [&] { b.layer.set_input_range(range); }); })
+          [](BoundTiles& b, double range) { alone(*b.busy, [&] { b.layer->set_input_range(range); }); })
       .def(
           "output_factor_gradient",
           [](BoundTiles& b, const py::object& x, const py::object& grad_y) {
-            const View<const float> at = float_rows(x, b.layer.inputs(), "x"),
-                                    from = float_rows(grad_y, b.layer.outputs(), "grad_y");
+            const View<const float> at = float_rows(x, b.layer->inputs(), "x"),
+                                    from = float_rows(grad_y, b.layer->outputs(), "grad_y");
             double gradient = 0;
-            alone(*b.shared, [&] { gradient = b.layer.output_factor_gradient(at, from); });
+            alone(*b.busy, [&] { gradient = b.layer->output_factor_gradient(at, from); });
             return gradient;
           },
           py::arg("x"), py::arg("grad_y"))
@@ -234,27 +209,29 @@ void register_analog(py::module_& m) {
           "output_factor",
           [](const BoundTiles& b) {
             double factor = 0;
-            alone(*b.shared, [&] { factor = b.layer.output_factor(); });
+            alone(*b.busy, [&] { factor = b.layer->output_factor(); });
             return factor;
           },
-          [](BoundTiles& b, double factor) { alone(*b.shared, [&] { b.layer.set_output_factor(factor); }); })
+          [](BoundTiles& b, double factor) { alone(*b.busy, [&] { b.layer->set_output_factor(factor); }); })
       .def(
           "update",
           [](BoundTiles& b, const py::object& dw) {
-            const View<const float> change = float_rows(dw, b.layer.inputs(), "dw");
-            alone(*b.shared, [&] { b.layer.update(change); });
+            const View<const float> change = float_rows(dw, b.layer->inputs(), "dw");
+            alone(*b.busy, [&] { b.layer->update(change); });
           },
           py::arg("dw"))
       .def_property_readonly("report", [](const BoundTiles& b) {
         LayerReport report;
-        alone(*b.shared, [&] { report = b.layer.report(); });
+        alone(*b.busy, [&] { report = b.layer->report(); });
         return report;
       });
+  register_analog_network(m);
   m.def("make_network", &make_network, py::arg("layers"), py::arg("activation"), "A Network of [(W, b), ...].");
   m.def("sensitivity", &run_sensitivity, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"),
-        py::arg("repeats"), py::arg("samples"), py::arg("out"));
-  m.def("spec", &run_spec, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"), py::arg("over"),
-        py::arg("drop"), py::arg("confidence"), py::arg("per_layer"), py::arg("repeats"), py::arg("samples"));
+        py::arg("answer"), py::arg("repeats"), py::arg("samples"), py::arg("out"));
+  m.def("spec", &run_spec, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"), py::arg("answer"),
+        py::arg("over"), py::arg("drop"), py::arg("confidence"), py::arg("per_layer"), py::arg("repeats"),
+        py::arg("samples"));
   m.def(
       "energy_parts", [](const LayerReport& report) { return energy_list(report.energy); }, py::arg("report"));
 }

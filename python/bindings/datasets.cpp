@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "python/bindings/bindings.hpp"
@@ -21,6 +22,15 @@ void take_labels(const Labels& y, Dataset& d) {
       throw OutOfRange("y[" + std::to_string(i) + "]", std::to_string(label), "0 to " + std::to_string(d.classes - 1));
     d.labels.push_back(static_cast<std::uint8_t>(label));
   }
+}
+
+/// Labels may come as reals where every one is whole: 0.0, 1.0.
+void check_whole(const py::array& y) {
+  const auto numbers = py::array_t<double, py::array::c_style | py::array::forcecast>(y);
+  for (py::ssize_t i = 0; i < numbers.size(); ++i)
+    if (!(numbers.data()[i] == std::floor(numbers.data()[i])))
+      throw InvalidParameter("y[" + std::to_string(i) + "]", std::to_string(numbers.data()[i]), "whole numbers from 0",
+                             "labels count the classes; real targets are y of floats (samples, outputs)");
 }
 
 void take_values(const py::array& y, Dataset& d) {
@@ -55,10 +65,12 @@ Dataset make_dataset(const py::array& samples, const py::array& y, Index classes
     d.floats = Matrix<float>(rows.rows(), rows.cols());
     for (Index i = 0; i < rows.rows(); ++i) std::ranges::copy(rows.row(i), d.floats.row(i).begin());
   }
-  if (real)
+  if (real) {
     take_values(y, d);
-  else
+  } else {
+    if (y.dtype().kind() == 'f') check_whole(y);
     take_labels(Labels(y), d);
+  }
   return d;
 }
 

@@ -8,17 +8,7 @@ namespace lightloop::python {
 
 void register_runs(py::module_& m) {
   py::class_<RunFile>(m, "RunFile", "What stands in the file of a run.")
-      .def_property_readonly("settings",
-                             [](const RunFile& run) {
-                               py::dict all;
-                               for (const auto& [space, params] : {std::pair{"train.", &run.train},
-                                                                   {"rule.", &run.rule},
-                                                                   {"projection.", &run.projection},
-                                                                   {"device.", &run.device}})
-                                 for (const auto& [key, value] : params->all())
-                                   all[py::str(space + key)] = from_value(value);
-                               return all;
-                             })
+      .def_property_readonly("settings", [](const RunFile& run) { return from_settings(settings_of(run)); })
       .def_readonly("complete", &RunFile::complete)
       .def_readonly("net", &RunFile::net)
       .def_property_readonly("rule_parameters", [](const RunFile& run) { return to_array(run.own); })

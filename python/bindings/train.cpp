@@ -3,9 +3,9 @@
 #include <optional>
 
 #include "core/error.hpp"
+#include "python/bindings/answer.hpp"
 #include "python/bindings/arrays.hpp"
 #include "python/bindings/bindings.hpp"
-#include "training/evaluate.hpp"
 #include "training/parts.hpp"
 #include "training/rules/rule.hpp"
 #include "training/trainer.hpp"
@@ -178,7 +178,7 @@ void register_results(py::module_& m) {
       .def_readonly("net", &TrainResult::net)
       .def_readonly("rule", &TrainResult::rule)
       .def_property_readonly("rule_parameters", [](const TrainResult& r) { return to_array(r.own); })
-      .def_property_readonly("rule_settings", [](const TrainResult& r) { return from_settings(r.rule_settings); })
+      .def_property_readonly("settings", [](const TrainResult& r) { return from_settings(r.settings); })
       .def_readonly("device", &TrainResult::device)
       .def_readonly("map", &TrainResult::map)
       .def_readonly("out", &TrainResult::out)
@@ -206,47 +206,26 @@ void register_results(py::module_& m) {
       .def_readonly("interrupted", &TrainResult::interrupted);
 }
 
-using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
-
-/// The network of `layers` [(W, b), ...].
-Network network_of(const std::vector<std::pair<Floats, Floats>>& layers, const std::string& activation) {
-  std::vector<Index> widths;
-  for (const auto& [w, b] : layers) {
-    if (w.ndim() != 2 || b.ndim() != 1 || b.shape(0) != w.shape(0))
-      throw ShapeMismatch("layers", "W of " + std::to_string(w.ndim()) + " axes", "W (outputs, inputs), b (outputs,)");
-    if (widths.empty()) widths.push_back(w.shape(1));
-    if (w.shape(1) != widths.back())
-      throw ShapeMismatch("layers", std::to_string(w.shape(1)) + " inputs",
-                          std::to_string(widths.back()) + " expected");
-    widths.push_back(w.shape(0));
-  }
-  Network net(widths, activation_from(activation));
-  for (std::size_t l = 0; l < layers.size(); ++l) {
-    std::copy_n(layers[l].first.data(), layers[l].first.size(), net.weights(static_cast<Index>(l)).data());
-    std::copy_n(layers[l].second.data(), layers[l].second.size(), net.bias(static_cast<Index>(l)).data());
-  }
-  return net;
-}
-
-/// Class scores of `x` by a rule that answers in its own way, or None where the logits answer.
-py::object rule_scores(const std::vector<std::pair<Floats, Floats>>& layers, const std::string& activation,
-                       const std::string& name, const py::dict& settings, std::uint64_t seed, const Floats& values,
-                       const py::object& x, std::uint64_t first_sample) {
-  if (!rule(name).info.own_answer) return py::none();
-  const Network net = network_of(layers, activation);
-  const auto made =
-      answering_rule(net, name, to_settings(settings), seed, {values.data(), static_cast<std::size_t>(values.size())});
+/// Scores of `x` by a network in memory: of a rule that answers in its own way, or the logits.
+py::array_t<float> scores(const Network& net, const BoundAnswer& answer, const py::object& x,
+                          std::uint64_t first_sample) {
+  const std::unique_ptr<Rule> rule = answer.on(net, nullptr);
   const View<const float> in = float_rows(x, net.widths().front(), "x");
   py::array_t<float> out(std::vector<py::ssize_t>{in.rows(), net.widths().back()});
   const View<float> to(out.mutable_data(), in.rows(), net.widths().back());
-  {
-    py::gil_scoped_release release;
-    made->scores(net, in, to, first_sample);
+  py::gil_scoped_release release;
+  if (rule) {
+    rule->scores(net, in, to, first_sample);
+  } else {
+    Activations passed;
+    forward(net, in, passed, {.first_sample = first_sample});
+    std::ranges::copy(passed.h.back().flat(), to.data());
   }
   return out;
 }
 
 void register_rules(py::module_& m) {
+  using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
   py::enum_<Needs>(m, "Needs", "The least a rule needs of a device.")
       .value("nothing", Needs::nothing)
       .value("fixed_projection", Needs::fixed_projection)
@@ -262,9 +241,15 @@ void register_rules(py::module_& m) {
       .def_readonly("own_answer", &RuleInfo::own_answer)
       .def_readonly("source", &RuleInfo::source)
       .def_readonly("params", &RuleInfo::params);
-  m.def("rule_scores", &rule_scores, py::arg("layers"), py::arg("activation"), py::arg("rule"), py::arg("settings"),
-        py::arg("seed"), py::arg("parameters"), py::arg("x"), py::arg("first_sample") = 0,
-        "Class scores (rows, classes) by a rule that answers in its own way; None where the logits answer.");
+  py::class_<BoundAnswer>(m, "Answer", "How a trained network answers: by a rule's own scores, or by its logits.")
+      .def(py::init([](const std::string& rule, const py::dict& settings, std::uint64_t seed, const Floats& own) {
+             return BoundAnswer{rule, to_settings(settings), seed, {own.data(), own.data() + own.size()}};
+           }),
+           py::arg("rule"), py::arg("settings"), py::arg("seed"), py::arg("parameters"))
+      .def(py::init<>())
+      .def_property_readonly("rule", [](const BoundAnswer& answer) { return answer.rule; });
+  m.def("scores", &scores, py::arg("net"), py::arg("answer"), py::arg("x"), py::arg("first_sample") = 0,
+        "Scores (rows, outputs) of a network in memory.");
   m.def(
       "rules",
       [] {

@@ -36,14 +36,27 @@ def dataset(x: Any, y: Any, classes: int) -> Any:
     x = np.asarray(x)
     if x.dtype != np.uint8:
         x = np.ascontiguousarray(x, dtype=np.float32)
-    return _core.make_dataset(np.ascontiguousarray(x), np.asarray(y, dtype=np.int64), classes, "arrays")
+    return _core.make_dataset(np.ascontiguousarray(x), np.asarray(y), classes, "arrays")
+
+
+def rows_of(x: Any) -> np.ndarray:
+    """Samples as rows of float32; bytes are taken as value / 255."""
+    h = np.asarray(x)
+    h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
+    return np.ascontiguousarray(h.reshape(len(h), -1))
+
+
+def tokens_apart(net: Any, scores: np.ndarray) -> np.ndarray:
+    """(samples, outputs), of a text (samples, tokens, classes)."""
+    return scores if net.tokens == 1 else scores.reshape(len(scores), net.tokens, -1)
 
 
 class Deployed:
     """A network whose matrix products run on devices; biases and non-linearities stay digital.
 
-    Made by `Run.on` or `deploy`. `scores(x)` and `predict(x)` are those of a `Run`; `report` is the cost so far, with
-    joules by component in `report.energy`, `reports` that of each layer.
+    Made by `Run.on` or `deploy`. `scores(x)` and `predict(x)` are those of a `Run`: a rule that answers in its own way makes
+    its passes on the devices. `report` is the cost so far, with joules by component in `report.energy`, `reports` that of
+    each layer.
     """
 
     def __init__(
@@ -54,49 +67,47 @@ class Deployed:
         settings: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
+        layers = [(np.ascontiguousarray(w, np.float32), np.asarray(b, np.float32)) for w, b in weights]
+        self._take(_core.make_network(layers, activation), None, device, settings, options)
+
+    @classmethod
+    def _of(cls, run: Any, device: Any, settings: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Deployed:
+        """The network of a Run, which answers as that does."""
+        made = cls.__new__(cls)
+        made._take(run.net, run, device, settings, options)
+        return made
+
+    def _take(
+        self, net: Any, run: Any, device: Any, settings: Mapping[str, Any] | None, options: Mapping[str, Any]
+    ) -> None:
         self.device = address_of(device)
         self.settings = split(settings, options)
-        self.weights = [(np.ascontiguousarray(w, np.float32), np.asarray(b, np.float32)) for w, b in weights]
-        self.network = _core.make_network(self.weights, activation)
-        self.activation = activation
-        self._open: list[Any] | None = None
-        self._shared = False
+        self.network = net
+        self._run = run
+        self._answer = _core.Answer() if run is None else run._answer
+        self._open: Any = None
         self._past: list[list[Any]] = []  # reports of devices that were given back
+
+    def _opened(self) -> Any:
+        if self._open is None:
+            seed = None if self._run is None else self._run.seed
+            self._open = _core.AnalogNetwork(self.network, self.device, self.settings, self._answer, seed)
+        return self._open
 
     @property
     def layers(self) -> list[Any]:
         """The layers, opened, written and calibrated when they are first asked for."""
-        if self._open is None:
-            widths = self.network.widths
-            of_layer = below(self.settings, "layer")
-            common = {k: v for k, v in self.settings.items() if not k.startswith("device.layer")}
-            devices = open_devices(self.device, common, max(widths[:-1]), max(widths[1:]))
-            opened = []
-            for i, (w, _) in enumerate(self.weights):
-                own = below(self.settings, f"device.layer{i + 1}")
-                layer = _core.TiledLayer(devices, w.shape[1], w.shape[0], of_layer, own)
-                layer.program(w)
-                if of_layer.get("calibrate", True):
-                    layer.calibrate()
-                opened.append(layer)
-            self._open, self._shared = opened, devices.shared
-        return self._open
+        return list(self._opened().layers)
 
-    def scores(self, x: Any) -> np.ndarray:
-        """Logits (samples, classes) of samples (samples, features); bytes are taken as value / 255."""
-        from .run import ACTIVATIONS
-
-        h = np.asarray(x)
-        h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
-        for i, (layer, (_, b)) in enumerate(zip(self.layers, self.weights)):
-            h = layer.forward(np.ascontiguousarray(h)) + b
-            if i + 1 < len(self.weights):
-                h = ACTIVATIONS[self.activation](h).astype(np.float32)
-        return h
+    def scores(self, x: Any, first_sample: int = 0) -> np.ndarray:
+        """Scores as those of `Run.scores`, in memory where no product with weights is made."""
+        return tokens_apart(self.network, self._opened().scores(rows_of(x), first_sample))
 
     def predict(self, x: Any) -> np.ndarray:
-        """The class with the highest score."""
-        return self.scores(x).argmax(axis=1)
+        """The class with the highest score, as `Run.predict`."""
+        if self._run is not None:
+            self._run._labels_only("predict")
+        return self.scores(x).argmax(axis=-1)
 
     def accuracy(self, x: Any, y: Any) -> float:
         """Fraction of samples whose highest score is that of the label."""
@@ -107,7 +118,7 @@ class Deployed:
         """Per layer: vectors, frames, device_s, device_j, energy, ..., since the devices were opened."""
         if self._open is None and self._past:
             return self._past[-1]
-        return [layer.report for layer in self.layers]
+        return list(self._opened().reports)
 
     def _all_reports(self) -> list[Any]:
         now = [] if self._open is None and self._past else [self.reports]
@@ -115,7 +126,7 @@ class Deployed:
 
     def _give_back(self) -> None:
         """An instrument has one user at a time: it is closed for whoever deploys next, and opened again when it is needed."""
-        if self._open is not None and self._shared:
+        if self._open is not None and self._open.shared:
             self._past.append(self.reports)
             self._open = None
 
@@ -144,7 +155,7 @@ class Deployed:
         """
         self._give_back()
         data = dataset(x, y, self.network.widths[-1])
-        found = _core.sensitivity(self.network, data, self.device, self.settings, repeats, samples, out)
+        found = _core.sensitivity(self.network, data, self.device, self.settings, self._answer, repeats, samples, out)
         return Ranking(found)
 
     def spec(
@@ -164,12 +175,11 @@ class Deployed:
         names = over.split(",") if isinstance(over, str) else list(over)
         names = [name[len("device.") :] if name.startswith("device.") else name for name in names]
         data = dataset(x, y, self.network.widths[-1])
-        return dict(_core.spec(self.network, data, self.device, self.settings, names, drop, confidence, per_layer,
-                               repeats, samples))  # fmt: skip
+        return dict(_core.spec(self.network, data, self.device, self.settings, self._answer, names, drop, confidence,
+                               per_layer, repeats, samples))  # fmt: skip
 
     def __repr__(self) -> str:
-        net = "-".join(map(str, self.network.widths))
-        return f"<lightloop.Deployed {net} on {self.device}>"
+        return f"<lightloop.Deployed {self.network.text} on {self.device}>"
 
 
 class Ranking:
@@ -204,9 +214,10 @@ def deploy(model: Any, device: Any, settings: Mapping[str, Any] | None = None, *
 
     `options` are settings: `**{"adc.bits": 6, "layer.cells": "offset", "device.layer2.adc.bits": 4}`.
     """
+    if hasattr(model, "_in_memory_only"):  # a Run
+        model._in_memory_only("deploy")
+        return Deployed._of(model, device, settings, options)
     if hasattr(model, "weights") and hasattr(model, "activation"):
-        if refuse := getattr(model, "_in_memory_only", None):  # a Run, whose network may answer behind a device
-            refuse("deploy")
         return Deployed(model.weights, model.activation, device, settings, **options)
     if isinstance(model, Sequence) and not hasattr(model, "state_dict"):
         return Deployed(model, "tanh", device, settings, **options)

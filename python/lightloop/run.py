@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _core
 from ._html import table
-from .analog import Deployed
+from .analog import Deployed, rows_of, tokens_apart
 from .errors import Unsupported
 
 CURVES = (
@@ -35,14 +35,6 @@ CURVES = (
     "projections",
     "layer_writes",
 )
-
-ACTIVATIONS = {
-    "identity": lambda a: a,
-    "tanh": np.tanh,
-    "relu": lambda a: np.maximum(a, 0),
-    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
-}
-
 
 def _curves(epochs: Any) -> dict[str, np.ndarray]:
     return {name: np.array([getattr(e, name) for e in epochs]) for name in CURVES}
@@ -97,7 +89,7 @@ class Run:
             curves=_curves(result.epochs),
             test_accuracy=result.test_accuracy,
             seed=result.seed,
-            settings={**settings, **{f"rule.{name}": value for name, value in result.rule_settings.items()}},  # a resumed run's
+            settings={**settings, **result.settings},  # those of its file, where it was resumed
             path=result.out or None,
             rule_parameters=result.rule_parameters,
             facts={**{name: getattr(result, name) for name in names}, **_clipped(result.map, result)},
@@ -114,6 +106,10 @@ class Run:
     def _layers_only(self, wanted: str) -> None:
         if not self.weights:
             raise Unsupported(wanted, self.net.text, "for fully connected networks only", "take net.parameters")
+
+    def _labels_only(self, wanted: str) -> None:
+        if np.isnan(self.test_accuracy) and self.settings.get("train.loss") == "mse":
+            raise Unsupported(wanted, "the targets were real numbers", "no classes", "take scores(x)")
 
     def _in_memory_only(self, wanted: str) -> None:
         if self.map:
@@ -141,36 +137,31 @@ class Run:
         return torch.nn.Sequential(*modules[:-1])
 
     def on(self, device: Any, settings: Mapping[str, Any] | None = None, **options: Any) -> Deployed:
-        """The network on analog devices: `run.on("sim:crossbar", **{"adc.bits": 6}).accuracy(x, y)`."""
+        """The network on analog devices: `run.on("sim:crossbar", **{"adc.bits": 6}).accuracy(x, y)`.
+
+        Answers as `lightloop eval RUN --device DEVICE`: by the scores of its rule where that has its own, on devices seeded
+        by the run unless `seed` is given. Unsupported for a rule whose passes devices cannot make.
+        """
         self._in_memory_only("on")
-        return Deployed(self.weights, self.activation, device, settings, **options)
+        return Deployed._of(self, device, settings, options)
+
+    @property
+    def _answer(self) -> Any:
+        own = np.asarray(self.rule_parameters, np.float32)
+        rule = {k.removeprefix("rule."): v for k, v in self.settings.items() if k.startswith("rule.")}
+        return _core.Answer(self.rule, rule, self.seed, own)
 
     def scores(self, x: Any, first_sample: int = 0) -> np.ndarray:
         """Scores (samples, classes) of samples (samples, features) or images, the largest is the answer: the logits, or what
         the rule answers with (goodness, for example). Bytes are taken as value / 255. Of a text (samples, tokens, classes).
         Sample i is number first_sample + i to layers with noise, which draw by that number."""
         self._in_memory_only("scores")
-        h = np.asarray(x)
-        h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
-        h = h.reshape(len(h), -1)
-        if not self.weights:
-            logits = self.net.forward(h, first_sample)
-            return logits if self.net.tokens == 1 else logits.reshape(len(h), self.net.tokens, -1)
-        if self.rule in {rule.name for rule in _core.rules() if rule.own_answer}:
-            rule = {k.removeprefix("rule."): v for k, v in self.settings.items() if k.startswith("rule.")}
-            own = np.asarray(self.rule_parameters, np.float32)
-            return _core.rule_scores(
-                self.weights, self.activation, self.rule, rule, self.seed, own, np.ascontiguousarray(h), first_sample
-            )
-        for w, b in self.weights[:-1]:
-            h = ACTIVATIONS[self.activation](h @ w.T + b)
-        w, b = self.weights[-1]
-        return h @ w.T + b
+        return tokens_apart(self.net, _core.scores(self.net, self._answer, rows_of(x), first_sample))
+
 
     def predict(self, x: Any) -> np.ndarray:
         """The class with the highest score, for a text of each token; Unsupported where real targets were learned."""
-        if np.isnan(self.test_accuracy) and self.settings.get("train.loss") == "mse":
-            raise Unsupported("predict", "the targets were real numbers", "no classes", "take run.scores(x)")
+        self._labels_only("predict")
         return self.scores(x).argmax(axis=-1)
 
     def __repr__(self) -> str:

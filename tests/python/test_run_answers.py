@@ -1,11 +1,17 @@
 """A run from Python knows how its network answers, however it came about: behind a device, or by settings of its rule."""
 
+import json
+import os
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import lightloop as ll
 from lightloop import _core
 
+BUILD = Path(os.environ.get("LIGHTLOOP_BUILD", Path(__file__).parents[2] / "build"))
 WAVES = "sim:wave,input.size=8,output.size=8"
 
 
@@ -67,3 +73,76 @@ def test_a_resumed_run_answers_by_the_rules_own_settings_of_its_file(points, tmp
     x = ll.load_dataset(str(points))[0].features()
     assert (resumed.scores(x) == loaded.scores(x)).all()
     assert resumed.settings["rule.answer"] == "goodness"
+
+
+def labelled(points):
+    """The three classes with room for the label in front."""
+    blank = np.loadtxt(points, delimiter=",")
+    for name in ("train.csv", "test.csv"):
+        np.savetxt(points.with_name(name), np.hstack([np.zeros((120, 3)), blank]), fmt="%.4f," * 9 + "%d")
+    return points
+
+
+def evaluated(path, *options):
+    done = subprocess.run([BUILD / "bin" / "lightloop", "eval", path, "--json", *options], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("rule, settings", [("ff", {"rule.answer": "goodness"}), ("phyll", {}), ("sff", {}), ("ccl", {}),
+                                            ("noprop", {}), ("bp", {})])  # fmt: skip
+def test_a_run_on_a_device_answers_as_eval_there_by_its_rules_own_scores(points, tmp_path, rule, settings):
+    device, file = "sim:crossbar,preset=pcm", tmp_path / "run.h5"
+    run = ll.train(labelled(points), rule=rule, net="9-12-12-3", epochs=4, batch=30, seed=3, out=file, settings=settings)
+    test = ll.load_dataset(str(points))[1]
+    x = test.features()
+    told = evaluated(file, "--device", device)
+    for deployed in (run.on(device), ll.deploy(ll.load_run(file), device)):
+        assert deployed.accuracy(x, test.y) == told["test_accuracy"]  # same devices, same seed, same passes
+        assert deployed.device_joules == pytest.approx(told["device_joules"], rel=1e-12)
+    digital = evaluated(file)
+    assert (run.predict(x) == test.y).mean() == digital["test_accuracy"] == told["digital_accuracy"]
+
+
+def test_reports_score_a_rule_by_its_own_answer(points, tmp_path):
+    run = ll.train(labelled(points), rule="ff", net="9-12-12-3", epochs=6, batch=30, seed=3, settings={"rule.answer": "goodness"})
+    test = ll.load_dataset(str(points))[1]
+    found = run.on("sim:crossbar").sensitivity(test.features(), test.y, repeats=2)
+    assert found.facts["digital_accuracy"] == run.test_accuracy
+    logits = ll.deploy(run.to_numpy(), "sim:crossbar").sensitivity(test.features(), test.y, repeats=2)
+    assert logits.facts["digital_accuracy"] != run.test_accuracy  # of a net whose last layer goodness never taught
+
+
+def test_a_resumed_run_of_real_targets_still_has_no_classes(tmp_path):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(60, 4)).astype(np.float32)
+    y = np.stack([x[:, 0] + x[:, 1], x[:, 2] * 0.5], axis=1)
+    data, out = ((x, y), (x, y)), tmp_path / "real.h5"
+    options = dict(rule="bp", net="4-8-2", batch=20, seed=1, loss="mse", epochs=3)
+    whole = ll.train(data, **options)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    table = {"train.dataset": "arrays", "train.out": str(out), **{f"train.{k}": v for k, v in options.items()}}
+    both = tuple(_core.make_dataset(x, y, 1) for _ in range(2))
+    with pytest.raises(KeyboardInterrupt):
+        _core.train(table, data=both, on_epoch=stop)
+    resumed = ll.train(data, rule="bp", resume=out)
+    assert (resumed.scores(x) == whole.scores(x)).all()
+    for run in (whole, resumed, ll.load_run(out)):
+        assert run.settings["train.loss"] == "mse" and run.settings["train.batch"] == 20
+        for asked in (run, run.on("sim:crossbar")):
+            with pytest.raises(ll.Unsupported, match="real numbers"):
+                asked.predict(x)
+
+
+def test_labels_may_be_whole_reals_and_others_are_refused(tmp_path):
+    x = np.random.default_rng(1).normal(size=(20, 4)).astype(np.float32)
+    y = np.arange(20) % 3
+    whole = [ll.train(((x, labels), (x, labels)), rule="bp", net="4-3", epochs=1, seed=1) for labels in (y, y.astype(float))]
+    assert whole[0].facts["weights_sha256"] == whole[1].facts["weights_sha256"]
+    with pytest.raises(ll.InvalidParameter, match=r"y\[3\].*whole numbers"):
+        ll.train(((x, np.where(np.arange(20) == 3, 0.5, y)), (x, y)), rule="bp", net="4-3", epochs=1)
+    with pytest.raises(ll.InvalidParameter, match="whole numbers"):
+        whole[0].on("sim:crossbar").sensitivity(x, y + 0.5)

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/error.hpp"
+#include "driver/api/opening.hpp"
 #include "tools/lightloop/command.hpp"
 #include "tools/lightloop/json.hpp"
 #include "tools/lightloop/samples.hpp"
@@ -59,19 +60,19 @@ std::string score_text(const Dataset& test, const Evaluation& score) {
 struct Scored {
   const RunFile& run;
   const Dataset& test;
-  Settings head;  ///< what JSON begins with
+  Settings head;  ///< run, data and weights in JSON
 };
 
-/// The rule of the run where it answers in its own way, its passes in memory or on devices, with or without physics in
-/// front of its layers; else null.
-std::unique_ptr<Rule> rule_of(const RunFile& run, LayerProducts* layers, PhysicalMap map = {}) {
-  return answering_rule(run.net, run.train.text("rule"), run.rule.all(),
-                        static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat(), layers, std::move(map));
-}
-
-bool takes_seed(const Registry& registry, const std::string& device) {
-  const std::vector<ParamInfo> choice = registry.open_params(device);
-  return std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; });
+/// What JSON begins with, wherever the network was asked: the names of Scored::head, then the score.
+Settings json_head(const Scored& scored, const Evaluation& score, const std::string& device = {}) {
+  Settings values = scored.head;
+  if (!device.empty()) values["device"] = device;
+  values["samples"] = Value(static_cast<std::int64_t>(score.samples));
+  values["test_accuracy"] = score.accuracy;
+  values["loss"] = score.loss;
+  if (std::isfinite(score.auc)) values["auc"] = score.auc;
+  if (scored.test.targets > 1) values["bits_per_character"] = score.loss / std::numbers::ln2;
+  return values;
 }
 
 /// Whether the run's devices learnt in place: what they hold is not to be had from its weights.
@@ -83,7 +84,7 @@ bool learnt_in_place(const RunFile& run) {
 
 /// On the run's own devices as they were left, calibration and learned ranges included, or on others. Settings that the
 /// run did not have make others of them, but for cells and phases that have learnt in place.
-int eval_analog(const EvalRequest& request, const Registry& registry, const std::string& device, Scored scored) {
+int eval_analog(const EvalRequest& request, const Registry& registry, const std::string& device, const Scored& scored) {
   const Network& net = scored.run.net;
   const Loss loss = loss_from(scored.run.train.text("loss"));
   Settings settings = request.settings;
@@ -105,12 +106,8 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   const double sample_j = (all.device_j - before.device_j) / samples;
   const double sample_s = (all.device_s - before.device_s) / samples;
   if (request.json) {
-    Settings& head = scored.head;
-    head["device"] = device;
-    head["samples"] = Value(static_cast<std::int64_t>(score.samples));
-    head["test_accuracy"] = score.accuracy;
+    Settings head = json_head(scored, score, device);
     head["digital_accuracy"] = digital.accuracy;
-    head["loss"] = score.loss;
     head["device_frames"] = Value(all.frames);
     head["device_seconds"] = all.device_s;
     head["device_joules"] = all.device_j;
@@ -146,7 +143,8 @@ void calibrate_maps(PhysicalMaps& maps, const RunFile& run, Rule* rule, const st
 
 /// A network with a device in front of every layer: the one it was trained with, as it was left, or another one behind
 /// the calibration of the run. Nothing is ever calibrated with the samples that are scored.
-int eval_mapped(const EvalRequest& request, const Registry& registry, const std::string& trained_on, Scored scored) {
+int eval_mapped(const EvalRequest& request, const Registry& registry, const std::string& trained_on,
+                const Scored& scored) {
   const RunFile& run = scored.run;
   if (!request.settings.empty())
     throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),
@@ -177,12 +175,7 @@ int eval_mapped(const EvalRequest& request, const Registry& registry, const std:
   const std::int64_t frames = after.frames - before.frames, clipped = after.clipped_inputs - before.clipped_inputs,
                      saturated = after.saturated - before.saturated;
   if (request.json) {
-    Settings& values = scored.head;
-    values["device"] = device;
-    values["samples"] = Value(static_cast<std::int64_t>(score.samples));
-    values["test_accuracy"] = score.accuracy;
-    values["loss"] = score.loss;
-    if (std::isfinite(score.auc)) values["auc"] = score.auc;
+    Settings values = json_head(scored, score, device);
     values["device_frames"] = Value(frames);
     values["clipped_inputs"] = Value(clipped);
     values["saturated"] = Value(saturated);
@@ -213,11 +206,12 @@ int eval(const EvalRequest& request, const Registry& registry) {
     throw Unsupported("eval --sample", run.alphabet.empty() ? "the run has learned no text" : "a network on " + device,
                       "", run.alphabet.empty() ? "Leave --sample away." : "Leave --device away, or --sample.");
   const std::string map = run.train.has("map") ? run.train.text("map") : "";
-  if (!map.empty()) return eval_mapped(request, registry, map, {run, test, head});
+  const Scored scored{run, test, head};
+  if (!map.empty()) return eval_mapped(request, registry, map, scored);
   if (request.recalibrate)
     throw InvalidParameter("--recalibrate", "true", "the run has no physics in front of its layers",
                            "Leave it out: only runs with --map have a calibration.");
-  if (!device.empty() && device != "digital") return eval_analog(request, registry, device, {run, test, head});
+  if (!device.empty() && device != "digital") return eval_analog(request, registry, device, scored);
   if (!request.settings.empty())
     throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),
                            "no device is used", "Give --device (sim:crossbar), or leave it out.");
@@ -227,13 +221,8 @@ int eval(const EvalRequest& request, const Registry& registry) {
                                                              static_cast<std::uint64_t>(run.train.integer("seed")))
                                                : "";
   if (request.json) {
-    Settings values = head;
+    Settings values = json_head(scored, score);
     if (request.sample > 0) values["sample"] = drawn;
-    values["samples"] = Value(static_cast<std::int64_t>(score.samples));
-    values["test_accuracy"] = score.accuracy;
-    values["loss"] = score.loss;
-    if (std::isfinite(score.auc)) values["auc"] = score.auc;
-    if (test.targets > 1) values["bits_per_character"] = score.loss / std::numbers::ln2;
     std::fputs(settings_json(values).c_str(), stdout);
     return kDone;
   }

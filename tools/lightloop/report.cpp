@@ -62,7 +62,8 @@ struct Subject {
   }
   Trial trial(const ReportRequest& request, const Registry& registry) const {
     return Trial(registry, analog_place(request.device, request.settings, run.net.layers()), run.net, data,
-                 loss_from(run.train.text("loss")), {request.repeats, request.samples});
+                 loss_from(run.train.text("loss")), {request.repeats, request.samples},
+                 [this](LayerProducts* layers) { return rule_of(run, layers); });
   }
 };
 

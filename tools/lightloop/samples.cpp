@@ -1,6 +1,7 @@
 #include "tools/lightloop/samples.hpp"
 
 #include "training/datasets/readers.hpp"
+#include "training/evaluate.hpp"
 
 namespace lightloop::command {
 namespace {
@@ -24,6 +25,11 @@ Dataset samples_of(const RunFile& run, const std::string& data, const std::strin
   test.name = name;
   if (!run.alphabet.empty() && !test.alphabet.empty()) recode(test, run.alphabet);
   return test;
+}
+
+std::unique_ptr<Rule> rule_of(const RunFile& run, LayerProducts* layers, PhysicalMap map) {
+  return answering_rule(run.net, run.train.text("rule"), run.rule.all(),
+                        static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat(), layers, std::move(map));
 }
 
 }  // namespace lightloop::command

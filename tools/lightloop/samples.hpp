@@ -1,8 +1,10 @@
 #pragma once
-// What the network of a run file is scored on.
+// What the network of a run file is scored on, and by.
+#include <memory>
 #include <string>
 
 #include "training/datasets/dataset.hpp"
+#include "training/rules/rule.hpp"
 #include "training/run_file.hpp"
 
 namespace lightloop::command {
@@ -12,5 +14,8 @@ namespace lightloop::command {
 Dataset samples_of(const RunFile& run, const std::string& data, const std::string& data_dir);
 /// The training samples of the data set that the run names.
 Dataset training_samples_of(const RunFile& run, const std::string& data_dir);
+/// The rule of the run where it answers in its own way, its passes in memory or on devices, with or without physics in
+/// front of its layers; else null. Throws as answering_rule().
+std::unique_ptr<Rule> rule_of(const RunFile& run, LayerProducts* layers, PhysicalMap map = {});
 
 }  // namespace lightloop::command

@@ -258,6 +258,15 @@ TEST_CASE("datasets: HDF5 is read as bytes or floats, with groups train and test
   CHECK(b.test.size() == 2);
   CHECK(b.train.floats(0, 0) == 0.5f);
   CHECK(b.train.classes == 4);
+  {
+    h5::Writer file(folder / "c.h5");
+    for (const std::string group : {"/train", "/test"}) {
+      file.write(group + "/x", std::vector<float>{0.5f, 1, 2, 3}, {2, 2}, "1");
+      file.write(group + "/y", std::vector<float>{0, 3}, {2}, "");
+    }
+    file.commit();
+  }
+  CHECK(load_dataset(folder / "c.h5", "", 0).train.labels == b.train.labels);  // whole reals are labels too
 }
 
 TEST_CASE("datasets: malformed HDF5 is refused by object") {

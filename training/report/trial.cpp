@@ -85,8 +85,13 @@ double TrialResult::relative_error() const {
 }
 
 Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, const Dataset& data, Loss loss,
-             TrialOptions options)
-    : registry_(registry), place_(std::move(place)), net_(net), loss_(loss), options_(options) {
+             TrialOptions options, Answers answers)
+    : registry_(registry),
+      place_(std::move(place)),
+      net_(net),
+      loss_(loss),
+      options_(options),
+      answers_(answers ? std::move(answers) : [](LayerProducts*) -> std::unique_ptr<Rule> { return nullptr; }) {
   if (options.repeats < 1 || options.samples < 0)
     throw OutOfRange("repeats and samples", std::to_string(options.repeats) + ", " + std::to_string(options.samples),
                      "at least 1 and 0");
@@ -97,10 +102,11 @@ Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, co
     throw Unsupported("accuracy on " + data.name, "its targets are real numbers", "a label per sample",
                       "`lightloop eval RUN --device DEVICE` gives the square error");
   data_ = thinned(data, options.samples);
-  digital_ = evaluate(net, data_, loss).accuracy;
+  digital_ = evaluate(net, data_, loss, answers_(nullptr).get()).accuracy;
   const Index rows = std::min(kErrorRows, data_.size());
   lightloop::forward(net, data_.floats.view().rows(0, rows), digital_activations_);
-  const AnalogNetwork once(registry_, place_, net);
+  AnalogNetwork once(registry_, place_, net);
+  answers_(&once);  // a rule that cannot be asked there says so now
   shared_ = once.devices().shared();
   settings_ = once.devices().opened().front()->session->settings();
   for (const ParamInfo& info : settings_.infos()) {
@@ -144,7 +150,7 @@ TrialResult Trial::run(const Variant& variant, Index repeat) const {
   }
   const double written_j = analog.report().device_j;
   TrialResult result;
-  result.accuracy = analog.evaluate(net_, data_, loss_).accuracy;
+  result.accuracy = analog.evaluate(net_, data_, loss_, answers_(&analog).get()).accuracy;
   result.samples = data_.size();
   result.layers = analog.reports();
   result.sample_j = (analog.report().device_j - written_j) / static_cast<double>(data_.size());

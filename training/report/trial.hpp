@@ -1,5 +1,7 @@
 #pragma once
 // One network, deployed again and again on devices of one string with some of their sources of error switched.
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -43,11 +45,15 @@ struct Variant {
   std::vector<Settings> own;  ///< per layer; may be shorter than the net
 };
 
+/// The rule whose scores stand in for the logits, its passes on devices or, with null, in memory (answering_rule());
+/// gives null where the logits answer.
+using Answers = std::function<std::unique_ptr<Rule>(LayerProducts* layers)>;
+
 class Trial {
  public:
-  /// Opens the devices once to learn their settings. Throws InvalidParameter kinds.
+  /// Opens the devices once to learn their settings. Throws InvalidParameter kinds, and as `answers`.
   Trial(const Registry& registry, AnalogPlace place, const Network& net, const Dataset& data, Loss loss,
-        TrialOptions options);
+        TrialOptions options, Answers answers = {});
 
   /// Settings of the devices as they were asked for.
   const ParamSet& settings() const { return settings_; }
@@ -70,6 +76,7 @@ class Trial {
   Dataset data_;
   Loss loss_;
   TrialOptions options_;
+  Answers answers_;
   ParamSet settings_;
   std::vector<std::string> sources_, asleep_;
   double digital_ = 0;

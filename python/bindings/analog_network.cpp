@@ -1,0 +1,70 @@
+// A trained network on devices, as `lightloop eval --device` has it.
+#include <pybind11/stl.h>
+
+#include <optional>
+
+#include "driver/api/opening.hpp"
+#include "python/bindings/answer.hpp"
+#include "python/bindings/tiles.hpp"
+#include "training/analog.hpp"
+
+namespace lightloop::python {
+namespace {
+
+AnalogPlace place_of(const Network& net, const std::string& device, const Settings& settings,
+                     std::optional<std::int64_t> seed) {
+  AnalogPlace place = analog_place(device, settings, analog_layers(net));
+  if (seed && takes_seed(registry(), device)) place.settings.try_emplace("seed", *seed);
+  return place;
+}
+
+/// Opened, written and calibrated. Used by one thread at a time.
+struct BoundNetwork {
+  std::mutex busy;
+  Network net;
+  AnalogNetwork analog;
+  std::unique_ptr<Rule> rule;  ///< null: the logits answer
+  BoundNetwork(const Network& trained, const std::string& device, const Settings& settings, const BoundAnswer& answer,
+               std::optional<std::int64_t> seed)
+      : net(trained), analog(registry(), place_of(net, device, settings, seed), net), rule(answer.on(net, &analog)) {
+    analog.program(net);
+  }
+};
+
+py::array_t<float> device_scores(BoundNetwork& bound, const py::object& x, std::uint64_t first_sample) {
+  const View<const float> in = float_rows(x, bound.net.widths().front(), "x");
+  py::array_t<float> out({in.rows(), bound.net.widths().back()});
+  const View<float> to(out.mutable_data(), in.rows(), bound.net.widths().back());
+  alone(bound.busy, [&] { bound.analog.scores(bound.net, in, first_sample, bound.rule.get(), to); });
+  return out;
+}
+
+}  // namespace
+
+void register_analog_network(py::module_& m) {
+  py::class_<BoundNetwork, std::shared_ptr<BoundNetwork>>(m, "AnalogNetwork", "A network on devices.")
+      .def(py::init([](const Network& net, const std::string& device, const py::dict& settings,
+                       const BoundAnswer& answer, std::optional<std::int64_t> seed) {
+             const Settings all = to_settings(settings);
+             py::gil_scoped_release release;
+             return std::make_shared<BoundNetwork>(net, device, all, answer, seed);
+           }),
+           py::arg("net"), py::arg("device"), py::arg("settings"), py::arg("answer"), py::arg("seed"))
+      .def("scores", &device_scores, py::arg("x"), py::arg("first_sample") = 0)
+      .def_property_readonly("shared", [](const BoundNetwork& b) { return b.analog.devices().shared(); })
+      .def_property_readonly("layers",
+                             [](const std::shared_ptr<BoundNetwork>& b) {
+                               py::list all;
+                               const std::shared_ptr<std::mutex> busy(b, &b->busy);
+                               for (std::size_t l = 0; l < b->analog.layers(); ++l)
+                                 all.append(BoundTiles(busy, std::shared_ptr<TiledLayer>(b, &b->analog.layer(l))));
+                               return all;
+                             })
+      .def_property_readonly("reports", [](BoundNetwork& b) {
+        std::vector<LayerReport> reports;
+        alone(b.busy, [&] { reports = b.analog.reports(); });
+        return reports;
+      });
+}
+
+}  // namespace lightloop::python
