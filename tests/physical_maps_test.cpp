@@ -324,7 +324,10 @@ TEST_CASE("what cannot be done behind a map is refused before the first frame") 
   CHECK_THROWS_AS(run({{"train.layer_metrics", std::int64_t{10}}}), Unsupported);
   CHECK_THROWS_AS(run({{"train.alignment_every", std::int64_t{1}}}), Unsupported);
   CHECK_THROWS_AS(run({{"train.batch", std::int64_t{1}}}), InvalidParameter);
-  CHECK_THROWS_WITH(run({{"train.record", std::string("frames.h5")}}), Catch::Contains("no device projects"));
+  CHECK_THROWS_WITH(run({{"train.map", std::string()},
+                         {"train.layers", std::string("sim:crossbar")},
+                         {"train.record", std::string("frames.h5")}}),
+                    Catch::Contains("no device projects"));
   CHECK_THROWS_AS(run({{"train.net", std::string("dense 10, relu | dense classes")}}), Unsupported);
   CHECK_THROWS_AS(run({{"train.rule", std::string("phyll")}, {"rule.map", std::string("speckle")}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.map", std::string("sim:waves")}}), UnknownName);

@@ -138,8 +138,9 @@ void check_device_use(const TrainConfig& config) {
     throw InvalidParameter("rule.matrix_from", config.rule.text("matrix_from"), "only for train.device=digital",
                            "a device brings its own matrix");
   const std::string& record = config.train.text("record");
-  if (config.digital() && !record.empty())
-    throw InvalidParameter("train.record", record, unused, "give train.device (sim:opu), or leave it out");
+  if (config.digital() && config.train.text("map").empty() && !record.empty())
+    throw InvalidParameter("train.record", record, unused,
+                           "give train.device (sim:opu) or train.map (sim:wave), or leave it out");
   if (!record.empty() && !config.train.text("resume").empty())
     throw InvalidParameter("train.record", record, "a recording begins with its run, and this one is resumed",
                            "leave train.record out, or start the run anew");
@@ -153,8 +154,10 @@ void check_device_use(const TrainConfig& config) {
       throw InvalidParameter("projection." + config.projection.begin()->first,
                              to_string(config.projection.begin()->second), unused,
                              "give train.device (sim:opu), or leave it out");
-    for (const auto& [space, given] : {std::pair{"device.", &config.device}, {"session.", &config.session}})
-      if (!given->empty())
+    const bool session = !config.train.text("map").empty() || !config.train.text("layers").empty();
+    for (const auto& [space, given] :
+         {std::pair{"device.", &config.device}, {"session.", session ? nullptr : &config.session}})
+      if (given && !given->empty())
         throw InvalidParameter(space + given->begin()->first, to_string(given->begin()->second), unused,
                                "give train.device (sim:opu), or leave it out");
   }

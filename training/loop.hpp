@@ -74,7 +74,9 @@ class TrainingLoop {
   void add_layer_loss(Index samples);
   StepTouch step_touch(StepTouch rule, Index samples) const;
   void copy_own();
+  Meter note_shares();
   void note_meter(const Meter& meter);
+  void begin_recording();
 
   TrainConfig config_;
   TrainTest data_;
@@ -96,7 +98,7 @@ class TrainingLoop {
   Alignment alignment_;
   RunFile run_;
   bool resumed_ = false;
-  std::int64_t told_ = 0;  ///< events of the session
+  std::int64_t told_ = 0, map_told_ = 0;  ///< events of the sessions
 };
 
 }  // namespace lightloop

@@ -3,9 +3,19 @@
 
 namespace lightloop {
 
+/// Of the device that projects, or of the one in front of the layers.
+void TrainingLoop::begin_recording() {
+  const std::string& file = config_.train.text("record");
+  if (file.empty() || resumed_) return;
+  if (path_.session)
+    recording_ = record(*path_.session, file);
+  else if (maps_)
+    recording_ = record(maps_->session(), file);
+}
+
 bool TrainingLoop::calibrate() {
+  begin_recording();
   if (!path_.projection || resumed_) return false;
-  if (const std::string& file = config_.train.text("record"); !file.empty()) recording_ = record(*path_.session, file);
   path_.projection->calibrate();
   run_.warnings = path_.projection->report().warnings;
   return true;
@@ -27,22 +37,23 @@ void TrainingLoop::measure() {
 
 std::vector<std::string> TrainingLoop::news() {
   std::vector<std::string> texts;
-  if (!path_.session) return texts;
-  for (const SessionEvent& event : path_.session->events(told_)) {
-    texts.push_back("frame " + std::to_string(event.frame_id) + ": " + event.text);
-    told_ = event.number + 1;
-    constexpr std::size_t kKept = 1000;
-    if (run_.warnings.size() < kKept) run_.warnings.push_back(texts.back());
-  }
+  const auto tell = [&](const Session& session, std::int64_t& told) {
+    for (const SessionEvent& event : session.events(told)) {
+      texts.push_back("frame " + std::to_string(event.frame_id) + ": " + event.text);
+      told = event.number + 1;
+      constexpr std::size_t kKept = 1000;
+      if (run_.warnings.size() < kKept) run_.warnings.push_back(texts.back());
+    }
+  };
+  if (path_.session) tell(*path_.session, told_);
+  if (maps_) tell(maps_->session(), map_told_);
   return texts;
 }
 
 void TrainingLoop::note_device() {
   RunDevice& about = run_.about_device;
-  Meter meter = path_.session ? path_.session->meter() : run_.measured.value_or(Meter{});
-  if (layers_) layers_->add_meters(meter);
+  const Meter meter = note_shares();
   if (maps_) {
-    meter += maps_->session().meter();
     about.clipped_inputs = maps_->report().clipped_inputs;
     about.saturated = maps_->report().saturated;
   }
@@ -63,6 +74,27 @@ void TrainingLoop::note_device() {
   note_meter(meter);
   run_.device = path_.session->settings();
   run_.projection = path_.projection->settings();
+}
+
+/// What each kind of device has done; returns all of it together.
+Meter TrainingLoop::note_shares() {
+  Meter all;
+  run_.about_device.shares.clear();
+  const auto add = [&](const char* part, const std::string& address, const Meter& meter) {
+    all += meter;
+    run_.about_device.shares.push_back({part, address, meter.frames, meter.device_s, meter.device_j});
+  };
+  if (path_.session)
+    add("projection", path_.session->address(), path_.session->meter());
+  else if (run_.measured)
+    add("projection", config_.rule.text("matrix_from"), *run_.measured);
+  if (layers_) {
+    Meter meter;
+    layers_->add_meters(meter);
+    add("layers", layers_->devices().address(), meter);
+  }
+  if (maps_) add("map", maps_->session().address(), maps_->session().meter());
+  return all;
 }
 
 void TrainingLoop::note_meter(const Meter& meter) {

@@ -1,9 +1,9 @@
 // What a run needs, opened and checked before the first frame.
-#include "training/loop.hpp"
-
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "driver/api/opening.hpp"
+#include "training/loop.hpp"
 #include "training/rules/broadcast.hpp"
 
 namespace lightloop {
@@ -44,7 +44,8 @@ void TrainingLoop::open_path(const Registry& registry) {
   if (outputs > 0 && config_.model->info.projects_to == ProjectTo::input) outputs = widths.front();
   if (outputs > 0) {
     path_ = open_feedback(config_, registry, run_.net.classes(), outputs, resumed_);
-  } else if (const std::string& record = config_.train.text("record"); !record.empty()) {
+  } else if (const std::string& record = config_.train.text("record");
+             !record.empty() && config_.train.text("map").empty()) {
     throw InvalidParameter("train.record", record, "net " + run_.net.text() + " has no hidden layer to teach",
                            "no frame will be shown: leave it out, or give the net a hidden layer");
   }
@@ -76,9 +77,8 @@ void TrainingLoop::open_layers(const Registry& registry) {
     throw Unsupported("rule " + ruled.name + " on layers " + device, "the rule makes passes of its own, in memory", "",
                       "use a rule whose passes devices can make: bp, dfa, local, ff, spsa, ...");
   AnalogPlace place{.device = device, .settings = {}, .layer = config_.layer};
-  const std::vector<ParamInfo> choice = registry.open_params(device);
-  if (std::ranges::any_of(choice, [](const ParamInfo& info) { return info.name == "seed"; }))
-    place.settings["seed"] = config_.train.integer("seed");
+  if (takes_seed(registry, device)) place.settings["seed"] = config_.train.integer("seed");
+  for (const auto& [key, value] : config_.session) place.settings["session." + key] = value;
   layers_ = std::make_unique<AnalogNetwork>(registry, place, run_.net);
   if (layers_->goes_back() && !config_.model->info.goes_back)
     throw Unsupported("layer.backward with rule " + config_.model->info.name,
@@ -112,8 +112,8 @@ void TrainingLoop::open_map(const Registry& registry) {
   const std::string& device = config_.train.text("map");
   if (device.empty()) return;
   Settings settings;
-  if (std::ranges::any_of(registry.open_params(device), [](const ParamInfo& info) { return info.name == "seed"; }))
-    settings["seed"] = config_.train.integer("seed");
+  if (takes_seed(registry, device)) settings["seed"] = config_.train.integer("seed");
+  for (const auto& [key, value] : config_.session) settings["session." + key] = value;
   maps_ = std::make_unique<PhysicalMaps>(registry, device, settings, run_.net, config_.train.real("map_range"),
                                          config_.train.integer("map_part"), config_.model->info.goes_back);
   if (!run_.layers_state.empty()) maps_->restore(run_.layers_state);

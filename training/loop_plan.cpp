@@ -1,7 +1,7 @@
 // What a run will ask of its devices.
-#include "training/loop.hpp"
-
 #include <algorithm>
+
+#include "training/loop.hpp"
 
 namespace lightloop {
 

@@ -1,12 +1,11 @@
 // What a run leaves behind: curves, its file, its network.
-#include "training/loop.hpp"
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 
 #include "core/error.hpp"
 #include "training/evaluate.hpp"
+#include "training/loop.hpp"
 #include "training/metrics/layers.hpp"
 
 namespace lightloop {

@@ -1,6 +1,4 @@
 // One batch after another.
-#include "training/loop.hpp"
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "training/elementwise.hpp"
+#include "training/loop.hpp"
 #include "training/rules/trial.hpp"
 
 namespace lightloop {

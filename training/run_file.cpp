@@ -197,6 +197,13 @@ void write_device(Writer& file, const RunFile& run) {
   file.attribute("/device", "frames", Value(about.frames));
   file.attribute("/device", "seconds", Value(about.device_s));
   file.attribute("/device", "joules", Value(about.device_j));
+  for (const DeviceShare& share : about.shares) {
+    const std::string group = "/device/" + share.part;
+    file.attribute(group, "address", Value(share.address));
+    file.attribute(group, "frames", Value(share.frames));
+    file.attribute(group, "seconds", Value(share.seconds));
+    file.attribute(group, "joules", Value(share.joules));
+  }
   file.attribute("/device", "saturation", Value(about.saturation));
   file.attribute("/device", "retries", Value(about.retries));
   file.attribute("/device", "discarded", Value(about.discarded));
@@ -247,6 +254,7 @@ TrainResult result_of(const RunFile& run, const std::string& path) {
   result.device_frames = run.about_device.frames;
   result.device_seconds = run.about_device.device_s;
   result.device_joules = run.about_device.device_j;
+  result.devices = run.about_device.shares;
   result.device_retries = run.about_device.retries;
   result.device_losses = run.about_device.losses;
   result.device_reopened = run.about_device.reopened;

@@ -28,7 +28,8 @@ struct RunPosition {
 struct RunDevice {
   std::string address, kind, model, serial, version, calibration_id;
   std::int64_t frames = 0;
-  double device_s = 0, device_j = 0, saturation = 0;
+  double device_s = 0, device_j = 0, saturation = 0;                  ///< of all devices together
+  std::vector<DeviceShare> shares;                                    ///< empty in older files
   std::int64_t retries = 0, discarded = 0, losses = 0, reopened = 0;  ///< as in Meter
   std::int64_t clipped_inputs = 0, saturated = 0;                     ///< of a map (MapReport)
 };

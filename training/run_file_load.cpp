@@ -255,6 +255,11 @@ void read_device(const Reader& file, const std::string& path, RunFile& run) {
   about.device_s = get<double>(file, path, "/device", "seconds");
   about.device_j = get<double>(file, path, "/device", "joules");
   about.saturation = get<double>(file, path, "/device", "saturation");
+  for (const char* part : {"projection", "layers", "map"})
+    if (const std::string group = std::string("/device/") + part; file.exists(group))
+      about.shares.push_back({part, get<std::string>(file, path, group, "address"),
+                              get<std::int64_t>(file, path, group, "frames"), get<double>(file, path, group, "seconds"),
+                              get<double>(file, path, group, "joules")});
   if (file.has_attribute("/telemetry", "warnings")) run.warnings = file.attribute_texts("/telemetry", "warnings");
   if (!file.has_attribute("/device", "retries")) return;  // older files do not have these
   about.retries = get<std::int64_t>(file, path, "/device", "retries");

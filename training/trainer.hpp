@@ -38,6 +38,14 @@ struct EpochResult {
   double fidelity = std::numeric_limits<double>::quiet_NaN();  ///< with train.fidelity: see projection_fidelity()
 };
 
+/// What one kind of device did for a run.
+struct DeviceShare {
+  std::string part;     ///< "projection" of the error, "layers" or "map"
+  std::string address;  ///< device string
+  std::int64_t frames = 0;
+  double seconds = 0, joules = 0;
+};
+
 struct TrainResult {
   Network net;
   std::string rule, device, out;
@@ -48,7 +56,8 @@ struct TrainResult {
   std::vector<EpochResult> epochs;
   double test_accuracy = 0, train_seconds = 0, samples_per_second = 0;
   std::int64_t device_frames = 0;
-  double device_seconds = 0, device_joules = 0;
+  double device_seconds = 0, device_joules = 0;  ///< of all devices together
+  std::vector<DeviceShare> devices;              ///< what each of them has in it
   std::int64_t device_retries = 0, device_losses = 0,
                device_reopened = 0;  ///< batches shown again, links lost, opened again
   std::int64_t clipped_inputs = 0;   ///< numbers beyond the range of a map, shown as its end

@@ -2,6 +2,7 @@
 
 #include "python/bindings/arrays.hpp"
 #include "python/bindings/bindings.hpp"
+#include "python/bindings/shares.hpp"
 #include "training/run_file.hpp"
 
 namespace lightloop::python {
@@ -19,6 +20,7 @@ void register_runs(py::module_& m) {
       .def_readonly("warnings", &RunFile::warnings)
       .def_property_readonly("clipped_inputs", [](const RunFile& run) { return run.about_device.clipped_inputs; })
       .def_property_readonly("saturated", [](const RunFile& run) { return run.about_device.saturated; })
+      .def_property_readonly("devices", [](const RunFile& run) { return shares(run.about_device.shares); })
       .def_property_readonly("faults", [](const RunFile& run) {
         return py::dict(py::arg("retries") = run.about_device.retries, py::arg("losses") = run.about_device.losses,
                         py::arg("reopened") = run.about_device.reopened);

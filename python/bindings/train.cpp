@@ -6,6 +6,7 @@
 #include "python/bindings/answer.hpp"
 #include "python/bindings/arrays.hpp"
 #include "python/bindings/bindings.hpp"
+#include "python/bindings/shares.hpp"
 #include "training/parts.hpp"
 #include "training/rules/rule.hpp"
 #include "training/trainer.hpp"
@@ -197,6 +198,7 @@ void register_results(py::module_& m) {
       .def_readonly("health_start", &TrainResult::health_start)
       .def_readonly("health_end", &TrainResult::health_end)
       .def_readonly("warnings", &TrainResult::warnings)
+      .def_property_readonly("devices", [](const TrainResult& r) { return shares(r.devices); })
       .def_property_readonly("faults",
                              [](const TrainResult& r) {
                                return py::dict(py::arg("retries") = r.device_retries,

@@ -79,7 +79,7 @@ class Run:
     @classmethod
     def from_result(cls, result: Any, settings: Mapping[str, Any]) -> Run:
         net = result.net
-        names = ("train_seconds", "samples_per_second", "device_frames", "device_seconds", "device_joules", "alignment",
+        names = ("train_seconds", "samples_per_second", "device_frames", "device_seconds", "device_joules", "devices", "alignment",
                  "weights_sha256", "warnings", "faults")  # fmt: skip
         return cls(
             rule=result.rule,
@@ -197,6 +197,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             "device_frames": last.device_frames if last else 0,
             "device_seconds": last.device_s if last else 0.0,
             "device_joules": last.device_j if last else 0.0,
+            "devices": file.devices,
             "alignment": list(last.alignment) if last else [],
             "weights_sha256": _core.weights_sha256(file.net),
             "warnings": list(file.warnings),

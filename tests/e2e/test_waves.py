@@ -85,3 +85,37 @@ def test_what_has_no_map_or_no_twin_says_so(lightloop, points):
     told(lightloop("train", *points, "--rule", "bp", "--out", "plain.h5", "--quiet", "--json"))
     needless = lightloop("eval", "plain.h5", "--data", "test.csv", "--recalibrate")
     assert needless.returncode != 0 and "--recalibrate" in needless.stderr
+
+
+def test_what_the_device_that_projects_and_the_one_in_front_did_is_told_apart(lightloop, points, tmp_path):
+    train = ["train", *points, "--rule", "dfa", "--map", f"{WAVES},noise=0", "--quiet", "--yes", "--epochs", "2"]
+    run = told(lightloop(*train, "--device", "sim:opu", "--out", "run.h5", "--json"))
+    parts = {share["part"]: share for share in run["devices"]}
+    assert set(parts) == {"projection", "map"} and parts["projection"]["device"] == "sim:opu"
+    for total, key in (("device_frames", "frames"), ("device_seconds", "seconds"), ("device_joules", "joules")):
+        assert run[total] == pytest.approx(sum(share[key] for share in parts.values())) and min(p[key] for p in parts.values()) > 0
+    alone = told(lightloop(*train, "--json"))
+    assert [share["part"] for share in alone["devices"]] == ["map"] and alone["devices"][0]["frames"] == parts["map"]["frames"]
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "run.h5") as file:
+        assert file["/device/map"].attrs["frames"] == parts["map"]["frames"]
+        assert file["/device/projection"].attrs["joules"] == parts["projection"]["joules"]
+    text = lightloop(*train, "--device", "sim:opu").stdout
+    assert "projection, sim:opu: " in text and "map, sim:wave: " in text
+
+
+def test_a_map_is_recorded_replayed_and_has_a_session_like_any_device(lightloop, points, tmp_path):
+    train = ["train", *points, "--rule", "dfa", "--quiet", "--json", "--epochs", "2"]
+    run = told(lightloop(*train, "--map", WAVES, "--record", "waves.rec", "--set", "session.retries=7", "--set", "session.max_saturation=0.9"))
+    again = told(lightloop(*train, "--map", "replay:waves.rec", "--set", "session.retries=7"))
+    assert again["weights_sha256"] == run["weights_sha256"] and again["device_frames"] == run["device_frames"]
+    (tmp_path / "drop.toml").write_text("[drop]\nat = [700]\n")
+    faulty = [*train, "--map", f"fault:drop.toml@{WAVES}", "--set"]
+    mended = lightloop(*faulty, "session.retries=2")
+    assert told(mended)["faults"]["retries"] == 1 and "shown again" in mended.stderr
+    assert told(mended)["weights_sha256"] == run["weights_sha256"]
+    assert lightloop(*faulty, "session.retries=0").returncode == 3  # the policy is in force
+    with_twin = told(lightloop("train", *points, "--rule", "bp", "--quiet", "--json", "--epochs", "1", "--map", f"{WAVES},session.retries=1"))
+    assert with_twin["device_frames"] > 0
+    nowhere = lightloop(*train, "--set", "session.retries=7")
+    assert nowhere.returncode == 2 and "session.retries" in nowhere.stderr

@@ -92,15 +92,21 @@ Json json(const TrainResult& run) {
                  {"epochs", std::move(curve)},
                  {"interrupted", run.interrupted},
                  {"out", run.out}};
+  object["devices"] = Json::array();
+  for (const DeviceShare& share : run.devices)
+    object["devices"].push_back({{"part", share.part},
+                                 {"device", share.address},
+                                 {"frames", share.frames},
+                                 {"seconds", number(share.seconds)},
+                                 {"joules", number(share.joules)}});
   if (!run.map.empty())
     object.update({{"map", run.map}, {"clipped_inputs", run.clipped_inputs}, {"saturated", run.saturated}});
   if (!run.warnings.empty()) object["warnings"] = run.warnings;
   if (run.device_frames > 0 && run.device != "digital")
-    object.update(
-        {{"health_start", json(run.health_start)},
-         {"health_end", json(run.health_end)},
-         {"faults",
-          {{"retries", run.device_retries}, {"losses", run.device_losses}, {"reopened", run.device_reopened}}}});
+    object.update({{"health_start", json(run.health_start)}, {"health_end", json(run.health_end)}});
+  if (run.device_frames > 0)
+    object["faults"] = {
+        {"retries", run.device_retries}, {"losses", run.device_losses}, {"reopened", run.device_reopened}};
   return object;
 }
 

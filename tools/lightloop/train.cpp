@@ -120,6 +120,10 @@ void print_result(const TrainResult& run, const std::vector<TrainResult>& baseli
   add(run);
   for (const auto& baseline : baselines) add(baseline);
   std::fputs(table(rows).c_str(), stdout);
+  if (run.devices.size() > 1)  // the table has the sum
+    for (const DeviceShare& share : run.devices)
+      std::printf("%s, %s: %s frames, %s, %s\n", share.part.c_str(), device_model(share.address).c_str(),
+                  grouped(share.frames).c_str(), brief(share.seconds, "s").c_str(), brief(share.joules, "J").c_str());
   if (const double loss = run.epochs.empty() ? std::nan("") : run.epochs.back().test_loss; std::isfinite(loss)) {
     if (run.net.tokens() > 1) std::printf("test loss %.4f per token: %.4f bits\n", loss, loss / std::numbers::ln2);
     if (std::isnan(run.test_accuracy)) std::printf("test loss %.6g\n", loss);
