@@ -117,5 +117,11 @@ def test_a_map_is_recorded_replayed_and_has_a_session_like_any_device(lightloop,
     assert lightloop(*faulty, "session.retries=0").returncode == 3  # the policy is in force
     with_twin = told(lightloop("train", *points, "--rule", "bp", "--quiet", "--json", "--epochs", "1", "--map", f"{WAVES},session.retries=1"))
     assert with_twin["device_frames"] > 0
+    told(lightloop(*train, "--map", WAVES, "--out", "scored.h5"))
+    (tmp_path / "early.toml").write_text("[drop]\nrate = 0.01\n")
+    score = ["eval", "scored.h5", "--data", "test.csv", "--device", f"fault:early.toml@{WAVES}", "--json", "--set"]
+    assert lightloop(*score, "session.retries=0").returncode == 3
+    told(lightloop(*score, "session.retries=9"))
+    assert "string" in lightloop(*score, "device.noise=0").stderr
     nowhere = lightloop(*train, "--set", "session.retries=7")
     assert nowhere.returncode == 2 and "session.retries" in nowhere.stderr

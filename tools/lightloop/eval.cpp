@@ -146,14 +146,15 @@ void calibrate_maps(PhysicalMaps& maps, const RunFile& run, Rule* rule, const st
 int eval_mapped(const EvalRequest& request, const Registry& registry, const std::string& trained_on,
                 const Scored& scored) {
   const RunFile& run = scored.run;
-  if (!request.settings.empty())
-    throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),
-                           "the device of a map takes its settings from its string", "Give --device sim:wave,noise=0.");
+  for (const auto& [key, value] : request.settings)
+    if (!key.starts_with("session."))
+      throw InvalidParameter(key, to_string(value), "the device of a map takes its settings from its string",
+                             "Give --device sim:wave,noise=0.");
   const std::string device = request.device.empty() ? trained_on : request.device;
   if (device == "digital")
     throw Unsupported("eval --device digital", "the layers of " + request.run + " are behind " + trained_on, "",
                       "Leave it out, or name another device.");
-  Settings settings;
+  Settings settings = request.settings;
   if (takes_seed(registry, device)) settings["seed"] = run.train.integer("seed");
   PhysicalMaps maps(registry, device, settings, run.net, run.train.real("map_range"), run.train.integer("map_part"),
                     false);
