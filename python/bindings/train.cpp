@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "core/error.hpp"
@@ -216,12 +217,13 @@ py::array_t<float> scores(const Network& net, const BoundAnswer& answer, const p
   py::array_t<float> out(std::vector<py::ssize_t>{in.rows(), net.widths().back()});
   const View<float> to(out.mutable_data(), in.rows(), net.widths().back());
   py::gil_scoped_release release;
-  if (rule) {
-    rule->scores(net, in, to, first_sample);
-  } else {
-    Activations passed;
-    forward(net, in, passed, {.first_sample = first_sample});
-    std::ranges::copy(passed.h.back().flat(), to.data());
+  const Index batch = samples_at_once(net, in.rows());
+  Activations passed;
+  for (Index first = 0; first < in.rows(); first += batch) {
+    const View<const float> some = in.rows(first, std::min(batch, in.rows() - first));
+    const std::uint64_t number = first_sample + static_cast<std::uint64_t>(first);
+    rule ? answer_by_rule(*rule, net, some, number, passed) : forward(net, some, passed, {.first_sample = number});
+    std::ranges::copy(passed.h.back().flat(), to.data() + first * to.cols());
   }
   return out;
 }
