@@ -22,8 +22,11 @@ ROWS = {  # name: title, options, about how many minutes of an idle core
     "bp": ("back-propagation", "--rule bp", 1),
     "macro": ("DFA macro: the end of every block", "--rule dfa", 1),
     "micro": ("DFA micro: also behind attention and behind the hidden layer", "--rule dfa --set rule.feedback=layers", 1),
+    "centred": ("DFA macro, centred", "--rule dfa --set rule.centre=true", 1),
     "optical": ("ternary DFA macro, optical", "--rule tdfa --set rule.dead_zone=0.1 --device sim:opu --yes", 2),
     "ternary": ("ternary DFA macro", "--rule tdfa --set rule.dead_zone=0.1", 1),
+    "centred-optical": ("ternary DFA macro, centred, optical", "--rule tdfa --set rule.dead_zone=0.1 --set rule.centre=true --device sim:opu --yes", 2),
+    "centred-ternary": ("ternary DFA macro, centred", "--rule tdfa --set rule.dead_zone=0.1 --set rule.centre=true", 1),
 }
 
 

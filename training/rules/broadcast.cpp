@@ -61,6 +61,7 @@ class Broadcast : public Rule {
         scale_(static_cast<float>(context.params.real("scale"))),
         noise_std_(static_cast<float>(context.params.real("noise") * std::numbers::sqrt2)),
         skip_empty_(context.params.boolean("skip_empty")),
+        centres_(context.params.boolean("centre")),
         back_(way_back(context)),
         tokens_(context.net.tokens()),
         units_(units_of(context.net, context.params)),
@@ -86,7 +87,9 @@ class Broadcast : public Rule {
                   std::span<float> gradient);
   void spread_signal(Index samples, Index outputs, Matrix<float>& delta) const;
   void send_inside(const Unit& unit, Index samples, std::vector<Matrix<float>>& signals);
+  void finish_projection();
   void add_noise();
+  void centre();
   void scatter(Index samples, bool any);
   View<const float> active(const Matrix<float>& all, Matrix<float>& gathered) const;
 
@@ -94,7 +97,7 @@ class Broadcast : public Rule {
   Signal signal_of_;
   Feedback* feedback_;  // null without hidden layers
   float scale_, noise_std_;
-  bool skip_empty_;
+  bool skip_empty_, centres_;
   std::optional<Graph> back_;
   Index tokens_;
   std::vector<Unit> units_;  // of a model
@@ -102,8 +105,8 @@ class Broadcast : public Rule {
   Stream noise_;
   std::uint64_t errors_seen_ = 0;  // one per sample, or per token of it
   StepTouch touched_;
-  std::vector<Index> rows_, all_rows_;
-  Matrix<float> signal_, projected_, draws_, scattered_, spread_;
+  std::vector<Index> rows_, all_rows_, speaking_;  // speaking_: those of the shown that have a signal
+  Matrix<float> signal_, projected_, draws_, mean_, scattered_, spread_;
   std::vector<Matrix<float>> delta_, gathered_;
   std::vector<std::vector<Matrix<float>>> inside_;  // per unit
 };
@@ -114,15 +117,37 @@ void Broadcast::choose_rows(const RuleBatch& batch) {
   const View<const float> error(batch.error.data(), batch.error.rows() * tokens_, batch.error.cols() / tokens_);
   signal_.resize(error.rows(), error.cols());
   rows_.clear();
+  speaking_.clear();
   for (Index r = 0; r < error.rows(); ++r) {
     const auto row = signal_.row(static_cast<Index>(rows_.size()));
     const auto index = static_cast<std::size_t>(r);
     const bool counts = batch.counts.empty() || batch.counts[index] != 0;
     const bool any = counts && signal_of_(error.row(r), batch.labels[index], row);
     if (!counts) std::ranges::fill(row, 0.0f);
+    if (any) speaking_.push_back(static_cast<Index>(rows_.size()));
     if (any || !skip_empty_) rows_.push_back(r);
   }
   signal_.resize(static_cast<Index>(rows_.size()), error.cols());
+}
+
+void Broadcast::finish_projection() {
+  feedback_->finish();
+  if (noise_std_ > 0) add_noise();
+  if (centres_) centre();
+}
+
+/// Takes the mean over the rows with a signal off them; each column's sum is made in the order of the rows.
+void Broadcast::centre() {
+  mean_.resize(1, projected_.cols());
+  for_chunks(projected_.cols(), 64, [&](Index first, Index count) {
+    float* const mean = mean_.data() + first;
+    std::fill_n(mean, count, 0.0f);
+    for (const Index r : speaking_)
+      for (Index c = 0; c < count; ++c) mean[c] += projected_(r, first + c);
+    for (Index c = 0; c < count; ++c) mean[c] /= static_cast<float>(std::max<std::size_t>(1, speaking_.size()));
+    for (const Index r : speaking_)
+      for (Index c = 0; c < count; ++c) projected_(r, first + c) -= mean[c];
+  });
 }
 
 void Broadcast::add_noise() {
@@ -161,10 +186,7 @@ void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<f
   if (projects) feedback_->begin(signal_, projected_);
   // the output layer needs no projection: it is served while a device shows the others'
   layer_gradient(net, hidden, batch.error, batch.activations.input(hidden), samples, gradient);
-  if (projects) {
-    feedback_->finish();
-    if (noise_std_ > 0) add_noise();
-  }
+  if (projects) finish_projection();
   for (Index l = 0; l < hidden; ++l) {
     const Matrix<float>& h = batch.activations.h[static_cast<std::size_t>(l) + 1];
     Matrix<float>& delta = delta_[static_cast<std::size_t>(l)];
@@ -241,10 +263,7 @@ void Broadcast::teach_blocks(const Network& net, const RuleBatch& batch, std::sp
     feedback_->begin(signal_, projected_);
   }
   if (!waits) teach_unit(net, batch, units_.back(), batch.error, gradient);  // while a device shows the others' signal
-  if (projects) {
-    feedback_->finish();
-    if (noise_std_ > 0) add_noise();
-  }
+  if (projects) finish_projection();
   if (teaches) scatter(samples * tokens_, projects);
   for (std::size_t u = 0; u < units_.size(); ++u) {
     const bool last = u == delta_.size();
@@ -298,6 +317,9 @@ std::vector<ParamInfo> broadcast_params() {
       {"noise", "1", 0.0, 0, 1e3,
        "Gaussian noise added after the read-out, in units of the rms projection of an error with two entries of +-1"},
       {"skip_empty", "", true, 0, 0, "leave samples without a signal out of the projection and of the products"},
+      {"centre", "", false, 0, 0,
+       "take the mean over the batch off the projected signals: what all samples share moves every unit one way until "
+       "it saturates, and thresholds and signs share more than whole errors do"},
       {"matrix_from", "", std::string(), 0, 0,
        "device whose matrix a digital run measures and uses, for runs paired with it; empty: drawn from the seed"},
       {"feedback",

@@ -14,7 +14,7 @@ namespace lightloop {
 /// members of the family apart.
 using Signal = std::function<bool(std::span<const float> error, std::uint8_t label, std::span<float> signal)>;
 
-/// Parameters every broadcast rule has: scale, noise, skip_empty, matrix_from, feedback.
+/// Parameters every broadcast rule has: scale, noise, skip_empty, centre, matrix_from, feedback, along_graph.
 std::vector<ParamInfo> broadcast_params();
 
 /// Throws InvalidParameter when the net has hidden layers and the context no feedback of the right size.
@@ -30,6 +30,9 @@ Index broadcast_width(const Network& net, const ParamSet& params);
 /// rate (Adam does not care). Rows whose signal is empty have no hidden gradient: with `skip_empty` they are left out
 /// of the projection and of every product, which changes nothing but the work.
 /// Randomness: with noise > 0, Purpose::projection_noise, row = number of the error since the start of training.
+/// With `centre` the mean of B s over the rows of the batch that have a signal is taken off them (B (s - mean s), since
+/// B is linear; after the read-out, so that a device shows what it showed before): what all errors have in common then
+/// reaches the output layer alone. One such row in a batch teaches hidden layers nothing.
 /// Models of any layers: B_l s / sqrt(d_l) arrives as dL/dh at the output of every hidden block, which passes it on
 /// inside by its own derivatives (Launay et al., NeurIPS 2020, "macro"), or with feedback = layers at every layer that
 /// has weights, inside residuals too ("micro"); f' is part of what it arrives at. Layers may mix rows: those without a

@@ -143,6 +143,33 @@ TEST_CASE("each broadcast rule equals its definition in double precision") {
   }
 }
 
+TEST_CASE("centred signals are those of the definition less their mean over the samples that have one") {
+  Bench bench;
+  for (Index r = 0; r < 12; ++r)
+    if (r % 3 == 1)
+      for (float& v : bench.error.row(r)) v *= 0.05f;  // confident samples
+  MatrixFeedback feedback(5, 24);
+  std::vector<std::vector<double>> s(12, std::vector<double>(5));
+  std::vector<double> mean(5);
+  for (Index r = 0; r < 12; ++r)
+    for (std::size_t c = 0; c < 5; ++c) {
+      const double e = double(bench.error(r, Index(c)));
+      s[std::size_t(r)][c] = e > 0.2 ? 1 : e < -0.2 ? -1 : 0;
+      mean[c] += s[std::size_t(r)][c] / 8;
+    }
+  for (Index r = 0; r < 12; ++r)
+    for (std::size_t c = 0; c < 5 && r % 3 != 1; ++c) s[std::size_t(r)][c] -= mean[c];
+  for (const bool skip : {true, false}) {
+    const auto made = bench.make("tdfa", &feedback, {{"centre", true}, {"skip_empty", skip}});
+    CHECK(worst(bench.gradient(*made), reference(bench, feedback.matrix(), s)) < 2e-6);
+  }
+  bench.labels.assign(12, 0);  // the same error for all teaches hidden layers nothing
+  for (Index r = 0; r < 12; ++r) std::ranges::copy(bench.error.row(0), bench.error.row(r).begin());
+  const auto made = bench.make("dfa", &feedback, {{"centre", true}});
+  const std::vector<float> g = bench.gradient(*made);
+  CHECK(std::all_of(g.begin(), g.begin() + bench.net.offset(2), [](float v) { return std::fabs(v) < 1e-6f; }));
+}
+
 TEST_CASE("leaving empty rows out changes the gradient by rounding only, and saves their projections") {
   Bench bench;
   for (Index r = 0; r < 12; ++r)
