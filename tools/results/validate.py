@@ -32,8 +32,10 @@ GRIDS = {  # name: (data, the settings that stay, those that are tried)
                     {"noise": [0, 1, 4.8]}),
     "dfa-noise": ("vowels", {**VOWELS, "rule": "dfa", "activation": "tanh", "net": "19-60-60-7", "lr": 3e-3, "schedule": "constant"},
                   {"noise": [0, 1, 4.8]}),
+    "phyll-chosen-noise": ("vowels", {**VOWELS, "rule": "phyll", "activation": "relu", "net": "19-120-120-7", "lr": 1e-2, "schedule": "cosine",
+                                      "rule.showings": 4}, {"noise": [0, 4.8]}),
     "phyll-cavity": ("vowels", {**VOWELS, "rule": "phyll", "activation": "relu", "schedule": "cosine"},
-                     {"net": ["19-60-60-7", "19-120-120-7"], "lr": [3e-3, 1e-2], "rule.showings": [1, 4]}),
+                     {"net": ["19-60-60-7", "19-120-120-7"], "lr": [3e-3, 1e-2], "rule.showings": [1, 4, 8]}),
     "tdfa-mnist": ("mnist", {"rule": "tdfa", "net": "784-1024-1024-10", "batch": 128, "epochs": 5},
                    {"lr": [3e-3], "rule.dead_zone": [0.1, 0.15, 0.2, 0.3]}),
 }
