@@ -20,6 +20,8 @@ SMALL = "--net 784-64-10 --activation tanh --optimizer adam --batch 128 --epochs
 GUESS = DENSE + "--rule forward_gradient --set rule.target={} --set rule.guess={}"
 FF = ("--rule ff --net 784-1000-1000-1000-10 --activation relu --optimizer momentum --lr 1e-3 --batch 100 "
       "--schedule late --epochs 60 ")
+PHYLL_SPECKLE = ("--rule phyll --set rule.map=speckle --net 784-500-500-500-10 --activation relu --optimizer adam --lr 1e-3 --batch 128 "
+                 "--epochs {}")
 ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
     "bp": ("back-propagation", None, 60, DENSE + "--rule bp"),
     "local": ("local heads", 97.8, 60, DENSE + "--rule local"),
@@ -38,8 +40,8 @@ ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
                "--batch 128 --epochs 6"),
     "phyll": ("PhyLL", 96.0, 90, "--rule phyll --net 784-500-500-500-10 --activation relu --optimizer adam --lr 1e-3 "
               "--batch 128 --epochs 5"),
-    "phyll-speckle": ("PhyLL behind speckle maps", 96.0, 200, "--rule phyll --set rule.map=speckle --net 784-500-500-500-10 "
-                      "--activation relu --optimizer adam --lr 1e-3 --batch 128 --epochs 5"),
+    "phyll-speckle": ("PhyLL behind speckle maps, 5 epochs", 96.0, 200, PHYLL_SPECKLE.format(5)),
+    "phyll-speckle-10": ("PhyLL behind speckle maps, 10 epochs", 96.0, 400, PHYLL_SPECKLE.format(10)),
     "fg-global-local": ("forward gradient: global target, local guess", None, 100, GUESS.format("global", "local")),
     "fg-global-ntk": ("forward gradient: global target, ntk guess", None, 100, GUESS.format("global", "ntk")),
     "fg-global-gaussian": ("forward gradient: global target, noise", None, 110, GUESS.format("global", "gaussian")),
