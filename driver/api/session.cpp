@@ -126,6 +126,7 @@ void Session::configure(const Settings& changes) {
 
 void Session::reset() {
   core_->call("reset", [core = core_.get()](SessionJob&) {
+    core->settle_cells();
     core->device_->reset();
     core->remember();
     if (const auto told = core->observer()) told->on_reset();

@@ -41,6 +41,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   // session_link.cpp: on the device's thread
   void open_first(std::unique_ptr<Device> device);
   void shut(SessionState state);  ///< closes and forgets the device
+  void settle_cells();            ///< puts them back to what memory_ holds, or throws OnceOnly
   void remember();                ///< the device's memory, to be put back after a reopening
   /// Waits for the device to be opened again; throws LinkError when it is not to be had.
   void need_device(SessionJob& job);
@@ -83,7 +84,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   std::unique_ptr<Device> device_;
   std::optional<std::vector<std::byte>> memory_ = std::vector<std::byte>{};  ///< empty bytes: as opened; none: unknown
   bool memory_lost_ = false;
-  bool cells_unknown_ = false;  ///< pulses were lost with the link: nothing is shown until they are written or restored
+  bool cells_unknown_ = false;  ///< pulses may have moved cells since memory_ was taken
   FrameBuffer programme_;
   bool programme_moves_ = false;  ///< it was of pulses
 
@@ -100,7 +101,6 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   // session_program.cpp
   bool moves_by_pulses() const;  ///< programmes change what is there (program.mode = pulses)
   void pulse(SessionJob& job, const ConstFrames& codes);
-  void refuse_unknown_cells() const;
 
   // session_link.cpp
   void lose(const std::string& why);

@@ -156,7 +156,10 @@ void SessionCore::put_back(Device& device) {
     meter_.device_j += info_.cost.program_j;
   }
   try {
-    if (memory_ && !memory_->empty()) device.restore(*memory_);
+    if (memory_ && !memory_->empty()) {
+      device.restore(*memory_);
+      cells_unknown_ = false;
+    }
   } catch (const InvalidParameter& error) {
     throw AnotherDevice(address_, error.what());
   }

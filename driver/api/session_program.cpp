@@ -8,10 +8,13 @@ bool SessionCore::moves_by_pulses() const {
   return settings_.has("program.mode") && settings_.text("program.mode") == "pulses";
 }
 
-void SessionCore::refuse_unknown_cells() const {
-  if (cells_unknown_)
-    throw OnceOnly(address_, "nobody knows what its cells hold", "the link was lost while pulses move them",
+void SessionCore::settle_cells() {
+  if (!cells_unknown_) return;
+  if (!memory_ || memory_->empty())
+    throw OnceOnly(address_, "nobody knows what its cells hold", "pulses that move them may have arrived, or not",
                    "Write all weights (program.mode=weights, then program()), or restore() a snapshot.");
+  device_->restore(*memory_);
+  cells_unknown_ = false;
 }
 
 void SessionCore::write(SessionJob& job, const FrameBuffer& codes) {
@@ -27,50 +30,36 @@ void SessionCore::write(SessionJob& job, const FrameBuffer& codes) {
     meter_.device_j += info_.cost.program_j;
     ++generation_;
   });
-  cells_unknown_ = false;
   if (can_reopen()) {
     programme_ = codes;
     programme_moves_ = moves_by_pulses();
   }
   remember();
+  cells_unknown_ = false;
   if (const auto told = observer()) told->on_program(written);
 }
 
-/// Pulses that may have arrived are undone before they are sent again, or not sent again.
+/// Pulses that may have arrived are undone before any are sent, or none are. However this ends, cells_unknown_ stays
+/// set until memory_ holds what they hold.
 void SessionCore::pulse(SessionJob& job, const ConstFrames& codes) {
-  refuse_unknown_cells();
+  settle_cells();
   if (!memory_ || memory_->empty()) memory_ = device_->snapshot();
-  const bool undone = !memory_->empty();
-  cells_unknown_ = !undone;  // until they have arrived
-  const auto once_only = [&](const Error& error) {
-    commit(job, [&] { note("pulses may have arrived or not: " + std::string(error.what())); });
-    throw OnceOnly(
-        address_, "pulses may have arrived, or not: they are not sent again", error.what(),
-        "The device keeps no snapshot of its cells: write all weights (program.mode=weights, then program()).");
-  };
+  cells_unknown_ = true;
   try {
     device_->program(codes);
-  } catch (const FrameError& error) {
-    if (!undone) once_only(error);
-    device_->restore(*memory_);
-    throw;
-  } catch (const Timeout& error) {
-    if (!undone) once_only(error);
-    device_->restore(*memory_);
-    throw;
-  } catch (const LinkError& error) {
-    if (undone) {  // what is opened again gets its memory back
-      cells_unknown_ = !can_reopen();
-      throw;
-    }
-    if (can_reopen()) lose(error.what());
-    once_only(error);
   } catch (const InvalidParameter&) {  // refused before anything was done
     cells_unknown_ = false;
     throw;
   } catch (const Unsupported&) {
     cells_unknown_ = false;
     throw;
+  } catch (const Error& error) {
+    if (!memory_->empty()) throw;
+    if (can_reopen() && dynamic_cast<const LinkError*>(&error)) lose(error.what());
+    commit(job, [&] { note("pulses may have arrived or not: " + std::string(error.what())); });
+    throw OnceOnly(
+        address_, "pulses may have arrived, or not: they are not sent again", error.what(),
+        "The device keeps no snapshot of its cells: write all weights (program.mode=weights, then program()).");
   }
 }
 

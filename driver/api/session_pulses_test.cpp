@@ -2,6 +2,8 @@
 #include <catch2/catch.hpp>
 #include <functional>
 #include <memory>
+#include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include "core/bytes.hpp"
@@ -14,7 +16,7 @@ namespace {
 /// One cell, moved by code - 8 or set to the code; what it holds is the answer to every frame.
 struct Cell {
   int holds = 0;
-  std::function<void()> after_program;  ///< once
+  std::function<void()> after_program, at_snapshot;  ///< once
 };
 
 /// The cell of an instrument stays where it is when the link is lost; that of a simulator is another one.
@@ -45,6 +47,7 @@ class OneCell : public Device {
     if (const auto action = std::exchange(cell_->after_program, nullptr)) action();
   }
   std::vector<std::byte> snapshot() const override {
+    if (const auto action = std::exchange(cell_->at_snapshot, nullptr)) action();
     ByteWriter bytes;
     if (keeps_) bytes.put(cell_->holds);
     return bytes.take();
@@ -132,6 +135,39 @@ TEST_CASE("pulses that cannot be undone are sent once: what the cells hold is th
     program(session, 9);
     CHECK(held(session) == 5);
   }
+}
+
+TEST_CASE("pulses are undone too where a session gives up, or what comes after them fails") {
+  const auto cell = std::make_shared<Cell>();
+  const auto begun = [&](const Settings& policy, bool opens = true) {
+    auto session =
+        opens ? std::make_unique<Session>([cell] { return std::make_unique<OneCell>(cell, true); }, "cell", policy)
+              : std::make_unique<Session>(std::make_unique<OneCell>(cell, true), "cell", policy);
+    program(*session, 5);
+    mode(*session, "pulses");
+    program(*session, 9);
+    return session;
+  };
+  const std::function<void()> faults[] = {kLost, kGarbled, [] { throw std::runtime_error("anything else"); }};
+  for (const bool opens : {true, false})
+    for (const auto& fault : faults) {
+      const auto session = begun({{"retries", std::int64_t{0}}}, opens);
+      cell->after_program = fault;
+      CHECK_THROWS(program(*session, 11));
+      CHECK(held(*session) == 6);
+      program(*session, 11);
+      CHECK(held(*session) == 9);
+    }
+  const auto session = begun({});
+  cell->after_program = [&] { cell->at_snapshot = kGarbled; };
+  program(*session, 11);
+  CHECK(held(*session) == 9);
+
+  const auto hasty = begun({{"deadline_s", 0.05}}, false);
+  cell->after_program = [] { std::this_thread::sleep_for(std::chrono::milliseconds(300)); };
+  CHECK_THROWS_AS(program(*hasty, 11), WaitTimeout);
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  CHECK(held(*hasty) == 6);
 }
 
 TEST_CASE("opening again does not repeat the last pulses of a device without snapshots") {

@@ -61,13 +61,13 @@ void SessionCore::run(SessionJob& job) {
 /// Until an answer can be accepted, or it has been tried often enough.
 RunReport SessionCore::show(SessionJob& job, const ConstFrames& in, const Frames& out, const RunOptions& options) {
   for (Index attempt = 0;; ++attempt) {
-    refuse_unknown_cells();
     if (memory_lost_)
       throw LinkError(address_, "the device has lost its memory with the link", "it is stateful",
                       "reset() it, or restore() a snapshot; session.snapshots=true keeps one.");
     bool lost = false;
     std::string why;
     try {
+      settle_cells();
       RunReport report = show_once(job, in, out, options);
       report.retries = attempt;
       report.first_frame_id = options.first_frame_id;
@@ -82,6 +82,8 @@ RunReport SessionCore::show(SessionJob& job, const ConstFrames& in, const Frames
     } catch (const FrameError& error) {
       if (!repeatable() || attempt >= policy_.retries) return refuse(job);
       why = error.what();
+    } catch (const OnceOnly&) {
+      throw;
     } catch (const LinkError& error) {
       if (!can_reopen() || !repeatable() || attempt >= policy_.retries) {
         lose(error.what());

@@ -133,7 +133,7 @@ void Broadcast::choose_rows(const RuleBatch& batch) {
 void Broadcast::finish_projection() {
   feedback_->finish();
   if (noise_std_ > 0) add_noise();
-  if (centres_) centre();
+  if (centres_ && speaking_.size() > 1) centre();
 }
 
 /// Takes the mean over the rows with a signal off them; each column's sum is made in the order of the rows.
@@ -144,7 +144,7 @@ void Broadcast::centre() {
     std::fill_n(mean, count, 0.0f);
     for (const Index r : speaking_)
       for (Index c = 0; c < count; ++c) mean[c] += projected_(r, first + c);
-    for (Index c = 0; c < count; ++c) mean[c] /= static_cast<float>(std::max<std::size_t>(1, speaking_.size()));
+    for (Index c = 0; c < count; ++c) mean[c] /= static_cast<float>(speaking_.size());
     for (const Index r : speaking_)
       for (Index c = 0; c < count; ++c) projected_(r, first + c) -= mean[c];
   });

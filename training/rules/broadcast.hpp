@@ -32,7 +32,7 @@ Index broadcast_width(const Network& net, const ParamSet& params);
 /// Randomness: with noise > 0, Purpose::projection_noise, row = number of the error since the start of training.
 /// With `centre` the mean of B s over the rows of the batch that have a signal is taken off them (B (s - mean s), since
 /// B is linear; after the read-out, so that a device shows what it showed before): what all errors have in common then
-/// reaches the output layer alone. One such row in a batch teaches hidden layers nothing.
+/// reaches the output layer alone. A single such row keeps its own.
 /// Models of any layers: B_l s / sqrt(d_l) arrives as dL/dh at the output of every hidden block, which passes it on
 /// inside by its own derivatives (Launay et al., NeurIPS 2020, "macro"), or with feedback = layers at every layer that
 /// has weights, inside residuals too ("micro"); f' is part of what it arrives at. Layers may mix rows: those without a
