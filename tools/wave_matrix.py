@@ -10,7 +10,7 @@ the acoustic cavity of Momeni et al., Science 382, 1297 (2023) was published: 10
 output is fitted by y = |o + T x| (amplitude) or its square (intensity), complex o and T, with Levenberg and Marquardt's
 method; a matrix is found but for a phase and a mirror image of each row, which no detector can tell. The last N samples
 (700) are left out and tell how well it does. /full_scale is 1.1 times the largest y. /noise is by how much one frame differs from
-the next: the samples, which must stand in the order they were measured in, are taken by windows of N (500; 0: all at once), the
+the next: the samples, which must stand in the order they were measured in, are taken by windows of N (500, or four for each number to fit where that is more; 0: all at once), the
 matrix is fitted to each window anew with Huber's weights, and the noise is 1.4826 times the median size of what is left. So neither
 a system that drifts during the record nor records that went wrong pass for noise of every frame; what share goes wrong (beyond
 5 times the noise, rms over the outputs) is told. Noise and full scale hold for this law alone, so the file says it: attributes
@@ -88,8 +88,11 @@ def from_pairs(options):
         x, y = (file[name][()].astype(float) for name in ("x", "y"))
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) <= options.test + 4 * (x.shape[1] + 1):
         sys.exit(f"{options.file}: x {x.shape} and y {y.shape}: wanted (samples, inputs) and (samples, outputs), many samples")
-    if options.window and options.window < 4 * (x.shape[1] + 1):
-        sys.exit(f"--window {options.window}: at least {4 * (x.shape[1] + 1)} samples to fit {x.shape[1]} inputs, or 0")
+    least = 4 * (x.shape[1] + 1)
+    if options.window is None:
+        options.window = max(500, least)
+    if options.window and options.window < least:
+        sys.exit(f"--window {options.window}: at least {least} samples to fit {x.shape[1]} inputs, or 0")
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (y >= 0).all()):
         sys.exit(f"{options.file}: every number must be finite, and what was detected not below 0")
     scale = max(1.0, np.abs(x).max())
@@ -145,7 +148,7 @@ def main():
     pairs = ways.add_parser("pairs", help="fit a matrix to measured inputs and outputs")
     pairs.add_argument("--law", choices=("amplitude", "intensity"), default="amplitude")
     pairs.add_argument("--test", type=int, default=700, help="samples left out of the fit")
-    pairs.add_argument("--window", type=int, default=500, help="samples after which drift may show; 0: none does")
+    pairs.add_argument("--window", type=int, help="samples after which drift may show (500, or what the fit needs); 0: none does")
     pairs.add_argument("--seed", type=int, default=1, help="of the starting points")
     matrix = ways.add_parser("matrix", help="take a measured matrix")
     matrix.add_argument("--name", default="TM", help="its name in the file")

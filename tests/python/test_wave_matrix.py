@@ -171,3 +171,14 @@ def test_a_file_is_there_whole_or_not_at_all(pairs, tmp_path):
     assert tool("pairs", file, "-o", out, "--test", 200).returncode == 0
     with h5py.File(out) as made:
         assert set(made) == {"matrix", "offset", "noise", "full_scale", "explained"}
+
+
+def test_a_window_that_nobody_gave_holds_what_the_fit_needs(tmp_path):
+    rng = np.random.default_rng(9)
+    x = rng.uniform(0, 1, (560, 126))
+    with h5py.File(tmp_path / "many.h5", "w") as file:
+        file["x"], file["y"] = x, x[:, :1] + 0.5
+    words = ("pairs", tmp_path / "many.h5", "-o", tmp_path / "made.h5", "--test", 40)
+    done = tool(*words)
+    assert done.returncode == 0, done.stderr
+    assert "--window 500: at least 508" in tool(*words, "--window", 500).stderr
