@@ -226,7 +226,7 @@ def dfa(
     error_at : name of the module whose output gives e, by default the model itself (a Transformer's vocabulary layer may
         stay behind it: it then has its exact gradient, and e is the one that arrives at its input).
     dead_zone : None, or the threshold in [0, 1) below which an entry of a sample's error is 0 and above which it is its sign:
-        ternary DFA.
+        ternary DFA; the rule `tdfa` takes 0.2.
     reduction : "mean" where the loss is a mean over the rows of e, "sum" where it is a sum; or the number that makes the
         gradient of one row that of its own loss. The error is multiplied by it before it is cut and shown, and the signal
         divided by it. With a gradient scaler, or a loss divided by accumulated steps, give the number if `dead_zone` is used.

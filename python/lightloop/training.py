@@ -12,6 +12,7 @@ from . import _core
 from ._progress import bar
 from ._settings import flatten
 from .device import address_of
+from .errors import InvalidParameter
 from .run import Run
 from .session import Catalogue
 
@@ -97,7 +98,7 @@ def train(
         (samples, features) or images (samples, height, width[, channels]), and y whole numbers from 0; y of whole
         numbers (samples, tokens) is a label per token, y of floats (samples, outputs) real targets (with loss="mse").
     options : every `train.` setting by its own name (`lr=1e-3`; see `train_params()`), the others by their table
-        (`projection={"readout": "anchor"}`, `**{"rule.dead_zone": 0.1}`). `settings` is laid under them.
+        (`projection={"readout": "anchor"}`, `**{"rule.dead_zone": 0.2}`). `settings` is laid under them.
 
     baseline : "bp,dfa" or ["bp", "dfa"]: rules to train the same network with afterwards, without the device. Their runs
         are in `run.baselines`; with `out="run.h5"` their files are run-bp.h5, run-dfa.h5.
@@ -131,5 +132,20 @@ def _datasets(arrays: Any) -> Any:
     (x, y), (x_test, y_test) = arrays
     y, y_test = np.asarray(y), np.asarray(y_test)
     real = y.ndim == 2 and y.dtype.kind == "f"
-    classes = 1 if real else int(max(y.max(initial=0), y_test.max(initial=0))) + 1
+    classes = 1 if real else _classes(y, y_test)
     return _core.make_dataset(x, y, classes), _core.make_dataset(x_test, y_test, classes)
+
+
+def _classes(*labels: Any) -> int:
+    """One more than the largest label; of labels that are no numbers of classes, the first is told."""
+    top = 0
+    for y in labels:
+        if y.dtype.kind not in "biufO":
+            raise InvalidParameter("y", f"of {y.dtype}", "whole numbers from 0", "Labels count the classes.")
+        if y.dtype.kind == "f":
+            wrong = np.flatnonzero(~(np.abs(y) < 2**31))
+            if wrong.size:
+                place = int(wrong[0])
+                raise InvalidParameter(f"y[{place}]", str(y.flat[place]), "whole numbers from 0", "Labels count the classes.")
+        top = max(top, int(y.max(initial=0)))
+    return min(top, 2**31) + 1  # more than there may be is refused by its number

@@ -144,5 +144,10 @@ def test_labels_may_be_whole_reals_and_others_are_refused(tmp_path):
     assert whole[0].facts["weights_sha256"] == whole[1].facts["weights_sha256"]
     with pytest.raises(ll.InvalidParameter, match=r"y\[3\].*whole numbers"):
         ll.train(((x, np.where(np.arange(20) == 3, 0.5, y)), (x, y)), rule="bp", net="4-3", epochs=1)
+    for wrong in (np.nan, np.inf, 1e300):
+        with pytest.raises(ll.InvalidParameter, match=r"y\[3\].*whole numbers"):
+            ll.train(((x, np.where(np.arange(20) == 3, wrong, y)), (x, y)), rule="bp", net="4-3", epochs=1)
+    with pytest.raises(ll.OutOfRange, match="256"):
+        ll.train(((x, y.astype(np.uint64) + 2**63), (x, y)), rule="bp", net="4-3", epochs=1)
     with pytest.raises(ll.InvalidParameter, match="whole numbers"):
         whole[0].on("sim:crossbar").sensitivity(x, y + 0.5)
