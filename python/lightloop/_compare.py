@@ -1,11 +1,13 @@
 """The grid of `lightloop compare`: every rule on every device, each run a process of `lightloop train`.
 
 Standard library only (matplotlib for the picture). A finished run leaves NAME.json beside its run file NAME.h5 in the folder;
-the same command again takes these up, resumes what was interrupted, and does the rest.
+the same command again takes these up, resumes what was interrupted (NAME.begun says what it began with), and does the rest.
+What was made while settings that nobody gave were others (an earlier version's) is made anew.
 """
 
 import argparse
 import concurrent.futures
+import functools
 import hashlib
 import json
 import math
@@ -63,12 +65,21 @@ class Stopped(Exception):
     """Ctrl-C, here or in a run."""
 
 
+@functools.cache
+def rule_defaults():
+    """{rule: {setting: value where nobody gives one}} of the command."""
+    done = subprocess.run([LIGHTLOOP, "rules", "--json"], capture_output=True, text=True, check=True)
+    return {rule["name"]: {setting["name"]: setting["default"] for setting in rule["settings"]} for rule in json.loads(done.stdout)}
+
+
 class Cell:
     """One run of the grid. `way`: "device" where it projects the error, "layers" where it carries the network.
 
-    `words` tell what is run; a result that was made by others is not taken up. `prepare` and `start` are how `lightloop train`
-    is asked; the Python package has its own.
+    `words` tell what is run; a result that was made by others is not taken up. `prepare`, `start` and `defaults` are how
+    `lightloop train` is asked; the Python package has its own.
     """
+
+    defaults = staticmethod(rule_defaults)
 
     def __init__(self, options, rule, device, seed, way="device"):
         self.options, self.rule, self.device, self.seed, self.way = options, rule, device, seed, way
@@ -102,8 +113,13 @@ class Cell:
     def file(self, end):
         return self.base.with_name(self.base.name + end)
 
+    def unsaid(self):
+        """The settings of the rule that `words` leave to their defaults, as these are now."""
+        said = {word.split("=")[0] for word in self.words}
+        return {name: value for name, value in self.defaults()[self.rule].items() if f"rule.{name}" not in said}
+
     def take_up(self):
-        """The result of an earlier call, if there is one. ValueError when the file is that of another command."""
+        """The result of an earlier call, if there is one that holds. ValueError when the file is that of another command."""
         path = self.file(".json")
         if not path.exists():
             return False
@@ -113,19 +129,34 @@ class Cell:
             raise ValueError(f"{path}: not the result of a run") from None
         if stored.get("command") != self.words:
             raise ValueError(f"{path}: made by another command: lightloop {' '.join(stored.get('command', []))}")
+        if stored.get("defaults") != self.unsaid():
+            return False
         self.result = stored
         return True
 
+    def begin(self):
+        """Removes what was begun with other defaults, and notes those of now."""
+        note, defaults = self.file(".begun"), self.unsaid()
+        try:
+            same = json.loads(note.read_text()) == defaults
+        except (OSError, ValueError):
+            same = False
+        if not same:
+            self.file(".h5").unlink(missing_ok=True)
+            note.write_text(json.dumps(defaults) + "\n")
+
     def run(self, threads):
+        self.begin()
         done = self.start(self.file(".h5"), threads)
         if done.returncode in (INTERRUPTED, -2):
             raise Stopped
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip() or f"exit status {done.returncode}")
-        self.result = {**json.loads(done.stdout), "command": self.words}
+        self.result = {**json.loads(done.stdout), "command": self.words, "defaults": self.unsaid()}
         new = self.file(".new")
         new.write_text(json.dumps(self.result, indent=2) + "\n")
         os.replace(new, self.file(".json"))
+        self.file(".begun").unlink(missing_ok=True)
 
 
 def way_of(options, rule, device):
@@ -315,13 +346,15 @@ def compare(options):
         raise ValueError(next(iter(refused.values())))
     if options.force:
         for cell in cells:
-            for end in (".json", ".h5"):
+            for end in (".json", ".h5", ".begun"):
                 cell.file(end).unlink(missing_ok=True)
     missing = [cell for cell in cells if not cell.take_up()]
+    old = sum(cell.file(".json").exists() for cell in missing)
     processors = len(os.sched_getaffinity(0))
     jobs = max(1, min(options.jobs or processors, len(missing)))
     if not options.quiet:
-        print(f"{len(cells)} runs, {len(cells) - len(missing)} done before; {jobs} at a time; at most {seconds:.0f} s on devices "
+        again = f"; {old} done with other defaults of their rules are done anew" if old else ""
+        print(f"{len(cells)} runs, {len(cells) - len(missing)} done before{again}; {jobs} at a time; at most {seconds:.0f} s on devices "
               f"altogether; {len(refused)} pairs left out", file=sys.stderr)  # fmt: skip
     work_off(missing, jobs, max(1, processors // jobs), options.quiet)
     groups = {}

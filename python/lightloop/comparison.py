@@ -28,6 +28,10 @@ from .training import _datasets, _table
 class _Cell(_compare.Cell):
     """A run by `ll.train` in a process of its own."""
 
+    @staticmethod
+    def defaults() -> dict[str, dict[str, Any]]:
+        return {rule.name: {param.name: param.default for param in rule.params} for rule in _core.rules()}
+
     def prepare(self) -> None:
         options = self.options
         own = flatten(options.only.get(self.rule))
@@ -137,7 +141,8 @@ def compare(
     dataset, settings, options : as for `ll.train`, for all runs. only : further settings for one rule,
         {"tdfa": {"rule.dead_zone": 0.2}}.
     out : a folder that keeps run files, compare.md and compare.png: the same call again takes up what is done there and resumes
-        what was stopped; a file that another call has made is an InvalidParameter, unless `force`. None keeps nothing.
+        what was stopped, and does anew what an earlier version made with other defaults of a rule; a file that another call has
+        made is an InvalidParameter, unless `force`. None keeps nothing.
 
     Throws InvalidParameter when no pair can be run, Error with what a run said when it failed; Ctrl-C is KeyboardInterrupt.
     """

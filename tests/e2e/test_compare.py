@@ -48,6 +48,23 @@ def test_finished_runs_are_kept_and_another_grid_does_not_mix_in(lightloop, smal
     assert lightloop(*words, "--lr", "0.002", "--force").returncode == 0
 
 
+def test_what_was_made_with_other_defaults_is_made_anew(lightloop, small, tmp_path):
+    words = ["compare", "--rules", "dfa,tdfa", "--out", "grid", *small, "--set", "dfa:rule.scale=1"]
+    assert lightloop(*words).returncode == 0
+    result = tmp_path / "grid" / "tdfa-digital-1.json"
+    whole = json.loads(result.read_text())
+    assert whole["defaults"]["dead_zone"] == 0.2 and not list(tmp_path.glob("grid/*.begun"))
+    other = {**whole, "test_accuracy": 0.0, "defaults": {**whole["defaults"], "dead_zone": 0.1}}
+    for older in (other, {key: value for key, value in other.items() if key != "defaults"}):
+        result.write_text(json.dumps(older))
+        again = lightloop(*words)
+        assert again.returncode == 0 and "1 done before; 1 done with other defaults" in again.stderr, again.stderr
+        assert json.loads(result.read_text())["weights_sha256"] == whole["weights_sha256"]
+        assert json.loads(result.read_text())["test_accuracy"] == whole["test_accuracy"]
+    kept = result.stat().st_mtime_ns
+    assert lightloop(*words).returncode == 0 and result.stat().st_mtime_ns == kept
+
+
 def test_ctrl_c_stops_politely_and_the_same_command_ends_alike(lightloop, small, tmp_path):
     words = ["compare", "--rules", "dfa,bp", "--out", "grid", "--jobs", "1", *small, "--epochs", "40"]
     whole = lightloop(*[word if word != "grid" else "whole" for word in words], "--json")
