@@ -35,6 +35,8 @@ TrainSettings stored_settings(const RunFile& stored) {
   TrainSettings merged = stored.asked;
   for (const auto& [key, value] : stored.train.all()) merged["train." + key] = value;
   for (const auto& [key, value] : stored.rule.all()) merged["rule." + key] = value;
+  // runs begun before PEPITA could show the change alone
+  if (stored.train.text("rule") == "pepita") merged.try_emplace("rule.shows", std::string("input"));
   for (const char* name : kOfOneCall) merged.erase("train." + std::string(name));
   // encoding and readout are already part of the stored projection settings
   merged.erase("train.encoding");

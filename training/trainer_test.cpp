@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "training/clusters_for_tests.hpp"
 #include "training/evaluate.hpp"
+#include "training/resume.hpp"
 #include "training/rules/rule.hpp"
 #include "training/run_file.hpp"
 
@@ -114,6 +115,24 @@ TEST_CASE("a run stopped anywhere and resumed ends with the weights and curves o
       CHECK(result.epochs[i].alignment == whole.epochs[i].alignment);
     }
   }
+}
+
+TEST_CASE("a run of PEPITA begun before rule.shows was a setting goes on showing whole inputs") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run.h5";
+  int steps = 0;
+  TrainObserver stopping;
+  stopping.stop = [&] { return ++steps == 2; };
+  run(small("pepita", {{"train.out", path}}), stopping);
+  RunFile stored = load_run(path);
+  CHECK(resumed_config({}, stored).rule.text("shows") == "auto");
+  std::vector<ParamInfo> older = stored.rule.infos();
+  std::erase_if(older, [](const ParamInfo& info) { return info.name == "shows"; });
+  REQUIRE(older.size() + 1 == stored.rule.infos().size());
+  stored.rule = ParamSet("rule", older);
+  CHECK(resumed_config({}, stored).rule.text("shows") == "input");
+  CHECK(resumed_config({{"rule.shows", "input"}}, stored).rule.text("shows") == "input");
+  CHECK_THROWS_AS(resumed_config({{"rule.shows", "change"}}, stored), InvalidParameter);
 }
 
 TEST_CASE("a resume that would change the result is refused naming the setting") {
