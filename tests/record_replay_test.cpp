@@ -126,6 +126,20 @@ TEST_CASE("a replayed run can be stopped and resumed") {
   CHECK(run({{"train.resume", out}}).weights_sha256 == whole.weights_sha256);
 }
 
+TEST_CASE("the recording of a run behind a map is of the map, also where another device is measured once") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "frames.h5";
+  const TrainSettings measured = small({{"train.rule", "dfa"},
+                                        {"train.epochs", std::int64_t{1}},
+                                        {"train.map", "sim:wave,input.size=32,output.size=32"},
+                                        {"rule.matrix_from", "sim:opu"}});
+  TrainSettings recorded = measured, again = measured;
+  recorded["train.record"] = file;
+  again["train.map"] = "replay:" + file;
+  const std::string weights = run(recorded).weights_sha256;
+  CHECK(run(again).weights_sha256 == weights);
+}
+
 TEST_CASE("a recording that cannot be is refused before the first frame") {
   const TemporaryFolder folder;
   const std::string file = folder / "rec.h5", out = folder / "run.h5";

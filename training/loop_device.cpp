@@ -3,14 +3,15 @@
 
 namespace lightloop {
 
-/// Of the device that projects, or of the one in front of the layers.
+/// Of the device that projects in every step, or of the one in front of the layers; a device that is only measured is
+/// recorded where there is no other.
 void TrainingLoop::begin_recording() {
   const std::string& file = config_.train.text("record");
   if (file.empty() || resumed_) return;
-  if (path_.session)
-    recording_ = record(*path_.session, file);
-  else if (maps_)
+  if (maps_ && (!path_.session || path_.measures()))
     recording_ = record(maps_->session(), file);
+  else if (path_.session)
+    recording_ = record(*path_.session, file);
 }
 
 bool TrainingLoop::calibrate() {
