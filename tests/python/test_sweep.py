@@ -72,6 +72,24 @@ def test_a_wrapped_device_gets_the_seed_of_the_sweep_too(tmp_path):
     assert bare[0, 0] != bare[0, 1] and (wrapped == bare[0, 0]).all()  # held open, as an instrument is: the first device
 
 
+def test_points_of_a_wrapped_device_without_the_seed_are_not_those_of_one_with_it(tmp_path):
+    (tmp_path / "none.toml").write_text("")
+    device = f"fault:{tmp_path / 'none.toml'}@{DEVICE}"
+
+    def number(session, rng):
+        return rng.random()
+
+    def as_its_key(*more):
+        """What the generator draws whose key has these parts, beside those of earlier versions."""
+        identity = [2, device, 7, [["number", [], {}]], [0.0, None, 0, {}], *more]
+        key = hashlib.sha256(json.dumps([*identity, {"k": 1, "repeat": 0}, {}], sort_keys=True).encode()).hexdigest()
+        words = [int(key[k : k + 8], 16) for k in range(0, 32, 8)]
+        return np.random.Generator(np.random.Philox(np.random.SeedSequence([7, *words]))).random()
+
+    found = ll.sweep(device, {"k": [1]}, functools.partial(number), seed=7)["number"].values.ravel()
+    assert found == [as_its_key("seeded")] and found != [as_its_key()]
+
+
 def test_a_point_has_the_generator_and_the_device_that_its_key_says():
     """The recipe in words of Python alone: JSON, SHA-256 and NumPy's SeedSequence."""
 

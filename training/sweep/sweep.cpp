@@ -46,7 +46,7 @@ bool stays_open(const Sweep& sweep, const std::vector<Axis>& axes) {
   return attached;
 }
 
-std::vector<std::string> identity_of(const Sweep& sweep, bool attached) {
+std::vector<std::string> identity_of(const Registry& registry, const Sweep& sweep, bool attached) {
   std::vector<std::string> measures, bench;
   for (const auto& m : sweep.measures) measures.push_back(m.identity);
   if (attached) {
@@ -55,8 +55,13 @@ std::vector<std::string> identity_of(const Sweep& sweep, bool attached) {
              json(Value(b.reference_every)), json(b.reference)};
     if (!b.hysteresis.empty()) bench.push_back(json(sweep.axes.back().values));  // what a point was reached through
   }
-  return {json(Value(kFormatVersion)), json(sweep.device), json(Value(static_cast<std::int64_t>(sweep.seed))),
-          json_array(measures), json_array(bench)};
+  std::vector<std::string> identity{json(Value(kFormatVersion)), json(sweep.device),
+                                    json(Value(static_cast<std::int64_t>(sweep.seed))), json_array(measures),
+                                    json_array(bench)};
+  // Simulated devices have always been given the sweep's seed; others had none when earlier points were measured.
+  if (parse_address(sweep.device).backend != "sim" && seeded_here(registry, sweep.device, sweep.axes))
+    identity.push_back(json(Value("seeded")));
+  return identity;
 }
 
 std::string spec_of(const Sweep& sweep, std::vector<std::string> identity) {
@@ -98,7 +103,7 @@ class Run {
     Sweep bound = sweep_;
     bind_axes(registry_, bound.device, bound.axes);
     const bool attached = stays_open(bound, bound.axes);
-    const auto identity = identity_of(bound, attached);
+    const auto identity = identity_of(registry_, bound, attached);
     const std::string spec = spec_of(bound, identity);
     std::optional<FileLock> lock;
     if (!bound.out.empty()) {
