@@ -46,6 +46,14 @@ inline float tanh(float x) {
   return from_bits(to_bits(em1 / (em1 + 2.f)) | (to_bits(x) & 0x80000000u));
 }
 
+/// x above 0, e^x - 1 below; about 1 ulp.
+inline float elu(float x) {
+  const float below = x < -30.f ? -30.f : x;  // keeps NaN
+  const auto [m, n] = exp_parts(below > 0.f ? 0.f : below);
+  const float scale = from_bits((n + 127u) << 23);
+  return x > 0.f ? x : scale * m + (scale - 1.f);
+}
+
 /// 1 / (1 + e^-x), about 2 ulp, also where it is small.
 inline float sigmoid(float x) {
   const float e = exp(from_bits(to_bits(x) | 0x80000000u));

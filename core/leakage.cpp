@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/math/special_functions/erf.hpp>
+#include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
 #include <vector>
 
@@ -49,6 +50,33 @@ double standard_deviation(NoiseLaw law, double scale) {
   return law == NoiseLaw::gaussian    ? scale
          : law == NoiseLaw::laplacian ? std::sqrt(2.0) * scale
                                       : scale / std::sqrt(12);
+}
+
+double poisson_leakage(double s, double precision) {
+  check(s, precision, "scale", 0, 1e300);
+  const double mean = s * precision, level = std::ceil(precision - 0.5);
+  if (!(mean >= 1)) throw OutOfRange("noise: scale x precision", std::to_string(mean), "at least 1");
+  const auto at_most = [&](double count) { return count < 0 ? 0 : boost::math::gamma_q(count + 1, mean); };
+  return 1 - (at_most(std::floor((level + 0.5) * s)) - at_most(std::floor((level - 0.5) * s)));
+}
+
+double poisson_scale_for_leakage(double leakage, double precision) {
+  check(leakage, precision, "leakage", 1e-300, 1 - 1e-16);
+  // down from where a normal law of that many carriers leaks much less, to the last scale that leaks more
+  const double normal = boost::math::erfc_inv(leakage);
+  double high = std::max(2 / precision, 32 * precision * normal * normal + 4), low = high;
+  while (poisson_leakage(low, precision) <= leakage) {
+    high = low;
+    low /= 1.01;
+    if (low * precision < 1)
+      throw OutOfRange("noise: leakage", std::to_string(leakage),
+                       "what the noise of carriers can be at this precision");
+  }
+  for (int i = 0; i < 60; ++i) {  // to the rounding of a double
+    const double middle = low + (high - low) / 2;
+    (poisson_leakage(middle, precision) > leakage ? low : high) = middle;
+  }
+  return high;
 }
 
 void add_noise(NoiseLaw law, double scale, const Stream& stream, std::uint64_t row, std::span<float> x) {

@@ -19,6 +19,12 @@ double scale_for_leakage(NoiseLaw law, double leakage, double precision);
 /// The inverse: 0 <= L <= 1. Throws OutOfRange for a negative scale or precision.
 double leakage_of(NoiseLaw law, double scale, double precision);
 double standard_deviation(NoiseLaw law, double scale);
+/// Leakage at |x| = 1, where it is largest, of poisson_noise(s, p) read by reduce_precision(p): the probability of
+/// counts outside ((K - 1/2) s, (K + 1/2) s], K = ceil(p - 1/2). s p >= 1; throws OutOfRange.
+double poisson_leakage(double s, double precision);
+/// The scale s above which that leakage stays at most `leakage`, to a hundredth of s; counts are whole numbers, so it
+/// falls in steps. Throws OutOfRange for a leakage that is not above 0 and below 1, or that no number of carriers has.
+double poisson_scale_for_leakage(double leakage, double precision);
 
 /// x += noise; row and first column say which draws (one row per sample).
 void add_noise(NoiseLaw law, double scale, const Stream& stream, std::uint64_t row, std::span<float> x);

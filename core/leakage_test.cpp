@@ -69,7 +69,7 @@ TEST_CASE("a leakage of one half at 16 levels: scales of three laws, and back") 
   CHECK_THROWS_AS(scale_for_leakage(NoiseLaw::gaussian, 0.5, 0), OutOfRange);
 }
 
-TEST_CASE("the leakage asked for is the leakage drawn; clipping at the ends lowers it (n 400000, alpha 1e-3)") {
+TEST_CASE("the leakage asked for is the leakage drawn, clipping at the ends lowers it (n 400000, alpha 1e-3)") {
   const double limit = 3.29 * std::sqrt(0.25 / kMany);
   const Stream stream(5, 0, Purpose::user);
   for (const NoiseLaw law : {NoiseLaw::gaussian, NoiseLaw::laplacian, NoiseLaw::uniform}) {
@@ -116,6 +116,26 @@ TEST_CASE("Poisson noise has the variance |x| / (s p) and keeps the sign") {
   CHECK(flipped > .660);  // .665 to .669 by how the values are spread
   CHECK(flipped < .674);
   std::vector<float> one(1, 1.0f);
+  // at |x| = 1 counts of 64 that are none of 63 to 66, summed by hand
+  double kept = 0;
+  for (int n = 63; n <= 66; ++n) kept += std::exp(n * std::log(64.0) - 64 - std::lgamma(n + 1.0));
+  CHECK(poisson_leakage(4, 16) == Approx(1 - kept).epsilon(1e-12));
+  CHECK(poisson_leakage(4, 16) == Approx(.804).margin(.0005));  // AnalogVNN's largest
+  std::vector<float> full(kMany, 1.0f);
+  poisson_noise(4, 16, Stream(8, 0, Purpose::user), 0, full);
+  reduce_precision(16, full);
+  const double left = static_cast<double>(std::ranges::count_if(full, [](float v) { return v != 1.0f; })) / kMany;
+  CHECK(left ==
+        Approx(1 - kept).margin(4 * std::sqrt(kept * (1 - kept) / kMany)));  // two-sided, 4 sd, n = kMany, seed 8
+  for (const double leakage : {.1, .5, .7}) {
+    const double s = poisson_scale_for_leakage(leakage, 16);
+    CHECK(poisson_leakage(s, 16) <= leakage);
+    CHECK(poisson_leakage(s, 16) > leakage - .05);  // less the probability of one count
+    CHECK(poisson_leakage(s * (1 - 1e-9), 16) > leakage);
+  }
+  CHECK_THROWS_AS(poisson_scale_for_leakage(.7, 1), OutOfRange);
+  CHECK_THROWS_AS(poisson_scale_for_leakage(0, 16), OutOfRange);
+  CHECK_THROWS_AS(poisson_leakage(.01, 16), OutOfRange);
   CHECK_THROWS_AS(poisson_noise(0.01, 16, Stream(7, 0, Purpose::user), 0, one), OutOfRange);
 }
 

@@ -15,6 +15,7 @@ namespace {
 constexpr Index kTileRows = 32 * kBlockRows, kMostTileCols = 16 * kPanelCols, kLeastTileCols = 2 * kPanelCols;
 constexpr Index kShallow = 48;    // below this depth rows of A, far apart, would cost more than transposing them
 constexpr Index kDirectRows = 4;  // so few rows do not pay for packing B
+constexpr Index kGroupCols = 8 * kPanelCols;  // of B packed at once: runs of 1 KiB; of 128 bytes cost a tenth more
 
 struct Operand {
   const float* data;
@@ -53,18 +54,34 @@ void pack_a(const Operand& a, StripLayout layout, Index row, Index rows, Index f
   }
 }
 
-/// Packs `depth` x `cols` of op(B) as rows of `width` >= cols.
-void pack_b(const Operand& b, Index col, Index cols, Index first, Index depth, Index width, float* out) {
-  if (b.transposed) return pack_transposed(b.at(first, col), b.stride, cols, depth, width, out);
-  for (Index k = 0; k < depth; ++k, out += width) {
-    std::copy_n(b.at(first + k, col), cols, out);
-    std::fill(out + cols, out + width, 0.f);
+/// Columns of a panel of B in which `cols` are left.
+Index panel_width(Index cols) { return cols > kLanes ? kPanelCols : kLanes; }
+
+/// Packs `depth` x `cols` of op(B) panel after panel.
+void pack_b(const Operand& b, Index col, Index cols, Index first, Index depth, float* out) {
+  if (b.transposed) {
+    for (Index j = 0; j < cols; j += kPanelCols, out += kPanelCols * depth) {
+      const Index left = cols - j;
+      pack_transposed(b.at(first, col + j), b.stride, std::min(kPanelCols, left), depth, panel_width(left), out);
+    }
+    return;
+  }
+  const Index whole = cols / kPanelCols * kPanelCols, rest = cols - whole, width = panel_width(rest);
+  for (Index k = 0; k < depth; ++k) {
+    const float* in = b.at(first + k, col);
+    float* to = out + k * kPanelCols;
+    for (Index j = 0; j < whole; j += kPanelCols, to += depth * kPanelCols)
+      std::memcpy(to, in + j, kPanelCols * sizeof(float));
+    if (rest == 0) continue;
+    to = out + whole * depth + k * width;
+    std::copy_n(in + whole, rest, to);
+    std::fill(to + rest, to + width, 0.f);
   }
 }
 
 struct Scratch {
   alignas(64) float a[kTileRows * kStripStride];
-  alignas(64) float b[kDepth * kPanelCols];
+  alignas(64) float b[kDepth * kGroupCols];
 };
 
 void tile(const Operand& a, const Operand& b, float alpha, float beta, Index row, Index rows, Index col, Index cols,
@@ -75,21 +92,20 @@ void tile(const Operand& a, const Operand& b, float alpha, float beta, Index row
   do {  // once also for k == 0, which leaves beta C
     const Index depth = std::min(kDepth, k - first);
     pack_a(a, layout, row, rows, first, depth, scratch.a);
-    // as many panels of B at once as the buffer holds, so that shallow products write C in long rows
-    const Index group = kPanelCols * std::max<Index>(1, kDepth / std::max<Index>(1, depth));
+    // as many columns of B at once as the buffer holds, so that shallow products write C in long rows
+    const Index group = kGroupCols * std::max<Index>(1, kDepth / std::max<Index>(1, depth));
     for (Index g = 0; g < cols; g += group) {
-      const Index end = std::min(cols, g + group);
-      const auto panel_of = [&](Index j) { return scratch.b + (j - g) * depth; };
-      const auto width_of = [&](Index j) { return end - j > kLanes ? kPanelCols : kLanes; };
-      const auto direct = [&](Index j) { return !b.transposed && rows <= kDirectRows && end - j >= width_of(j); };
-      for (Index j = g; j < end; j += kPanelCols)
-        if (!direct(j)) pack_b(b, col + j, std::min(kPanelCols, end - j), first, depth, width_of(j), panel_of(j));
+      const Index end = std::min(cols, g + group), rest = (end - g) % kPanelCols;
+      const bool direct = !b.transposed && rows <= kDirectRows;
+      const Index packed = direct ? end - (rest == kLanes ? 0 : rest) : g;  // those before are read where they lie
+      if (packed < end) pack_b(b, col + packed, end - packed, first, depth, scratch.b);
       for (Index r = 0; r < rows; r += kBlockRows)
         for (Index j = g; j < end; j += kPanelCols)
           gemm_block(layout, {depth, std::min(kBlockRows, rows - r), std::min(kPanelCols, end - j),
-                              scratch.a + r * kStripStride, direct(j) ? b.at(first, col + j) : panel_of(j),
-                              direct(j) ? b.stride : width_of(j), alpha, first == 0 ? beta : 1.f, &c(row + r, col + j),
-                              c.stride()});
+                              scratch.a + r * kStripStride,
+                              j < packed ? b.at(first, col + j) : scratch.b + (j - packed) * depth,
+                              j < packed ? b.stride : panel_width(end - j), alpha, first == 0 ? beta : 1.f,
+                              &c(row + r, col + j), c.stride()});
     }
     first += depth;
   } while (first < k);

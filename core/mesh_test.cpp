@@ -57,8 +57,8 @@ TEST_CASE("meshes of both layouts rebuild any unitary matrix, those with zeros i
       INFO("N = " << n);
       check_exact(permutation(n, false), layout, 2e-15);
       check_exact(permutation(n, true), layout, 2e-15);
-      check_exact(dft(n), layout, 2e-14);
-      check_exact(haar_unitary(n, static_cast<std::uint64_t>(n)), layout, 2e-14);
+      check_exact(dft(n), layout, 3e-15);
+      check_exact(haar_unitary(n, static_cast<std::uint64_t>(n)), layout, 3e-15);
     }
 }
 

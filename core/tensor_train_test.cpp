@@ -153,7 +153,7 @@ TEST_CASE("balancing leaves the matrix and makes errors of all cores count alike
   CHECK(frobenius(zero.matrix()) == 0);
 }
 
-TEST_CASE("least squares over cores improve a train that was cut; hardened cores err less where cores err") {
+TEST_CASE("least squares over cores improve a train that was cut, hardened cores err less where cores err") {
   const Matrix<double> w = gaussian(24, 30, 3);
   TensorTrain cut = tensor_train(w, {3, 2, 4}, {2, 5, 3}, 4), refined = cut, hard = cut;
   harden(refined, w, 0, 20);

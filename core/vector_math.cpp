@@ -56,6 +56,9 @@ void vector_tanh(std::span<const float> in, std::span<float> out) {
 void vector_sigmoid(std::span<const float> in, std::span<float> out) {
   apply<block<elementary::sigmoid>>("vector_sigmoid", in, out);
 }
+void vector_elu(std::span<const float> in, std::span<float> out) {
+  apply<block<elementary::elu>>("vector_elu", in, out);
+}
 void vector_exp(std::span<const float> in, std::span<float> out) {
   apply<block<elementary::exp>>("vector_exp", in, out);
 }

@@ -46,6 +46,8 @@ TEST_CASE("elementwise functions are within 3 ulp of double precision over their
   CHECK(worst_ulp(
             vector_sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -103.f, 1e38f) < 3);
   CHECK(worst_ulp(
+            vector_elu, [](double x) { return x > 0 ? x : std::expm1(x); }, -1e38f, 1e38f) < 3);
+  CHECK(worst_ulp(
             vector_cos, [](double x) { return std::cos(x); }, -1e38f, 1e38f) < 2);
   CHECK(worst_ulp(
             vector_sin, [](double x) { return std::sin(x); }, -1e38f, 1e38f) < 2);
@@ -66,12 +68,14 @@ TEST_CASE("special arguments give the values of the limit") {
   CHECK((at(vector_tanh, -0.f) == 0 && std::signbit(at(vector_tanh, -0.f))));
   CHECK(at(vector_sigmoid, kInf) == 1);
   CHECK(at(vector_sigmoid, -kInf) == 0);
+  CHECK(at(vector_elu, kInf) == kInf);
+  CHECK(at(vector_elu, -kInf) == -1);
   CHECK(at(vector_log, 0) == -kInf);
   CHECK(at(vector_log, kInf) == kInf);
   CHECK(std::isnan(at(vector_log, -1)));
   CHECK(std::abs(at(vector_cos, 0x1.921fb6p0f) - -4.371139e-8f) < 1e-14f);  // the float next to pi / 2
   for (const Bulk f : {vector_cos, vector_sin}) CHECK(std::isnan(at(f, kInf)));
-  for (const Bulk f : {vector_exp, vector_tanh, vector_sigmoid, vector_log, vector_cos, vector_sin})
+  for (const Bulk f : {vector_exp, vector_tanh, vector_sigmoid, vector_elu, vector_log, vector_cos, vector_sin})
     CHECK(std::isnan(at(f, kNan)));
 }
 
@@ -79,7 +83,7 @@ TEST_CASE("an element's bits do not depend on position, length or alignment") {
   std::vector<float> x(517), whole(x.size()), part(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = 6 * std::sin(static_cast<float>(i) * 1.7f);
   x[100] = 3e6f;  // an angle for the standard library
-  for (const Bulk f : {vector_exp, vector_tanh, vector_sigmoid, vector_log, vector_cos, vector_sin}) {
+  for (const Bulk f : {vector_exp, vector_tanh, vector_sigmoid, vector_elu, vector_log, vector_cos, vector_sin}) {
     f(x, whole);
     for (const std::size_t step : {1u, 3u, 7u, 63u, 64u, 65u, 200u}) {
       for (std::size_t i = 0; i < x.size(); i += step) {

@@ -1,5 +1,6 @@
 #include "core/random.hpp"
 
+#include "core/leakage.hpp"
 #include "python/bindings/bindings.hpp"
 
 namespace lightloop::python {
@@ -54,6 +55,8 @@ void register_random(py::module_& m) {
             return filled<std::uint32_t>(n, [&](auto out) { s.permutation(row, out); });
           },
           py::arg("row"), py::arg("n"), "A permutation of 0..n-1.");
+  m.def("poisson_scale_for_leakage", &poisson_scale_for_leakage, py::arg("leakage"), py::arg("precision"),
+        "Scale of Poisson noise of which `leakage` of the values at full scale leave their level.");
 }
 
 }  // namespace lightloop::python

@@ -10,7 +10,7 @@
 
 namespace lightloop {
 
-TEST_CASE("seven bits driven symmetrically are 127 levels of step 2/126; all codes come back") {
+TEST_CASE("seven bits driven symmetrically are 127 levels of step 2/126, all codes come back") {
   std::vector<std::uint8_t> codes(128), again(128);
   std::vector<float> values(128);
   for (int i = 0; i < 128; ++i) codes[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(i);
@@ -39,7 +39,7 @@ TEST_CASE("the rounding error of a converter is its step / sqrt(12) (n 200000, s
   CHECK(std::sqrt(sum / 200000) == Approx(step / std::sqrt(12)).epsilon(5e-3));  // s.e. of the rms: 1.0e-3
 }
 
-TEST_CASE("what lies beyond the range is clipped and counted; bends do what they say") {
+TEST_CASE("what lies beyond the range is clipped and counted, bends do what they say") {
   std::vector<float> y{-1.01f, -1, 0, 0.99f, 1.01f, std::numeric_limits<float>::quiet_NaN()};
   std::vector<std::uint8_t> codes(6);
   CHECK(to_codes(y, 8, 1.0, codes) == 3);

@@ -91,7 +91,7 @@ TEST_CASE("alternating pulses take a soft-bounds cell to its symmetry point from
   CHECK(spread > 0.05);  // and that point is not 0
 }
 
-TEST_CASE("nominal pulses bring nominal cells to their targets; saved cells go on as they were") {
+TEST_CASE("nominal pulses bring nominal cells to their targets, saved cells go on as they were") {
   for (const Kind kind : {Kind::constant_step, Kind::soft_bounds}) {
     PulsedCells cells(equal_cells(kind, 1e-3, 0), 1, 4, kMade), again(equal_cells(kind, 1e-3, 0), 1, 4, kMade);
     Matrix<float> target(1, 4);

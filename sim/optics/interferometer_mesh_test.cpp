@@ -29,7 +29,7 @@ MeshBuild rough(const Mesh& mesh, double sd, std::uint64_t set) {
 
 }  // namespace
 
-TEST_CASE("a perfect chip is the mesh; splitters off by alpha and beta keep the bar power in their range") {
+TEST_CASE("a perfect chip is the mesh, splitters off by alpha and beta keep the bar power in their range") {
   const Matrix<Complex> u = haar_unitary(7, 1);
   const Mesh mesh = decompose(MeshLayout::clements, u);
   CHECK(distance(built_matrix(mesh, {}), u) < 1e-14);
@@ -63,7 +63,7 @@ TEST_CASE("splitter errors sd give an error of sqrt(2 (N - 1)) sd, phase errors 
   CHECK(phases == Approx(.080).epsilon(0.03));      // the law holds to first order
 }
 
-TEST_CASE("local correction leaves sqrt(2/3) sqrt(N^2 - 1) sd^2; where every split is in reach it is exact") {
+TEST_CASE("local correction leaves sqrt(2/3) sqrt(N^2 - 1) sd^2, where every split is in reach it is exact") {
   double left = 0;
   for (std::uint64_t chip = 0; chip < 20; ++chip) {
     const Matrix<Complex> u = haar_unitary(32, 300 + chip);
@@ -84,7 +84,7 @@ TEST_CASE("local correction leaves sqrt(2/3) sqrt(N^2 - 1) sd^2; where every spl
   CHECK(distance(built_matrix(mesh, build), u) > 1e-3);
 }
 
-TEST_CASE("heat that leaks to neighbours is undone by driving less; drives stay within one turn") {
+TEST_CASE("heat that leaks to neighbours is undone by driving less, drives stay within one turn") {
   const Mesh mesh = decompose(MeshLayout::clements, haar_unitary(12, 1));
   const auto neighbours = shifter_neighbours(mesh_places(MeshLayout::clements, 12), 12);
   REQUIRE(neighbours.size() == 144);
@@ -142,7 +142,7 @@ TEST_CASE(
   CHECK(worst / size < 1e-6);
 }
 
-TEST_CASE("a matrix of any shape is two meshes and attenuators; a phase law turns phases to codes and back") {
+TEST_CASE("a matrix of any shape is two meshes and attenuators, a phase law turns phases to codes and back") {
   for (const auto& [m, n] : {std::pair<Index, Index>{4, 7}, {7, 4}, {5, 5}}) {
     const Matrix<Complex> w = gaussian_matrix(m, n, 6);
     double scale = 0;

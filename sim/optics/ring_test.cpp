@@ -18,7 +18,7 @@ TEST_CASE("the slope of a ring's field is that of its transmission, and the publ
   CHECK(all_pass_ring_slope(.9, .9, 0) == 0);
 }
 
-TEST_CASE("a lossless add-drop ring passes on or drops everything; a lossy one never makes light") {
+TEST_CASE("a lossless add-drop ring passes on or drops everything, a lossy one never makes light") {
   for (double phi = -3; phi <= 3; phi += 0.1) {
     const auto whole = AddDropRing{.9, .95, 1}.split(phi), lossy = AddDropRing{.9, .95, .97}.split(phi);
     CHECK(whole.through + whole.drop == Approx(1).epsilon(1e-13));
