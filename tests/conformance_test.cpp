@@ -56,10 +56,13 @@ TEST_CASE("every device of the catalogue keeps the contract") {
   const Registry registry = catalogue();
   REQUIRE_FALSE(registry.models().empty());
   for (const DeviceModel& model : registry.models()) {
+    const bool programmable = registry.open("sim:" + model.name)->describe().program.has_value();
     for (const CheckResult& result :
          check_device([&](const Settings& settings) { return registry.open("sim:" + model.name, settings); })) {
       INFO("sim:" << model.name << ": " << result.name << ": " << result.detail);
       CHECK(result.outcome != CheckResult::Outcome::failed);
+      if (programmable && result.name.starts_with("a restored snapshot brings its programme back"))
+        CHECK(result.outcome == CheckResult::Outcome::passed);
     }
   }
 }

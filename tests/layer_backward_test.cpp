@@ -300,7 +300,7 @@ TEST_CASE("calibration finds the ADC's range for signals far below it, and for s
   CHECK(error("auto", train) < 0.5 * error("device", train));
 }
 
-TEST_CASE("a range so narrow that no drive of the converter fits in it is found; a dark device is an error") {
+TEST_CASE("a range so narrow that no drive of the converter fits in it is found, a dark device is an error") {
   // With 31 levels of the drive and the ADC ending at 0.01, halving leads from clipped answers to no drive at all.
   const Matrix<float> w = normal(7, 9, 1), x = normal(40, 9, 2);
   Matrix<float> wanted(40, 7), y(40, 7);
@@ -465,7 +465,7 @@ TEST_CASE("a programme that learns is snapped before its first step too, and dam
 }
 
 TEST_CASE(
-    "phases of meshes go round; attenuators, and phases that a voltage sets, stop at their ends and are counted") {
+    "phases of meshes go round, attenuators, and phases that a voltage sets, stop at their ends and are counted") {
   // One step of Adam as wide as the whole range takes every code with a gradient out of it.
   const Matrix<float> w = normal(4, 4, 1, 0.3f), x = normal(20, 4, 2), g = normal(20, 4, 3);
   for (const std::string law : {"linear", "voltage"}) {

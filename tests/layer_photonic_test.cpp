@@ -53,7 +53,7 @@ double error(const std::string& address) {
 
 }  // namespace
 
-TEST_CASE("a ring bank is the product to its monitor's precision; without measured weights it is not") {
+TEST_CASE("a ring bank is the product to its monitor's precision, without measured weights it is not") {
   const double pid = error("sim:ring_bank,adc.bits=12"), swept = error("sim:ring_bank,adc.bits=12,preset=swept");
   INFO("pid " << pid << ", swept " << swept);
   CHECK(pid < 0.03);

@@ -136,9 +136,9 @@ TEST_CASE("a snapshot of another version, or with weights that no cell holds, is
     other[0] = static_cast<std::byte>(version);
     CHECK_THROWS_WITH(layer.restore(other), Catch::Contains("another version"));
   }
-  std::vector<std::byte> broken = good;  // the weights are last: twelve targets, twelve weights held
-  const float beyond = 1.5f;
-  std::memcpy(broken.data() + broken.size() - 24 * sizeof(float), &beyond, sizeof beyond);
+  std::vector<std::byte> broken = good;
+  const float beyond = 1.5f;  // twelve targets and twelve weights held stand before two ranges and two flags
+  std::memcpy(broken.data() + broken.size() - 2 * sizeof(double) - 2 - 24 * sizeof(float), &beyond, sizeof beyond);
   CHECK_THROWS_WITH(layer.restore(broken), Catch::Contains("no cell holds"));
 }
 

@@ -183,7 +183,7 @@ TEST_CASE("a fixed range clips what lies beyond and says so") {
   CHECK(y(0, 3) == Approx(-0.5).margin(0.01));
 }
 
-TEST_CASE("calibration finds a wrong scale of the ADC's range; a row of zeros stays zero") {
+TEST_CASE("calibration finds a wrong scale of the ADC's range, a row of zeros stays zero") {
   for (const char* compensation : {"global", "column"}) {
     Session session = open(kIdeal + "30", 20, 10);
     Layer layer(session, 20, 10, {{"compensation", std::string(compensation)}});
@@ -201,8 +201,17 @@ TEST_CASE("calibration finds a wrong scale of the ADC's range; a row of zeros st
     CHECK_FALSE(layer.calibration().done);
     layer.restore(state);
     CHECK(layer.calibration().gain == Approx(1.25).epsilon(1e-3));
-    auto older = state;  // as it was before the ADC's range, its factor and a flag stood at the end
-    older[0] = std::byte{3};
+    Matrix<float> others = w;
+    others(0, 0) = -w(0, 0);
+    layer.program(others);
+    CHECK_THROWS_AS(layer.restore(state), InvalidParameter);
+    auto older = state;  // as it was before a flag and the digest of the weights stood at the end
+    older[0] = std::byte{4};
+    older.resize(older.size() - 65);
+    layer.program(w);
+    layer.restore(older);
+    CHECK(layer.calibration().gain == Approx(1.25).epsilon(1e-3));
+    older[0] = std::byte{3};  // and before the ADC's range, its factor and a flag
     older.resize(older.size() - 2 * sizeof(double) - 1);
     layer.program(w);
     layer.restore(older);

@@ -105,7 +105,7 @@ TEST_CASE("one device for all tiles gives what a device for each gives, where th
 }
 
 TEST_CASE(
-    "answers of tiles with noise depend neither on the cut of the batch nor on threads; no two tiles share noise") {
+    "answers of tiles with noise depend neither on the cut of the batch nor on threads, no two tiles share noise") {
   const std::string device = "sim:crossbar,adc.range=12,input.size=8,output.size=11,seed=4";
   const int before = threads();
   set_threads(1);
@@ -147,7 +147,7 @@ TEST_CASE("the energy of a layer is the sum of its components, on crossbars and 
   }
 }
 
-TEST_CASE("a network on devices without errors is the network; on noisy ones its answers belong to the samples") {
+TEST_CASE("a network on devices without errors is the network, on noisy ones its answers belong to the samples") {
   const Network net = random_net();
   const Matrix<float> x = uniform(40, 20, 1.0f, 5);
   Activations digital, analog;

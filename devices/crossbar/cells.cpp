@@ -57,6 +57,11 @@ Cells::Cells(const ParamSet& params)
     std::ranges::fill(read_variances_.flat(), static_cast<float>(resistive::kReadSd * resistive::kReadSd));
 }
 
+double Cells::bytes_per_cell(const ParamSet& params) {
+  const double matrices[] = {2, 7, 6, 9, 7};  // by kind: weights, sums, and what the constructor adds
+  return sizeof(float) * matrices[static_cast<std::size_t>(kind_of(params.text("cell.kind")))];
+}
+
 double Cells::oldest() const {
   return kind_ == CellKind::resistive ? resistive::kLastS : std::numeric_limits<double>::infinity();
 }

@@ -15,6 +15,8 @@ enum class CellKind { gaussian, phase_change, state_independent, resistive, puls
 class Cells {
  public:
   explicit Cells(const ParamSet& params);
+  /// Of memory, of one cell.
+  static double bytes_per_cell(const ParamSet& params);
 
   /// Write number 0 erases.
   void write(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);

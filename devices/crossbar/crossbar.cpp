@@ -4,14 +4,16 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
+#include "devices/clock.hpp"
 #include "devices/crossbar/params.hpp"
 #include "devices/crossbar/product.hpp"
 #include "devices/crossbar/twin.hpp"
 #include "devices/frame_rows.hpp"
+#include "devices/programme_bytes.hpp"
+#include "devices/room.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
 #include "sim/detection/converter.hpp"
@@ -19,7 +21,7 @@
 namespace lightloop::crossbar {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 2;
+constexpr std::uint8_t kSnapshotVersion = 3, kOldestSnapshot = 2;  // 2 had no programme
 // Times and energies. 130 ns per product: assumed, the order of published 8-bit phase-change cores. Converters:
 // sim/detection/component_energy.hpp. A cell that is read: half of g_max = 25 uS, 0.2 V full scale, uniform voltages:
 // 22 fJ in 130 ns. Programming: one row at a time, assumed ten program-and-verify pulses of 1 us and 100 pJ per cell.
@@ -72,8 +74,16 @@ class Crossbar : public Device {
   Product product_;
 };
 
+/// Before anything large is made.
+const ParamSet& fitting(const ParamSet& given) {
+  const auto cells = static_cast<double>(given.integer("output.size") * given.integer("input.size"));
+  check_room("sim:crossbar cells", cells * (Cells::bytes_per_cell(given) + sizeof(std::uint16_t)),
+             "Lower input.size or output.size.");
+  return given;
+}
+
 Crossbar::Crossbar(const ParamSet& given)
-    : params_(given), seed_(static_cast<std::uint64_t>(given.integer("seed"))), cells_(given) {
+    : params_(fitting(given)), seed_(static_cast<std::uint64_t>(given.integer("seed"))), cells_(given) {
   const Index n_out = given.integer("output.size"), n_in = given.integer("input.size");
   const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
   info_.kind = "layer";
@@ -120,14 +130,11 @@ void Crossbar::configure(const Settings& changes) {
   ParamSet next = changed(changes);
   const double clock = next.real("clock_s");
   if (clock != params_.real("clock_s")) {
-    if (clock < written_s_)
-      throw OutOfRange("sim:crossbar: clock_s", std::to_string(clock) + " s",
-                       "not before the last write at " + std::to_string(written_s_) + " s",
-                       "Nothing is known of that time any more; open the device again.");
+    check_clock(info_.model, clock, now());
     if (writes_ > 0 && clock - written_s_ > cells_.oldest())
       throw OutOfRange("sim:crossbar: clock_s", std::to_string(clock) + " s",
                        std::to_string(written_s_ + cells_.oldest()) + " s for what was written at " +
-                           std::to_string(written_s_) + " s",
+                           std::to_string(written_s_) + " s and cell.kind = " + params_.text("cell.kind"),
                        "Nothing is known of older cells of this kind; write the weights again.");
     base_s_ = clock;
     frames_ = 0;
@@ -255,26 +262,34 @@ RunReport Crossbar::run(ConstFrames in, Frames out, const RunOptions& options) {
 
 std::vector<std::byte> Crossbar::snapshot() const {
   ByteWriter bytes;
-  bytes.put(kSnapshotVersion);
+  put_head(bytes, kSnapshotVersion, params_);
   bytes.put(writes_);
   bytes.put(base_s_);
   bytes.put(written_s_);
   bytes.put(frames_);
-  if (cells_.pulsed()) bytes.put_all(cells_.weights().flat());
+  cells_.pulsed() ? bytes.put_all(cells_.weights().flat()) : put_codes(bytes, codes_, *info_.program);
   return bytes.take();
 }
 
 void Crossbar::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "crossbar snapshot");
-  if (bytes.get<std::uint8_t>() != kSnapshotVersion) bytes.refuse("another version");
+  const bool whole = get_head(bytes, kSnapshotVersion, kOldestSnapshot, params_, info_.model);
   const auto writes = bytes.get<std::uint64_t>();
   const auto base = bytes.get<double>(), written = bytes.get<double>();
   const auto frames = bytes.get<std::int64_t>();
-  Matrix<float> pulsed(cells_.weights().rows(), cells_.weights().cols());
-  if (cells_.pulsed()) bytes.get_all(pulsed.flat());
+  Matrix<float> pulsed;
+  if (cells_.pulsed()) {
+    pulsed.resize(cells_.weights().rows(), cells_.weights().cols());
+    bytes.get_all(pulsed.flat());
+  }
   for (const float weight : pulsed.flat())
     if (!std::isfinite(weight)) bytes.refuse("a weight that is not finite");
+  std::vector<std::uint16_t> codes = whole && !cells_.pulsed() ? get_codes(bytes, *info_.program) : codes_;
   bytes.done();
+  if (!std::isfinite(written) || written > base + static_cast<double>(frames) * kFrameS || frames < 0)
+    bytes.refuse("cells that will be written at " + std::to_string(written) + " s");
+  params_.set({{"clock_s", base}});
+  codes_ = std::move(codes);
   writes_ = writes;
   base_s_ = base;
   written_s_ = written;

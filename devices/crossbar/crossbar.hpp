@@ -23,9 +23,9 @@
 // read noise of its own. resistive: sim/memory/resistive.hpp, of 40 uS; every device relaxes from what was written in a
 // direction of its own, for two days at most. In all pairs a part cell.stuck_off of the devices stays at 0 and
 // cell.stuck_on at g_max (preset reram: 0.1 % each, the rate assumed by MNSIM 2.0, 2023). t is the device's clock since
-// the last write. The clock is clock_s plus frame_s for every frame; it can be set to any time since the last write,
-// because trajectories are functions of time; conductances follow it in 128 steps per doubling of t + t0, which is 0.06
-// % of them at most for nu = 0.1.
+// the last write. The clock is clock_s plus frame_s for every frame; it can be set forward to any time, and back by
+// restoring a snapshot, because trajectories are functions of time; conductances follow it in 128 steps per doubling of
+// t + t0, which is 0.06 % of them at most for nu = 0.1.
 //
 // constant_step, soft_bounds: one cell per weight that is moved by pulses (sim/memory/pulsed.hpp). With program.mode =
 // weights it is erased, given the pulses a nominal cell would need, and read back, eight times over; with pulses the
@@ -36,11 +36,12 @@
 //
 // Randomness. Programming: stream crossbar_programming, row = write number * output.size + i, column = j, redrawn with
 // every write (instance 0 gaussian cells and pulses, for these row = (8 write number + round) * output.size
-// + i; 1, 2 written g+, g-; 3, 4 their exponents or ways). State: write number, clock, time
-// of the last write; trajectories follow from these bit by bit. With pulsed cells the
-// weights themselves. Fabrication: stream crossbar_fabrication (instance 0, offsets: row 0 forward, 1 transposed;
-// instance 1: pulsed cells; 2, 3: which g+, g- are stuck, row = output). Read: stream crossbar_read (instance 0
-// forward, 1 transposed; 2, 3 input noise; 4, 5 output noise behind a bend), row = frame id, column = output or input.
+// + i; 1, 2 written g+, g-; 3, 4 their exponents or ways). State: the codes as last
+// written, write number, clock, time of the last write; trajectories follow from these bit by bit. With pulsed cells
+// the weights themselves instead of the codes. Fabrication: stream crossbar_fabrication (instance 0, offsets: row 0
+// forward, 1 transposed; instance 1: pulsed cells; 2, 3: which g+, g- are stuck, row = output). Read: stream
+// crossbar_read (instance 0 forward, 1 transposed; 2, 3 input noise; 4, 5 output noise behind a bend), row = frame id,
+// column = output or input.
 //
 // Parameters and sources: 8-bit converters, range 10, output noise 0.04 and read noise 0.0175 as in the
 // "standard hardware-aware training" preset of Rasch et al., Nat. Commun. 14, 5282 (2023), which has read_law =

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/bytes.hpp"
 #include "core/random.hpp"
 
 namespace lightloop {
@@ -269,13 +270,11 @@ TEST_CASE("phase-change pairs stay pairs, drift on trajectories of their own and
   CHECK_THROWS_AS(device->configure({{"clock_s", -1.0}}), OutOfRange);
   const auto aged = device->snapshot();
   const auto again = open(settings);
-  again->program(weights.frames());
   again->restore(aged);
   CHECK(read(*again) == read(*device));
   again->restore(state);
+  CHECK(again->settings().real("clock_s") == 0);
   CHECK(read(*again) == early);
-  device->program(weights.frames());  // at 86400 s: what was before is gone
-  CHECK_THROWS_AS(device->configure({{"clock_s", 3600.0}}), OutOfRange);
 }
 
 TEST_CASE(
@@ -318,6 +317,93 @@ TEST_CASE(
   for (const double w : read(*broken)) at_one += w > 0.9, at_zero += std::abs(w) < 0.1;
   CHECK(double(at_one) / 2400 == Approx(0.1 * 0.9).margin(3.3 * std::sqrt(0.09 * 0.91 / 2400)));
   CHECK(double(at_zero) / 2400 == Approx(0.2 * 0.9 + 0.1 * 0.1).margin(3.3 * std::sqrt(0.19 * 0.81 / 2400)));
+}
+
+TEST_CASE("a snapshot holds what was programmed, in cells of every kind") {
+  for (const char* kind : {"gaussian", "phase_change", "state_independent", "resistive", "constant_step"}) {
+    INFO(kind);
+    const std::string settings = std::string("cell.kind=") + kind + ",read_law=device,input.size=12,output.size=9";
+    const auto device = open(settings);
+    const FrameBuffer first = random_codes(*device->describe().program, 1, 1),
+                      second = random_codes(*device->describe().program, 1, 2),
+                      in = random_codes(device->describe().input, 5, 3);
+    const auto answers = [&](Device& of) {
+      std::vector<std::uint32_t> codes;
+      const FrameBuffer out = run(of, in);
+      for (Index i = 0; i < 5 * 9; ++i) codes.push_back(out.frames().at(i / 9, i % 9));
+      return codes;
+    };
+    device->program(first.frames());
+    device->configure({{"clock_s", 3600.0}});
+    const auto state = device->snapshot();
+    const auto before = answers(*device);
+    device->program(second.frames());
+    CHECK(answers(*device) != before);
+    device->restore(state);
+    CHECK(answers(*device) == before);
+    const auto fresh = open(settings);
+    fresh->restore(state);
+    CHECK(answers(*fresh) == before);
+    CHECK(fresh->settings().real("clock_s") == 3600);
+  }
+}
+
+TEST_CASE("a snapshot of another device is refused, naming what differs") {
+  const std::string sizes = "preset=pcm,input.size=12,output.size=9";
+  const auto state = open(sizes)->snapshot();
+  const auto refusal = [&](const std::string& settings) {
+    const auto other = open(settings);
+    try {
+      other->restore(state);
+    } catch (const InvalidParameter& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  using Catch::Matchers::Contains;
+  CHECK_THAT(refusal("preset=pcm,input.size=9,output.size=12"),
+             Contains("input.size = 12, output.size = 9") && Contains("input.size = 9, output.size = 12"));
+  CHECK_THAT(refusal(sizes + ",seed=2"), Contains("with seed = 1 (this one has seed = 2)"));
+  CHECK_THAT(refusal(sizes + ",weight.bits=6"), Contains("weight.bits = 8") && Contains("weight.bits = 6"));
+  CHECK_THAT(refusal(sizes + ",cell.kind=resistive"), Contains("phase_change") && Contains("resistive"));
+  CHECK_THAT(refusal("preset=hwa,input.size=12,output.size=9"), Contains("cell.kind = gaussian"));
+  CHECK(refusal(sizes + ",read_noise=0") == "accepted");  // settings that may change while it is open are none of it
+}
+
+TEST_CASE("a snapshot from before programmes were in it goes on with the programme that is there") {
+  const std::string settings = "preset=pcm,input.size=12,output.size=9";
+  const auto device = open(settings), again = open(settings);
+  const FrameBuffer weights = random_codes(*device->describe().program, 1, 1);
+  ByteWriter older;
+  older.put(std::uint8_t{2});
+  older.put(std::uint64_t{1});                                  // writes
+  for (const double seconds : {60.0, 0.0}) older.put(seconds);  // clock, last write
+  older.put(std::int64_t{0});                                   // frames since the clock was set
+  for (Device* one : {device.get(), again.get()}) one->program(weights.frames());
+  device->restore(older.take());
+  again->configure({{"clock_s", 60.0}});
+  CHECK(device->snapshot() == again->snapshot());
+  ByteWriter newer;
+  newer.put(std::uint8_t{4});
+  CHECK_THROWS_AS(device->restore(newer.take()), InvalidParameter);
+}
+
+TEST_CASE("time does not go back but by a snapshot") {
+  const auto device = open("preset=pcm,input.size=12,output.size=9");
+  const auto morning = device->snapshot();
+  device->configure({{"clock_s", 86400.0}});
+  try {
+    device->configure({{"clock_s", 3600.0}});
+    FAIL("accepted");
+  } catch (const OutOfRange& error) {
+    CHECK(error.subject() == "sim:crossbar: clock_s");
+    CHECK(error.limit() == "not before the device's present time, 86400 s");
+    CHECK_THAT(error.hint(), Catch::Matchers::Contains("restore()"));
+  }
+  CHECK(device->settings().real("clock_s") == 86400);
+  device->restore(morning);
+  CHECK(device->settings().real("clock_s") == 0);
+  device->configure({{"clock_s", 3600.0}});
 }
 
 TEST_CASE("drifting cells answer alike however a batch is cut, also where conductances step") {

@@ -151,7 +151,7 @@ std::vector<ParamInfo> params() {
        false,
        0.0},
       {"asymmetry", "1", 0.0, -0.9, 0.9, "part by which negative outputs are smaller", {}, false, 0.0},
-      {"clock_s", "s", 0.0, 0, 1e11, "time of the device's clock when it was last set; not before the last write"},
+      {"clock_s", "s", 0.0, 0, 1e11, "time of the device's clock when it was last set; it never goes back"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
 }

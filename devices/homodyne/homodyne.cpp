@@ -9,12 +9,16 @@
 #include "core/threads.hpp"
 #include "devices/crossbar/twin.hpp"
 #include "devices/frame_rows.hpp"
+#include "devices/programme_bytes.hpp"
+#include "devices/room.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/coherent.hpp"
 #include "sim/detection/component_energy.hpp"
 
 namespace lightloop::homodyne {
 namespace {
+
+constexpr std::uint8_t kSnapshotVersion = 1;
 
 Value whole(std::int64_t value) { return value; }
 Value text(const char* value) { return std::string(value); }
@@ -83,6 +87,8 @@ class Homodyne : public Device {
   void configure(const Settings& changes) override;
   RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) override;
   void program(ConstFrames codes) override;
+  std::vector<std::byte> snapshot() const override;
+  void restore(const std::vector<std::byte>& state) override;
   SelfTest self_test() override;
   std::vector<Monitor> monitors() const override {
     return {{"photons of the weights in a frame", "1", weight_photons()}};
@@ -91,6 +97,7 @@ class Homodyne : public Device {
 
  private:
   void derive();
+  void write(Matrix<float> weights);
   double weight_photons() const {
     return receiver_.photons_local * std::accumulate(norms_[0].begin(), norms_[0].end(), 0.0);
   }
@@ -106,8 +113,15 @@ class Homodyne : public Device {
   Matrix<float> drive_, sums_, work_;  // workspaces, one row per frame
 };
 
+const ParamSet& fitting(const ParamSet& given) {
+  const auto weights = static_cast<double>(given.integer("output.size") * given.integer("input.size"));
+  check_room("sim:homodyne weights", weights * (sizeof(float) + sizeof(std::uint16_t)),
+             "Lower input.size or output.size.");
+  return given;
+}
+
 Homodyne::Homodyne(const ParamSet& given)
-    : params_(given),
+    : params_(fitting(given)),
       seed_(static_cast<std::uint64_t>(given.integer("seed"))),
       weights_(given.integer("output.size"), given.integer("input.size")) {
   const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
@@ -163,7 +177,13 @@ void Homodyne::configure(const Settings& changes) {
 void Homodyne::program(ConstFrames codes) {
   check_open(open_);
   check_program(codes);
-  read_row(codes, 0, info_.program->bits, weights_.flat());
+  Matrix<float> weights(weights_.rows(), weights_.cols());
+  read_row(codes, 0, info_.program->bits, weights.flat());
+  write(std::move(weights));
+}
+
+void Homodyne::write(Matrix<float> weights) {
+  weights_ = std::move(weights);
   for (std::vector<double>& norms : norms_) std::ranges::fill(norms, 0.0);
   for (Index i = 0; i < weights_.rows(); ++i)
     for (Index j = 0; j < weights_.cols(); ++j) {
@@ -195,6 +215,27 @@ RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
     clipped[static_cast<std::size_t>(r)] = write_row(y, info_.output.bits, range_, out, r);
   });
   return counted(info_, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}));
+}
+
+std::vector<std::byte> Homodyne::snapshot() const {
+  std::vector<std::uint16_t> codes(weights_.flat().size());
+  to_codes(weights_.flat(), info_.program->bits, 1,
+           codes);  // weights are codes over a power of two: nothing is rounded
+  ByteWriter bytes;
+  put_head(bytes, kSnapshotVersion, params_);
+  put_codes(bytes, codes, *info_.program);
+  return bytes.take();
+}
+
+void Homodyne::restore(const std::vector<std::byte>& state) {
+  if (state.empty()) return;  // taken when there was nothing in it
+  ByteReader bytes(state, "homodyne snapshot");
+  get_head(bytes, kSnapshotVersion, kSnapshotVersion, params_, info_.model);
+  const std::vector<std::uint16_t> codes = get_codes(bytes, *info_.program);
+  bytes.done();
+  Matrix<float> weights(weights_.rows(), weights_.cols());
+  from_codes(codes, info_.program->bits, weights.flat());
+  write(std::move(weights));
 }
 
 SelfTest Homodyne::self_test() {

@@ -17,7 +17,7 @@
 //
 // Programme: weight codes, output.size x input.size, row by row. Before the first program() all weights are 0.
 // Randomness. Read: stream homodyne_read (instance 0 forward, 1 transposed: counts, columns 2 i and 2 i + 1; 2, 3:
-// electrons, column i), row = frame id. No state.
+// electrons, column i), row = frame id. No state but the programme.
 //
 // Parameters and sources: R. Hamerly et al., Phys. Rev. X 9, 021032 (2019); its standard quantum limit, 50 zJ per
 // product, is 0.39 photons at 1550 nm. 10^4 photons at full amplitude, 1 GS/s: assumed. 300 electrons of read noise: a

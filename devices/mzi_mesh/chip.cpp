@@ -37,6 +37,12 @@ Matrix<Complex> joined(const Matrix<Complex>& u, std::span<const double> attenua
   return w;
 }
 
+double Chip::bytes(Index inputs, Index outputs, Index codes) {
+  constexpr double kCode = 160;  // errors, neighbours and copies of a phase, about
+  const auto in = static_cast<double>(inputs), out = static_cast<double>(outputs);
+  return kCode * static_cast<double>(codes) + sizeof(Complex) * (in * in + out * out + in * out);
+}
+
 Chip::Chip(const ParamSet& params) : Chip(params, params.integer("input.size"), params.integer("output.size"), 0) {}
 
 Chip::Chip(const ParamSet& params, Index inputs, Index outputs, std::uint64_t instance)

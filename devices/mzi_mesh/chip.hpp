@@ -16,6 +16,9 @@ class Chip {
   /// One of several chips of a device: sizes of its own, draws of its own (instance 0 those of a chip alone).
   Chip(const ParamSet& params, Index inputs, Index outputs, std::uint64_t instance);
 
+  /// Of memory while its matrix is made, about.
+  static double bytes(Index inputs, Index outputs, Index codes);
+
   /// The matrix (outputs, inputs) after write number `writes` of these codes; 0: nothing was written.
   Matrix<Complex> matrix(std::span<const std::uint16_t> codes, std::uint64_t writes);
   double heater_power_w() const { return power_w_; }  ///< of the phases that were set last

@@ -4,19 +4,20 @@
 #include <cmath>
 #include <numbers>
 
-#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "devices/mzi_mesh/chip.hpp"
 #include "devices/mzi_mesh/twin.hpp"
 #include "devices/noisy_product.hpp"
+#include "devices/programme_bytes.hpp"
+#include "devices/room.hpp"
 #include "sim/detection/component_energy.hpp"
 
 namespace lightloop::mzi_mesh {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 1;
+constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;  // 1 had no programme
 // 1 ns a frame: assumed. Converters, modulators, amplifiers, heaters: sim/detection/component_energy.hpp; a heater
 // holds pi on average. Half of the laser's light is lost on the way (assumed); it shines whatever the modulators let
 // through.
@@ -118,8 +119,18 @@ class MziMesh : public Device {
   ProductWork work_;
 };
 
+/// Before anything large is made.
+const ParamSet& fitting(const ParamSet& given) {
+  const Index in = given.integer("input.size"), out = given.integer("output.size");
+  const Index codes = mesh_programme_size(parse_mesh_layout(given.text("mesh.layout")), in, out);
+  const double maps = 2.0 * (given.text("field.kind") == "complex" ? 4 : 1) * sizeof(float);
+  check_room("sim:mzi_mesh chip", Chip::bytes(in, out, codes) + maps * static_cast<double>(in * out),
+             "Lower input.size or output.size.");
+  return given;
+}
+
 MziMesh::MziMesh(const ParamSet& given)
-    : params_(given), chip_(given), seed_(static_cast<std::uint64_t>(given.integer("seed"))) {
+    : params_(fitting(given)), chip_(given), seed_(static_cast<std::uint64_t>(given.integer("seed"))) {
   const Index n_in = given.integer("input.size"), n_out = given.integer("output.size");
   const Index parts = given.text("field.kind") == "complex" ? 2 : 1;
   const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
@@ -205,17 +216,20 @@ RunReport MziMesh::run(ConstFrames in, Frames out, const RunOptions& options) {
 
 std::vector<std::byte> MziMesh::snapshot() const {
   ByteWriter bytes;
-  bytes.put(kSnapshotVersion);
+  put_head(bytes, kSnapshotVersion, params_);
   bytes.put(writes_);
+  put_codes(bytes, codes_, *info_.program);
   return bytes.take();
 }
 
 void MziMesh::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "mzi_mesh snapshot");
-  if (bytes.get<std::uint8_t>() != kSnapshotVersion) bytes.refuse("another version");
+  const bool whole = get_head(bytes, kSnapshotVersion, kOldestSnapshot, params_, info_.model);
   const auto writes = bytes.get<std::uint64_t>();
+  std::vector<std::uint16_t> codes = whole ? get_codes(bytes, *info_.program) : codes_;
   bytes.done();
-  write(codes_, writes);
+  write(codes, writes);
+  codes_ = std::move(codes);
 }
 
 SelfTest MziMesh::self_test() {

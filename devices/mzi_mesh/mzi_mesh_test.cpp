@@ -84,7 +84,7 @@ TEST_CASE("a perfect chip is the matrix, real or complex, forwards and backwards
       }
 }
 
-TEST_CASE("the controller's corrections take out splitters and heat; without them both show") {
+TEST_CASE("the controller's corrections take out splitters and heat, without them both show") {
   const Matrix<Complex> w = gaussian_matrix(16, 16, 2);
   const auto left = [&](const std::string& settings) {
     const auto device =
@@ -130,7 +130,7 @@ TEST_CASE("the error of set phases is drawn once per write") {
   CHECK(first == error(*device, w, scale, false));
 }
 
-TEST_CASE("a butterfly's phases make the matrix of its elements, forwards and back; other sizes are refused") {
+TEST_CASE("a butterfly's phases make the matrix of its elements, forwards and back, other sizes are refused") {
   const auto device = open(
       "preset=ideal,mesh.layout=butterfly,input.size=8,output.size=4,phase.law=linear,adc.bits=16,adc.range=2,"
       "dac.bits=12,field.kind=complex");

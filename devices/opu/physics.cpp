@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.hpp"
-#include "core/units.hpp"
+#include "devices/room.hpp"
 
 namespace lightloop::opu {
 namespace {
@@ -78,9 +77,7 @@ Index frames_at_once(Index planes) { return std::clamp<Index>((Index{1} << 24) /
 Medium::Medium(const Physics& physics) {
   const auto grains = static_cast<Index>(physics.grain_weights.size());
   const double bytes = 8.0 * static_cast<double>(physics.inputs + 1) * static_cast<double>(physics.pixels * grains);
-  if (bytes > 0x1p36)
-    throw OutOfRange("sim:opu transmission matrix", format_quantity(bytes / 0x1p30, "1") + " GiB", "64 GiB",
-                     "Lower input.size, output.size or medium.grains.");
+  check_room("sim:opu transmission matrix", bytes, "Lower input.size, output.size or medium.grains.");
   matrix = TransmissionMatrix(physics.seed, physics.instance, physics.inputs, physics.pixels, grains);
   update_constant(physics);
 }

@@ -8,6 +8,7 @@
 #include "devices/frame_rows.hpp"
 #include "devices/pendula/params.hpp"
 #include "devices/pendula/twin.hpp"
+#include "devices/programme_bytes.hpp"
 #include "devices/streams.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
@@ -15,6 +16,7 @@
 namespace lightloop::pendula {
 namespace {
 
+constexpr std::uint8_t kSnapshotVersion = 1;
 constexpr double kDriveW = 1e-3;  // assumed: a small coil per pendulum
 
 class Pendula : public Device {
@@ -26,20 +28,23 @@ class Pendula : public Device {
   void configure(const Settings& changes) override;
   RunReport run(ConstFrames in, Frames out, const RunOptions& options = {}) override;
   void program(ConstFrames codes) override;
+  std::vector<std::byte> snapshot() const override;
+  void restore(const std::vector<std::byte>& state) override;
   SelfTest self_test() override;
   void close() override { open_ = false; }
 
  private:
   /// What fabrication made of a chain.
   Chain made(Chain chain) const;
-  void build(const std::vector<float>& settings);
+  void build(std::vector<std::uint16_t> codes);
 
   ParamSet params_;
   DeviceInfo info_;
   Scales scales_;
   std::uint64_t seed_;
   double noise_rad_;
-  Chain chain_;  // as it is built
+  std::vector<std::uint16_t> codes_;
+  Chain chain_;  // as they build it
   bool open_ = true;
 };
 
@@ -67,7 +72,8 @@ Pendula::Pendula(const ParamSet& given)
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / time;
   info_.cost.program_j = 3 * n * dac_energy_j(info_.program->bits);
   check_turn(made(scales_.fastest()), scales_.step_s);
-  build(std::vector<float>(static_cast<std::size_t>(scales_.parameters())));
+  const auto middle = static_cast<std::uint16_t>(info_.program->highest() / 2 + 1);
+  build(std::vector<std::uint16_t>(static_cast<std::size_t>(scales_.parameters()), middle));
 }
 
 Chain Pendula::made(Chain chain) const {
@@ -82,8 +88,11 @@ Chain Pendula::made(Chain chain) const {
   return chain;
 }
 
-void Pendula::build(const std::vector<float>& settings) {
+void Pendula::build(std::vector<std::uint16_t> codes) {
+  std::vector<float> settings(codes.size());
+  from_codes(codes, info_.program->bits, settings);
   chain_ = made(scales_.chain(std::vector<double>(settings.begin(), settings.end())));
+  codes_ = std::move(codes);
 }
 
 void Pendula::configure(const Settings& changes) {
@@ -95,9 +104,25 @@ void Pendula::configure(const Settings& changes) {
 void Pendula::program(ConstFrames codes) {
   check_open(open_);
   check_program(codes);
-  std::vector<float> settings(static_cast<std::size_t>(scales_.parameters()));
-  read_row(codes, 0, info_.program->bits, settings);
-  build(settings);
+  std::vector<std::uint16_t> next(codes_.size());
+  for (Index i = 0; i < codes.size; ++i) next[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(codes.at(0, i));
+  build(std::move(next));
+}
+
+std::vector<std::byte> Pendula::snapshot() const {
+  ByteWriter bytes;
+  put_head(bytes, kSnapshotVersion, params_);
+  put_codes(bytes, codes_, *info_.program);
+  return bytes.take();
+}
+
+void Pendula::restore(const std::vector<std::byte>& state) {
+  if (state.empty()) return;  // taken when there was nothing in it
+  ByteReader bytes(state, "pendula snapshot");
+  get_head(bytes, kSnapshotVersion, kSnapshotVersion, params_, info_.model);
+  std::vector<std::uint16_t> codes = get_codes(bytes, *info_.program);
+  bytes.done();
+  build(std::move(codes));
 }
 
 RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {

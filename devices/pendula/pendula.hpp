@@ -15,7 +15,7 @@
 // the device: it is trained through its twin.
 //
 // Randomness. Fabrication: purpose 60, row 0 frequencies, 1 couplings, 2 drives, column = pendulum. Read: purpose 61,
-// row = frame id. No state: every frame starts anew.
+// row = frame id. No state but the programme: every frame starts anew.
 //
 // Parameters and sources: the equation is that of a driven pendulum array (Thakur, English, Sievers, arXiv 0710.3373),
 // used as the example of physics-aware training (Wright et al., Nature 601, 549 (2022)). Frequency of a pendulum of 39

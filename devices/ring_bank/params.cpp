@@ -92,7 +92,7 @@ std::vector<ParamInfo> params() {
       {"detector.temperature_k", "K", 300.0, 0, 1000, "of the load"},
       {"detector.shot", "", true, 0, 0, "shot noise of light and dark current", {}, false, false},
       {"laser.rin_hz", "1/Hz", 1e-15, 0, 1, "relative intensity noise", {}, false, 0.0},
-      {"clock_s", "s", 0.0, 0, 1e9, "time of the device's clock when it was last set; not before the last write"},
+      {"clock_s", "s", 0.0, 0, 1e9, "time of the device's clock when it was last set; it never goes back"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
 }

@@ -3,15 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
+#include "devices/clock.hpp"
 #include "devices/crossbar/twin.hpp"
 #include "devices/frame_rows.hpp"
+#include "devices/programme_bytes.hpp"
 #include "devices/ring_bank/bank.hpp"
 #include "devices/ring_bank/params.hpp"
+#include "devices/room.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
 #include "sim/detection/photoreceiver.hpp"
@@ -19,7 +21,9 @@
 namespace lightloop::ring_bank {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 1;
+constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;  // 1 had no programme
+// What bank.hpp keeps of a ring, with its code.
+constexpr double kRingBytes = sizeof(AddDropRing) + 3 * sizeof(double) + 2 * sizeof(float) + sizeof(std::uint16_t);
 constexpr double kLoopS = 10e-6;  // one measured round of the controller: a heater settles
 
 class RingBank : public Device {
@@ -59,8 +63,15 @@ class RingBank : public Device {
   Matrix<float> powers_, sums_, totals_, draws_;  // workspaces, one row per frame
 };
 
+/// Before anything large is made.
+const ParamSet& fitting(const ParamSet& given) {
+  const auto rings = static_cast<double>(given.integer("output.size") * given.integer("input.size"));
+  check_room("sim:ring_bank rings", rings * kRingBytes, "Lower input.size or output.size.");
+  return given;
+}
+
 RingBank::RingBank(const ParamSet& given)
-    : params_(given), seed_(static_cast<std::uint64_t>(given.integer("seed"))), bank_(given) {
+    : params_(fitting(given)), seed_(static_cast<std::uint64_t>(given.integer("seed"))), bank_(given) {
   const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
   const Index n_in = given.integer("input.size"), n_out = given.integer("output.size");
   info_.kind = "layer";
@@ -117,10 +128,7 @@ void RingBank::configure(const Settings& changes) {
   ParamSet next = changed(changes);
   const double clock = next.real("clock_s"), rate = next.real("symbol_rate_hz");
   const bool set = clock != params_.real("clock_s");
-  if (set && clock < written_s_)
-    throw OutOfRange("sim:ring_bank: clock_s", std::to_string(clock) + " s",
-                     "not before the last write at " + std::to_string(written_s_) + " s",
-                     "Open the device again to go back.");
+  if (set) check_clock(info_.model, clock, at(0));
   if (set || rate != params_.real("symbol_rate_hz")) {
     base_s_ = set ? clock : at(0);
     frames_ = 0;
@@ -218,21 +226,28 @@ RunReport RingBank::run(ConstFrames in, Frames out, const RunOptions& options) {
 
 std::vector<std::byte> RingBank::snapshot() const {
   ByteWriter bytes;
-  bytes.put(kSnapshotVersion);
+  put_head(bytes, kSnapshotVersion, params_);
   bytes.put(writes_);
   bytes.put(base_s_);
   bytes.put(written_s_);
   bytes.put(frames_);
+  bytes.put(params_.real("clock_s"));  // not base_s_ where the symbol rate was changed since
+  put_codes(bytes, codes_, *info_.program);
   return bytes.take();
 }
 
 void RingBank::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "ring_bank snapshot");
-  if (bytes.get<std::uint8_t>() != kSnapshotVersion) bytes.refuse("another version");
+  const bool whole = get_head(bytes, kSnapshotVersion, kOldestSnapshot, params_, info_.model);
   const auto writes = bytes.get<std::uint64_t>();
   const auto base = bytes.get<double>(), written = bytes.get<double>();
   const auto frames = bytes.get<std::int64_t>();
+  const double clock = whole ? bytes.get<double>() : base;
+  std::vector<std::uint16_t> codes = whole ? get_codes(bytes, *info_.program) : codes_;
   bytes.done();
+  if (!std::isfinite(base) || !std::isfinite(written) || frames < 0) bytes.refuse("times that are none");
+  params_.set({{"clock_s", clock}});
+  codes_ = std::move(codes);
   writes_ = writes;
   base_s_ = base;
   written_s_ = written;

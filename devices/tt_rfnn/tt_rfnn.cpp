@@ -4,21 +4,25 @@
 #include <cmath>
 #include <numbers>
 
-#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "core/train_shape.hpp"
 #include "devices/mzi_mesh/chip.hpp"
 #include "devices/noisy_product.hpp"
+#include "devices/programme_bytes.hpp"
+#include "devices/room.hpp"
 #include "devices/tt_rfnn/twin.hpp"
 #include "sim/detection/component_energy.hpp"
 
 namespace lightloop::tt_rfnn {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 1;
+// 1 had no programme.
+constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;
 constexpr double kUseS = 10e-9, kSwitchJ = 1e-12, kShifterW = 1e-4, kSettleS = 1e-6;  // assumed
+// Of one mesh, as of sim:mzi_mesh.
+constexpr Index kMostChannels = 512;
 
 Value whole(std::int64_t value) { return value; }
 Value text(const char* value) { return std::string(value); }
@@ -93,12 +97,27 @@ class TtRfnn : public Device {
   ProductWork work_;
 };
 
+/// Before anything large is made: a core is a mesh, and those are made, and known to be exact, up to a size.
+void check_size(const TrainShape& shape, Index inputs, Index outputs) {
+  const std::string hint = "Give more tt.cores, or a lower tt.rank, input.size or output.size.";
+  double bytes = (sizeof(float) + sizeof(Complex)) * static_cast<double>(inputs * outputs);
+  for (std::size_t k = 0; k < shape.cores(); ++k) {
+    if (const Index widest = std::max(shape.inputs(k), shape.outputs(k)); widest > kMostChannels)
+      throw OutOfRange(
+          "sim:tt_rfnn: channels of core " + std::to_string(k + 1) + " of " + std::to_string(shape.cores()),
+          std::to_string(widest), "at most " + std::to_string(kMostChannels), hint);
+    bytes += mzi_mesh::Chip::bytes(shape.inputs(k), shape.outputs(k), shape.codes(k));
+  }
+  check_room("sim:tt_rfnn chips", bytes, hint);
+}
+
 TtRfnn::TtRfnn(const ParamSet& given)
     : params_(given),
       shape_(given.integer("output.size"), given.integer("input.size"), given.integer("tt.cores"),
              given.integer("tt.rank")),
       seed_(static_cast<std::uint64_t>(given.integer("seed"))) {
   const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
+  check_size(shape_, given.integer("input.size"), given.integer("output.size"));
   for (std::size_t k = 0; k < shape_.cores(); ++k) chips_.emplace_back(given, shape_.inputs(k), shape_.outputs(k), k);
   info_.kind = "layer";
   info_.model = "sim:tt_rfnn";
@@ -182,17 +201,20 @@ RunReport TtRfnn::run(ConstFrames in, Frames out, const RunOptions& options) {
 
 std::vector<std::byte> TtRfnn::snapshot() const {
   ByteWriter bytes;
-  bytes.put(kSnapshotVersion);
+  put_head(bytes, kSnapshotVersion, params_);
   bytes.put(writes_);
+  put_codes(bytes, codes_, *info_.program);
   return bytes.take();
 }
 
 void TtRfnn::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "tt_rfnn snapshot");
-  if (bytes.get<std::uint8_t>() != kSnapshotVersion) bytes.refuse("another version");
+  const bool whole = get_head(bytes, kSnapshotVersion, kOldestSnapshot, params_, info_.model);
   const auto writes = bytes.get<std::uint64_t>();
+  std::vector<std::uint16_t> codes = whole ? get_codes(bytes, *info_.program) : codes_;
   bytes.done();
-  write(codes_, writes);
+  write(codes, writes);
+  codes_ = std::move(codes);
 }
 
 SelfTest TtRfnn::self_test() {

@@ -96,7 +96,7 @@ TEST_CASE("the programme of five cores of 4 x 4 with rank 8 is that of 4084 inte
   CHECK(shape.uses(4) == 256);
 }
 
-TEST_CASE("errors of phases are drawn once per write; correction takes splitters out; switches cost amplitude") {
+TEST_CASE("errors of phases are drawn once per write, correction takes splitters out, switches cost amplitude") {
   const Matrix<double> w = gaussian(16, 16);
   const TrainShape shape(16, 16, 2, 4);
   const TensorTrain train = tensor_train(w, shape.rows, shape.cols, 4);

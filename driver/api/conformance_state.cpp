@@ -36,6 +36,26 @@ void snapshot(const Open& open) {
   require_equal(expected, run(*device, future.frames(), next), "restored into a fresh device");
 }
 
+void programme_in_snapshot(const Open& open) {
+  const FrameFormat format = programme_format(*open());
+  auto device = open();
+  device->program(open.programme(format, 5).frames());
+  const FrameBuffer past = open.frames(device->describe(), kFrames, 1),
+                    future = open.frames(device->describe(), kFrames, 2);
+  run(*device, past.frames());
+  const auto state = device->snapshot();
+  if (state.empty()) throw Skipped{"the device keeps no snapshots"};
+  const RunOptions next{.first_frame_id = kFrames};
+  const Codes expected = run(*device, future.frames(), next);
+  device->program(open.programme(format, 6).frames());
+  device->restore(state);
+  require_equal(expected, run(*device, future.frames(), next), "before another programme and after restore()");
+  device.reset();
+  device = open();
+  device->restore(state);
+  require_equal(expected, run(*device, future.frames(), next), "restored into a device that nobody has programmed");
+}
+
 void foreign_snapshot(const Open& open) {
   auto device = fresh(open);
   auto state = device->snapshot();
@@ -181,17 +201,19 @@ void closing(const Open& open) {
 }  // namespace
 
 std::vector<Check> state_checks() {
-  return {{"a device that says it is stateless does not depend on earlier frames", remembers_nothing},
-          {"a restored snapshot has the same future, in this device and in a fresh one", snapshot},
-          {"a foreign snapshot is refused and changes nothing", foreign_snapshot},
-          {"reset() returns to the state after opening", reset},
-          {"a programme has an effect, the same in every fresh device", programme},
-          {"a wrong programme is refused and changes nothing", wrong_programme},
-          {"a device that is not programmable refuses a programme", no_programme},
-          {"the transposed pass works exactly where the description says so", transposed},
-          {"auxiliary inputs rest where the description says and are checked", auxiliary},
-          {"member 0 of an ensemble answers as the device does", ensemble},
-          {"closing twice is harmless, a closed device refuses to run, another can be opened", closing}};
+  return {
+      {"a device that says it is stateless does not depend on earlier frames", remembers_nothing},
+      {"a restored snapshot has the same future, in this device and in a fresh one", snapshot},
+      {"a restored snapshot brings its programme back, over another one and in a fresh device", programme_in_snapshot},
+      {"a foreign snapshot is refused and changes nothing", foreign_snapshot},
+      {"reset() returns to the state after opening", reset},
+      {"a programme has an effect, the same in every fresh device", programme},
+      {"a wrong programme is refused and changes nothing", wrong_programme},
+      {"a device that is not programmable refuses a programme", no_programme},
+      {"the transposed pass works exactly where the description says so", transposed},
+      {"auxiliary inputs rest where the description says and are checked", auxiliary},
+      {"member 0 of an ensemble answers as the device does", ensemble},
+      {"closing twice is harmless, a closed device refuses to run, another can be opened", closing}};
 }
 
 }  // namespace lightloop::conformance

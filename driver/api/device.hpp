@@ -149,9 +149,9 @@ class Device {
   /// Back to the state after opening (clock, medium, laser, filters); programmed codes and settings stay. A device
   /// without state has nothing to do.
   virtual void reset();
-  /// Everything beyond settings and programmed codes that later frames depend on (for a programmable device also the
-  /// number of the last write, if its error is redrawn with every write); equal snapshots give equal futures. Empty for
-  /// a device without state. restore() throws InvalidParameter for bytes that are not its own.
+  /// All that later frames depend on beyond settings: state, and the programme as last written (with the number of that
+  /// write where errors are redrawn with every write). Equal snapshots give equal futures; empty where nothing is kept.
+  /// restore() changes no setting but a clock; throws InvalidParameter for bytes that are not of a device built alike.
   virtual std::vector<std::byte> snapshot() const;
   virtual void restore(const std::vector<std::byte>& state);
   virtual SelfTest self_test();

@@ -200,6 +200,7 @@ std::vector<std::byte> FakeDevice::snapshot() const {
   ByteWriter bytes;
   bytes.put(writes_);
   bytes.put(has(Fault::snapshot_forgets) ? 0.0 : memory_);
+  if (!has(Fault::snapshot_without_programme)) bytes.put_all(std::span<const std::uint8_t>(codes_));
   return bytes.take();
 }
 
@@ -207,7 +208,10 @@ void FakeDevice::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "fake snapshot");
   const auto writes = bytes.get<std::uint64_t>();
   const auto memory = bytes.get<double>();
+  auto codes = codes_;
+  if (!has(Fault::snapshot_without_programme)) bytes.get_all(std::span<std::uint8_t>(codes));
   if (!has(Fault::takes_any_snapshot)) bytes.done();
+  codes_ = std::move(codes);
   writes_ = writes;
   memory_ = memory;
 }

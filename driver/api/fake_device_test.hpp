@@ -40,6 +40,7 @@ enum class Fault {
   ignores_deadline,
   hides_its_state,
   snapshot_forgets,
+  snapshot_without_programme,
   takes_any_snapshot,
   reset_does_nothing,
   ignores_programme,

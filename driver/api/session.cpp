@@ -120,6 +120,7 @@ void Session::configure(const Settings& changes) {
       core->settings_ = core->device_->settings();
       ++core->generation_;
     });
+    core->remember_settings();
     if (const auto told = core->observer()) told->on_configure();
   });
 }
@@ -169,7 +170,10 @@ void Session::restore(const std::vector<std::byte>& state) {
     core->device_->restore(memory);
     if (!memory.empty()) core->cells_unknown_ = false;
     core->remember();
+    if (core->info_.program && !memory.empty()) core->programme_state_ = memory;
     core->commit(job, [&] {
+      core->info_ = core->device_->describe();  // of what was programmed then, at the clock of then
+      core->settings_ = core->device_->settings();
       core->next_frame_id_ = next;
       core->meter_ = meter;
     });

@@ -43,6 +43,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   void shut(SessionState state);  ///< closes and forgets the device
   void settle_cells();            ///< puts them back to what memory_ holds, or throws OnceOnly
   void remember();                ///< the device's memory, to be put back after a reopening
+  void remember_settings();       ///< what is remembered has the clock that was set
   /// Waits for the device to be opened again; throws LinkError when it is not to be had.
   void need_device(SessionJob& job);
   bool can_reopen() const { return static_cast<bool>(open_); }
@@ -86,7 +87,8 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   bool memory_lost_ = false;
   bool cells_unknown_ = false;  ///< pulses may have moved cells since memory_ was taken
   FrameBuffer programme_;
-  bool programme_moves_ = false;  ///< it was of pulses
+  bool programme_moves_ = false;            ///< it was of pulses
+  std::vector<std::byte> programme_state_;  ///< the snapshot that brought the programme, where that was not written
 
  private:
   // session_queue.cpp

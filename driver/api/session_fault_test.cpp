@@ -118,6 +118,24 @@ RunOptions within(std::chrono::milliseconds time) {
 }
 }  // namespace
 
+TEST_CASE("what a restored snapshot programmed is there again after a lost link") {
+  const FakeOptions options{true, false, true, false, false};  // stateful, programmable
+  const auto script = std::make_shared<Script>();
+  Session session(opener(script, options), "sim:fake", {{"reopen_s", 10.0}});
+  FrameBuffer first({{4, 6}, 6, ""}, 1), second({{4, 6}, 6, ""}, 1);
+  for (Index i = 0; i < 24; ++i) first.frames().set(0, i, static_cast<std::uint32_t>(i));
+  session.program(first.frames());
+  const auto state = session.snapshot();
+  const auto wanted = run(session, 3);
+  session.program(second.frames());
+  session.restore(state);
+  CHECK(run(session, 3) == wanted);
+  script->before_run = {[] { throw LinkError("fake", "the cable was pulled"); }};
+  CHECK_THROWS_AS(run(session, 3), LinkError);  // its memory is gone, and nothing remembers it
+  session.reset();
+  CHECK(run(session, 3) == wanted);
+}
+
 TEST_CASE("tickets are answered in order, with the ids of their submission, and outlive the session") {
   const FrameBuffer in = some_frames(7);
   std::vector<std::uint32_t> all;

@@ -47,6 +47,10 @@ void SessionCore::remember() {
     memory_ = can_reopen() || policy_.snapshots ? std::optional(device_->snapshot()) : std::nullopt;
 }
 
+void SessionCore::remember_settings() {
+  if (info_.stateful && memory_ && !memory_->empty()) remember();
+}
+
 void SessionCore::keep_memory() {
   if (policy_.snapshots)
     memory_ = device_->snapshot();
@@ -147,7 +151,9 @@ void SessionCore::put_back(Device& device) {
   // The last pulses once more would be too many, and weights are no pulses.
   const bool forgets = (programme_moves_ || moves_by_pulses()) && (!memory_ || memory_->empty());
   if (forgets && programme_.frames().count > 0) cells_unknown_ = true;
-  if (programme_.frames().count > 0 && !forgets) {
+  if (!programme_state_.empty() && !forgets) {
+    device.restore(programme_state_);
+  } else if (programme_.frames().count > 0 && !forgets) {
     device.program(programme_.frames());
     const std::lock_guard lock(mutex_);
     info_.cost = device.describe().cost;

@@ -33,6 +33,7 @@ void SessionCore::write(SessionJob& job, const FrameBuffer& codes) {
   if (can_reopen()) {
     programme_ = codes;
     programme_moves_ = moves_by_pulses();
+    programme_state_.clear();
   }
   remember();
   cells_unknown_ = false;

@@ -99,9 +99,8 @@ void find_range(LayerState& s, View<const float> x) {
   // wanted one changes rounding by as little as another seed; 8^5 = 15 bits of range are searched where nothing is
   // seen.
   constexpr double kHeadroom = 1.25, kNear = 1.2, kBlind = 8;
-  constexpr int kRounds = 5;
   for (int round = 0;; ++round) {
-    const bool last = !s.sets_range || round == kRounds;
+    const bool last = !s.sets_range || round == kRangeMoves;
     bool narrow = false;
     double wanted = 0;
     try {
@@ -130,6 +129,12 @@ bool LayerState::set_range(double base, double factor) {
   output_factor = factor;
   base_range = now / factor;
   return moved;
+}
+
+Index Layer::calibration_frames() const {
+  const LayerState& s = *state_;
+  if (s.range_known && !s.params.boolean("calibrate")) return 0;
+  return s.params.integer("calibration_vectors") * (s.sets_range ? kRangeMoves + 1 : 1);
 }
 
 void Layer::calibrate() {

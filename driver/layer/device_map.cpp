@@ -245,4 +245,13 @@ void DeviceMap::restore(const std::vector<std::byte>& state) {
   report_ = report;
 }
 
+bool holds_weights(Session& session) {
+  try {
+    Layer(session, 1, 1);
+    return true;
+  } catch (const Unsupported&) {
+    return false;
+  }
+}
+
 }  // namespace lightloop

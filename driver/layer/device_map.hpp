@@ -73,4 +73,8 @@ class DeviceMap {
   FrameBuffer in_, out_;
 };
 
+/// Whether what the device does is the weights that a Layer writes to it: it is no physics that stays as it is. Shows
+/// nothing.
+bool holds_weights(Session& session);
+
 }  // namespace lightloop

@@ -6,12 +6,14 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "driver/layer/state.hpp"
 
 namespace lightloop {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 4;  // 1 had no updates, 3 no ranges of the ADC; no release wrote 2
+// 1 had no updates, 3 no ranges of the ADC, 4 did not know its weights; no release wrote 2
+constexpr std::uint8_t kSnapshotVersion = 5;
 
 void check_batch(const char* what, View<const float> x, Index in, View<float> y, Index out) {
   if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
@@ -21,7 +23,22 @@ void check_batch(const char* what, View<const float> x, Index in, View<float> y,
                         "rows x " + std::to_string(in) + " -> rows x " + std::to_string(out));
 }
 
+/// Of what program() makes of weights; nothing before it.
+std::string digest(const LayerState& s) {
+  if (!s.programmed) return {};
+  Sha256 hash;
+  hash.add(std::as_bytes(s.target.flat()));
+  hash.add(std::as_bytes(std::span(s.scale)));
+  return hash.hex();
+}
+
 bool is_positive(double v) { return v > 0 && std::isfinite(v); }
+
+/// Of complex fields, real parts first. Light that goes back meets W^T, where the transpose of [[Re, -Im], [Im, Re]] is
+/// that of the conjugate of W.
+void conjugate(std::span<float> row) {
+  for (std::size_t i = row.size() / 2; i < row.size(); ++i) row[i] = -row[i];
+}
 
 /// y_i = factor (code_i - zero_i) gain_i: the loop of every answer.
 template <class Code>
@@ -61,6 +78,7 @@ Index Layer::outputs() const { return state_->n_out; }
 const ParamSet& Layer::settings() const { return state_->params; }
 const LayerReport& Layer::report() const { return state_->report; }
 const LayerCalibration& Layer::calibration() const { return state_->calibration; }
+Index Layer::most_repeats() const { return state_->most_repeats(); }
 
 View<const float> Layer::programmed() const {
   state_->check_programmed();
@@ -138,9 +156,11 @@ void Layer::transposed(View<const float> x, View<float> y) {
   const double unit = s.range / s.mid_out;
   const std::vector<float> zero(static_cast<std::size_t>(s.n_in), static_cast<float>(s.mid_out));
   const std::vector<float> gain(zero.size(), static_cast<float>(unit));
+  for (Index r = 0; r < drive.rows() && s.complex_field; ++r) conjugate(drive.row(r));
   s.pass(drive, Pass::transposed, [&](const Answer& answer) {
     const std::span<float> row = y.row(answer.row);
     decode(answer, zero, gain, row);
+    if (s.complex_field) conjugate(row);
     if (s.rest == 0) return;
     double sum = 0;  // of the drive as it was shown: what the rest of every cell adds to every input
     for (Index i = 0; i < s.n_out; ++i) sum += answer.in.at(answer.at, i) / s.mid_in - 1;
@@ -178,6 +198,9 @@ std::vector<std::byte> Layer::snapshot() const {
     for (const Matrix<float>* values : {&s.theta, &s.mean_slope, &s.mean_square})
       bytes.put_all(std::span<const float>(values->flat()));
   }
+  const std::string weights = moved || learns ? std::string() : digest(s);
+  bytes.put(!weights.empty());
+  bytes.put_all(std::span<const char>(weights));
   return bytes.take();
 }
 
@@ -185,7 +208,7 @@ void Layer::restore(const std::vector<std::byte>& state) {
   LayerState& s = *state_;
   ByteReader bytes(state, "layer snapshot");
   const auto version = bytes.get<std::uint8_t>();
-  if (version != 1 && version != 3 && version != kSnapshotVersion) bytes.refuse("another version");
+  if (version != 1 && version != 3 && version != 4 && version != kSnapshotVersion) bytes.refuse("another version");
   const auto running = bytes.get<double>();
   LayerCalibration calibration;
   calibration.done = bytes.get<bool>();
@@ -229,7 +252,15 @@ void Layer::restore(const std::vector<std::byte>& state) {
         !std::ranges::all_of(learnt[2].flat(), [](float v) { return std::isfinite(v) && v >= 0; }))
       bytes.refuse("means that no gradients have");
   }
+  const bool knows = version > 4 && bytes.get<bool>();
+  std::string weights(knows ? sha256("").size() : 0, '0');
+  bytes.get_all(std::span<char>(weights));
   bytes.done();
+  if (knows && s.programmed && weights != digest(s))
+    throw InvalidParameter(
+        "layer snapshot", "of other weights than those programmed",
+        "a calibration belongs to the weights it was measured with",
+        "program() the weights of the snapshot first; the session's own snapshot has the programme.");
   for (const float value : target.flat())
     if (!(learns ? std::isfinite(value) : value >= -1.0f && value <= s.highest_target()))
       bytes.refuse("weights that no cell holds");

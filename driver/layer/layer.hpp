@@ -90,6 +90,10 @@ class Layer {
   /// does not answer to the drive; calibration and range are then as they were.
   void calibrate();
   const LayerCalibration& calibration() const;
+  /// Frames that calibration takes at most, rows shown once; 0 where nobody asks for it.
+  Index calibration_frames() const;
+  /// How often bound management shows a row again at most.
+  Index most_repeats() const;
 
   /// x (rows, n_in) -> y (rows, n_out). Throws ShapeMismatch; InvalidParameter for a value that is not finite; Error
   /// before the first program(). Nothing but the calibration, where one was missing, has been shown when it throws one
@@ -142,7 +146,7 @@ class Layer {
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
 
   /// Calibration, ranges, what updates made of the weights, and with layer.update = programme the programme, to be
-  /// restored after the same weights were programmed. Throws InvalidParameter for bytes of another layer.
+  /// restored where the same weights, or none, are programmed. Throws InvalidParameter elsewhere, and for other bytes.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
 

@@ -134,6 +134,9 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   mesh = device.has("mesh.layout");
   if (device.has("tt.rank"))
     train.emplace(info.output.size(), info.input.size(), device.integer("tt.cores"), device.integer("tt.rank"));
+  if (!train && params.real("hardening") > 0)
+    throw Unsupported("layer.hardening", std::to_string(params.real("hardening")),
+                      "0 on " + info.model + ", which is no tensor train");
   if (mesh && device.text("mesh.layout") == "butterfly")
     throw Unsupported("layer on " + info.model, "mesh.layout=butterfly, which holds few matrices", "clements or reck",
                       "The phases of a butterfly are trained: ll.torch.Physical.");
@@ -142,14 +145,27 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   if (weights != Weights::one && params.text("update") == "programme")
     throw Unsupported("layer.update", "programme with layer.cells = " + params.text("cells"),
                       "layer.cells = signed: what pairs of cells learn is no matrix of their codes");
+  complex_field = mesh && device.has("field.kind") && device.text("field.kind") == "complex";
+  if (complex_field && (params.text("update") == "programme" || params.text("backward") == "twin"))
+    throw Unsupported("layer on " + info.model,
+                      "field.kind = complex with layer.update = " + params.text("update") +
+                          ", layer.backward = " + params.text("backward"),
+                      "update = write, backward = weights or device");
   device_rows = rows_needed(weights, n_out);
   if (info.input.size() < n_in || info.output.size() < device_rows)
     throw ShapeMismatch(
         info.model, std::to_string(info.input.size()) + " inputs, " + std::to_string(info.output.size()) + " outputs",
         std::to_string(n_in) + " and " + std::to_string(device_rows) + " needed",
         "Open it with input.size and output.size of at least that.");
+  if (complex_field && (info.input.size() != n_in || info.output.size() != n_out))
+    throw ShapeMismatch(info.model + " with field.kind = complex",
+                        std::to_string(info.input.size()) + " -> " + std::to_string(info.output.size()) + " codes",
+                        std::to_string(n_in) + " -> " + std::to_string(n_out) + " wanted",
+                        "A complex layer fills its device: open it with input.size and output.size of half as many as "
+                        "it has numbers, and give weights [[Re, -Im], [Im, Re]]; in Python a complex matrix.");
+  const Index parts = complex_field ? 2 : 1;
   const Index cells = train  ? train->programme()
-                      : mesh ? mesh_programme_size(info.input.size(), info.output.size())
+                      : mesh ? mesh_programme_size(info.input.size() / parts, info.output.size() / parts)
                              : info.input.size() * info.output.size();
   if (info.program->size() != cells)
     throw Unsupported("layer: programme of " + info.model, std::to_string(info.program->size()) + " codes",

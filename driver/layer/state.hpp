@@ -12,6 +12,10 @@ namespace lightloop {
 
 inline constexpr double kLeastRange = 1e-30;  ///< rows smaller than that are shown as 0: their ratio would overflow
 
+/// Times that calibrate() moves the ADC's range at most, where the layer sets it, and looks again. Assumed: see
+/// find_range().
+inline constexpr int kRangeMoves = 5;
+
 /// Two rows of the device whose difference is one output; minus = -1: one row alone.
 struct RowPair {
   Index plus = 0, minus = -1;
@@ -39,6 +43,7 @@ struct LayerState {
   ParamSet params;
   Weights weights;
   bool mesh = false;
+  bool complex_field = false;       ///< of the mesh: real parts of all channels, then imaginary parts
   std::optional<TrainShape> train;  ///< where the programme is a train of meshes
   Index device_rows = 0;            ///< outputs of the device in use
   double range = 1;                 ///< sum of products at the ends of the ADC

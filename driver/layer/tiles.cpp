@@ -15,6 +15,8 @@ struct TiledLayer::Tile {
   Index first_in, n_in, first_out, n_out;
   Matrix<float> w;     // only where the device is shared
   bool stale = false;  // w is newer than what was written
+
+  void add_expected(Index rows, Index calls, Index writes, bool repeats, LayerReport& all) const;
 };
 
 namespace {
@@ -270,13 +272,29 @@ LayerReport TiledLayer::report() const {
   return all;
 }
 
-LayerReport TiledLayer::expected(Index rows) const {
+void TiledLayer::Tile::add_expected(Index rows, Index calls, Index writes, bool repeats, LayerReport& all) const {
+  const DeviceInfo& info = device->session->info();
+  const Index again = repeats ? rows * layer->most_repeats() : 0, frames = rows + again;
+  const Index batches = calls + rows / std::max<Index>(1, info.max_batch) + again;  // each repeat alone, at worst
+  all.frames += frames;
+  all.programs += writes;
+  all.device_s += info.cost.seconds(frames, batches, writes);
+  all.device_j += info.cost.joules(frames, batches, writes);
+}
+
+LayerReport TiledLayer::expected(Index rows, Index calls, Index writes, bool repeats) const {
+  LayerReport all;
+  for (const auto& tile : tiles_) tile->add_expected(rows, calls, writes, repeats, all);
+  return all;
+}
+
+LayerReport TiledLayer::expected_calibration(bool repeats) const {
   LayerReport all;
   for (const auto& tile : tiles_) {
-    const CostModel& cost = tile->device->session->info().cost;
-    all.frames += rows;
-    all.device_s += cost.seconds(rows, 1, 1);
-    all.device_j += cost.joules(rows, 1, 1);
+    const Index vectors = tile->layer->settings().integer("calibration_vectors"),
+                frames = tile->layer->calibration_frames();
+    // a shared device is written to find out whether the weights can be, and once more to be calibrated
+    tile->add_expected(frames, frames / vectors, shared_ ? 2 : 0, repeats, all);
   }
   return all;
 }

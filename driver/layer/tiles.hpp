@@ -47,8 +47,11 @@ class TiledLayer {
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
   const ParamSet& settings() const { return front().settings(); }
   LayerReport report() const;  ///< of all tiles
-  /// Frames, seconds and joules of writing the weights once and showing so many rows, without repeats.
-  LayerReport expected(Index rows) const;
+  /// Frames, writes, seconds and joules, at most, of writing the weights so often and showing so many rows in so many
+  /// calls; with `repeats` every row as often as bound management may show it.
+  LayerReport expected(Index rows, Index calls, Index writes, bool repeats) const;
+  /// The same of the calibration that follows the first writing.
+  LayerReport expected_calibration(bool repeats) const;
 
   /// Calibrations; restore() after the same weights were programmed. Throws InvalidParameter, and then changes nothing.
   std::vector<std::byte> snapshot() const;

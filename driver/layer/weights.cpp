@@ -81,11 +81,26 @@ void encode_cells(LayerState& state, View<const float> w, FrameBuffer& programme
   state.scale = std::move(scale);
 }
 
+/// The complex matrix that [[Re, -Im], [Im, Re]] is.
+Matrix<Complex> folded(View<const float> w) {
+  const Index m = w.rows() / 2, n = w.cols() / 2;
+  Matrix<Complex> c(m, n);
+  for (Index i = 0; i < m; ++i)
+    for (Index j = 0; j < n; ++j) {
+      if (w(m + i, n + j) != w(i, j) || w(i, n + j) != -w(m + i, j))
+        throw InvalidParameter("layer: weights of complex fields",
+                               "no complex number at (" + std::to_string(i) + ", " + std::to_string(j) + ")",
+                               "[[Re, -Im], [Im, Re]]", "A real matrix goes on a device with field.kind = real.");
+      c(i, j) = {static_cast<double>(w(i, j)), static_cast<double>(w(m + i, j))};
+    }
+  return c;
+}
+
 void encode_mesh(LayerState& state, View<const float> w, FrameBuffer& programme) {
   const DeviceInfo& info = state.session.info();
   const ParamSet& device = state.session.settings();
-  Matrix<Complex> padded(info.output.size(), info.input.size());
-  for (Index i = 0; i < w.rows(); ++i)
+  Matrix<Complex> padded = state.complex_field ? folded(w) : Matrix<Complex>(info.output.size(), info.input.size());
+  for (Index i = 0; i < w.rows() && !state.complex_field; ++i)
     for (Index j = 0; j < w.cols(); ++j) padded(i, j) = static_cast<double>(w(i, j));
   double scale = state.params.real("weight_limit");
   const MeshPair pair = mesh_pair(parse_mesh_layout(device.text("mesh.layout")), padded, scale);

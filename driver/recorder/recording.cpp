@@ -33,6 +33,11 @@ struct Recording::Impl {
     const Index first = tape.put_bytes(std::as_bytes(std::span(text)));
     return {first, static_cast<Index>(text.size())};
   }
+  /// A note of what has changed, where anything has.
+  std::pair<Index, Index> put_news() {
+    const Settings found = news();
+    return found.empty() ? std::pair<Index, Index>{0, 0} : put_note(found);
+  }
   /// The rows an event points at are in the file before the event is.
   void add(Event kind, Index first, Index count, const RunOptions& options = {}, const RunReport& report = {},
            std::pair<Index, Index> note = {0, 0}) {
@@ -77,8 +82,7 @@ void Recording::on_program(const ConstFrames& codes) {
   RunReport took;
   took.device_s = to.session.info().cost.program_s;
   took.device_j = to.session.info().cost.program_j;
-  const Settings news = to.news();  // what the device draws may follow its programme
-  const auto note = news.empty() ? std::pair<Index, Index>{0, 0} : to.put_note(news);
+  const auto note = to.put_news();  // what the device draws may follow its programme
   to.add(Event::program, to.tape.put_programme(codes), 1, {}, took, note);
 }
 
@@ -97,7 +101,7 @@ void Recording::on_reset() {
   if (impl_->open) impl_->add(Event::reset, 0, 0);
 }
 void Recording::on_restore() {
-  if (impl_->open) impl_->add(Event::restore, 0, 0);
+  if (impl_->open) impl_->add(Event::restore, 0, 0, {}, {}, impl_->put_news());
 }
 
 void Recording::close() {

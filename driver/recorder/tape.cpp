@@ -139,7 +139,7 @@ std::span<const std::uint8_t> Tape::bytes(Index first_row, Index count, const st
 
 Settings Tape::note(std::size_t entry) const {
   const Entry& of = entries_[entry];
-  if (of.note_bytes == 0 || (of.event != Event::configure && of.event != Event::program)) return {};
+  if (of.note_bytes == 0 || of.event == Event::run || of.event == Event::reset) return {};
   const std::string who = "event " + std::to_string(entry);
   return settings_in(bytes(of.note_first, of.note_bytes, who), who, path());
 }

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/mesh.hpp"
+#include "core/units.hpp"
 #include "python/bindings/bindings.hpp"
 #include "python/bindings/session.hpp"
 
@@ -106,7 +107,12 @@ void register_layer(py::module_& m) {
             return parts;
           },
           "Joules by component; they add up to device_j.")
-      .def_readonly("macs", &LayerReport::macs);
+      .def_readonly("macs", &LayerReport::macs)
+      .def("__repr__", [](const LayerReport& r) {
+        return "<lightloop.LayerReport: " + std::to_string(r.vectors) + " vectors, " + std::to_string(r.frames) +
+               " frames, " + std::to_string(r.programs) + " programmes, " + format_quantity(r.device_s, "s") + ", " +
+               format_quantity(r.device_j, "J") + ">";
+      });
   py::class_<LayerCalibration>(m, "LayerCalibration", "What calibrate() found.")
       .def_readonly("done", &LayerCalibration::done)
       .def_readonly("gain", &LayerCalibration::gain)
@@ -124,11 +130,14 @@ void register_layer(py::module_& m) {
       .def("get_settings", [](const BoundLayer& b) { return from_settings(b.layer.settings().all()); })
       .def(
           "program",
-          [](BoundLayer& b, const py::object& w) {
+          [](BoundLayer& b, const py::object& w, bool keep_calibration) {
             const View<const float> weights = float_rows(w, b.layer.inputs(), "weights");
-            without_interpreter(b.shared, [&](Session&) { b.layer.program(weights); });
+            without_interpreter(b.shared, [&](Session&) { b.layer.program(weights, keep_calibration); });
           },
-          py::arg("weights"), "Writes float32 (n_out, n_in) weights into the device.")
+          py::arg("weights"), py::arg("keep_calibration") = false,
+          "Writes float32 (n_out, n_in) weights into the device. What calibrate() found is forgotten (calibration.done "
+          "becomes False: calibrate again) unless it is kept, which is right where gains are the device's own (losses "
+          "of a mesh) and wrong where cells had drifted: newly written ones have not.")
       .def_property_readonly(
           "programmed",
           [](const py::object& self) {
@@ -225,7 +234,8 @@ void register_layer(py::module_& m) {
           [](const BoundLayer& b) {
             return to_bytes(without_interpreter(b.shared, [&](Session&) { return b.layer.snapshot(); }));
           },
-          "Calibration, ranges and what was learnt; restore() it after the same weights were programmed.")
+          "Calibration, ranges and what was learnt; restore() it after the same weights were programmed: others are "
+          "refused. What the device holds is in the snapshot of its session.")
       .def(
           "restore",
           [](BoundLayer& b, const py::bytes& state) {

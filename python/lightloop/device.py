@@ -53,7 +53,7 @@ class Device:
     `numbers` (with pairing="counted": to be filled with the hardware's number of each exposure).
 
     Optional: `configure(changes)`; `program(codes)`; `reset()`, `snapshot()` -> bytes and `restore(bytes)` for a device
-    with state; `self_test()` -> (passed, one line); `monitors()` -> {name: (value, unit)}; `close()`.
+    with state (what was programmed is state, too); `self_test()` -> (passed, one line); `monitors()` -> {name: (value, unit)}; `close()`.
 
     An exception reaches the caller as DeviceError with its type, text and line; raise lightloop.LinkError, FrameError,
     Timeout or Busy to say more, and the run may be repeated as the session allows. Calls come one at a time, but not

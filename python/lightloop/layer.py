@@ -11,6 +11,7 @@ import numpy as np
 from . import _core
 from ._html import table
 from ._settings import flatten, without_prefix
+from .errors import InvalidParameter
 from .session import open_sized
 
 
@@ -23,6 +24,9 @@ class Layer(_core.Layer):
 
     `layer(x)` takes float32 (rows, n_in) without a copy and returns float32 (rows, n_out); `layer.report` counts frames,
     device seconds and joules.
+
+    On a device whose fields are complex (`sim:mzi_mesh,field.kind=complex`) weights, inputs and answers are complex:
+    y = x W^T, `transposed(x)` = x W, and `backward` gives the gradient by real part plus i times that by imaginary part.
     """
 
     def __init__(
@@ -36,7 +40,7 @@ class Layer(_core.Layer):
     ) -> None:
         wanted = without_prefix(flatten(settings, **more), "layer")
         if weights is not None:
-            weights = np.ascontiguousarray(weights, dtype=np.float32)
+            weights = np.asarray(weights)
             if weights.ndim != 2:
                 raise TypeError(f"Layer: weights of shape (n_out, n_in) are wanted, not {weights.shape}")
             n_out, n_in = weights.shape
@@ -46,16 +50,74 @@ class Layer(_core.Layer):
                 raise TypeError("Layer: weights, or n_in and n_out, are wanted with a device string")
             device = open_sized(device, {}, *_core.layer_sizes(wanted, n_in, n_out))
         self.device = device
+        self._parts = 2 if device.get_settings().get("field.kind") == "complex" else 1
         if n_in is None:
-            n_in = device.info.input.size
+            n_in = device.info.input.size // self._parts
         if n_out is None:
-            n_out = device.info.output.size
-        super().__init__(device, n_in, n_out, wanted)
+            n_out = device.info.output.size // self._parts
+        super().__init__(device, self._parts * n_in, self._parts * n_out, wanted)
         if weights is not None:
             self.program(weights)
 
     def __call__(self, x: Any) -> Any:
         return self.forward(x)
+
+    @property
+    def n_in(self) -> int:
+        return super().n_in // self._parts
+
+    @property
+    def n_out(self) -> int:
+        return super().n_out // self._parts
+
+    def _real(self, values: Any, what: str) -> Any:
+        """Numbers as the device takes them: of complex ones the real parts, then the imaginary parts."""
+        if self._parts == 2:
+            values = np.asarray(values)
+            return np.concatenate([values.real, values.imag], axis=-1).astype(np.float32)
+        if isinstance(values, np.ndarray) and np.iscomplexobj(values):
+            raise InvalidParameter(f"Layer: {what}", "complex", f"the fields of {self.device.info.model} are real",
+                                   "Open a device with field.kind=complex (sim:mzi_mesh), or give real numbers.")  # fmt: skip
+        return values
+
+    def _complex(self, values: Any) -> Any:
+        if self._parts == 1:
+            return values
+        half = values.shape[-1] // 2
+        return values[..., :half] + 1j * values[..., half:]
+
+    def program(self, weights: Any, keep_calibration: bool = False) -> None:
+        """Writes weights (n_out, n_in) into the device.
+
+        What `calibrate()` found is forgotten (`calibration.done` becomes False: calibrate again) unless it is kept, which
+        is right where gains are the device's own (losses of a mesh) and wrong where cells had drifted: newly written ones
+        have not.
+        """
+        real = self._real(weights, "weights")
+        if self._parts == 2:
+            n = real.shape[-1] // 2
+            real = np.block([[real[:, :n], -real[:, n:]], [real[:, n:], real[:, :n]]])
+        super().program(np.ascontiguousarray(real, dtype=np.float32), keep_calibration)
+
+    @property
+    def programmed(self) -> Any:
+        """The weights as the codes can hold them (a copy)."""
+        held = super().programmed
+        return held if self._parts == 1 else held[: self.n_out, : self.n_in] + 1j * held[self.n_out :, : self.n_in]
+
+    def forward(self, x: Any) -> Any:
+        """y = x W^T: (rows, n_in) -> (rows, n_out)."""
+        return self._complex(super().forward(self._real(x, "x")))
+
+    def transposed(self, x: Any) -> Any:
+        """y = x W: (rows, n_out) -> (rows, n_in), where the device works backwards."""
+        if self._parts == 1:
+            return super().transposed(self._real(x, "x"))
+        return np.conj(self._complex(super().transposed(self._real(np.conj(x), "x"))))
+
+    def backward(self, x: Any, grad_y: Any) -> Any:
+        """Gradient of the inputs x for grad_y (rows, n_out), by the way that the setting backward names."""
+        return self._complex(super().backward(self._real(x, "x"), self._real(grad_y, "grad_y")))
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -55,6 +55,8 @@ def test_mistakes_are_named(weights, x):
         ll.Layer(FINE, weights, bound_managment="none")
     with pytest.raises(ll.Unsupported):
         ll.Layer("sim:opu", weights)
+    with pytest.raises(ll.Unsupported, match="no tensor train"):
+        ll.Layer(FINE, weights, hardening=0.5)
     with ll.Layer(FINE, weights) as layer, pytest.raises(ll.InvalidParameter):
         layer(np.full_like(x, np.nan))
 

@@ -13,7 +13,7 @@ namespace {
 using Catch::Matchers::Contains;
 }
 
-TEST_CASE("python: without an interpreter one line says what is missing; with a hook the hook opens") {
+TEST_CASE("python: without an interpreter one line says what is missing, with a hook the hook opens") {
   Registry registry;
   registry.add_backend("python", python::backend());
   ::setenv("LIGHTLOOP_LIBPYTHON", "/no/such/libpython.so", 1);

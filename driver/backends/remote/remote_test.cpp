@@ -63,7 +63,7 @@ TEST_CASE("nobody at the other end is said in one line, soon", "[grpc]") {
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::minutes(1));  // not for the sake of the timeout
 }
 
-TEST_CASE("addresses that others reach need TLS and a token; nobody listens twice", "[grpc]") {
+TEST_CASE("addresses that others reach need TLS and a token, nobody listens twice", "[grpc]") {
   const Registry registry = with_remote();
   remote::ServerOptions options;
   options.devices = {"sim:echo"};
