@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "devices/catalogue.hpp"
+#include "training/ageing.hpp"
 #include "training/report/sensitivity.hpp"
 #include "training/report/spec.hpp"
 
@@ -65,7 +66,7 @@ const SensitivityRow& row_of(const Sensitivity& report, const std::string& name)
 
 }  // namespace
 
-TEST_CASE("with every source off a network is as good as digital; the loudest source is ranked first") {
+TEST_CASE("with every source off a network is as good as digital, the loudest source is ranked first") {
   const Network net = matched();
   const Trial what = trial(net, "sim:crossbar,output_noise=3");
   const Sensitivity report = sensitivity(what, "sim:crossbar");
@@ -107,6 +108,53 @@ TEST_CASE("sources that are not in force are not switched on with others") {
   CHECK_THROWS_AS(pcm.without({"clock_s"}), UnknownName);
 }
 
+TEST_CASE("the energy of what was asked is that of the same devices without a report") {
+  const Network net = matched();
+  const Dataset data = directions(400);
+  for (const std::string device : {"sim:homodyne,preset=ideal", "sim:crossbar,preset=pcm"}) {
+    AnalogNetwork analog(registry(), analog_place(device, {}, net.layers()), net);
+    analog.program(net);
+    const double written_j = analog.report().device_j;
+    analog.evaluate(net, data);
+    const Trial what = trial(net, device, {}, 1);
+    CHECK(what.without({}).settings.empty());
+    CHECK(what.run(what.without({}), 0).sample_j == Approx((analog.report().device_j - written_j) / 400));
+  }
+}
+
+TEST_CASE("what has drifted since the weights were written is a source of error at an age, and only then") {
+  const Network net = matched();
+  const std::string device = "sim:crossbar,preset=pcm";
+  const auto report = [&](double age_s) {
+    return sensitivity(Trial(registry(), analog_place(device, {}, net.layers()), net, directions(400),
+                             Loss::cross_entropy, {.repeats = 2, .samples = 0, .age_s = age_s}),
+                       device);
+  };
+  const Sensitivity fresh = report(0), old = report(3e7);
+  CHECK(std::ranges::count(fresh.rows, kAgeRow, &SensitivityRow::name) == 0);
+  REQUIRE(old.rows.size() == fresh.rows.size() + 1);
+  const SensitivityRow& age = row_of(old, kAgeRow);
+  CHECK(age.without.mean == fresh.all.mean);  // all but the drift
+  CHECK(age.error_alone > 1.5 * age.error_before);
+  CHECK(old.error_all > fresh.error_all);
+  CHECK(old.error_none == fresh.error_none);
+  for (const SensitivityRow& row : fresh.rows) CHECK(row_of(old, row.name).error_alone == row.error_alone);
+}
+
+TEST_CASE("time is refused where no clock is, where weights are written anew, and backwards") {
+  const Network net = matched();
+  const auto aged = [&](const std::string& device, double seconds, const Settings& settings = {}) {
+    AnalogNetwork analog(registry(), analog_place(device, settings, net.layers()), net);
+    analog.program(net);
+    age(analog, seconds);
+  };
+  CHECK_NOTHROW(aged("sim:crossbar,preset=pcm", 1e6));
+  CHECK_THROWS_AS(aged("sim:homodyne", 1e6), Unsupported);
+  CHECK_THROWS_AS(aged("sim:crossbar", 1e6, {{"layer.devices", std::string("one")}}), Unsupported);
+  CHECK_THROWS_AS(aged("sim:crossbar", -1.0), OutOfRange);
+  CHECK_THROWS_AS(aged("sim:crossbar,preset=reram", 1e9), OutOfRange);  // nothing is known of such cells
+}
+
 TEST_CASE("a specification is cheaper than what was asked, good enough on fresh seeds, and no worse part would be") {
   const Network net = matched();
   const Trial what = trial(net, "sim:crossbar,programming_error=0.01", {}, 4);
@@ -132,6 +180,59 @@ TEST_CASE("a specification is cheaper than what was asked, good enough on fresh 
   CHECK(find_spec(what, "sim:crossbar", options).sample_j == spec.sample_j);
 }
 
+TEST_CASE("no specification costs more than what was asked, the common solution, or bits that keep the accuracy") {
+  const Network net = matched();
+  const Trial what = trial(net, "sim:crossbar,programming_error=0,read_noise=0", {}, 2);
+  const SpecOptions options{.drop = 0.05, .over = {"adc.bits", "dac.bits", "output_noise"}};
+  const Spec spec = find_spec(what, "sim:crossbar", options);
+  CHECK(spec.reached);
+  CHECK(spec.sample_j <= spec.asked_j);
+  CHECK(spec.sample_j <= spec.common_j);
+  for (const SpecAxis& axis : spec.axes)
+    if (!axis.priced) CHECK(std::get<double>(axis.value) >= std::get<double>(axis.asked));
+  for (std::int64_t adc = 4; adc < 9; ++adc)
+    for (std::int64_t dac = 3; dac < 9; ++dac) {
+      Variant bits = what.without({});
+      bits.settings["adc.bits"] = adc;
+      bits.settings["dac.bits"] = dac;
+      const TrialResult one = what.run(bits, 0), other = what.run(bits, 1);
+      INFO(adc << " and " << dac << " bits");
+      if (std::min(one.accuracy, other.accuracy) > spec.digital_accuracy - 0.03)
+        CHECK(spec.sample_j <= 1.01 * (one.sample_j + other.sample_j) / 2);
+    }
+}
+
+TEST_CASE("where repeats scatter, a bound that fails is paid in fresh deployments: what was asked stays in reach") {
+  const Network net = matched();
+  const Trial what = trial(net, "sim:crossbar,output_noise=0.2", {}, 3);
+  for (const double drop : {0.04, 0.05, 0.06}) {
+    const Spec spec = find_spec(what, "sim:crossbar", {.drop = drop, .over = {"adc.bits", "read_noise"}});
+    INFO("drop " << drop << ", " << spec.tightened << " given up");
+    CHECK(spec.reached);
+    CHECK(spec.sample_j <= spec.asked_j);
+    CHECK(spec.accuracy.n >= 6);
+    CHECK(spec.lost_bound < drop);
+  }
+}
+
+TEST_CASE("a specification that too few repeats cannot tell says how many are needed") {
+  const Network net = matched();
+  const SpecOptions options{.drop = 0.035, .over = {"adc.bits"}};
+  const std::string device = "sim:crossbar,output_noise=0.2";
+  std::string reason;
+  try {
+    find_spec(trial(net, device, {}, 2), device, options);
+  } catch (const Unsupported& error) {
+    reason = error.what();
+  }
+  INFO(reason);
+  const std::size_t about = reason.find("too few to tell: about ");
+  REQUIRE(about != std::string::npos);
+  const Index needed = std::stol(reason.substr(about + 23));
+  CHECK(needed > 2);
+  CHECK(find_spec(trial(net, device, {}, 2 * needed), device, options).reached);
+}
+
 TEST_CASE("a specification that cannot be is refused with what is possible") {
   const Network net = matched();
   const Trial what = trial(net, "sim:crossbar,output_noise=30", {}, 3);
@@ -139,6 +240,7 @@ TEST_CASE("a specification that cannot be is refused with what is possible") {
   CHECK_THROWS_AS(find_spec(what, "d", {.drop = 0, .over = {"adc.bits"}}), OutOfRange);
   CHECK_THROWS_AS(find_spec(what, "d", {.over = {"adc.range"}}), UnknownName);
   CHECK_THROWS_AS(find_spec(what, "d", {.over = {}}), InvalidParameter);
+  CHECK_THROWS_AS(find_spec(what, "d", {.over = {"adc.bits", "adc.bits"}}), InvalidParameter);
   CHECK_THROWS_AS(find_spec(trial(net, "sim:crossbar,preset=pcm", {}, 2), "d", {.over = {"read_noise"}}),
                   InvalidParameter);
 }

@@ -146,17 +146,26 @@ LayerReport AnalogNetwork::report() const {
   return all;
 }
 
-void AnalogNetwork::add_expected(Index steps, Index writes, Index rows, std::int64_t& frames, double& seconds,
-                                 double& joules) const {
-  const auto add = [&](const LayerReport& one, Index times) {
-    frames += times * one.frames;
-    seconds += static_cast<double>(times) * one.device_s;
-    joules += static_cast<double>(times) * one.device_j;
-  };
+LayerReport AnalogNetwork::expected(Index times, const LayerWork& work, bool repeats) const {
+  LayerReport all;
+  const bool through_devices = goes_back_ && layers_.front().settings().text("backward") == "device";
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    add(layers_[l].expected(rows * matrices_[l].positions), steps);
-    add(layers_[l].expected(0), steps * (writes - 1));
+    const Index back = through_devices && l > 0 ? work.back : 0;
+    const Index at_once = matrices_[l].at_once;
+    const Index calls = work.calls + (at_once > 0 ? work.samples / at_once : 0) + (back > 0);
+    // a device that serves several tiles is written anew for each
+    const Index writes = rewritten() ? std::max(work.writes, calls) : work.writes;
+    all.add(layers_[l].expected(times * (work.samples * matrices_[l].positions + back), times * calls, times * writes,
+                                repeats));
   }
+  return all;
+}
+
+LayerReport AnalogNetwork::expected_calibration(bool repeats) const {
+  LayerReport all;
+  if (programmed_) return all;
+  for (const TiledLayer& layer : layers_) all.add(layer.expected_calibration(repeats));
+  return all;
 }
 
 void AnalogNetwork::add_meters(Meter& sum) const {

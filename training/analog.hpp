@@ -19,6 +19,14 @@ struct AnalogPlace {
   std::vector<Settings> own = {};  ///< per layer, laid over `settings`; may be shorter than the net
 };
 
+/// What is asked of every layer of a network.
+struct LayerWork {
+  Index samples = 0;  ///< shown forwards; a convolution is shown their patches
+  Index back = 0;     ///< signals shown backwards, where these go through the devices; the first layer gets none
+  Index calls = 0;    ///< in which samples are shown
+  Index writes = 0;   ///< of the weights
+};
+
 /// From settings of the namespaces "device.", "layer." and "session."; "device.layer2.adc.bits" goes to layer 2 alone
 /// (counted from 1). Throws UnknownName for another namespace, OutOfRange for a layer that `layers` layers do not have.
 AnalogPlace analog_place(const std::string& device, const Settings& all, Index layers);
@@ -70,14 +78,17 @@ class AnalogNetwork : public LayerProducts {
   /// The logits, or the rule's scores, of x (m, d_0), cut as evaluate() does: out (m, outputs). Row r is sample
   /// first_sample + r.
   void scores(const Network& net, View<const float> x, std::uint64_t first_sample, Rule* rule, View<float> out);
+  Index samples_shown_at_once(const Network& net, Index all) const;
 
   std::size_t layers() const { return layers_.size(); }
   TiledLayer& layer(std::size_t i) { return layers_[i]; }
   std::vector<LayerReport> reports() const;
   LayerReport report() const;         ///< of all layers together
   void add_meters(Meter& sum) const;  ///< of all devices
-  /// Adds what `steps` steps cost that write the weights so often and show every layer so many rows, without repeats.
-  void add_expected(Index steps, Index writes, Index rows, std::int64_t& frames, double& seconds, double& joules) const;
+  /// What `times` times such work costs at most; with `repeats` every row as often as bound management may show it.
+  LayerReport expected(Index times, const LayerWork& work, bool repeats) const;
+  /// The same of the calibrations that are still to come.
+  LayerReport expected_calibration(bool repeats) const;
   const TileDevices& devices() const { return *devices_; }
 
   /// Devices and calibrations. restore() into one made in the same way; the next thing to do is program() with
@@ -90,7 +101,6 @@ class AnalogNetwork : public LayerProducts {
   static std::string shape_of(const Network& net);
   void pulse(const Network& net);
   void answer(const Network& net, View<const float> x, std::uint64_t first_sample, Rule* rule, Activations& out);
-  Index samples_shown_at_once(const Network& net, Index all) const;
   void resume_programme();
 
   View<const float> weights(const Network& net, std::size_t l) const;

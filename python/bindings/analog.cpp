@@ -1,5 +1,8 @@
 #include <pybind11/stl.h>
 
+#include <cmath>
+
+#include "core/error.hpp"
 #include "python/bindings/answer.hpp"
 #include "python/bindings/tiles.hpp"
 #include "training/network.hpp"
@@ -27,7 +30,7 @@ py::array_t<float> backward(BoundTiles& bound, const py::object& x, const py::ob
   return grad;
 }
 
-/// [(W, b), ...] as a network. Throws ShapeMismatch.
+/// [(W, b), ...] as a network. Throws ShapeMismatch, and InvalidParameter for numbers that are not finite.
 Network make_network(const py::list& layers, const std::string& activation) {
   using Array = py::array_t<float, py::array::c_style | py::array::forcecast>;
   std::vector<Index> widths;
@@ -38,6 +41,12 @@ Network make_network(const py::list& layers, const std::string& activation) {
     if (w.ndim() != 2 || b.ndim() != 1 || b.shape(0) != w.shape(0) || (!widths.empty() && widths.back() != w.shape(1)))
       throw ShapeMismatch("layer " + std::to_string(all.size() + 1), py::cast<std::string>(py::str(w.attr("shape"))),
                           "W (outputs, inputs) that fits the layer before, b (outputs,)");
+    for (const auto& [name, values] : {std::pair{"W", w}, std::pair{"b", b}})
+      for (py::ssize_t i = 0; i < values.size(); ++i)
+        if (!std::isfinite(values.data()[i]))
+          throw InvalidParameter(
+              "layer " + std::to_string(all.size() + 1) + ": " + name + "[" + std::to_string(i) + "]",
+              std::to_string(values.data()[i]), "finite numbers");
     if (widths.empty()) widths.push_back(w.shape(1));
     widths.push_back(w.shape(0));
     all.push_back(pair);
@@ -52,9 +61,9 @@ Network make_network(const py::list& layers, const std::string& activation) {
 }
 
 Trial make_trial(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
-                 const BoundAnswer& answer, Index repeats, Index samples) {
+                 const BoundAnswer& answer, Index repeats, Index samples, double age_s = 0) {
   return Trial(registry(), analog_place(device, to_settings(settings), net.layers()), net, data, Loss::cross_entropy,
-               {repeats, samples}, [&net, answer](LayerProducts* layers) { return answer.on(net, layers); });
+               {repeats, samples, age_s}, [&net, answer](LayerProducts* layers) { return answer.on(net, layers); });
 }
 
 /// Ctrl-C reaches Python between two deployments.
@@ -94,8 +103,9 @@ auto uninterrupted(Work&& work) {
 }
 
 py::dict run_sensitivity(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
-                         const BoundAnswer& answer, Index repeats, Index samples, const std::string& out) {
-  const Trial trial = make_trial(net, data, device, settings, answer, repeats, samples);
+                         const BoundAnswer& answer, Index repeats, Index samples, double age_s,
+                         const std::string& out) {
+  const Trial trial = make_trial(net, data, device, settings, answer, repeats, samples, age_s);
   const Sensitivity report = uninterrupted([&] {
     const Sensitivity found = sensitivity(trial, device, [](Index, Index) { return goes_on(); });
     if (!out.empty()) save(found, out);
@@ -136,9 +146,10 @@ py::dict run_spec(const Network& net, const Dataset& data, const std::string& de
   }
   return py::dict(py::arg("device") = spec.device, py::arg("digital_accuracy") = spec.digital_accuracy,
                   py::arg("accuracy") = spread_dict(spec.accuracy), py::arg("lost_bound") = spec.lost_bound,
-                  py::arg("reached") = spec.reached, py::arg("joules_per_sample") = spec.sample_j,
-                  py::arg("joules_per_sample_asked") = spec.asked_j, py::arg("deployments") = spec.deployments,
-                  py::arg("parameters") = parameters, py::arg("energy") = energy_list(spec.layers));
+                  py::arg("reached") = spec.reached, py::arg("repeats_needed") = spec.repeats_needed,
+                  py::arg("joules_per_sample") = spec.sample_j, py::arg("joules_per_sample_asked") = spec.asked_j,
+                  py::arg("deployments") = spec.deployments, py::arg("parameters") = parameters,
+                  py::arg("energy") = energy_list(spec.layers));
 }
 
 }  // namespace
@@ -228,7 +239,7 @@ void register_analog(py::module_& m) {
   register_analog_network(m);
   m.def("make_network", &make_network, py::arg("layers"), py::arg("activation"), "A Network of [(W, b), ...].");
   m.def("sensitivity", &run_sensitivity, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"),
-        py::arg("answer"), py::arg("repeats"), py::arg("samples"), py::arg("out"));
+        py::arg("answer"), py::arg("repeats"), py::arg("samples"), py::arg("age"), py::arg("out"));
   m.def("spec", &run_spec, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"), py::arg("answer"),
         py::arg("over"), py::arg("drop"), py::arg("confidence"), py::arg("per_layer"), py::arg("repeats"),
         py::arg("samples"));

@@ -6,7 +6,7 @@
 #include "driver/api/opening.hpp"
 #include "python/bindings/answer.hpp"
 #include "python/bindings/tiles.hpp"
-#include "training/analog.hpp"
+#include "training/ageing.hpp"
 
 namespace lightloop::python {
 namespace {
@@ -50,6 +50,15 @@ void register_analog_network(py::module_& m) {
              return std::make_shared<BoundNetwork>(net, device, all, answer, seed);
            }),
            py::arg("net"), py::arg("device"), py::arg("settings"), py::arg("answer"), py::arg("seed"))
+      .def(
+          "age", [](BoundNetwork& b, double seconds) { alone(b.busy, [&] { age(b.analog, seconds); }); },
+          py::arg("seconds"))
+      .def("calibrate",
+           [](BoundNetwork& b) {
+             alone(b.busy, [&] {
+               for (std::size_t l = 0; l < b.analog.layers(); ++l) b.analog.layer(l).calibrate();
+             });
+           })
       .def("scores", &device_scores, py::arg("x"), py::arg("first_sample") = 0)
       .def_property_readonly("shared", [](const BoundNetwork& b) { return b.analog.devices().shared(); })
       .def_property_readonly("layers",

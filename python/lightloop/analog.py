@@ -11,6 +11,7 @@ from . import _core
 from ._html import table
 from ._settings import flatten
 from .device import address_of
+from .errors import ShapeMismatch
 
 
 def split(settings: Mapping[str, Any] | None, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,6 +50,10 @@ def rows_of(x: Any) -> np.ndarray:
 def tokens_apart(net: Any, scores: np.ndarray) -> np.ndarray:
     """(samples, outputs), of a text (samples, tokens, classes)."""
     return scores if net.tokens == 1 else scores.reshape(len(scores), net.tokens, -1)
+
+
+def _seconds(time: float | str) -> float:
+    return _core.parse_quantity(time, "s", "age") if isinstance(time, str) else float(time)
 
 
 class Deployed:
@@ -94,6 +99,17 @@ class Deployed:
             self._open = _core.AnalogNetwork(self.network, self.device, self.settings, self._answer, seed)
         return self._open
 
+    def age(self, time: float | str, *, recalibrate: bool = False) -> Deployed:
+        """Lets time pass (seconds, or "30 d") on the clocks of all devices, counted from when they were opened and written.
+
+        Cells drift by it. With `recalibrate` gains and offsets are fitted anew, which takes out what all cells of a layer
+        (or of an output) have in common.
+        """
+        self._opened().age(_seconds(time))
+        if recalibrate:
+            self._opened().calibrate()
+        return self
+
     @property
     def layers(self) -> list[Any]:
         """The layers, opened, written and calibrated when they are first asked for."""
@@ -111,7 +127,10 @@ class Deployed:
 
     def accuracy(self, x: Any, y: Any) -> float:
         """Fraction of samples whose highest score is that of the label."""
-        return float((self.predict(x) == np.asarray(y)).mean())
+        found, labels = self.predict(x), np.asarray(y)
+        if found.shape != labels.shape:
+            raise ShapeMismatch("accuracy: y", str(labels.shape), f"{found.shape}, a label for each answer")
+        return float((found == labels).mean())
 
     @property
     def reports(self) -> list[Any]:
@@ -148,14 +167,18 @@ class Deployed:
         """Layers follow each other."""
         return sum(report.device_s for report in self._all_reports())
 
-    def sensitivity(self, x: Any, y: Any, *, repeats: int = 5, samples: int = 1000, out: str = "") -> Ranking:
+    def sensitivity(
+        self, x: Any, y: Any, *, repeats: int = 5, samples: int = 1000, age: float | str = 0, out: str = ""
+    ) -> Ranking:
         """Every source of error of the devices alone, and all but it, deployed `repeats` times each.
 
         Deploys on devices of its own; an instrument is taken for it and given back. `out` names a file for `lightloop plot`.
+        At an `age` ("30 d") what has drifted since the weights were written is a source too.
         """
         self._give_back()
         data = dataset(x, y, self.network.widths[-1])
-        found = _core.sensitivity(self.network, data, self.device, self.settings, self._answer, repeats, samples, out)
+        found = _core.sensitivity(self.network, data, self.device, self.settings, self._answer, repeats, samples,
+                                  _seconds(age), out)  # fmt: skip
         return Ranking(found)
 
     def spec(

@@ -94,7 +94,7 @@ def test_training_on_layers_is_scored_on_them_again(lightloop, small):
 PAGE = (ROOT / "docs" / "analog_layers.md").read_text().replace("\\\n", " ")
 
 
-@pytest.mark.parametrize("words", re.findall(r"^lightloop (train --dataset digits .*)$", PAGE, re.MULTILINE))
+@pytest.mark.parametrize("words", re.findall(r"^lightloop (train --dataset digits .*--layers .*)$", PAGE, re.MULTILINE))
 def test_what_the_page_trains_learns_and_is_scored_as_it_was_left(lightloop, words):
     short = ["--epochs", "1", "--samples", "1000", "--batch", "10", "--quiet"]
     done = told(lightloop, *shlex.split(words), *short)
@@ -119,3 +119,22 @@ def test_sources_of_error_say_what_takes_them_away(lightloop):
     for name in ("sim:crossbar", "sim:mzi_mesh", "sim:ring_bank", "sim:homodyne"):
         offs = {s["name"]: s["off"] for s in models[name]["settings"] if "off" in s}
         assert offs["adc.bits"] == 16 and len(offs) > 5
+
+
+def test_a_deployed_network_ages_and_is_calibrated_again(lightloop, run):
+    words = ["eval", run, "--device", "sim:crossbar,preset=pcm"]
+    fresh, old = told(lightloop, *words), told(lightloop, *words, "--age", "300 d")
+    again = told(lightloop, *words, "--age", "300 d", "--recalibrate")
+    assert old["age_s"] == 300 * 86400 and len({d["loss"] for d in (fresh, old, again)}) == 3
+    assert old["loss"] > fresh["loss"] and again["loss"] < old["loss"]
+    report = told(lightloop, "report", "sensitivity", "--net", run, "--device", "sim:crossbar,preset=pcm", "--age", "300 d",
+                  "--repeats", "1", "--samples", "100")  # fmt: skip
+    assert "age" in {source["source"] for source in report["sources"]}
+    for refused, part in [
+        (["--device", "sim:homodyne", "--age", "1 d"], "clock"),
+        (["--age", "1 d"], "--device"),
+        (["--device", "sim:crossbar,preset=pcm", "--age", "1 day"], "day"),
+        (["--device", "sim:crossbar,preset=pcm", "--age", "0"], "--age"),
+    ]:
+        done = lightloop("eval", run, *refused)
+        assert done.returncode == 2 and part in done.stderr, (refused, done.stderr)

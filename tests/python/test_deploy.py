@@ -32,6 +32,11 @@ def test_a_torch_model_is_deployed_and_ranked(problem):
     digital = float((model(torch.from_numpy(x)).argmax(dim=1).numpy() == y).mean())
     fine = ll.deploy(model, FINE)
     assert abs(fine.accuracy(x, y) - digital) < 0.01
+    assert "vectors" in repr(fine.reports[0]) and "J" in repr(fine.reports[0])
+    with pytest.raises(ll.ShapeMismatch, match="label"):
+        fine.accuracy(x[:2], y[:3])
+    with pytest.raises(ll.InvalidParameter, match=r"layer 1: b\[2\].*nan"):
+        ll.deploy([(np.eye(4, dtype=np.float32), np.array([0, 0, np.nan, 0], np.float32))], FINE)
     noisy = ll.deploy(model, "sim:crossbar", **{"output_noise": 3.0, "layer2.adc.bits": 7})
     assert noisy.accuracy(x, y) < digital - 0.05
     assert sum(noisy.energy.values()) == pytest.approx(noisy.device_joules) and noisy.device_seconds > 0
@@ -87,8 +92,14 @@ def test_convolutions_are_matrices_of_patches():
     fresh = ll.torch.AnalogConv2d(2, 5, 3, stride=2, padding=1, device=FINE)
     fresh.load_state_dict(model[0].state_dict())
     assert torch.allclose(torch.relu(fresh(x)), model(x), atol=0.02)
+    assert torch.allclose(torch.relu(fresh(x[0])), model(x)[0], atol=0.02)  # one image
+    with pytest.raises(ll.ShapeMismatch, match="height"):
+        fresh(x[0, 0])
     with pytest.raises(ll.Unsupported, match="group"):
         ll.torch.convert(torch.nn.Conv2d(4, 4, 3, groups=2), FINE)
+    for refused in ({"groups": 2}, {"padding_mode": "reflect"}, {"padding": "same"}):
+        with pytest.raises(ll.Unsupported, match="AnalogConv2d"):
+            ll.torch.AnalogConv2d(2, 4, 3, device=FINE, **refused)
     with pytest.raises(ll.Unsupported, match="Physical"):  # weights of a module are no phases
         ll.torch.convert(model, "sim:mzi_mesh", **{"layer.update": "programme"})
 
@@ -180,3 +191,18 @@ def test_an_instrument_is_given_back_for_a_ranking_and_taken_again(problem, monk
     assert net.device_joules == cost and [report.frames for report in net.reports] == frames
     assert net.accuracy(x, y) == accuracy  # opened again, with the same seed
     assert net.device_joules == pytest.approx(2 * cost) and sum(net.energy.values()) == pytest.approx(2 * cost)
+
+
+def test_a_deployed_network_ages_and_is_calibrated_again(problem):
+    model, x, y = problem
+    fresh, old, again = (ll.deploy(model, "sim:crossbar,preset=pcm") for _ in range(3))
+    assert old.age("300 d") is old and again.age(300 * 86400, recalibrate=True) is again
+    true = model(torch.from_numpy(x)).detach().numpy()
+    error = [np.abs(net.scores(x) - true).mean() for net in (fresh, old, again)]
+    assert error[1] > 1.2 * error[0] and error[2] < error[1]
+    with pytest.raises(ll.Unsupported, match="clock"):
+        ll.deploy(model, "sim:homodyne").age("1 d")
+    with pytest.raises(ll.OutOfRange, match="age"):
+        fresh.age(-1)
+    ranking = fresh.sensitivity(x, y, repeats=1, samples=50, age="300 d")
+    assert "age" in {source["source"] for source in ranking.sources}

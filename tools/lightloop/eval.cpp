@@ -6,11 +6,13 @@
 #include <numeric>
 
 #include "core/error.hpp"
+#include "core/units.hpp"
 #include "driver/api/opening.hpp"
 #include "tools/lightloop/command.hpp"
 #include "tools/lightloop/json.hpp"
 #include "tools/lightloop/samples.hpp"
 #include "tools/lightloop/text.hpp"
+#include "training/ageing.hpp"
 #include "training/analog.hpp"
 #include "training/evaluate.hpp"
 #include "training/physical_maps.hpp"
@@ -97,6 +99,9 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   AnalogNetwork analog(registry, place, net);
   if (kept) analog.restore(scored.run.layers_state);
   analog.program(net, kept);
+  if (request.age_s > 0) age(analog, request.age_s);
+  if (request.recalibrate)
+    for (std::size_t l = 0; l < analog.layers(); ++l) analog.layer(l).calibrate();
   const auto there = rule_of(scored.run, &analog), here = rule_of(scored.run, nullptr);
   const LayerReport before = analog.report();
   const Evaluation score = analog.evaluate(net, scored.test, loss, there.get());
@@ -108,6 +113,7 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   if (request.json) {
     Settings head = json_head(scored, score, device);
     head["digital_accuracy"] = digital.accuracy;
+    if (request.age_s > 0) head["age_s"] = request.age_s;
     head["device_frames"] = Value(all.frames);
     head["device_seconds"] = all.device_s;
     head["device_joules"] = all.device_j;
@@ -200,7 +206,7 @@ int eval(const EvalRequest& request, const Registry& registry) {
   const Dataset test = samples_of(run, request.data, request.data_dir);
   const Settings head = {{"run", request.run},
                          {"data", test.source.empty() ? test.name : test.source},
-                         {"weights_sha256", weights_sha256(run.net)}};
+                         {"weights_sha256", weights_sha256(run)}};
   const std::string layers = run.train.has("layers") ? run.train.text("layers") : "";  // older files do not say
   const std::string device = request.device.empty() ? layers : request.device;
   if (request.sample > 0 && ((!device.empty() && device != "digital") || run.alphabet.empty()))
@@ -208,10 +214,13 @@ int eval(const EvalRequest& request, const Registry& registry) {
                       "", run.alphabet.empty() ? "Leave --sample away." : "Leave --device away, or --sample.");
   const std::string map = run.train.has("map") ? run.train.text("map") : "";
   const Scored scored{run, test, head};
+  if (request.age_s > 0 && (!map.empty() || device.empty() || device == "digital"))
+    throw InvalidParameter("--age", format_quantity(request.age_s, "s"), "no device holds the weights",
+                           "Give --device sim:crossbar,preset=pcm, or leave it out.");
   if (!map.empty()) return eval_mapped(request, registry, map, scored);
-  if (request.recalibrate)
+  if (request.recalibrate && request.age_s == 0)
     throw InvalidParameter("--recalibrate", "true", "the run has no physics in front of its layers",
-                           "Leave it out: only runs with --map have a calibration.");
+                           "Leave it out, or say how old the devices are (--age).");
   if (!device.empty() && device != "digital") return eval_analog(request, registry, device, scored);
   if (!request.settings.empty())
     throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),

@@ -62,7 +62,7 @@ struct Subject {
   }
   Trial trial(const ReportRequest& request, const Registry& registry) const {
     return Trial(registry, analog_place(request.device, request.settings, run.net.layers()), run.net, data,
-                 loss_from(run.train.text("loss")), {request.repeats, request.samples},
+                 loss_from(run.train.text("loss")), {request.repeats, request.samples, request.age_s},
                  [this](LayerProducts* layers) { return rule_of(run, layers); });
   }
 };
@@ -79,7 +79,7 @@ void print_sensitivity(const Sensitivity& report) {
   for (const SensitivityRow& row : report.rows)
     rows.push_back(
         {row.name, shown(row.value), shown(row.off), points(row.lost_alone),
-         points(std::hypot(row.alone.standard_error(), report.none.standard_error())), points(row.won_without),
+         points(std::hypot(row.alone.standard_error(), row.before.standard_error())), points(row.won_without),
          points(std::hypot(row.without.standard_error(), report.all.standard_error())), fixed("%.2f", row.enob_alone),
          fixed("%.2f", row.enob_without), fixed("%.2f", row.enob_without_predicted)});
   std::fputs(table(rows).c_str(), stdout);
@@ -101,6 +101,11 @@ void print_spec(const Spec& spec) {
               points(spec.lost_bound).c_str(), percent(spec.confidence).c_str(),
               static_cast<long long>(spec.accuracy.n), static_cast<long long>(spec.samples),
               spec.reached ? "reached" : "not reached");
+  if (!spec.reached)
+    std::printf("%s\n", spec.repeats_needed > 0 ? ("too few repeats to tell: about " +
+                                                   std::to_string(spec.repeats_needed) + " are needed (--repeats)")
+                                                      .c_str()
+                                                : "more repeats would not help: as much is lost on average");
   std::printf("a sample takes %s, as asked %s, with the same parameters in every layer %s\n",
               brief(spec.sample_j, "J").c_str(), brief(spec.asked_j, "J").c_str(), brief(spec.common_j, "J").c_str());
 }

@@ -23,7 +23,8 @@ Sensitivity sensitivity(const Trial& trial, const std::string& device,
                         const std::function<bool(Index, Index)>& progress) {
   const std::vector<std::string>& sources = trial.sources();
   const Index repeats = trial.options().repeats;
-  const Index deployments = (2 * static_cast<Index>(sources.size()) + 2) * repeats;
+  const double age_s = trial.options().age_s;
+  const Index deployments = (2 * static_cast<Index>(sources.size()) + (age_s != 0 ? 5 : 2)) * repeats;
   Index done = 0;
   const auto measure = [&](const Variant& variant) {
     Measured measured;
@@ -42,7 +43,11 @@ Sensitivity sensitivity(const Trial& trial, const std::string& device,
   report.device = device;
   report.digital_accuracy = trial.digital_accuracy();
   report.repeats = repeats;
-  const Measured none = measure(trial.without(sources)), all = measure(trial.without({}));
+  const auto fresh = [](Variant variant) {
+    variant.aged = false;
+    return variant;
+  };
+  const Measured none = measure(fresh(trial.without(sources))), all = measure(trial.without({}));
   report.none = none.accuracy;
   report.all = all.accuracy;
   report.error_none = none.error;
@@ -50,6 +55,18 @@ Sensitivity sensitivity(const Trial& trial, const std::string& device,
   report.samples = all.last.samples;
   report.cost = all.last.layers;
   report.sample_j = all.last.sample_j;
+  const auto add = [&](SensitivityRow row, const Measured& before, const Measured& alone, const Measured& without) {
+    row.before = before.accuracy;
+    row.alone = alone.accuracy;
+    row.without = without.accuracy;
+    row.lost_alone = before.accuracy.mean - alone.accuracy.mean;
+    row.won_without = without.accuracy.mean - all.accuracy.mean;
+    row.error_before = before.error;
+    row.error_alone = alone.error;
+    row.enob_alone = enob(alone.error);
+    row.enob_without = enob(without.error);
+    report.rows.push_back(std::move(row));
+  };
   for (const std::string& name : sources) {
     SensitivityRow row;
     const auto info = std::ranges::find(trial.settings().infos(), name, &ParamInfo::name);
@@ -59,23 +76,28 @@ Sensitivity sensitivity(const Trial& trial, const std::string& device,
     row.off = *info->off;
     std::vector<std::string> others = sources;
     std::erase(others, name);
-    const Measured alone = measure(trial.without(others)), without = measure(trial.without({name}));
-    row.alone = alone.accuracy;
-    row.without = without.accuracy;
-    row.lost_alone = none.accuracy.mean - alone.accuracy.mean;
-    row.won_without = without.accuracy.mean - all.accuracy.mean;
-    row.error_alone = alone.error;
-    row.enob_alone = enob(alone.error);
-    row.enob_without = enob(without.error);
-    report.rows.push_back(std::move(row));
+    add(std::move(row), none, measure(fresh(trial.without(others))), measure(trial.without({name})));
   }
-  const double floor = square(none.error);
-  double sum = floor;
-  for (const SensitivityRow& row : report.rows) sum += std::max(0.0, square(row.error_alone) - floor);
+  if (age_s != 0) {
+    std::vector<std::string> numbers;  // words say what kind of device it is, and so what drifts
+    for (const std::string& name : sources)
+      if (!std::holds_alternative<std::string>(trial.settings().value(name))) numbers.push_back(name);
+    const Variant kind = trial.without(numbers);
+    SensitivityRow row;
+    row.name = kAgeRow;
+    row.unit = "s";
+    row.value = age_s;
+    row.off = 0.0;
+    add(std::move(row), measure(fresh(kind)), measure(kind), measure(fresh(trial.without({}))));
+  }
+  const auto added = [](const SensitivityRow& row) {
+    return std::max(0.0, square(row.error_alone) - square(row.error_before));
+  };
+  double sum = square(none.error);
+  for (const SensitivityRow& row : report.rows) sum += added(row);
   report.enob_measured = enob(all.error);
   report.enob_predicted = enob(std::sqrt(sum));
-  for (SensitivityRow& row : report.rows)
-    row.enob_without_predicted = enob(std::sqrt(std::max(0.0, sum - std::max(0.0, square(row.error_alone) - floor))));
+  for (SensitivityRow& row : report.rows) row.enob_without_predicted = enob(std::sqrt(std::max(0.0, sum - added(row))));
   std::ranges::stable_sort(report.rows, [](const SensitivityRow& a, const SensitivityRow& b) {
     return a.lost_alone != b.lost_alone ? a.lost_alone > b.lost_alone : a.error_alone > b.error_alone;
   });

@@ -8,14 +8,18 @@
 
 namespace lightloop {
 
+/// The row of what the age of the devices costs (TrialOptions::age_s).
+inline constexpr const char* kAgeRow = "age";
+
 /// One source of error.
 struct SensitivityRow {
   std::string name, unit;
-  Value value, off;        ///< as configured; the value that takes it away
-  Spread alone, without;   ///< accuracy with only this source, and with all but this one
-  double lost_alone = 0;   ///< accuracy lost when it comes alone
-  double won_without = 0;  ///< accuracy won when it alone goes
-  double error_alone = 0;  ///< relative rms error of the layers with only this source
+  Value value, off;                          ///< as configured; the value that takes it away
+  Spread before;                             ///< accuracy that `alone` is compared with: of no source
+  Spread alone, without;                     ///< accuracy with only this source, and with all but this one
+  double lost_alone = 0;                     ///< accuracy lost when it comes alone
+  double won_without = 0;                    ///< accuracy won when it alone goes
+  double error_before = 0, error_alone = 0;  ///< relative rms error of the layers without and with only this source
   double enob_alone = 0;
   double enob_without = 0, enob_without_predicted = 0;  ///< measured; from the others' errors alone
 };
@@ -34,8 +38,11 @@ struct Sensitivity {
   double sample_j = 0;
 };
 
-/// Deploys the network (2 sources + 2) repeats times. `progress` is told how many deployments are done, of how many;
-/// false stops with Cancelled. Throws as Trial, Cancelled.
+/// Deploys the network (2 sources + 2) repeats times. Where it is scored at an age, that is a row too: alone, every
+/// source is off but the kinds of cells and laws (words, which say what drifts), and the loss is that since they were
+/// written; without it nothing has aged. Two more deployments of each repeat then; the other rows have the sources
+/// alone as they are when written. `progress` is told how many deployments are done, of how many; false stops with
+/// Cancelled. Throws as Trial, Cancelled.
 Sensitivity sensitivity(const Trial& trial, const std::string& device,
                         const std::function<bool(Index, Index)>& progress = {});
 

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
+#include "training/ageing.hpp"
 
 namespace lightloop {
 namespace {
@@ -128,8 +129,11 @@ Variant Trial::without(const std::vector<std::string>& sources) const {
     variant.settings[name] = *info->off;
     for (Settings& own : variant.own) own.erase(name);
   };
-  for (const std::string& name : asleep_) take_away(name);
   for (const std::string& name : sources) take_away(name);
+  ParamSet changed = settings_;
+  changed.set(variant.settings);
+  for (const std::string& name : asleep_)
+    if (in_force(*std::ranges::find(settings_.infos(), name, &ParamInfo::name), changed)) take_away(name);
   return variant;
 }
 
@@ -148,12 +152,18 @@ TrialResult Trial::run(const Variant& variant, Index repeat) const {
     useless.samples = data_.size();
     return useless;
   }
-  const double written_j = analog.report().device_j;
+  if (options_.age_s != 0 && variant.aged) age(analog, options_.age_s);
+  const std::vector<LayerReport> written = analog.reports();
   TrialResult result;
   result.accuracy = analog.evaluate(net_, data_, loss_, answers_(&analog).get()).accuracy;
   result.samples = data_.size();
   result.layers = analog.reports();
-  result.sample_j = (analog.report().device_j - written_j) / static_cast<double>(data_.size());
+  for (std::size_t l = 0; l < written.size(); ++l) {
+    const double joules = result.layers[l].device_j - written[l].device_j;
+    result.sample_j += joules / static_cast<double>(data_.size());
+    if (const auto frames = result.layers[l].frames - written[l].frames; frames > 0)
+      result.frame_j += joules / static_cast<double>(frames);
+  }
   for (std::size_t l = 0; l < analog.layers(); ++l) {
     const Matrix<float>& x = digital_activations_.h[l];
     const View<const float> w = net_.weights(static_cast<Index>(l));

@@ -26,6 +26,7 @@ double enob(double relative_error);
 struct TrialOptions {
   Index repeats = 5;     ///< each with other seeds: other fabrication, programming and read noise
   Index samples = 1000;  ///< of the data, evenly spaced; 0: all
+  double age_s = 0;      ///< time that passes after the weights are written; 0: none
 };
 
 /// What one deployment gave.
@@ -36,6 +37,7 @@ struct TrialResult {
   Index samples = 0;
   /// Energy of one sample once the weights are written.
   double sample_j = 0;
+  double frame_j = 0;             ///< of one frame in every layer then: without what rows shown again cost
   double relative_error() const;  ///< rms over the layers
 };
 
@@ -43,6 +45,7 @@ struct TrialResult {
 struct Variant {
   Settings settings;          ///< of all layers
   std::vector<Settings> own;  ///< per layer; may be shorter than the net
+  bool aged = true;           ///< by TrialOptions::age_s
 };
 
 /// The rule whose scores stand in for the logits, its passes on devices or, with null, in memory (answering_rule());
@@ -59,8 +62,8 @@ class Trial {
   const ParamSet& settings() const { return settings_; }
   /// Sources of error that are there: declared (ParamInfo::off), not at that value, in force (ParamInfo::only_with).
   const std::vector<std::string>& sources() const { return sources_; }
-  /// The settings that take the given sources away; those not in force are always taken away, so that switching another
-  /// setting does not bring them in.
+  /// The settings that take the given sources away, and with them those that this would bring into force. Without
+  /// sources it is the device that was asked for.
   Variant without(const std::vector<std::string>& sources) const;
   /// Deploys a variant with the seeds of repeat number `repeat`, scores it and measures its errors.
   TrialResult run(const Variant& variant, Index repeat) const;
