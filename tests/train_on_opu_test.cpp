@@ -11,7 +11,9 @@
 
 #include "core/error.hpp"
 #include "devices/catalogue.hpp"
+#include "driver/api/opening.hpp"
 #include "training/clusters_for_tests.hpp"
+#include "training/feedback.hpp"
 #include "training/run_file.hpp"
 #include "training/trainer.hpp"
 
@@ -62,10 +64,11 @@ TEST_CASE("ternary DFA learns through the simulated bench with either read-out, 
     CHECK(result.health_start.repeat_correlation > 0.9);
     CHECK(result.health_end.repeat_correlation > 0.9);
     for (const double a : result.alignment) CHECK(a > 0.2);
+    CHECK(result.epochs.back().weight_alignment.empty());  // nobody knows the matrix
   }
 }
 
-TEST_CASE("device fidelity is near 1 on a steady bench and falls where the medium drifts; a stop does not change it") {
+TEST_CASE("device fidelity is near 1 on a steady bench and falls where the medium drifts, a stop does not change it") {
   const TemporaryFolder folder;
   TrainPlan plan;
   TrainObserver observer;
@@ -90,6 +93,8 @@ TEST_CASE("device fidelity is near 1 on a steady bench and falls where the mediu
   const TrainResult resumed = run({{"train.resume", path}});
   CHECK(resumed.weights_sha256 == result.weights_sha256);
   CHECK(resumed.epochs[1].fidelity == result.epochs[1].fidelity);
+  REQUIRE(result.epochs[1].weight_alignment.size() == 2);  // to the columns that the fidelity wants
+  CHECK(resumed.epochs[1].weight_alignment == result.epochs[1].weight_alignment);
   CHECK(load_run(path).epochs[0].fidelity == result.epochs[0].fidelity);
 }
 
@@ -236,8 +241,65 @@ TEST_CASE("a net without hidden layers asks nothing of the device") {
                     Catch::Contains("no hidden layer"));
 }
 
-TEST_CASE("targets have one sign, so drtp may show them as a threshold") {
-  CHECK(run(optical({{"train.rule", "drtp"}, {"train.encoding", "threshold"}})).device_frames > 0);
+TEST_CASE(
+    "drtp shows the columns of its classes at the start and after rule.refresh epochs, whatever stops in between") {
+  TrainPlan plan;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& p) {
+    plan = p;
+    return true;
+  };
+  const TrainSettings once = optical({{"train.rule", "drtp"}, {"train.fidelity", true}});
+  TrainSettings twice = once, few = once;
+  twice["rule.refresh"] = std::int64_t{2};
+  few["train.samples"] = std::int64_t{100};
+  const TrainResult whole = run(twice, observer), kept = run(once), short_run = run(few);
+  CHECK(whole.test_accuracy > 0.9);  // chance is 0.2
+  CHECK(plan.touch_per_step.projections == 0);
+  CHECK(whole.device_frames <= plan.device_frames);
+  const auto frames = [](const TrainResult& result, std::size_t epoch) {
+    return result.epochs[epoch].device_frames - result.epochs[epoch - 1].device_frames;
+  };
+  const std::int64_t check = frames(kept, 2);  // of the fidelity
+  CHECK(frames(whole, 1) == check);
+  CHECK(frames(whole, 2) > check);
+  CHECK(frames(whole, 3) == check);
+  CHECK(short_run.device_frames == kept.device_frames);  // however many samples there are
+  CHECK(whole.epochs[1].touch.projections == 5 * 8);
+  CHECK(whole.epochs[3].touch.projections == 2 * 5 * 8);
+  CHECK(whole.epochs[1].train_loss == kept.epochs[1].train_loss);
+  CHECK(whole.weights_sha256 != kept.weights_sha256);
+  CHECK(whole.epochs[3].weight_alignment.size() == 2);
+  for (const int stop : {40, 64, 70}) {  // 32 steps make an epoch
+    const TemporaryFolder folder;
+    TrainSettings part = twice;
+    part["train.out"] = folder / "run.h5";
+    int steps = 0;
+    TrainObserver stopping;
+    stopping.stop = [&] { return ++steps == stop; };
+    CHECK(run(part, stopping).interrupted);
+    const TrainResult resumed = run({{"train.resume", folder / "run.h5"}});
+    CHECK(resumed.weights_sha256 == whole.weights_sha256);
+    CHECK(resumed.device_frames == whole.device_frames);
+    CHECK(resumed.epochs[3].touch == whole.epochs[3].touch);
+    CHECK(resumed.epochs[3].weight_alignment == whole.epochs[3].weight_alignment);
+  }
+}
+
+TEST_CASE("columns averaged over eight frames are those of the device, with a third of the read noise") {
+  // Two readings of one column differ by noise alone: with s of one, sqrt(2) s, and sqrt(2 / 8) s of the mean of eight.
+  const Registry registry = all_devices();
+  const auto session = open_session(registry, "sim:opu,input.size=16,seed=3", {});
+  Projection projection(*session, 5, 64, {{"encoding", "threshold"}});
+  const auto spread = [&](Index repeats) {
+    const Matrix<float> a = measure_matrix(projection, repeats), b = measure_matrix(projection, repeats);
+    double squares = 0;
+    for (std::size_t i = 0; i < a.flat().size(); ++i) squares += std::pow(double(a.flat()[i] - b.flat()[i]), 2);
+    return squares / double(a.size());
+  };
+  // ratio of variances of 320 differences each: F(320, 320), two-sided alpha 1e-4: within 0.64 and 1.55 of 1
+  const double ratio = spread(kColumnRepeats) / spread(1) * double(kColumnRepeats);
+  CHECK((ratio > 0.64 && ratio < 1.55));
 }
 
 TEST_CASE("a stopped optical run resumes bit by bit, noise and drift on, with another thread count") {

@@ -17,7 +17,8 @@ struct Named {
 constexpr Named kNames[] = {{"identity", Activation::identity},
                             {"tanh", Activation::tanh},
                             {"relu", Activation::relu},
-                            {"sigmoid", Activation::sigmoid}};
+                            {"sigmoid", Activation::sigmoid},
+                            {"elu", Activation::elu}};
 
 template <class F>
 void each(std::span<const float> h, std::span<const float> in, std::span<float> out, F f) {
@@ -38,7 +39,8 @@ Activation activation_from(const std::string& name) {
     known.emplace_back(n.name);
   }
   const auto near = nearest(name, known);
-  throw UnknownName("activation", name, "identity, tanh, relu or sigmoid", near ? "did you mean " + *near + "?" : "");
+  throw UnknownName("activation", name, "identity, tanh, relu, sigmoid or elu",
+                    near ? "did you mean " + *near + "?" : "");
 }
 
 std::string to_string(Activation activation) {
@@ -64,6 +66,9 @@ void bias_and_activate(Activation f, std::span<const float> bias, std::span<floa
     case Activation::sigmoid:
       for (std::size_t i = 0; i < n; ++i) p[i] += b[i];
       return vector_sigmoid(a, a);
+    case Activation::elu:
+      for (std::size_t i = 0; i < n; ++i) p[i] += b[i];
+      return vector_elu(a, a);
   }
 }
 
@@ -78,6 +83,8 @@ void activate(Activation f, std::span<const float> a, std::span<float> out) {
       return vector_tanh(a, out);
     case Activation::sigmoid:
       return vector_sigmoid(a, out);
+    case Activation::elu:
+      return vector_elu(a, out);
   }
 }
 
@@ -92,6 +99,8 @@ void times_derivative(Activation f, std::span<const float> h, std::span<const fl
       return each(h, in, out, [scale](float y, float g) { return y > 0 ? scale * g : 0.0f; });
     case Activation::sigmoid:
       return each(h, in, out, [scale](float y, float g) { return scale * g * y * (1.0f - y); });
+    case Activation::elu:
+      return each(h, in, out, [scale](float y, float g) { return y > 0 ? scale * g : scale * g * (y + 1.0f); });
   }
 }
 

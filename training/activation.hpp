@@ -7,8 +7,9 @@
 
 namespace lightloop {
 
-/// For each of these f'(a) is a function of f(a), so a forward pass keeps f(a) only.
-enum class Activation { identity, tanh, relu, sigmoid };
+/// elu is a above 0 and exp(a) - 1 below (Clevert, Unterthiner, Hochreiter, ICLR 2016, alpha = 1). For each of these
+/// f'(a) is a function of f(a), so a forward pass keeps f(a) only.
+enum class Activation { identity, tanh, relu, sigmoid, elu };
 Activation activation_from(const std::string& name);  ///< throws UnknownName
 std::string to_string(Activation activation);
 

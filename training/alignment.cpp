@@ -37,7 +37,7 @@ void Alignment::add(const Network& net, const RuleBatch& batch, const Rule& rule
   if (net.model())
     back_through_blocks(net, batch.activations, batch.error, exact_, {}, work_);
   else
-    walk_back(net, batch.activations, batch.error, own_weights, exact_);
+    walk_back(net, batch.activations, batch.error, net.parameters(), exact_);
   for (std::size_t l = 0; l < hidden; ++l) {
     const View<const float> signal = rule.teaching_signal(static_cast<Index>(l));
     for (Index i = 0; i < signal.rows(); ++i) {

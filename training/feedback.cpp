@@ -22,6 +22,7 @@ class Digital : public Feedback {
   void project(View<const float> e, View<float> out) override {
     gemm(Transpose::no, Transpose::yes, 1.0f, e, matrix_, 0.0f, out);
   }
+  View<const float> matrix() const override { return matrix_; }
   std::vector<std::byte> snapshot() const override {
     if (drawn_) return {};
     ByteWriter out;
@@ -64,6 +65,7 @@ class Noisy : public Feedback {
         stream_(seed, 0, Purpose::projection_noise) {}
   Index inputs() const override { return inner_->inputs(); }
   Index outputs() const override { return inner_->outputs(); }
+  View<const float> matrix() const override { return inner_->matrix(); }
 
   void project(View<const float> e, View<float> out) override {
     inner_->project(e, out);

@@ -23,6 +23,8 @@ class Feedback {
   /// the feedback. The same bits. finish() throws what the device threw.
   virtual void begin(View<const float> e, View<float> out) { project(e, out); }
   virtual void finish() {}
+  /// (outputs, inputs) where it is known; otherwise empty.
+  virtual View<const float> matrix() const { return {}; }
   virtual std::vector<std::byte> snapshot() const { return {}; }
   virtual void restore(const std::vector<std::byte>&) {}
 };
@@ -41,6 +43,10 @@ std::unique_ptr<Feedback> device_feedback(Projection& projection);
 /// row k (read). Throws OutOfRange for sigma < 0.
 std::unique_ptr<Feedback> noisy_feedback(std::unique_ptr<Feedback> inner, double sigma, bool skip_empty,
                                          std::uint64_t seed);
+
+/// How often each column is shown where a run shows columns alone (RuleInfo::one_hot): read noise falls to a third, and
+/// ten classes cost fewer frames than one batch of samples (assumed: a common batch is 128).
+inline constexpr Index kColumnRepeats = 8;
 
 /// B as measured, (outputs, inputs): unit vectors one by one, each measured `repeats` times and averaged. Costs
 /// projection.cost(inputs * repeats) frames at most. Throws InvalidParameter when the encoding codes a 1 as nothing.

@@ -50,7 +50,8 @@ FeedbackPath open_feedback(const TrainConfig& config, const Registry& registry, 
   FeedbackPath path;
   if (!config.digital()) {
     path = open_device(config.train.text("device"), config, registry, inputs, outputs);
-    path.feedback = device_feedback(*path.projection);
+    path.feedback = config.model->info.one_hot ? digital_feedback(Matrix<float>(outputs, inputs))
+                                               : device_feedback(*path.projection);
   } else if (const std::string& source = config.rule.text("matrix_from"); source.empty()) {
     path.feedback = digital_feedback(inputs, outputs, config.seed());
   } else if (resumed) {

@@ -9,7 +9,8 @@
 
 namespace lightloop {
 
-/// The feedback and, for a device, what it stands on. A device without feedback is there to be measured
+/// The feedback and, for a device, what it stands on. For a rule of one-hot labels the device shows columns, which the
+/// feedback in memory takes over (TrainingLoop::read_columns). A device without feedback is there to be measured
 /// (rule.matrix_from): B lives in memory afterwards.
 struct FeedbackPath {
   std::unique_ptr<Session> session;

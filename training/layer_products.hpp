@@ -12,6 +12,7 @@ struct WeightMatrix {
   Index number = 0;  ///< of the layer in its network (LayerPass::instance)
   Index offset = 0, outputs = 0, inputs = 0;
   Index positions = 1;  ///< rows that one sample shows to it
+  Index at_once = 0;    ///< samples that one product takes; 0: all
 };
 
 /// The products of a network, made elsewhere than in memory (AnalogNetwork). Layers, and rules that make passes of

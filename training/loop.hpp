@@ -25,6 +25,8 @@ class TrainingLoop {
   TrainingLoop(TrainConfig config, TrainTest data, const Registry& registry, std::optional<RunFile> resumed);
 
   TrainPlan plan() const;
+  /// Keeps what is to be warned of before the first step, and gives it.
+  std::vector<std::string> first_warnings();
   /// Begins the recording and calibrates the device; false when there is none, or a resumed run has done it.
   bool calibrate();
   /// After calibrate(): takes the device's health, or measures the matrix of rule.matrix_from and closes its device.
@@ -67,13 +69,19 @@ class TrainingLoop {
   double run_forward(AnalogNetwork* layers);
   void learn_on_devices(double lr);
   void gather_targets(std::span<const std::uint32_t> which);
+  Targets targets() const { return {labels_, values_, data_.train.counts}; }  ///< of the batch
   void finish_gradient(Index rows, Index counted);
   void check_loss(double loss) const;
   bool alignment_due() const;
   void measure_alignment(const RuleBatch& batch);
   void add_layer_loss(Index samples);
+  void add_layers(TrainPlan& plan) const;
+  void add_projection(TrainPlan& plan) const;
   StepTouch step_touch(StepTouch rule, Index samples) const;
   void copy_own();
+  bool columns_due(Index epoch) const;
+  void read_columns();
+  View<const float> feedback_matrix() const;
   Meter note_shares();
   void note_meter(const Meter& meter);
   void begin_recording();

@@ -1,5 +1,6 @@
 // The devices of a run beside its steps: calibration, recording, what they have done.
 #include "training/loop.hpp"
+#include "training/rules/label_overlay.hpp"
 
 namespace lightloop {
 
@@ -14,11 +15,22 @@ void TrainingLoop::begin_recording() {
     recording_ = record(*path_.session, file);
 }
 
+std::vector<std::string> TrainingLoop::first_warnings() {
+  std::vector<std::string> texts;
+  if (config_.model->info.in_features)
+    if (std::string text = overlay_warning(config_.model->info.name, data_.train, run_.net.widths().back());
+        !text.empty())
+      texts.push_back(std::move(text));
+  if (!resumed_) run_.warnings = texts;  // else they are in the file
+  return texts;
+}
+
 bool TrainingLoop::calibrate() {
   begin_recording();
   if (!path_.projection || resumed_) return false;
   path_.projection->calibrate();
-  run_.warnings = path_.projection->report().warnings;
+  const std::vector<std::string>& said = path_.projection->report().warnings;
+  run_.warnings.insert(run_.warnings.end(), said.begin(), said.end());
   return true;
 }
 
@@ -34,6 +46,28 @@ void TrainingLoop::measure() {
     run_.health_start = path_.projection->probe();
   }
   if (path_.projection && config_.train.boolean("fidelity")) run_.reference = measure_matrix(*path_.projection);
+}
+
+/// Before the first step of `epoch`.
+bool TrainingLoop::columns_due(Index epoch) const {
+  if (!config_.model->info.one_hot || !path_.feedback) return false;
+  const Index refresh = config_.rule.integer("refresh");
+  return epoch == 0 || (refresh > 0 && epoch % refresh == 0);
+}
+
+/// B of one-hot labels is its columns: the feedback takes them as the device shows them now. In memory they are there,
+/// and counted as they would have been shown.
+void TrainingLoop::read_columns() {
+  if (run_.position.step > 0 || !columns_due(run_.position.epoch)) return;
+  run_.touch.projections += path_.feedback->inputs() * kColumnRepeats;
+  if (!path_.projection) return;
+  path_.feedback->restore(digital_feedback(measure_matrix(*path_.projection, kColumnRepeats))->snapshot());
+}
+
+/// In memory, or the columns that a device showed at the start; empty where neither is there.
+View<const float> TrainingLoop::feedback_matrix() const {
+  const View<const float> matrix = path_.feedback ? path_.feedback->matrix() : View<const float>{};
+  return matrix.empty() ? run_.reference.view() : matrix;
 }
 
 std::vector<std::string> TrainingLoop::news() {

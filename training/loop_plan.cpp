@@ -4,10 +4,25 @@
 #include "training/loop.hpp"
 
 namespace lightloop {
+namespace {
+
+/// What repeats nothing.
+void add_device(TrainPlan& plan, std::int64_t frames, double seconds, double joules) {
+  plan.device_frames += frames;
+  plan.frames_shown_once += frames;
+  plan.device_seconds += seconds;
+  plan.seconds_shown_once += seconds;
+  plan.device_joules += joules;
+  plan.joules_shown_once += joules;
+}
+
+}  // namespace
 
 TrainPlan TrainingLoop::plan() const {
   TrainPlan plan;
-  plan.device = config_.train.text("device");
+  plan.device = run_.about_device.address;
+  plan.layers = config_.train.text("layers");
+  plan.map = config_.train.text("map");
   plan.rule = config_.model->info.name;
   plan.dataset = data_.train.name;
   plan.widths = run_.net.widths();
@@ -17,44 +32,86 @@ TrainPlan TrainingLoop::plan() const {
   plan.steps = epochs_ * steps_per_epoch_ - (run_.position.epoch * steps_per_epoch_ + run_.position.step);
   plan.samples_per_step = static_cast<double>(plan.samples) / static_cast<double>(steps_per_epoch_);
   if (rule_) plan.touch_per_step = step_touch(rule_->declared(run_.net, batch_), batch_);
+  add_layers(plan);
   const Index all = run_.net.layers(), scored = data_.test.size() + data_.validation.size();  // rows after an epoch
   const Index answers = rule_ && config_.model->info.own_answer ? (rule_->answer_passes(run_.net) + all - 1) / all : 1;
-  if (layers_) {
-    // passes of all layers alike, rounded up; the update is a write among those that are counted
-    const Index shown = (plan.touch_per_step.passes + all - 1) / all;
-    const Index writes = std::max((plan.touch_per_step.writes + all - 1) / all,
-                                  layers_->rewritten() ? (shown + batch_ - 1) / batch_ : 1);
-    layers_->add_expected(plan.steps, std::max<Index>(1, writes), rule_ ? shown : batch_, plan.device_frames,
-                          plan.device_seconds, plan.device_joules);
-    layers_->add_expected(epochs_ - run_.position.epoch, 1, scored * answers, plan.device_frames, plan.device_seconds,
-                          plan.device_joules);
-  }
   if (maps_ && rule_) {
-    const Index shown = plan.touch_per_step.passes / all;
-    maps_->add_expected(
-        plan.steps * shown + (maps_->calibrated() ? 0 : 2 * shown) + (epochs_ - run_.position.epoch) * scored * answers,
-        plan.device_frames, plan.device_seconds, plan.device_joules);
+    const Index shown = (plan.touch_per_step.passes + all - 1) / all;
+    std::int64_t frames = 0;
+    double seconds = 0, joules = 0;
+    maps_->add_expected(plan.steps * shown + (maps_->calibrated() ? 0 : 2 * rule_->rows_at_once(batch_)) +
+                            (epochs_ - run_.position.epoch) * scored * answers,
+                        frames, seconds, joules);
+    add_device(plan, frames, seconds, joules);
   }
-  if (!path_.projection) return plan;
+  add_projection(plan);
+  return plan;
+}
+
+void TrainingLoop::add_projection(TrainPlan& plan) const {
+  if (!path_.projection) return;
   plan.encoding = path_.projection->settings().text("encoding");
   plan.readout = path_.projection->settings().text("readout");
   plan.exposure_s = path_.projection->report().exposure_s;
   const auto add = [&plan](const ProjectionCost& cost, Index times) {
-    plan.device_frames += times * cost.frames;
-    plan.device_seconds += static_cast<double>(times) * cost.device_s;
-    plan.device_joules += static_cast<double>(times) * cost.device_j;
+    const auto n = static_cast<double>(times);
+    add_device(plan, times * cost.frames, n * cost.device_s, n * cost.device_j);
   };
   add(path_.projection->calibration_cost(), resumed_ ? 0 : 1);
   if (path_.measures()) {
     add(path_.projection->cost(1), path_.projection->inputs());
-    return plan;
+    return;
   }
-  add(path_.projection->cost(data_.train.counts.empty() ? batch_ * data_.train.targets : data_.train.counted()),
-      plan.steps);
+  Index columns = 0;  // times they are read
+  for (Index e = run_.position.epoch + (run_.position.step > 0 ? 1 : 0); e < epochs_; ++e) columns += columns_due(e);
+  add(path_.projection->cost(1), columns * path_.projection->inputs() * kColumnRepeats);
+  if (!config_.model->info.one_hot)
+    add(path_.projection->cost(data_.train.counts.empty() ? batch_ * data_.train.targets : data_.train.counted()),
+        plan.steps);
   if (config_.train.boolean("fidelity"))
     add(path_.projection->cost(path_.projection->inputs()), epochs_ - run_.position.epoch + (resumed_ ? 0 : 1));
   if (config_.train.boolean("probe")) add(path_.projection->probe_cost(), resumed_ ? 1 : 2);
-  return plan;
+}
+
+/// Every step writes the weights and shows a batch, every epoch ends with a write and the scores.
+void TrainingLoop::add_layers(TrainPlan& plan) const {
+  if (!layers_) return;
+  const RuleInfo& info = config_.model->info;
+  std::unique_ptr<Feedback> unmeasured;
+  std::unique_ptr<Rule> waiting;  // for a matrix that is to be measured
+  if (!rule_) {
+    unmeasured = device_feedback(*path_.projection);
+    waiting = config_.model->make({.net = run_.net,
+                                   .seed = config_.seed(),
+                                   .params = config_.rule,
+                                   .feedback = unmeasured.get(),
+                                   .layers = layers_.get()});
+  }
+  const Rule& rule = rule_ ? *rule_ : *waiting;
+  const LayerTouch step = rule.layer_touch(run_.net, batch_);
+  const LayerTouch answer = info.own_answer ? rule.answer_touch(run_.net) : LayerTouch{1, 0};
+  const Index vectors = step.vectors + (info.own_forward ? 0 : batch_), epochs = epochs_ - run_.position.epoch;
+  LayerWork scoring{.writes = 1};
+  for (const Dataset* data : {&data_.test, &data_.validation}) {
+    const Index at_once = layers_->samples_shown_at_once(run_.net, data->size());
+    const Index times = (data->size() + at_once - 1) / at_once;
+    scoring.samples += data->size() * answer.vectors;
+    scoring.calls += times * answer.vectors;
+    scoring.writes += times * answer.writes;
+  }
+  const LayerWork training{.samples = vectors,
+                           .back = info.goes_back ? batch_ : 0,
+                           .calls = (vectors + batch_ - 1) / batch_,
+                           .writes = 1 + step.writes};
+  for (const bool repeats : {false, true}) {
+    LayerReport need = layers_->expected(plan.steps, training, repeats);
+    need.add(layers_->expected(epochs, scoring, repeats));
+    need.add(layers_->expected_calibration(repeats));
+    plan.device_writes = need.programs;
+    (repeats ? plan.device_frames : plan.frames_shown_once) += need.frames;
+    (repeats ? plan.device_seconds : plan.seconds_shown_once) += need.device_s;
+    (repeats ? plan.device_joules : plan.joules_shown_once) += need.device_j;
+  }
 }
 
 StepTouch TrainingLoop::step_touch(StepTouch rule, Index samples) const {

@@ -39,6 +39,7 @@ void TrainingLoop::end_epoch(double learning_rate) {
   at.alignment.cosines.resize(static_cast<std::size_t>(run_.net.hidden_layers()));
   at.alignment.counts.resize(at.alignment.cosines.size());
   epoch.alignment = at.alignment.means();
+  epoch.weight_alignment = rule_->weight_alignment(run_.net, feedback_matrix());
   epoch.device_frames = run_.about_device.frames;
   epoch.device_s = run_.about_device.device_s;
   epoch.device_j = run_.about_device.device_j;

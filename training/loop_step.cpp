@@ -33,6 +33,7 @@ void TrainingLoop::begin_epoch() {
 double TrainingLoop::step() {
   const auto start = std::chrono::steady_clock::now();
   begin_epoch();
+  read_columns();
   RunPosition& at = run_.position;
   const Index first = at.step * batch_, count = std::min(batch_, data_.train.size() - first);
   const std::span which(order_.data() + first, static_cast<std::size_t>(count));
@@ -52,6 +53,7 @@ double TrainingLoop::step() {
     maps_ ? maps_->backward(run_.net, layer, h, delta, below) : layers_->backward(layer, h, delta, below);
   };
   const NetworkPass pass = [this](const Network& net, View<const float> x, Activations& out) {
+    if (maps_) return maps_->forward(net, x, out);
     layers_->program(net, true);
     layers_->forward(net, x, out, trial_pass(config_.seed(), static_cast<std::uint64_t>(run_.position.trained)));
   };
@@ -62,9 +64,10 @@ double TrainingLoop::step() {
                         .step = static_cast<std::uint64_t>(done),
                         .first_sample = static_cast<std::uint64_t>(at.trained),
                         .keep_signal = alignment_due() || (layers_ && layers_->learns_by_itself()),
-                        .pass = layers_ ? &pass : nullptr,
+                        .pass = layers_ || maps_ ? &pass : nullptr,
                         .back = maps_ || (layers_ && layers_->goes_back()) ? &back : nullptr,
-                        .counts = data_.train.counts};
+                        .counts = data_.train.counts,
+                        .values = values_};
   rule_->gradient(run_.net, batch, gradient_.flat());
   finish_gradient(count, counted);
   const double loss = own_forward ? rule_->loss() : output_loss;
@@ -110,9 +113,7 @@ double TrainingLoop::run_forward(AnalogNetwork* layers) {
   }
   const Matrix<float>& out = activations_.h.back();
   error_.resize(out.rows(), out.cols());
-  if (data_.train.values.size()) return value_error(out, values_, error_);
-  const Index rows = out.rows() * data_.train.targets, classes = run_.net.classes();
-  return output_error(loss_, {out.data(), rows, classes}, labels_, {error_.data(), rows, classes}, data_.train.counts);
+  return answer_error(loss_, out, targets(), error_);
 }
 
 void TrainingLoop::gather_targets(std::span<const std::uint32_t> which) {

@@ -92,4 +92,19 @@ double value_error(View<const float> outputs, View<const float> targets, View<fl
   return total;
 }
 
+Index Targets::counted() const {
+  return counts.empty() ? static_cast<Index>(labels.size())
+                        : std::ranges::count_if(counts, [](auto c) { return c != 0; });
+}
+
+double answer_error(Loss loss, View<const float> answers, const Targets& targets, View<float> error) {
+  if (!targets.values.empty()) return value_error(answers, targets.values, error);
+  const auto rows = static_cast<Index>(targets.labels.size());
+  if (rows == answers.rows()) return output_error(loss, answers, targets.labels, error, targets.counts);
+  if (answers.rows() == 0 || rows % answers.rows() != 0)
+    throw ShapeMismatch("targets", std::to_string(rows) + " labels", std::to_string(answers.rows()) + " answers");
+  const Index width = answers.size() / rows;  // of one token's answer
+  return output_error(loss, {answers.data(), rows, width}, targets.labels, {error.data(), rows, width}, targets.counts);
+}
+
 }  // namespace lightloop

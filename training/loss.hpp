@@ -23,4 +23,17 @@ double output_error(Loss loss, View<const float> logits, std::span<const std::ui
 /// The same for real targets: e = a - t, loss |a - t|^2 / 2.
 double value_error(View<const float> outputs, View<const float> targets, View<float> error);
 
+/// What the answers of a batch are held against: one label per row, or one for each of a row's tokens; or real numbers.
+struct Targets {
+  std::span<const std::uint8_t> labels;
+  View<const float> values = {};              ///< (m, d_L); where they are, labels say only how many samples there are
+  std::span<const std::uint8_t> counts = {};  ///< of labels: 1 for those that count; empty: all do
+
+  /// Labels, or samples of real numbers, that count.
+  Index counted() const;
+};
+/// output_error() or value_error(), whichever the targets ask for: summed loss of the answers (m, d_L), and their
+/// error.
+double answer_error(Loss loss, View<const float> answers, const Targets& targets, View<float> error);
+
 }  // namespace lightloop

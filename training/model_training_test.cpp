@@ -45,7 +45,14 @@ TEST_CASE("a convolutional network with batch norm, dropout and a residual learn
   TrainSettings layers = longer;
   layers["rule.feedback"] = "layers";
   CHECK(run(small("dfa", layers)).test_accuracy > 0.25);
-  CHECK_THROWS_WITH(run(small("fa")), Catch::Contains("fully connected"));
+  for (const char* rule : {"fa", "sign_symmetric"}) {
+    const TrainResult result = run(small(rule, longer));
+    INFO(rule);
+    CHECK(result.test_accuracy > 0.4);
+    REQUIRE(result.epochs.back().weight_alignment.size() == 2);
+    for (const double a : result.epochs.back().weight_alignment) CHECK((a > -0.2 && a < 1));
+  }
+  CHECK_THROWS_WITH(run(small("ff")), Catch::Contains("fully connected"));
 }
 
 TEST_CASE("a model's run stopped anywhere and resumed ends with the weights of one that never stopped") {

@@ -29,6 +29,8 @@ double reference_activation(Activation f, double a) {
       return std::max(a, 0.0);
     case Activation::sigmoid:
       return 1 / (1 + std::exp(-a));
+    case Activation::elu:
+      return a > 0 ? a : std::expm1(a);
   }
   return 0;
 }
@@ -44,13 +46,15 @@ TEST_CASE("net text is widths joined by dashes, anything else is refused") {
 }
 
 TEST_CASE("activation and loss names: a near miss is answered with the right one") {
-  for (const char* name : {"identity", "tanh", "relu", "sigmoid"}) CHECK(to_string(activation_from(name)) == name);
+  for (const char* name : {"identity", "tanh", "relu", "sigmoid", "elu"})
+    CHECK(to_string(activation_from(name)) == name);
   CHECK_THROWS_WITH(activation_from("tahn"), Catch::Contains("did you mean tanh"));
   CHECK_THROWS_AS(loss_from("hinge"), UnknownName);
 }
 
 TEST_CASE("forward pass equals its definition in double precision") {
-  for (const Activation f : {Activation::identity, Activation::tanh, Activation::relu, Activation::sigmoid}) {
+  for (const Activation f :
+       {Activation::identity, Activation::tanh, Activation::relu, Activation::sigmoid, Activation::elu}) {
     Network net({7, 33, 5}, f);
     net.initialise(3);
     for (float& b : net.bias(0)) b = 0.25f;

@@ -16,6 +16,9 @@ PhysicalMaps::PhysicalMaps(const Registry& registry, const std::string& device, 
   if (net.model())
     throw Unsupported("net " + net.text() + " behind " + device, "layers that are not dense", "widths such as 19-60-7");
   session_ = open_session(registry, device, settings);
+  if (holds_weights(*session_))
+    throw Unsupported("train.map " + device, "the device holds weights, and behind a map nobody writes them",
+                      "physics that stays as it is: sim:wave, sim:pendula", "give it as --layers (train.layers)");
   if (goes_back) twin_ = registry.twin(without_session(device), without_session(settings));
   maps_.reserve(static_cast<std::size_t>(net.layers()));
   for (Index l = 0; l < net.layers(); ++l)

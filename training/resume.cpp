@@ -47,6 +47,9 @@ TrainSettings stored_settings(const RunFile& stored) {
 TrainConfig resumed_config(const TrainSettings& settings, const RunFile& stored) {
   TrainSettings merged = stored_settings(stored);
   const TrainConfig before = resolve_config(merged);
+  // first: another rule does not know the settings of this one
+  if (const auto rule = settings.find("train.rule"); rule != settings.end())
+    refuse_changes("train.", {{"rule", rule->second}}, before.train.all());
   for (const auto& [key, value] : settings) merged[key] = value;
   TrainConfig now = resolve_config(merged);
   refuse_changes("train.", now.train.all(), [&] {

@@ -8,6 +8,7 @@
 #include "core/hash.hpp"
 #include "core/hdf5.hpp"
 #include "training/layers/graph.hpp"
+#include "training/rules/rule.hpp"
 #include "training/run_layout.hpp"
 
 namespace lightloop {
@@ -124,25 +125,24 @@ void write_layer_losses(Writer& file, const RunFile& run) {
   file.dimension("/curves/layer_loss", 0, "/curves/epoch");
 }
 
-void write_layer_metrics(Writer& file, const RunFile& run) {
-  const auto with = std::ranges::find_if(run.epochs, [](const EpochResult& epoch) { return !epoch.probe.empty(); });
-  if (with == run.epochs.end()) return;
-  const auto epochs = static_cast<Index>(run.epochs.size()), layers = static_cast<Index>(with->probe.size());
-  std::vector<double> probe, cka;
+/// Numbers that only some epochs may have: a run that was resumed with or without them, or from an older version.
+/// `axes` hidden layers each way; nothing where no epoch has any.
+void write_hidden(Writer& file, const RunFile& run, const std::string& name, std::vector<double> EpochResult::*member,
+                  int axes) {
+  std::size_t each = 0;
+  for (const EpochResult& epoch : run.epochs) each = std::max(each, (epoch.*member).size());
+  if (each == 0) return;
+  std::vector<double> values;
   for (const EpochResult& epoch : run.epochs) {
-    // a run that was resumed with or without them has epochs without
-    const bool has = static_cast<Index>(epoch.probe.size()) == layers;
-    const auto add = [has](std::vector<double>& all, const std::vector<double>& now, Index count) {
-      has ? all.insert(all.end(), now.begin(), now.end())
-          : all.insert(all.end(), static_cast<std::size_t>(count), std::nan(""));
-    };
-    add(probe, epoch.probe, layers);
-    add(cka, epoch.cka, layers * layers);
+    const std::vector<double>& now = epoch.*member;
+    now.size() == each ? values.insert(values.end(), now.begin(), now.end())
+                       : values.insert(values.end(), each, std::nan(""));
   }
-  file.write("/curves/probe", std::span<const double>(probe), {epochs, layers}, "1");
-  file.write("/curves/cka", std::span<const double>(cka), {epochs, layers, layers}, "1");
-  file.dimension("/curves/probe", 0, "/curves/epoch");
-  file.dimension("/curves/cka", 0, "/curves/epoch");
+  std::vector<Index> shape(static_cast<std::size_t>(axes) + 1, run.net.hidden_layers());
+  shape[0] = static_cast<Index>(run.epochs.size());
+  const std::string path = "/curves/" + name;
+  file.write(path, std::span<const double>(values), shape, "1");
+  file.dimension(path, 0, "/curves/epoch");
 }
 
 void write_curves(Writer& file, const RunFile& run) {
@@ -167,7 +167,9 @@ void write_curves(Writer& file, const RunFile& run) {
     file.dimension(path, 0, "/curves/epoch");
   }
   write_layer_losses(file, run);
-  write_layer_metrics(file, run);
+  write_hidden(file, run, "probe", &EpochResult::probe, 1);
+  write_hidden(file, run, "cka", &EpochResult::cka, 2);
+  write_hidden(file, run, "weight_alignment", &EpochResult::weight_alignment, 1);
   const auto layers = static_cast<Index>(run.epochs.front().alignment.size());
   if (layers == 0) return;
   std::vector<double> alignment, numbers;
@@ -216,14 +218,24 @@ void write_device(Writer& file, const RunFile& run) {
   if (!run.warnings.empty()) file.attribute("/telemetry", "warnings", run.warnings);
 }
 
-}  // namespace
-
-std::string weights_sha256(const Network& net) {
+std::string sha256_of(const Network& net, std::span<const float> own) {
   static_assert(std::endian::native == std::endian::little, "the hash is defined on little-endian floats");
-  if (net.state().empty()) return sha256(std::as_bytes(net.parameters()));
+  if (net.state().empty() && own.empty()) return sha256(std::as_bytes(net.parameters()));
   std::vector<float> all(net.parameters().begin(), net.parameters().end());
   all.insert(all.end(), net.state().begin(), net.state().end());
+  all.insert(all.end(), own.begin(), own.end());
   return sha256(std::as_bytes(std::span(all)));
+}
+
+}  // namespace
+
+std::string weights_sha256(const Network& net) { return sha256_of(net, {}); }
+
+std::string weights_sha256(const RunFile& run) {
+  const bool answers = run.train.has("rule") && std::ranges::any_of(rules(), [&](const RuleModel& model) {
+                         return model.info.own_answer && model.info.name == run.train.text("rule");
+                       });
+  return sha256_of(run.net, answers ? run.own.flat() : std::span<const float>{});
 }
 
 TrainSettings settings_of(const RunFile& run) {
@@ -262,7 +274,7 @@ TrainResult result_of(const RunFile& run, const std::string& path) {
   result.saturated = run.about_device.saturated;
   if (!run.epochs.empty()) result.alignment = run.epochs.back().alignment;
   result.seed = static_cast<std::uint64_t>(run.train.integer("seed"));
-  result.weights_sha256 = weights_sha256(run.net);
+  result.weights_sha256 = weights_sha256(run);
   result.health_start = run.health_start;
   result.health_end = run.health_end;
   result.warnings = run.warnings;
@@ -277,7 +289,7 @@ void save_run(const RunFile& run, const std::string& path) {
   file.attribute("/", "creator", Value(std::string("lightloop ") + LIGHTLOOP_VERSION));
   file.attribute("/", "complete", Value(run.complete));
   file.attribute("/", "seed", Value(run.train.integer("seed")));
-  file.attribute("/", "weights_sha256", Value(weights_sha256(run.net)));
+  file.attribute("/", "weights_sha256", Value(weights_sha256(run)));
   write_settings(file, run);
   write_network(file, run.net);
   const std::span<const std::byte> alphabet = std::as_bytes(std::span(run.alphabet));

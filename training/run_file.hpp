@@ -49,7 +49,7 @@ struct RunFile {
   RunDevice about_device;
   std::vector<EpochResult> epochs;
   std::vector<double> step_loss;      ///< mean loss of every step's batch
-  std::vector<std::string> warnings;  ///< what calibration had to warn about, then faults
+  std::vector<std::string> warnings;  ///< of data and calibration, then faults
   Health health_start, health_end;
   Matrix<float> reference;  ///< train.fidelity: the projection's matrix as measured at the start
   std::vector<std::byte> session, projection_state, feedback_state, rule_state, layers_state;
@@ -59,6 +59,9 @@ struct RunFile {
 /// Lower-case SHA-256 of the parameters as little-endian float32, layer by layer, weights before bias; of a
 /// model its parameters, then its state.
 std::string weights_sha256(const Network& net);
+/// Of all that answers: where the rule does so in its own way (RuleInfo::own_answer) its parameters follow the
+/// network's; for other rules that of the network.
+std::string weights_sha256(const RunFile& run);
 
 /// Writes the whole file beside its place and renames it, so that a killed program leaves the previous one. Throws
 /// FileError.

@@ -230,6 +230,7 @@ void read_curves(const Reader& file, const std::string& path, RunFile& run) {
   read_per_layer(file, path, "layer_loss", run, &EpochResult::layer_loss);
   read_per_layer(file, path, "probe", run, &EpochResult::probe);
   read_per_layer(file, path, "cka", run, &EpochResult::cka);
+  read_per_layer(file, path, "weight_alignment", run, &EpochResult::weight_alignment);
   if (!file.exists("/curves/alignment")) return;
   const h5::Array alignment = file.read("/curves/alignment");
   const auto layers = static_cast<std::size_t>(run.net.hidden_layers());
@@ -286,11 +287,13 @@ RunFile load_run(const std::string& path) {
       run.asked[key] = file.attribute("/settings/asked", key);
   run.complete = get<bool>(file, path, "/", "complete");
   run.net = stored_network(file, path);
-  if (weights_sha256(run.net) != get<std::string>(file, path, "/", "weights_sha256"))
-    throw FileError(path, "weights do not have the stored SHA-256", "", "the file is damaged: take another copy");
   for (const std::byte character : stored_bytes(file, "/network/alphabet"))
     run.alphabet += static_cast<char>(character);
   read_resume_state(file, path, run);
+  // files of older versions leave out what belongs to the rule
+  if (const auto stored = get<std::string>(file, path, "/", "weights_sha256");
+      stored != weights_sha256(run) && stored != weights_sha256(run.net))
+    throw FileError(path, "weights do not have the stored SHA-256", "", "the file is damaged: take another copy");
   read_curves(file, path, run);
   read_device(file, path, run);
   return run;

@@ -6,6 +6,7 @@
 #include "core/file.hpp"
 #include "core/random.hpp"
 #include "core/temporary_folder_for_tests.hpp"
+#include "training/coin_text_for_tests.hpp"
 #include "training/datasets/generated.hpp"
 #include "training/datasets/readers.hpp"
 #include "training/evaluate.hpp"
@@ -19,16 +20,6 @@ using namespace lightloop;
 namespace {
 
 const Registry kNoDevices;
-
-/// "abcabdabc...": every character follows from the one before, but for one in three.
-TrainTest coin_text(Index tokens) {
-  const test::TemporaryFolder folder;
-  const Stream draws(4, 0, Purpose::user);
-  std::string all;
-  for (std::uint64_t i = 0; i < 1200; ++i) all += draws.uniform(i, 0) < 0.5 ? "abc" : "abd";
-  write_file(folder / "a.txt", all);
-  return read_text(folder / "a.txt", tokens);
-}
 
 TrainSettings settings(const std::string& rule, const TrainSettings& more = {}) {
   TrainSettings s{{"train.rule", rule},
@@ -178,6 +169,9 @@ TEST_CASE("a picture is learned as real targets by the square of the error, and 
     CHECK(std::isnan(run.test_accuracy));
     CHECK(evaluate(run.net, picture.test).loss == run.epochs.back().test_loss);
   }
+  asked["train.rule"] = std::string("spsa");
+  asked["train.epochs"] = std::int64_t{150};  // all weights are tried at once
+  CHECK(train(asked, picture, kNoDevices).epochs.back().test_loss < 0.16);
   asked["train.rule"] = std::string("drtp");
   CHECK_THROWS_WITH(train(asked, picture, kNoDevices), Catch::Contains("drtp") && Catch::Contains("real numbers"));
   asked["train.rule"] = std::string("bp");
@@ -186,7 +180,7 @@ TEST_CASE("a picture is learned as real targets by the square of the error, and 
   CHECK_THROWS_AS(evaluate(Network({64, 4, 4}, Activation::tanh), picture.test), ShapeMismatch);
 }
 
-TEST_CASE("a factorisation machine learns the pairs that make clicks; what a linear model cannot") {
+TEST_CASE("a factorisation machine learns the pairs that make clicks, what a linear model cannot") {
   const TrainTest clicks = make_clicks(1, 20000, 5000);
   CHECK(clicks.test.yardstick.value > 0.8);
   const auto auc = [&](const std::string& net) {

@@ -32,7 +32,7 @@ std::vector<ParamInfo> train_params() {
        0,
        0,
        "non-linearity of the hidden layers",
-       {"identity", "tanh", "relu", "sigmoid"}},
+       {"identity", "tanh", "relu", "sigmoid", "elu"}},
       {"loss", "", std::string("cross_entropy"), 0, 0, "what is minimised", {"cross_entropy", "mse"}},
       {"rule", "", std::string("dfa"), 0, 0, "learning rule", rule_names()},
       {"device", "", std::string("digital"), 0, 0, "device string, .toml file, or digital for none"},

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <thread>
 
 #include "core/error.hpp"
@@ -92,6 +93,9 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
   check_device_settings(start.config, registry);
   TrainingLoop loop(std::move(start.config), load(options), registry, std::move(start.stored));
 
+  const std::vector<std::string> first = loop.first_warnings();
+  if (observer.on_warning)
+    for (const std::string& text : first) observer.on_warning(text);
   const TrainPlan plan = loop.plan();
   if (observer.on_plan && !observer.on_plan(plan)) return loop.take_result();
   if (options.boolean("dry_run")) return loop.take_result();
@@ -101,7 +105,7 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
     const TrainPlan calibrated = loop.plan();  // the exposure may have become longer
     if (observer.on_calibrated) observer.on_calibrated(calibrated);
     if (observer.on_warning)
-      for (const std::string& text : loop.run().warnings) observer.on_warning(text);
+      for (const std::string& text : std::span(loop.run().warnings).subspan(first.size())) observer.on_warning(text);
     check_device_time(calibrated, options);
     loop.measure();
   }

@@ -28,8 +28,9 @@ struct EpochResult {
   double train_loss = 0, test_accuracy = 0, learning_rate = 0;
   double test_loss = std::numeric_limits<double>::quiet_NaN();  ///< mean per label; NaN in files of older versions
   double validation_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< NaN: the data have no such part
-  std::vector<double> alignment;   ///< per hidden layer, mean over non-empty samples; NaN when none
-  std::int64_t device_frames = 0;  ///< so far
+  std::vector<double> alignment;         ///< per hidden layer, mean over non-empty samples; NaN when none
+  std::vector<double> weight_alignment;  ///< per hidden layer, see Rule::weight_alignment; empty where there is none
+  std::int64_t device_frames = 0;        ///< so far
   double device_s = 0, device_j = 0, train_s = 0;
   double active_fraction = 1;      ///< samples whose error reached the hidden layers
   std::vector<double> layer_loss;  ///< mean local loss of each layer, for rules that have one
@@ -66,31 +67,38 @@ struct TrainResult {
   std::uint64_t seed = 0;
   std::string weights_sha256;
   Health health_start, health_end;
-  std::vector<std::string> warnings;  ///< what calibration had to warn about, then faults
+  std::vector<std::string> warnings;  ///< of data and calibration, then faults
   bool interrupted = false;           ///< stopped by `stop`; the checkpoint in `out` resumes it
 };
 
 /// What will be asked of the device, before the first frame.
 struct TrainPlan {
+  /// `device`: of the projection or, without one, what the layers or the map run on.
   std::string device, rule, dataset;
+  std::string layers, map;                   ///< as in TrainResult
   std::string encoding, readout;             ///< of the projection; empty without a device
   std::vector<Index> widths;                 ///< of a model: of its blocks
   std::string net;                           ///< Network::text()
   Index samples = 0, epochs = 0, steps = 0;  ///< steps still to do
   double samples_per_step = 0;
   StepTouch touch_per_step;  ///< at most; of a full batch
-  /// Upper bound (no empty frames), calibration and probes included; on layers without what calibration and rows that
-  /// met the end of the ADC take.
+  /// Upper bound (no empty frames), calibration, scoring and probes included, and on layers every row shown as often as
+  /// bound management may show it (layer.max_repeats); what faults repeat is not in it. Energies of devices that follow
+  /// the weights are those of the present ones, and pulses (layer.update) count as one write per update.
   std::int64_t device_frames = 0;
   double device_seconds = 0, device_joules = 0;  ///< of these frames at the present exposure, or projection.exposure
-  double exposure_s = 0;                         ///< what calibration set; 0 before, and where there is none to set
+  /// The same where no row meets the end of the ADC: what it comes near to where ranges suit the weights.
+  std::int64_t frames_shown_once = 0;
+  double seconds_shown_once = 0, joules_shown_once = 0;
+  std::int64_t device_writes = 0;  ///< programmes written to the devices of layers, at most
+  double exposure_s = 0;           ///< what calibration set; 0 before, and where there is none to set
 };
 
 /// How a caller watches and stops a training run. All members may be empty.
 struct TrainObserver {
   std::function<bool(const TrainPlan&)> on_plan;        ///< return false to stop before the first frame
   std::function<void(const TrainPlan&)> on_calibrated;  ///< the plan at the exposure that calibration found
-  std::function<void(const std::string&)> on_warning;   ///< what the device's calibration has to say, and its faults
+  std::function<void(const std::string&)> on_warning;   ///< of the data, of the device's calibration, and its faults
   std::function<void(Index epoch, Index step, Index steps, double loss)> on_step;
   std::function<void(const EpochResult&)> on_epoch;
   std::function<bool()> stop;  ///< asked after every step; true: save a checkpoint and return

@@ -83,6 +83,8 @@ TEST_CASE("a run file gives back settings, curves and weights") {
   REQUIRE(file.epochs.size() == 6);
   CHECK(file.epochs[3].test_accuracy == result.epochs[3].test_accuracy);
   CHECK(file.epochs[3].alignment == result.epochs[3].alignment);
+  CHECK(file.epochs[3].weight_alignment.size() == 2);
+  CHECK(file.epochs[3].weight_alignment == result.epochs[3].weight_alignment);
   CHECK(file.step_loss.size() == 6 * 32);
   CHECK(evaluate(load_network(path), cluster_task().test).accuracy == result.test_accuracy);
   CHECK(folder.files() == 1);
@@ -113,6 +115,7 @@ TEST_CASE("a run stopped anywhere and resumed ends with the weights and curves o
       CHECK(result.epochs[i].train_loss == whole.epochs[i].train_loss);
       CHECK(result.epochs[i].test_accuracy == whole.epochs[i].test_accuracy);
       CHECK(result.epochs[i].alignment == whole.epochs[i].alignment);
+      CHECK(result.epochs[i].weight_alignment == whole.epochs[i].weight_alignment);
     }
   }
 }

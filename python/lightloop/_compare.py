@@ -26,6 +26,14 @@ DEVICE_COSTS = ("device_frames", "device_seconds", "device_joules")
 COSTS = (*DEVICE_COSTS, "train_seconds")
 INTERRUPTED, BAD_INPUT, FAILED = 130, 2, 1
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")  # told apart by every eye
+REFUSED = {  # words of `lightloop train`
+    "--rule": "compare sets it itself; give --rules",
+    **dict.fromkeys(("--device", "--layers"), "compare sets it itself; give --devices"),
+    "--seed": "compare sets it itself; give --seeds",
+    "--resume": "the same command goes on by itself; leave it out",
+    "--baseline": "give the rules to compare in --rules",
+    **dict.fromkeys(("--record", "--config"), "one file would serve several runs; leave it out"),
+}
 
 
 def split_devices(text):
@@ -73,7 +81,8 @@ def rule_defaults():
 
 
 class Cell:
-    """One run of the grid. `way`: "device" where it projects the error, "layers" where it carries the network.
+    """One run of the grid. `way`: "device" where it projects the error, "layers" where it carries the network, "map" where it
+    stands in front of the layers.
 
     `words` tell what is run; a result that was made by others is not taken up. `prepare`, `start` and `defaults` are how
     `lightloop train` is asked; the Python package has its own.
@@ -90,6 +99,11 @@ class Cell:
     def prepare(self):
         words = own_words(self.rule, self.options.train)
         self.words = ["train", *words, "--rule", self.rule, f"--{self.way}", self.device, "--seed", str(self.seed)]
+
+    @staticmethod
+    def maps(options):
+        """Whether the settings of all runs put physics in front of the layers, so that no device of the grid can be there."""
+        return any(word.split("=")[0] == "--map" for word in options.train)
 
     def plan(self):
         """What the run may cost the device, or the line that says why there can be no such run."""
@@ -159,10 +173,18 @@ class Cell:
         self.file(".begun").unlink(missing_ok=True)
 
 
+def is_physics(reasons):
+    """Whether what `train` said of a device as the projection, then as the layers, leaves its use in front of them: it neither
+    projects, nor holds a matrix, nor has states of its own."""
+    return reasons[-1].startswith("layer: ") and not re.search(r"\((projection|reservoir)\)", reasons[-1])
+
+
 def way_of(options, rule, device):
-    """(way, plan, None), or (None, None, reason): a device projects the error, or it is the layers."""
+    """(way, plan, None), or (None, None, reason): a device projects the error, or it is the layers, or stands in front of them."""
     reasons = []
-    for way in ("device",) if device == "digital" else ("device", "layers"):
+    for way in ("device",) if device == "digital" else ("device", "layers", "map"):
+        if way == "map" and (options.cell.maps(options) or not is_physics(reasons)):
+            break
         plan, why = options.cell(options, rule, device, options.seeds[0], way).plan()
         if plan is not None:
             return way, plan, None
@@ -171,13 +193,15 @@ def way_of(options, rule, device):
         return None, None, reasons[0]
     if "no use for a device" in reasons[0] and 'of kind "layer"' in reasons[-1]:
         return None, None, "the rule projects no error and so has no use for a device that does, and trained layers it cannot carry"
-    brief = [re.sub(r"^rule \S+ on (device|layers) .*?: (?=the )", "", why).split(". ")[0] for why in reasons]
+    brief = [re.sub(r"^rule \S+ (on (device|layers) .*?|with train.map): (?=the )", "", why).split(". ")[0] for why in reasons]
+    if len(brief) == 3:
+        return None, None, f"it neither projects nor holds weights, and it cannot stand in front of the layers (--map): {brief[2]}"
     return None, None, f"not with the device for the error, {brief[0]}; not with layers on it, {brief[1]}"
 
 
 def way_lines(rows):
     """What each device did."""
-    does = {"device": "projects the error", "layers": "carries the layers of the network"}
+    does = {"device": "projects the error", "layers": "carries the layers of the network", "map": "stands in front of the layers"}
     ways = {}
     for row in rows:
         if row["device"] != "digital":
@@ -318,10 +342,24 @@ def read(arguments):
         raise ValueError(f"--seeds {','.join(options.seeds)}: whole numbers, 0 or more, separated by commas")
     if options.jobs < 0:
         raise ValueError(f"--jobs {options.jobs}: 0 (all processors) or more")
+    options.threads = taken_threads(options.train)
     for word in options.train:
-        if word.split("=")[0] in ("--rule", "--device", "--layers", "--seed", "--threads", "--resume", "--baseline", "--record", "--config"):
-            raise ValueError(f"{word}: compare sets this itself (--rules, --devices, --seeds), or one file would serve several runs")
+        if word.split("=")[0] in REFUSED:
+            raise ValueError(f"{word}: {REFUSED[word.split('=')[0]]}")
     return options
+
+
+def taken_threads(words):
+    """Takes `--threads N` out of the words of `lightloop train`: results do not depend on it. 0: as the jobs leave."""
+    for at, word in enumerate(words):
+        if word.split("=")[0] != "--threads":
+            continue
+        taken = word.split("=")[1:] or words[at + 1 : at + 2]
+        del words[at : at + (1 if "=" in word else 2)]
+        if not taken or not taken[0].isdigit():
+            raise ValueError(f"--threads {''.join(taken)}: a whole number, of threads for each run; 0: shared among the jobs")
+        return int(taken[0])
+    return 0
 
 
 def plans(options):
@@ -356,7 +394,7 @@ def compare(options):
         again = f"; {old} done with other defaults of their rules are done anew" if old else ""
         print(f"{len(cells)} runs, {len(cells) - len(missing)} done before{again}; {jobs} at a time; at most {seconds:.0f} s on devices "
               f"altogether; {len(refused)} pairs left out", file=sys.stderr)  # fmt: skip
-    work_off(missing, jobs, max(1, processors // jobs), options.quiet)
+    work_off(missing, jobs, options.threads or max(1, processors // jobs), options.quiet)
     groups = {}
     for cell in cells:
         groups.setdefault((cell.rule, cell.device, cell.way), []).append(cell.result)
@@ -372,9 +410,9 @@ def tell_plans(options):
         return
     for (rule, device), (way, plan, why) in found.items():
         if plan is not None:
-            as_layers = " as its layers" if way == "layers" else ""
+            placed = {"layers": " as its layers", "map": " in front of its layers"}.get(way, "")
             cost = f"at most {plan['device_frames']} frames, {plan['device_seconds']:.4g} s" if plan.get("device_frames") else "no device"
-            print(f"{rule} on {device}{as_layers}: {cost}; {len(options.seeds)} run(s)")
+            print(f"{rule} on {device}{placed}: {cost}; {len(options.seeds)} run(s)")
     refused = {pair: why for pair, (_, plan, why) in found.items() if plan is None}
     for line in left_out_lines(refused):
         print(line)

@@ -35,12 +35,16 @@ class _Cell(_compare.Cell):
     def prepare(self) -> None:
         options = self.options
         own = flatten(options.only.get(self.rule))
-        place = "digital" if self.way == "layers" else self.device
+        place = self.device if self.way == "device" else "digital"
         asked = {**options.table, **own, "seed": self.seed}
-        if self.way == "layers":
-            asked["layers"] = self.device
+        if self.way != "device":
+            asked[self.way] = self.device
         self.table = _table(options.dataset, self.rule, place, None, asked)
         self.words = ["ll.train", *(f"{key}={value}" for key, value in self.table.items()), *options.print]
+
+    @staticmethod
+    def maps(options: Any) -> bool:
+        return "map" in options.table or "train.map" in options.table
 
     def plan(self) -> Any:
         kept: list[Any] = []
@@ -67,7 +71,7 @@ class _Cell(_compare.Cell):
 class Comparison:
     """What `ll.compare` found. `print(it)` is a table; `pandas.DataFrame(it.rows)` another.
 
-    rows : a dictionary for each pair that could be run: rule, device, way ("device": it projects the error; "layers"), seeds, test_accuracy (mean), spread (standard deviation
+    rows : a dictionary for each pair that could be run: rule, device, way ("device": it projects the error; "layers"; "map": in front of them), seeds, test_accuracy (mean), spread (standard deviation
         of the sample; None for one seed), device_frames, device_seconds, device_joules, train_seconds (means of one run).
     left_out : {(rule, device): reason} of the pairs that could not.
     folder : where the run files are; None when nothing was kept.
@@ -126,6 +130,7 @@ def compare(
     *,
     out: Any = None,
     jobs: int = 0,
+    threads: int = 0,
     force: bool = False,
     only: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -135,18 +140,19 @@ def compare(
     """Trains with every rule on every device: `ll.compare("fashion", ["dfa", "ff"], ["digital", "sim:opu"], epochs=5)`.
 
     The same runs, table and picture as `lightloop compare`, each run a process of its own, `jobs` at a time (0: one per
-    processor). A device that projects carries the error, a device of layers the network. A pair that `train` refuses is left
-    out, with the reason.
+    processor). A device that projects carries the error, a device of layers the network, other physics stands in front of the
+    layers. A pair that `train` refuses is left out, with the reason.
 
     dataset, settings, options : as for `ll.train`, for all runs. only : further settings for one rule,
         {"tdfa": {"rule.dead_zone": 0.2}}.
+    threads : of each run; 0: the processors shared among the jobs.
     out : a folder that keeps run files, compare.md and compare.png: the same call again takes up what is done there and resumes
         what was stopped, and does anew what an earlier version made with other defaults of a rule; a file that another call has
         made is an InvalidParameter, unless `force`. None keeps nothing.
 
     Throws InvalidParameter when no pair can be run, Error with what a run said when it failed; Ctrl-C is KeyboardInterrupt.
     """
-    asked = types.SimpleNamespace(cell=_Cell, jobs=jobs, force=force, only=dict(only or {}), data=None, arrays=None, print=[])
+    asked = types.SimpleNamespace(cell=_Cell, jobs=jobs, threads=threads, force=force, only=dict(only or {}), data=None, arrays=None, print=[])
     asked.rules = [rules] if isinstance(rules, str) else list(rules)
     asked.devices = [address_of(d) for d in ([devices] if isinstance(devices, (str, type)) else devices)]
     asked.seeds = [seeds] if isinstance(seeds, int) else list(seeds)
@@ -159,6 +165,8 @@ def compare(
         raise InvalidParameter("only", ", ".join(sorted(unknown)), "rules of this comparison")
     if jobs < 0:
         raise InvalidParameter("jobs", str(jobs), "0 (all processors) or more")
+    if threads < 0:
+        raise InvalidParameter("threads", str(threads), "0 (shared among the jobs) or more")
     asked.table = flatten(settings, **options)
     for name in ("seed", "threads", "resume", "baseline", "record", "out", "layers", "force", "dry_run"):
         if name in asked.table or f"train.{name}" in asked.table:

@@ -36,6 +36,26 @@ def test_a_device_of_layers_carries_the_network(lightloop, small, tmp_path):
     assert json.loads(alone.stdout)["test_accuracy"] == row["test_accuracy"]
 
 
+def test_physics_that_holds_no_weights_stands_in_front_of_the_layers(lightloop, small, tmp_path):
+    wave = "sim:wave,input.size=16,output.size=16,encoding=phase"
+    words = ["compare", "--rules", "dfa,sff", "--devices", f"{wave},digital", "--out", "grid", *small, "--samples", "200"]
+    done = lightloop(*words, "--json", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert {(row["rule"], row["device"], row["way"]) for row in told["rows"]} == {
+        ("dfa", wave, "map"), ("dfa", "digital", "device"), ("sff", "digital", "device")}  # fmt: skip
+    (left_out,) = told["left_out"]
+    assert left_out["device"] == wave and "--map" in left_out["reason"]
+    alone = lightloop("train", *small, "--samples", "200", "--rule", "dfa", "--map", wave, "--json")
+    (row,) = [row for row in told["rows"] if row["way"] == "map"]
+    assert json.loads(alone.stdout)["test_accuracy"] == row["test_accuracy"] and row["device_frames"] > 0
+    assert f"{wave} stands in front of the layers (dfa)" in (tmp_path / "grid" / "compare.md").read_text()
+    planned = lightloop(*words, "--dry-run", "--threads=2").stdout  # threads change no result, so the runs are the same
+    assert f"dfa on {wave} in front of its layers: at most" in planned
+    again = lightloop(*words, "--threads", "2")
+    assert "3 done before" in again.stderr, again.stderr
+
+
 def test_finished_runs_are_kept_and_another_grid_does_not_mix_in(lightloop, small, tmp_path):
     words = ["compare", "--rules", "bp", "--out", "grid", "--quiet", *small]
     assert lightloop(*words).returncode == 0
@@ -129,6 +149,8 @@ def test_rules_with_passes_of_their_own_run_on_layers_of_a_device_and_their_runs
         (["--rules", "bp", "--jobs", "-1"], "--jobs -1"),
         (["--rules", "bp", "--seed", "3"], "--seed"),
         (["--rules", "bp", "--device", "sim:opu"], "--devices"),
+        (["--rules", "bp", "--record", "x.h5"], "one file would serve several runs"),
+        (["--rules", "bp", "--threads", "many"], "--threads many"),
         (["--rules", "bpp"], "bpp"),
         (["--rules", "bp", "--dataset", "none.csv"], "none.csv"),
         (["--rules", "bp", "--epoch", "3"], "--epoch"),

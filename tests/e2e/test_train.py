@@ -27,6 +27,7 @@ def test_json_has_the_promised_keys_and_baselines(lightloop, small):
     assert 0 <= run["test_accuracy"] <= 1 and len(run["alignment"]) == 2
     assert [b["rule"] for b in run["baselines"]] == ["dfa", "bp"]
     assert all(KEYS <= b.keys() and b["device_frames"] == 0 for b in run["baselines"])
+    assert [len(b["epochs"][-1]["weight_alignment"]) for b in run["baselines"]] == [2, 0]
 
 
 def test_rules_learn_and_the_table_shows_it(lightloop, small):
@@ -83,6 +84,8 @@ def test_the_run_file_can_be_shown_scored_and_drawn(lightloop, small, tmp_path):
     shown = json.loads(lightloop("show", "run.h5", "--json").stdout)
     assert shown["kind"] == "run" and shown["weights_sha256"] == run["weights_sha256"]
     assert shown["settings/train/rule"] == "tdfa"
+    assert [shown[f"result/alignment_{layer}"] for layer in (1, 2)] == pytest.approx(run["alignment"])
+    assert not any("weight_alignment" in key for key in shown)  # nobody knows the matrix of a device
     for moment in ("start", "end"):
         assert {f"telemetry/{moment}/{name}" for name in ("dark_level", "saturation", "repeat_correlation")} <= shown.keys()
     score = json.loads(lightloop("eval", "run.h5", "--json").stdout)

@@ -52,12 +52,20 @@ def test_arrays_are_compared_too_and_drawn(tmp_path):
     assert (tmp_path / "bars.png").stat().st_size > 1000
 
 
+def test_other_physics_stands_in_front_of_the_layers():
+    wave = "sim:wave,input.size=16,output.size=16,encoding=phase"
+    found = ll.compare("digits", ["dfa", "sff"], wave, threads=1, samples=200, **SMALL)
+    assert found.row("dfa", wave)["way"] == "map" and found.row("dfa", wave)["device_frames"] > 0
+    assert "--map" in found.left_out["sff", wave] and f"{wave} stands in front of the layers (dfa)" in str(found)
+
+
 def test_mistakes_are_named():
     for words, said in (
         (dict(rules=["bp", "bp"]), "bp"),
         (dict(rules=[]), "at least one"),
         (dict(rules=["bpp"]), "bpp"),
         (dict(rules=["bp"], jobs=-1), "jobs"),
+        (dict(rules=["bp"], threads=-1), "threads"),
         (dict(rules=["bp"], seed=3), "seed"),
         (dict(rules=["bp"], only={"dfa": {}}), "only"),
         (dict(rules=["bp"], epoch=3), "epoch"),

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "core/error.hpp"
+#include "core/units.hpp"
 #include "devices/catalogue.hpp"
 #include "driver/backends/backends.hpp"
 #include "tools/lightloop/command.hpp"
@@ -96,6 +97,18 @@ struct FormatOptions {
   Format format() const { return json ? Format::json : markdown ? Format::markdown : Format::text; }
 };
 
+/// --age "30 d": time that devices drift once the weights are written.
+void add_age(CLI::App& verb, double& age_s) {
+  verb.add_option_function<std::string>(
+          "--age",
+          [&age_s](const std::string& text) {
+            age_s = parse_quantity(text, "s", "--age");
+            if (!(age_s > 0)) throw OutOfRange("--age", text, "above 0", "Leave it out for devices just written.");
+          },
+          "time that passes once the weights are written, on devices with a clock: \"30 d\"")
+      ->type_name("TIME");
+}
+
 /// CLI11 only says that a subcommand is missing.
 void check_verb_name(const CLI::App& app, const std::string& word) {
   std::vector<std::string> verbs;
@@ -169,8 +182,10 @@ int parse_and_run(int argc, char** argv) {
   eval_verb->add_option("--sample", evaluation.sample, "of a network that learned a text: draw N characters from it")
       ->check(CLI::Range(0, 1000000))
       ->type_name("N");
+  add_age(*eval_verb, evaluation.age_s);
   eval_verb->add_flag("--recalibrate", evaluation.recalibrate,
-                      "of a run behind physics (--map): set range, gains and offsets anew, on training samples");
+                      "of a run behind physics (--map): set range, gains and offsets anew, on training samples; with "
+                      "--age: gains and offsets of the layers at that age");
   eval_verb->add_flag("--json", evaluation.json, "print JSON");
   eval_verb->callback([&] {
     assign(evaluation.settings, eval_set);
@@ -312,6 +327,7 @@ int parse_and_run(int argc, char** argv) {
       "sensitivity", "every source of error alone, and all but it: ranked by accuracy lost", report_sensitivity);
   sensitivity_verb->add_option("-o,--out", asked.out, "file for `lightloop plot`")->type_name("FILE.h5");
   sensitivity_verb->add_flag("--force", asked.force, "replace it");
+  add_age(*sensitivity_verb, asked.age_s);
   auto* spec_verb = add_report("spec", "the cheapest components that keep the accuracy", report_spec);
   spec_verb->add_option("--drop", asked.drop, "points of accuracy that may be lost against the digital network")
       ->default_val(0.5);

@@ -23,8 +23,10 @@ struct EvalRequest {
   std::string device;  ///< for its matrix products; empty: that of the run's layers, if any; "digital": none
   Settings settings;   ///< device., layer. and session. settings
   std::string data_dir;
-  std::int64_t sample = 0;   ///< characters to draw from a network that learned a text
-  bool recalibrate = false;  ///< of a run behind physics: set range, gains and offsets anew, on training samples
+  std::int64_t sample = 0;  ///< characters to draw from a network that learned a text
+  double age_s = 0;         ///< seconds that pass between writing and scoring; 0: none
+  /// Of a run behind physics: set range, gains and offsets anew, on training samples. With an age: of its layers, then.
+  bool recalibrate = false;
   bool json = false;
 };
 
@@ -32,6 +34,7 @@ struct ReportRequest {
   std::string run, device, data, data_dir;
   Settings settings;  ///< device., layer. and session. settings
   std::int64_t repeats = 5, samples = 1000;
+  double age_s = 0;    ///< sensitivity: seconds that pass between writing and scoring; 0: none
   std::string out;     ///< sensitivity: file for `lightloop plot`; empty: none
   bool force = false;  ///< replace it
   double drop = 0.5;   ///< spec: points of accuracy

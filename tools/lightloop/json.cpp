@@ -65,6 +65,7 @@ Json json(const TrainResult& run) {
                      {"test_accuracy", number(epoch.test_accuracy)},
                      {"test_loss", number(epoch.test_loss)},
                      {"alignment", json(epoch.alignment)},
+                     {"weight_alignment", json(epoch.weight_alignment)},
                      {"layer_loss", json(epoch.layer_loss)},
                      {"probe", json(epoch.probe)},
                      {"cka", json(epoch.cka)},
@@ -124,6 +125,8 @@ std::string plan_json(const TrainPlan& plan) {
   return text({{"dry_run", true},
                {"rule", plan.rule},
                {"device", plan.device},
+               {"layers", plan.layers},
+               {"map", plan.map},
                {"dataset", plan.dataset},
                {"net", plan.net == to_string(plan.widths) ? Json(plan.widths) : Json(plan.net)},
                {"samples", plan.samples},
@@ -134,7 +137,11 @@ std::string plan_json(const TrainPlan& plan) {
                {"layer_writes_per_step", plan.touch_per_step.writes},
                {"device_frames", plan.device_frames},
                {"device_seconds", number(plan.device_seconds)},
-               {"device_joules", number(plan.device_joules)}});
+               {"device_joules", number(plan.device_joules)},
+               {"frames_shown_once", plan.frames_shown_once},
+               {"seconds_shown_once", number(plan.seconds_shown_once)},
+               {"joules_shown_once", number(plan.joules_shown_once)},
+               {"device_writes", plan.device_writes}});
 }
 
 std::string devices_json(const std::vector<DeviceModel>& models, const std::vector<Found>& found) {
@@ -168,6 +175,7 @@ std::string rules_json(const std::vector<RuleModel>& rules) {
                      {"needs", to_string(info.needs)},
                      {"cost", info.cost},
                      {"source", info.source},
+                     {"label_in_features", info.in_features},
                      {"settings", json(info.params)}});
   return text(array);
 }
@@ -308,6 +316,7 @@ std::string spec_json(const Spec& spec) {
                {"accuracy", json(spec.accuracy)},
                {"lost_bound", number(spec.lost_bound)},
                {"reached", spec.reached},
+               {"repeats_needed", spec.repeats_needed},
                {"joules_per_sample_asked", number(spec.asked_j)},
                {"joules_per_sample_common", number(spec.common_j)},
                {"joules_per_sample", number(spec.sample_j)},

@@ -10,9 +10,17 @@
 namespace lightloop::command {
 namespace {
 
+/// What the user's data must be like.
+const char* of_data(const RuleInfo& info) {
+  return info.in_features ? "the label takes the place of the first features, one per class: put one column of zeros "
+                            "per class before features that matter (the vowel sets have them, images have margins)"
+                          : nullptr;
+}
+
 void print_text(const RuleInfo& info) {
   std::printf("%s: %s\n  %s\n  needs: %s\n  cost: %s\n  source: %s\n", info.name.c_str(), info.summary.c_str(),
               info.equation.c_str(), to_string(info.needs).c_str(), info.cost.c_str(), info.source.c_str());
+  if (const char* data = of_data(info)) std::printf("  data: %s\n", data);
   for (const auto& param : info.params)
     std::printf("  rule.%s (default %s, %s): %s\n", param.name.c_str(), default_of(param).c_str(),
                 range_of(param).c_str(), param.help.c_str());
@@ -22,6 +30,7 @@ void print_text(const RuleInfo& info) {
 void print_markdown(const RuleInfo& info) {
   std::printf("\n## %s\n\n%s.\n\n`%s`\n\nNeeds: %s. Cost: %s. Source: %s.\n", info.name.c_str(), info.summary.c_str(),
               info.equation.c_str(), to_string(info.needs).c_str(), info.cost.c_str(), info.source.c_str());
+  if (const char* data = of_data(info)) std::printf("\nData: %s.\n", data);
   if (info.params.empty()) return;
   std::puts("\n| setting | default | range | what it is |\n|---|---|---|---|");
   for (const auto& param : info.params)

@@ -28,7 +28,7 @@ Settings attributes(const h5::Reader& file, const std::string& object, bool with
 const std::vector<std::string> kGroups = {"/settings/train",  "/settings/rule", "/settings/projection",
                                           "/settings/device", "/network",       "/device",
                                           "/telemetry/start", "/telemetry/end"};
-/// What the run's calibration had to warn about.
+/// Of the run's data, calibration and devices.
 std::vector<std::string> warnings(const h5::Reader& file) {
   if (!file.exists("/telemetry") || !file.has_attribute("/telemetry", "warnings")) return {};
   return file.attribute_texts("/telemetry", "warnings");
@@ -37,12 +37,29 @@ std::vector<std::string> warnings(const h5::Reader& file) {
 const std::vector<std::string> kCurves = {"epoch",    "train_loss", "test_accuracy", "device_frames",
                                           "device_s", "device_j",   "train_s"};
 
-/// Last value of each curve of a run.
+const std::vector<std::string> kLayerCurves = {"alignment", "weight_alignment"};
+
+/// Last value of each curve of a run, of those per hidden layer one for each (alignment_1, ...); of its devices all
+/// they did, also after the last epoch.
 Settings result(const h5::Reader& file) {
   Settings found;
   for (const auto& name : kCurves)
     if (const std::string path = "/curves/" + name; file.exists(path))
       if (const auto values = file.read(path).values; !values.empty()) found[name] = values.back();
+  if (!found.empty())
+    for (const auto& [name, whole] :
+         {std::pair{"device_frames", "frames"}, {"device_s", "seconds"}, {"device_j", "joules"}})
+      if (file.exists("/device") && file.has_attribute("/device", whole))
+        found[name] = file.attribute("/device", whole);
+  for (const auto& name : kLayerCurves) {
+    const std::string path = "/curves/" + name;
+    if (!file.exists(path)) continue;
+    const h5::Array all = file.read(path);
+    const std::size_t layers = all.shape.size() == 2 ? static_cast<std::size_t>(all.shape[1]) : 0;
+    for (std::size_t l = 0; l < layers && layers <= all.values.size(); ++l)
+      if (const double cosine = all.values[all.values.size() - layers + l]; std::isfinite(cosine))
+        found[name + "_" + std::to_string(l + 1)] = cosine;
+  }
   return found;
 }
 
@@ -74,7 +91,7 @@ int show(const std::string& path, Format format) {
     if (file.exists(group)) print(group.substr(1), attributes(file, group, true));
   print("result", result(file));
   if (const auto said = warnings(file); !said.empty()) {
-    std::puts("\nwarnings of the calibration");
+    std::puts("\nwarnings");
     for (const auto& text : said) std::printf("  %s\n", text.c_str());
   }
   return kDone;

@@ -147,7 +147,7 @@ constexpr Named kLayers[] = {
        const auto looped = std::make_shared<const Graph>(with_self_loops(*w.graph()));
        return graph_attention(looped, in, outputs, w.integer("the number of heads"));
      }}};
-constexpr const char* kActivations[] = {"identity", "tanh", "relu", "sigmoid"};
+constexpr const char* kActivations[] = {"identity", "tanh", "relu", "sigmoid", "elu"};
 
 bool is_activation(const std::string& word) { return std::ranges::find(kActivations, word) != std::end(kActivations); }
 

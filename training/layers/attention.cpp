@@ -24,14 +24,19 @@ class Attention : public NetLayer {
     normal_weights(seed, instance, 1.0, {parameters.data() + out_at(), n_, n_}, static_cast<std::uint64_t>(3 * n_));
   }
 
-  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
+  /// Q, K and V by one matrix, and what joins the heads. Products of activations with each other stay in memory.
+  void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
+    all.push_back({product_number(instance, 0), offset, 3 * n_, n_, tokens_});
+    all.push_back({product_number(instance, 1), offset + out_at(), n_, n_, tokens_});
+  }
+  void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.kept.resize(3);
     Matrix<float>&qkv = memory.kept[0], &share = memory.kept[1], &mixed = memory.kept[2];
     const View<const float> x = last_axis(in.x, n_);
     qkv.resize(x.rows(), 3 * n_);
     share.resize(in.x.rows() * heads_ * tokens_, tokens_);
     mixed.resize(x.rows(), n_);
-    gemm(Transpose::no, Transpose::yes, 1.0f, x, View<const float>(in.parameters.data(), 3 * n_, n_), 0.0f, qkv);
+    layer_product(pass, x, View<const float>(in.parameters.data(), 3 * n_, n_), qkv);
     add_bias(bias(in, 3 * n_ * n_, 3 * n_), qkv);
     auto one = [&](Index k) {
       const View<float> p = share.view().rows(k * tokens_, tokens_);
@@ -41,8 +46,7 @@ class Attention : public NetLayer {
     };
     parallel_for(in.x.rows() * heads_, one);
     const View<float> out = last_axis(y, n_);
-    gemm(Transpose::no, Transpose::yes, 1.0f, mixed, View<const float>(in.parameters.data() + out_at(), n_, n_), 0.0f,
-         out);
+    layer_product(pass, mixed, View<const float>(in.parameters.data() + out_at(), n_, n_), out, 1);
     add_bias(bias(in, out_at() + n_ * n_, n_), out);
   }
 

@@ -66,6 +66,10 @@ void LayerChain::add_products(std::uint64_t instance, Index offset, std::vector<
   }
 }
 
+void LayerChain::add_return_weights(Index offset, std::vector<ReturnWeights>& all) const {
+  for (Index i = 0; i < count(); ++i) layer(i).add_return_weights(offset + this->offset(i), all);
+}
+
 bool LayerChain::differentiable() const {
   return std::ranges::all_of(layers_, [](const LayerPointer& layer) { return layer->differentiable(); });
 }

@@ -10,6 +10,8 @@ namespace {
 constexpr Index kColumnFloats = Index{1} << 20;  // patches at a time: 4 MiB (assumed: a last-level cache holds them)
 
 class Convolution : public NetLayer {
+  static constexpr double kGain = 2;
+
  public:
   Convolution(const Shape& input, const Patches& p, Index outputs, Index groups, bool bias)
       : NetLayer(input, {p.out_height, p.out_width, outputs}), p_(p), outputs_(outputs), groups_(groups), bias_(bias) {}
@@ -22,11 +24,14 @@ class Convolution : public NetLayer {
   Index parameters() const override { return outputs_ * (fan_in() + (bias_ ? 1 : 0)); }
   void initialise(std::uint64_t seed, std::uint64_t instance, std::span<float> parameters) const override {
     NetLayer::initialise(seed, instance, parameters);
-    normal_weights(seed, instance, 2.0, {parameters.data(), outputs_, fan_in()});
+    normal_weights(seed, instance, kGain, {parameters.data(), outputs_, fan_in()});
   }
   void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
     if (groups_ > 1) return NetLayer::add_products(instance, offset, all);
-    all.push_back({static_cast<Index>(instance), offset, outputs_, fan_in(), p_.positions()});
+    all.push_back({product_number(instance, 0), offset, outputs_, fan_in(), p_.positions(), images_at_once()});
+  }
+  void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
+    all.push_back({offset, outputs_, fan_in(), kGain});
   }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override;
   void vjp(const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dy, View<float> dx,
@@ -66,10 +71,7 @@ void Convolution::forward(const LayerPass& pass, const LayerInput& in, View<floa
     const View<const float> cols = columns(in.x.rows(first, count), g, memory.kept[0]);
     const View<float> to =
         all.rows(first * p_.positions(), count * p_.positions()).cols(g * group_outputs(), group_outputs());
-    if (pass.products)
-      pass.products->multiply(static_cast<Index>(pass.instance), cols, to);
-    else
-      gemm(Transpose::no, Transpose::yes, 1.0f, cols, w, 0.0f, to);
+    layer_product(pass, cols, w, to);
   });
   if (bias_) add_bias(in.parameters.subspan(static_cast<std::size_t>(outputs_ * fan_in())), all);
 }

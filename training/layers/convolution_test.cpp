@@ -29,7 +29,7 @@ double direct(const Bench& b, const Shape& in, Window w, Index groups, bool bias
 }  // namespace
 
 TEST_CASE("dense equals its definition, its derivative finite differences, on vectors and on tokens") {
-  for (const Activation f : {Activation::identity, Activation::tanh, Activation::sigmoid}) {
+  for (const Activation f : {Activation::identity, Activation::tanh, Activation::sigmoid, Activation::elu}) {
     Bench flat(dense({7}, 5, f), 4);
     test::check_derivative(flat);
     test::check_bits(flat);
@@ -39,13 +39,16 @@ TEST_CASE("dense equals its definition, its derivative finite differences, on ve
     tokens.forward();
     double a = double(tokens.parameters(0, 24 + 5));
     for (Index i = 0; i < 4; ++i) a += double(tokens.parameters(0, 5 * 4 + i)) * double(tokens.x(1, 2 * 4 + i));
-    const double y = f == Activation::identity ? a : f == Activation::tanh ? std::tanh(a) : 1 / (1 + std::exp(-a));
+    const double y = f == Activation::identity ? a
+                     : f == Activation::tanh   ? std::tanh(a)
+                     : f == Activation::elu    ? (a > 0 ? a : std::expm1(a))
+                                               : 1 / (1 + std::exp(-a));
     CHECK(double(tokens.y(1, 2 * 6 + 5)) == Approx(y).margin(2e-6));
   }
 }
 
 TEST_CASE(
-    "convolution equals its definition for every stride, padding and grouping; its derivative finite differences") {
+    "convolution equals its definition for every stride, padding and grouping, its derivative finite differences") {
   struct Case {
     Shape in;
     Index outputs;

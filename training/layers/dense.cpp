@@ -31,14 +31,14 @@ class Dense : public NetLayer {
     normal_weights(seed, instance, 1.0, {parameters.data(), rows_, cols_});
   }
   void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
-    all.push_back({static_cast<Index>(instance), offset, rows_, cols_, outputs() / rows_});
+    all.push_back({product_number(instance, 0), offset, rows_, cols_, outputs() / rows_});
+  }
+  void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
+    all.push_back({offset, rows_, cols_, 1.0});
   }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory&) const override {
     const View<float> out = last_axis(y, rows_);
-    if (pass.products)
-      pass.products->multiply(static_cast<Index>(pass.instance), last_axis(in.x, cols_), out);
-    else
-      gemm(Transpose::no, Transpose::yes, 1.0f, last_axis(in.x, cols_), weights(in), 0.0f, out);
+    layer_product(pass, last_axis(in.x, cols_), weights(in), out);
     const std::span<const float> bias = in.parameters.subspan(static_cast<std::size_t>(rows_ * cols_));
     for_rows(out.rows(), out.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) bias_and_activate(f_, bias, out.row(r));

@@ -7,6 +7,8 @@ namespace lightloop {
 namespace {
 
 class Depthwise : public NetLayer {
+  static constexpr double kGain = 2;
+
  public:
   Depthwise(const Shape& input, const Patches& p, bool bias)
       : NetLayer(input, {p.out_height, p.out_width, p.channels}), p_(p), bias_(bias) {}
@@ -18,7 +20,10 @@ class Depthwise : public NetLayer {
   Index parameters() const override { return p_.channels * (p_.taps() + (bias_ ? 1 : 0)); }
   void initialise(std::uint64_t seed, std::uint64_t instance, std::span<float> parameters) const override {
     NetLayer::initialise(seed, instance, parameters);
-    normal_weights(seed, instance, 2.0, {parameters.data(), p_.channels, p_.taps()});
+    normal_weights(seed, instance, kGain, {parameters.data(), p_.channels, p_.taps()});
+  }
+  void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
+    all.push_back({offset, p_.channels, p_.taps(), kGain});
   }
 
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {

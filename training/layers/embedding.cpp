@@ -22,6 +22,9 @@ class Embedding : public NetLayer {
     normal_weights(seed, instance, kDeviation * kDeviation * static_cast<double>(features_),
                    {parameters.data(), vocabulary_ + inputs(), features_});
   }
+  /// Vectors are looked up, not multiplied.
+  void add_products(std::uint64_t, Index, std::vector<WeightMatrix>&) const override {}
+  void add_return_weights(Index, std::vector<ReturnWeights>&) const override {}  // nothing goes back to codes
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.places.resize(in.x.rows(), in.x.cols());
     for (Index r = 0; r < in.x.rows(); ++r)

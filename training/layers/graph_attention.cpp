@@ -48,7 +48,11 @@ class GraphAttention : public NetLayer {
                    static_cast<std::uint64_t>(outputs()));
   }
 
-  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override;
+  /// The scores' vectors stay in memory.
+  void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
+    all.push_back({product_number(instance, 0), offset, outputs(), inputs()});
+  }
+  void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override;
   void vjp(const LayerInput& in, View<const float>, const LayerMemory& memory, View<const float> dy, View<float> dx,
            std::span<float> dparameters, LayerMemory& work) const override;
 
@@ -73,7 +77,7 @@ class GraphAttention : public NetLayer {
 
 /// memory: kept[0] z = x W^T, kept[1] the scores of both sides (nodes, 2 heads), kept[2] a_ij and kept[3] the slope of
 /// LeakyReLU, one row per edge.
-void GraphAttention::forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const {
+void GraphAttention::forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const {
   if (in.x.rows() != graph_->nodes)
     throw ShapeMismatch("batch of a graph layer", std::to_string(in.x.rows()) + " rows",
                         "the graph has " + std::to_string(graph_->nodes) + " nodes",
@@ -84,7 +88,7 @@ void GraphAttention::forward(const LayerPass&, const LayerInput& in, View<float>
   score.resize(y.rows(), 2 * heads_);
   share.resize(graph_->edges(), heads_);
   slope.resize(graph_->edges(), heads_);
-  gemm(Transpose::no, Transpose::yes, 1.0f, in.x, weights(in), 0.0f, z);
+  layer_product(pass, in.x, weights(in), z);
   for_rows(y.rows(), y.cols(), [&](Index first, Index count) {
     for (Index i = first; i < first + count; ++i)
       for (Index h = 0; h < heads_; ++h)

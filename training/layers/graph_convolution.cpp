@@ -27,14 +27,17 @@ class GraphConvolution : public NetLayer {
     NetLayer::initialise(seed, instance, parameters);
     normal_weights(seed, instance, 1.0, {parameters.data(), outputs(), inputs()});
   }
-  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
+  void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
+    all.push_back({product_number(instance, 0), offset, outputs(), inputs()});
+  }
+  void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.kept.resize(3);
     memory.kept[0].resize(y.rows(), y.cols());
-    if (list_nonzeros(in.x, memory.places, memory.kept[1])) {
+    if (!pass.products && list_nonzeros(in.x, memory.places, memory.kept[1])) {
       sparse_times(memory.places, memory.kept[1], weights(in), memory.kept[2], memory.kept[0]);
     } else {
       memory.places.resize(0, 0);
-      gemm(Transpose::no, Transpose::yes, 1.0f, in.x, weights(in), 0.0f, memory.kept[0]);
+      layer_product(pass, in.x, weights(in), memory.kept[0]);
     }
     multiply(*graph_, memory.kept[0], y);
     add_bias(in.parameters.subspan(static_cast<std::size_t>(outputs() * inputs())), y);
@@ -72,12 +75,23 @@ class Sage : public NetLayer {
     NetLayer::initialise(seed, instance, parameters);
     normal_weights(seed, instance, 1.0, {parameters.data(), 2 * outputs(), inputs()});
   }
-  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
-    memory.kept.resize(1);
+  void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
+    for (const Index which : {0, 1})
+      all.push_back({product_number(instance, which), offset + which * outputs() * inputs(), outputs(), inputs()});
+  }
+  void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
+    memory.kept.resize(2);
     memory.kept[0].resize(in.x.rows(), in.x.cols());
     multiply(mean_, in.x, memory.kept[0]);
-    gemm(Transpose::no, Transpose::yes, 1.0f, in.x, weights(in, 0), 0.0f, y);
-    gemm(Transpose::no, Transpose::yes, 1.0f, memory.kept[0], weights(in, 1), 1.0f, y);
+    layer_product(pass, in.x, weights(in, 0), y);
+    if (pass.products) {
+      memory.kept[1].resize(y.rows(), y.cols());
+      layer_product(pass, memory.kept[0], weights(in, 1), memory.kept[1], 1);
+      for (Index i = 0; i < y.rows(); ++i)
+        for (Index j = 0; j < y.cols(); ++j) y(i, j) += memory.kept[1](i, j);
+    } else {
+      gemm(Transpose::no, Transpose::yes, 1.0f, memory.kept[0], weights(in, 1), 1.0f, y);
+    }
     add_bias(in.parameters.subspan(static_cast<std::size_t>(2 * outputs() * inputs())), y);
   }
   void vjp(const LayerInput& in, View<const float>, const LayerMemory& memory, View<const float> dy, View<float> dx,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/linalg.hpp"
 
 namespace lightloop {
 
@@ -10,6 +11,11 @@ Index elements(const Shape& shape) {
   Index product = 1;
   for (const Index n : shape) product *= n;
   return product;
+}
+
+void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, Index which) {
+  if (pass.products) return pass.products->multiply(product_number(pass.instance, which), x, y);
+  gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, y);
 }
 
 std::string shape_text(const Shape& shape) {
@@ -25,8 +31,15 @@ void NetLayer::initialise_state(std::span<float> state) const { std::ranges::fil
 void NetLayer::learn_state(const LayerMemory&, std::span<float>) const {}
 void NetLayer::add_products(std::uint64_t, Index, std::vector<WeightMatrix>&) const {
   if (taught())
-    throw Unsupported("layer " + text() + " on a device", "its weights are no matrix that a device could hold", "",
-                      "dense and conv (one group) have such weights; layers without any stay digital");
+    throw Unsupported("layer " + text() + " on a device", "its weights are in no product with a matrix", "",
+                      "dense, conv (one group), attention, gcn, sage and gat make such products; layers without "
+                      "weights stay digital");
+}
+void NetLayer::add_return_weights(Index, std::vector<ReturnWeights>&) const {
+  if (taught())
+    throw Unsupported("errors through other weights than those of layer " + text(),
+                      "its derivative is no product with one matrix", "",
+                      "dense and conv take others, layers without weights need none; rule bp goes through any layer");
 }
 
 }  // namespace lightloop

@@ -26,6 +26,13 @@ struct LayerPass {
   LayerProducts* products = nullptr;  ///< where products with weights are made, by that number; null: in memory
 };
 
+/// Number of product `which` of a layer that makes several; the first has the layer's own.
+constexpr Index product_number(std::uint64_t instance, Index which) {
+  return static_cast<Index>(instance) + (which << 32);
+}
+/// y (m, outputs) = x (m, inputs) W^T, product `which` of the layer: in memory, or where the pass makes its products.
+void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, Index which = 0);
+
 /// What a layer keeps between its forward pass and its vjp, and its workspaces. The storage is reused: nothing is
 /// allocated once the largest batch has been met.
 struct LayerMemory {
@@ -41,6 +48,12 @@ struct LayerMemory {
 struct LayerInput {
   std::span<const float> parameters, state;
   View<const float> x;
+};
+
+/// A matrix among parameters through which a vjp sends signals back.
+struct ReturnWeights {
+  Index offset = 0, rows = 0, cols = 0;
+  double gain = 1;  ///< initial entries are N(0, gain / cols)
 };
 
 class LayerChain;
@@ -66,9 +79,13 @@ class NetLayer {
   virtual void initialise_state(std::span<float> state) const;
   /// Takes what the last training pass saw into `state`.
   virtual void learn_state(const LayerMemory& memory, std::span<float> state) const;
-  /// Appends the products that forward() makes in LayerPass::products; the layer's number is `instance`, its parameters
-  /// begin at `offset`. Throws Unsupported where it has other weights than those, which no device could hold.
+  /// Appends the products that forward() makes with layer_product(); the layer's number is `instance`, its parameters
+  /// begin at `offset`. Throws Unsupported where weights are used in another way, as no device is asked for.
   virtual void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const;
+  /// Appends the matrices that vjp() may have others of their shape in place of: dx then goes through these, and
+  /// dparameters does not change. The layer's parameters begin at `offset`. Throws Unsupported where weights are not
+  /// so.
+  virtual void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const;
   /// Whether a signal sent to its output alone teaches it something: it has weights, not only gains and offsets.
   virtual bool taught() const { return parameters() > 0; }
   /// The layers inside, where signals can be sent to them one by one; their memory is inner[0] of this layer's.

@@ -8,7 +8,7 @@ using namespace lightloop;
 using test::Bench;
 
 TEST_CASE("element-wise layers: derivative against finite differences, known values") {
-  for (const Activation f : {Activation::identity, Activation::tanh, Activation::sigmoid}) {
+  for (const Activation f : {Activation::identity, Activation::tanh, Activation::sigmoid, Activation::elu}) {
     Bench bench(elementwise({4, 3}, f), 2);
     test::check_derivative(bench);
   }

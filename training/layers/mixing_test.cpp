@@ -30,7 +30,7 @@ TEST_CASE("causal attention: what a token gives out does not change with the tok
   }
 }
 
-TEST_CASE("attention without a mask does not know the order of tokens; equal tokens are averaged to themselves") {
+TEST_CASE("attention without a mask does not know the order of tokens, equal tokens are averaged to themselves") {
   Bench bench(attention({4, 6}, 3, false), 1);
   bench.forward();
   const Matrix<float> before = bench.y;
@@ -118,7 +118,7 @@ TEST_CASE("graph layers: derivative against finite differences, on a graph whose
   }
 }
 
-TEST_CASE("sage: equal neighbours mean as much as one; gat: equal nodes share equally, a node alone hears itself") {
+TEST_CASE("sage: equal neighbours mean as much as one, gat: equal nodes share equally, a node alone hears itself") {
   Bench sage(graph_sage(path(), {2}, 2), 4);
   for (Index c = 0; c < 2; ++c) sage.x(2, c) = sage.x(0, c);
   sage.forward();
@@ -142,7 +142,7 @@ TEST_CASE("sage: equal neighbours mean as much as one; gat: equal nodes share eq
     }
 }
 
-TEST_CASE("factorisation: the vectors, then the sum over pairs; derivative against finite differences") {
+TEST_CASE("factorisation: the vectors, then the sum over pairs, derivative against finite differences") {
   Bench bench(factorisation({4, 3}), 2);
   bench.forward();
   for (Index c = 0; c < 3; ++c) {

@@ -46,6 +46,8 @@ class Chance : public NetLayer {
 class Noise : public Chance {
  public:
   Noise(const Shape& shape, const SignalNoise& law) : Chance(shape, shape), law_(law) {
+    if (law.law == Law::poisson)
+      scale_ = law.scale ? *law.scale : poisson_scale_for_leakage(*law.leakage, *law.precision);
     if (law.law > Law::uniform) return;
     const auto kind = static_cast<NoiseLaw>(law.law);
     scale_ = law.std ? *law.std / standard_deviation(kind, 1) : scale_for_leakage(kind, *law.leakage, *law.precision);
@@ -54,7 +56,7 @@ class Noise : public Chance {
 
  private:
   void draw(const Stream& stream, std::uint64_t row, std::span<float> x) const override {
-    if (law_.law == Law::poisson) return poisson_noise(*law_.scale, *law_.precision, stream, row, x);
+    if (law_.law == Law::poisson) return poisson_noise(scale_, *law_.precision, stream, row, x);
     if (law_.law == Law::binomial) return binomial_noise(law_.carriers, stream, row, x);
     add_noise(static_cast<NoiseLaw>(law_.law), scale_, stream, row, x);
   }
@@ -137,14 +139,15 @@ std::string SignalNoise::text() const {
 LayerPointer noise(Shape input, const SignalNoise& law) {
   const bool additive = law.law <= Law::uniform, of_binomial = law.law == Law::binomial;
   const bool by_leakage = law.leakage && law.precision && !law.std, by_std = law.std && !law.leakage && !law.precision;
-  const bool fits = additive      ? (by_leakage || by_std) && !law.scale && !law.carriers
-                    : of_binomial ? !law.std && !law.leakage && !law.precision && !law.scale && law.carriers
-                                  : law.scale && law.precision && !law.std && !law.leakage && !law.carriers;
+  const bool fits =
+      additive      ? (by_leakage || by_std) && !law.scale && !law.carriers
+      : of_binomial ? !law.std && !law.leakage && !law.precision && !law.scale && law.carriers
+                    : law.precision && !law.std && law.leakage.has_value() != law.scale.has_value() && !law.carriers;
   if (!fits)
     throw InvalidParameter("net", law.text(),
                            additive      ? "std=, or leakage= and precision="
                            : of_binomial ? "carriers="
-                                         : "scale= and precision=");
+                                         : "scale= and precision=, or leakage= and precision=");
   if (law.std && !(*law.std >= 0)) throw OutOfRange("noise: std", number(*law.std), "at least 0");
   if (of_binomial && law.carriers < 1) throw OutOfRange("noise: carriers", std::to_string(law.carriers), "at least 1");
   if (law.scale && !(*law.scale > 0 && *law.precision > 0 && *law.scale * *law.precision >= 1))

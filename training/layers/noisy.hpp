@@ -8,7 +8,8 @@
 
 namespace lightloop {
 
-/// A law of noise as it was written. Additive laws have a standard deviation, or take it from leakage and precision.
+/// A law of noise as it was written. Additive laws have a standard deviation, or take it from leakage and precision, as
+/// poisson does its scale (leakage: that at |x| = 1).
 struct SignalNoise {
   enum class Law { gaussian, laplacian, uniform, poisson, binomial } law = Law::gaussian;
   std::optional<double> std = {}, leakage = {}, precision = {}, scale = {};  ///< scale: of poisson

@@ -48,6 +48,8 @@ TEST_CASE("noise layers have the variance of their law, by standard deviation or
         Row{"noise uniform leakage=0.5 precision=16", uniform * uniform, 1.8}, Row{"noise laplacian std=0.2", 0.04, 6},
         Row{"noise uniform std=0.2", 0.04, 1.8}, Row{"noise gaussian std=0.2", 0.04, 3},
         Row{"noise poisson scale=4 precision=16", 0.5 / 64, 3 + 1 / 32.0},
+        Row{"noise poisson leakage=0.5 precision=16", 0.5 / (16 * poisson_scale_for_leakage(0.5, 16)),
+            3 + 1 / (16 * 0.5 * poisson_scale_for_leakage(0.5, 16))},
         Row{"noise binomial carriers=50", 0.25 / 50, 3}}) {
     const auto [mean, variance] = moments(row.word, 0.5f);
     INFO(row.word);
@@ -77,7 +79,7 @@ TEST_CASE("noise belongs to the sample: same bits for any batch and thread count
   CHECK(std::ranges::equal(dx.flat(), trained.flat()));
 }
 
-TEST_CASE("norms by the largest value have their exact slopes; scored, that of a batch is a running mean") {
+TEST_CASE("norms by the largest value have their exact slopes, scored, that of a batch is a running mean") {
   Bench largest(largest_norm({9}), 4);
   test::check_derivative(largest);
   test::check_bits(largest);

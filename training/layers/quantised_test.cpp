@@ -54,7 +54,7 @@ TEST_CASE("signs have the slopes of the curves that stand for them, against fini
   test::check_bits(periodic);
 }
 
-TEST_CASE("binarised inputs: mean size times sign; the scale's slope by differences, the sign's straight through") {
+TEST_CASE("binarised inputs: mean size times sign, the scale's slope by differences, the sign's straight through") {
   Bench bench(binarise({20}), 3);
   const Slopes s = slopes(bench);
   for (Index r = 0; r < 3; ++r) {
@@ -183,7 +183,7 @@ TEST_CASE("neurons fire with the probability of their sigmoid, and each estimato
   test::check_bits(firing);
 }
 
-TEST_CASE("rows come out with a norm of 1, values between -1 and 1; slopes by finite differences") {
+TEST_CASE("rows come out with a norm of 1, values between -1 and 1, slopes by finite differences") {
   for (const double p : {1.0, 2.0, 3.0}) {
     Bench bench(row_norm({5, 4}, p), 3);
     for (float& v : bench.x.flat()) v += v > 0 ? 0.1f : -0.1f;  // away from the kink of |x|

@@ -78,7 +78,7 @@ TEST_CASE("information capacity of a delay line is linear, of its products quadr
   CHECK(found.at("targets")[0] == 20 + 12 * 13 / 2 + 6 * 7 * 8 / 6);
 }
 
-TEST_CASE("states that know nothing of the input have no capacity; the unthresholded sum is the bias") {
+TEST_CASE("states that know nothing of the input have no capacity, the unthresholded sum is the bias") {
   const auto u = uniform(4000, 4);
   Matrix<double> noise(4000, 20);
   const Stream stream(5, 0, Purpose::user);

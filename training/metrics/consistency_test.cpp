@@ -74,7 +74,7 @@ TEST_CASE("the assumed noise variance acts as added noise") {
   CHECK(consistency_capacity(views(clean), 0.5).value == Approx(6 / 1.5).margin(0.05));
 }
 
-TEST_CASE("dimensionality counts the directions above the noise; plain PCA counts noise too") {
+TEST_CASE("dimensionality counts the directions above the noise, plain PCA counts noise too") {
   // Of 6 directions of signal variance 1, those with noise variance n are seen in the mean of 4 when 1 + n/4 > 2 n/4.
   const auto found = dimensionality(views(responses(4, {0, 0, 0.1, 0.1, 40, 40}, false)));
   CHECK(found.value == 4);
@@ -82,7 +82,7 @@ TEST_CASE("dimensionality counts the directions above the noise; plain PCA count
   CHECK(dimensionality(views(responses(2, std::vector<double>(kNodes, 0.0), true))).value == 6);
 }
 
-TEST_CASE("separability is the distance of class means over noise; its read-out finds what is separable") {
+TEST_CASE("separability is the distance of class means over noise, its read-out finds what is separable") {
   const Index samples = 400;
   std::vector<std::int64_t> labels;
   std::vector<Matrix<double>> all(3, Matrix<double>(samples, 2));

@@ -7,6 +7,8 @@
 #include "training/elementwise.hpp"
 #include "training/rules/broadcast.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/layer_inputs.hpp"
+#include "training/rules/return_path.hpp"
 #include "training/rules/whole_batch.hpp"
 
 namespace lightloop {
@@ -41,6 +43,7 @@ class AugmentedDfa : public WholeBatch {
       : WholeBatch(std::move(info)),
         feedback_(context.feedback),
         products_(context.layers),
+        inputs_(context.map, static_cast<std::size_t>(context.net.layers())),
         gate_(gate_from(context.params.text("gate"))),
         gate_scale_(static_cast<float>(context.params.real("gate_scale"))),
         scale_(static_cast<float>(context.params.real("scale"))) {
@@ -67,7 +70,8 @@ class AugmentedDfa : public WholeBatch {
       feedback_->begin(error_, projected_);
     }
     const auto input = [&](Index l) {
-      return l == 0 ? View<const float>(batch.activations.h[0]) : std::as_const(h_[static_cast<std::size_t>(l) - 1]);
+      const auto at = static_cast<std::size_t>(l);
+      return inputs_.seen(l == 0 ? View<const float>(batch.activations.h[0]) : std::as_const(h_[at - 1]), at);
     };
     layer_gradient(net, hidden, error_, input(hidden), samples, gradient);
     if (hidden > 0) feedback_->finish();
@@ -77,13 +81,16 @@ class AugmentedDfa : public WholeBatch {
     }
   }
   View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
+  std::vector<double> weight_alignment(const Network& net, View<const float> matrix) override {
+    return broadcast_alignment(net, matrix);
+  }
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = net.layers() * samples, .projections = net.hidden_layers() > 0 ? samples : 0};
   }
 
  private:
   void layer_sums(const Network& net, Index layer, View<const float> in, Matrix<float>& out) {
-    layer_product(net, layer, in, out, products_);
+    layer_product(net, layer, inputs_.see(layer, in, static_cast<std::size_t>(layer)), out, products_);
     for_rows(out.rows(), out.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
         bias_and_activate(Activation::identity, net.bias(layer), out.row(r));
@@ -116,6 +123,7 @@ class AugmentedDfa : public WholeBatch {
 
   Feedback* feedback_;  // null without hidden layers
   LayerProducts* products_;
+  LayerInputs inputs_;
   Gate gate_;
   float gate_scale_, scale_;
   std::vector<Matrix<float>> h_, delta_;
@@ -145,7 +153,8 @@ RuleModel adfa_rule() {
                   "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
       .encoding = "bitplanes:6",
       .own_forward = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<AugmentedDfa>(info, context); }};
 }
 

@@ -28,7 +28,7 @@ class MatrixFeedback : public Feedback {
       }
     rows_projected += e.rows();
   }
-  const Matrix<float>& matrix() const { return b_; }
+  View<const float> matrix() const override { return b_; }
   Index rows_projected = 0;
 
  private:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/error.hpp"
 #include "training/layers/model.hpp"
 #include "training/rules/blocks.hpp"
 #include "training/rules/gradient.hpp"
@@ -23,7 +24,7 @@ void BlockRunner::begin_training(const Network& net, std::uint64_t first_sample)
 View<const float> BlockRunner::forward(const Network& net, Index b, View<const float> in, std::size_t slot) {
   auto& [h, memory] = slots_[slot];
   if (!net.model()) {
-    layer_forward(net, b, in, h, products_);
+    layer_forward(net, b, see(b, in, slot), h, products_);
     return h;
   }
   const Model& model = *net.model();
@@ -43,7 +44,8 @@ void BlockRunner::backward(const Network& net, Index b, View<const float> in, st
   const auto& [h, memory] = slots_[slot];
   if (!net.model()) {
     times_derivative(net.activation(b), h, delta);
-    if (!gradient.empty()) layer_gradient(net, b, delta, in, in.rows(), gradient);
+    if (!gradient.empty()) layer_gradient(net, b, delta, inputs_.seen(in, slot), in.rows(), gradient);
+    LIGHTLOOP_ASSERT(!below || !inputs_.physical());
     if (below) back_through(delta, net.weights(b), *below);
     return;
   }

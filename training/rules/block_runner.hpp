@@ -4,6 +4,7 @@
 
 #include "training/layer_products.hpp"
 #include "training/network.hpp"
+#include "training/rules/layer_inputs.hpp"
 
 namespace lightloop {
 
@@ -14,9 +15,10 @@ Shape block_shape(const Network& net, Index b);
 /// into a slot takes the place of the one before it. One object serves one network shape.
 class BlockRunner {
  public:
-  /// `products`: where those with weights are made; null: in memory.
-  BlockRunner(std::uint64_t seed, std::size_t slots, LayerProducts* products = nullptr)
-      : seed_(seed), slots_(slots), products_(products) {}
+  /// `products`: where those with weights are made; null: in memory. `map`: physics in front of blocks, which are then
+  /// fully connected layers.
+  BlockRunner(std::uint64_t seed, std::size_t slots, LayerProducts* products = nullptr, PhysicalMap map = {})
+      : seed_(seed), slots_(slots), products_(products), inputs_(std::move(map), slots) {}
 
   /// What follows is a training pass (dropout drops, batch norm takes the statistics of the batch) over samples
   /// numbered from `first_sample`, or one that answers for samples numbered likewise.
@@ -28,11 +30,13 @@ class BlockRunner {
 
   /// Output of block b for `in` (m, inputs); stays until the slot is used again.
   View<const float> forward(const Network& net, Index b, View<const float> in, std::size_t slot);
+  /// What the weights of block b see of `in`: forward() asks for it itself, a read-out of the caller's own does not.
+  View<const float> see(Index b, View<const float> in, std::size_t slot) { return inputs_.see(b, in, slot); }
   /// What forward() left in a slot.
   View<const float> output(std::size_t slot) const { return slots_[slot].h; }
   /// From delta = dLoss/dh (m, outputs), L summed over rows, of block b, which saw `in` and lies in `slot`: its part of
   /// the mean gradient unless that is empty, and dLoss/d(in) into `below` unless that is null. `delta` becomes dLoss/da
-  /// where the block is a fully connected layer.
+  /// where the block is a fully connected layer. Nothing goes below a block behind physics: InternalError.
   void backward(const Network& net, Index b, View<const float> in, std::size_t slot, Matrix<float>& delta,
                 std::span<float> gradient, Matrix<float>* below = nullptr);
 
@@ -47,6 +51,7 @@ class BlockRunner {
   std::uint64_t seed_;
   std::vector<Slot> slots_;
   LayerProducts* products_;
+  LayerInputs inputs_;
   LayerMemory work_;
   Matrix<float> state_;
   bool training_ = false;

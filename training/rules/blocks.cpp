@@ -6,7 +6,8 @@
 namespace lightloop {
 
 void back_through_blocks(const Network& net, const Activations& activations, View<const float> error,
-                         std::vector<Matrix<float>>& delta, std::span<float> gradient, std::vector<LayerMemory>& work) {
+                         std::vector<Matrix<float>>& delta, std::span<float> gradient, std::vector<LayerMemory>& work,
+                         std::span<const float> path) {
   const Model& model = *net.model();
   work.resize(static_cast<std::size_t>(model.blocks()));
   delta.resize(static_cast<std::size_t>(net.hidden_layers()));
@@ -18,7 +19,8 @@ void back_through_blocks(const Network& net, const Activations& activations, Vie
       delta[index - 1].resize(error.rows(), model.block(b).inputs());
       below = delta[index - 1];
     }
-    const LayerInput in = model.block_input(b, net.parameters(), net.state(), activations.h[index]);
+    const LayerInput in =
+        model.block_input(b, path.empty() ? net.parameters() : path, net.state(), activations.h[index]);
     std::span<float> part;
     if (!gradient.empty()) part = gradient.subspan(static_cast<std::size_t>(model.offset(b)), in.parameters.size());
     model.block(b).vjp(in, activations.h[index + 1], activations.memory[index], above, below, part, work[index]);

@@ -16,7 +16,7 @@ RuleModel bp_rule() {
                       .by_error = true,
                       .goes_back = true,
                       .maps = true};
-  return {info, [info](const RuleContext&) { return chain_rule(info, own_weights); }};
+  return {info, [info](const RuleContext&) { return chain_rule(info); }};
 }
 
 }  // namespace lightloop

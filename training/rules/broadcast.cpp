@@ -14,6 +14,7 @@
 #include "training/layers/model.hpp"
 #include "training/rules/blocks.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/return_path.hpp"
 
 namespace lightloop {
 namespace {
@@ -73,14 +74,20 @@ class Broadcast : public Rule {
   std::span<const Index> active_rows() const override { return units_.empty() ? rows_ : all_rows_; }
   std::span<const Index> shown_rows() const override { return rows_; }
   StepTouch declared(const Network& net, Index samples) const override {
+    if (reads_columns()) return {};
     const bool projects = units_.empty() ? net.hidden_layers() > 0 : !taught_shapes(net, units_).empty();
     return {.projections = projects ? samples * tokens_ : 0};
   }
   StepTouch touched() const override { return touched_; }
+  std::vector<double> weight_alignment(const Network& net, View<const float> matrix) override {
+    return broadcast_alignment(net, matrix);
+  }
   std::vector<std::byte> snapshot() const override;
   void restore(const std::vector<std::byte>& state) override;
 
  private:
+  /// Then nothing is shown in a step.
+  bool reads_columns() const { return info_.one_hot && feedback_ && !feedback_->matrix().empty(); }
   void choose_rows(const RuleBatch& batch);
   void teach_blocks(const Network& net, const RuleBatch& batch, std::span<float> gradient);
   void teach_unit(const Network& net, const RuleBatch& batch, const Unit& unit, View<const float> dy,
@@ -182,7 +189,7 @@ void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<f
   gathered_.resize(static_cast<std::size_t>(hidden));
   if (hidden > 0) projected_.resize(active_count, feedback_->outputs());
   const bool projects = active_count > 0 && hidden > 0;
-  touched_ = {.projections = projects ? active_count : 0};
+  touched_ = {.projections = projects && !reads_columns() ? active_count : 0};
   if (projects) feedback_->begin(signal_, projected_);
   // the output layer needs no projection: it is served while a device shows the others'
   layer_gradient(net, hidden, batch.error, batch.activations.input(hidden), samples, gradient);
@@ -252,7 +259,7 @@ void Broadcast::teach_blocks(const Network& net, const RuleBatch& batch, std::sp
   const Index samples = batch.error.rows(), shown = static_cast<Index>(rows_.size());
   const bool waits = !units_.back().inside.empty();
   const bool teaches = units_.size() > 1 || waits, projects = teaches && shown > 0;
-  touched_ = {.projections = projects ? shown : 0};
+  touched_ = {.projections = projects && !reads_columns() ? shown : 0};
   all_rows_.resize(static_cast<std::size_t>(samples));
   std::iota(all_rows_.begin(), all_rows_.end(), Index{0});
   delta_.resize(units_.size() - 1);

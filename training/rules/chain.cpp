@@ -12,7 +12,7 @@ namespace {
 
 class Chain : public Rule {
  public:
-  Chain(RuleInfo info, ReturnPath path) : info_(std::move(info)), path_(std::move(path)) {}
+  Chain(RuleInfo info, std::shared_ptr<ReturnPath> path) : info_(std::move(info)), path_(std::move(path)) {}
 
   const RuleInfo& info() const override { return info_; }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
@@ -21,11 +21,12 @@ class Chain : public Rule {
     std::iota(rows_.begin(), rows_.end(), Index{0});
     shown_.resize(static_cast<std::size_t>(samples * net.tokens()));
     std::iota(shown_.begin(), shown_.end(), Index{0});
+    const std::span<const float> path = path_ ? path_->parameters(net) : net.parameters();
     if (net.model()) {
-      back_through_blocks(net, batch.activations, batch.error, delta_, gradient, work_);
+      back_through_blocks(net, batch.activations, batch.error, delta_, gradient, work_, path);
       return divide(gradient, samples);
     }
-    walk_back(net, batch.activations, batch.error, path_, delta_, info_.goes_back ? batch.back : nullptr);
+    walk_back(net, batch.activations, batch.error, path, delta_, info_.goes_back ? batch.back : nullptr);
     for (Index l = 0; l < net.layers(); ++l)
       layer_gradient(net, l, l < net.hidden_layers() ? teaching_signal(l) : batch.error, batch.activations.input(l),
                      samples, gradient);
@@ -33,10 +34,13 @@ class Chain : public Rule {
   View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
   std::span<const Index> active_rows() const override { return rows_; }
   std::span<const Index> shown_rows() const override { return shown_; }
+  std::vector<double> weight_alignment(const Network& net, View<const float>) override {
+    return path_ ? path_->alignment(net) : std::vector<double>();
+  }
 
  private:
   RuleInfo info_;
-  ReturnPath path_;
+  std::shared_ptr<ReturnPath> path_;
   std::vector<Matrix<float>> delta_;
   std::vector<Index> rows_, shown_;
   std::vector<LayerMemory> work_;
@@ -44,9 +48,7 @@ class Chain : public Rule {
 
 }  // namespace
 
-View<const float> own_weights(const Network& net, Index layer) { return net.weights(layer); }
-
-void walk_back(const Network& net, const Activations& activations, View<const float> error, const ReturnPath& path,
+void walk_back(const Network& net, const Activations& activations, View<const float> error, std::span<const float> path,
                std::vector<Matrix<float>>& delta, const BackPass* back) {
   delta.resize(static_cast<std::size_t>(net.hidden_layers()));
   View<const float> above = error;
@@ -57,7 +59,8 @@ void walk_back(const Network& net, const Activations& activations, View<const fl
     if (back)
       (*back)(l + 1, above, here);
     else
-      gemm(Transpose::no, Transpose::no, 1.0f, above, path(net, l + 1), 0.0f, here);
+      gemm(Transpose::no, Transpose::no, 1.0f, above, {path.data() + net.offset(l + 1), above.cols(), here.cols()},
+           0.0f, here);
     for_rows(here.rows(), here.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
         times_derivative(net.activation(l), h.row(r), here.row(r), 1.0f, here.row(r));
@@ -66,7 +69,7 @@ void walk_back(const Network& net, const Activations& activations, View<const fl
   }
 }
 
-std::unique_ptr<Rule> chain_rule(RuleInfo info, ReturnPath path) {
+std::unique_ptr<Rule> chain_rule(RuleInfo info, std::shared_ptr<ReturnPath> path) {
   return std::make_unique<Chain>(std::move(info), std::move(path));
 }
 

@@ -52,7 +52,7 @@ TEST_CASE("sign symmetry sends the error back through signs of the weights and s
   }
 }
 
-TEST_CASE("augmented DFA with the derivative of tanh is DFA; with other gates it equals its definition") {
+TEST_CASE("augmented DFA with the derivative of tanh is DFA, with other gates it equals its definition") {
   Bench bench;
   MatrixFeedback feedback(5, 24);
   const auto dfa = bench.make("dfa", &feedback), same = bench.make("adfa", &feedback, {{"gate", "sech2"}});

@@ -6,6 +6,7 @@
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
 #include "training/rules/label_overlay.hpp"
+#include "training/rules/layer_inputs.hpp"
 #include "training/rules/own_layers.hpp"
 #include "training/rules/streams.hpp"
 #include "training/rules/whole_batch.hpp"
@@ -34,6 +35,10 @@ class ForwardForward : public WholeBatch {
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = ((recomputes_ ? 4 : 3) * net.hidden_layers() + 1) * samples};
   }
+  LayerTouch layer_touch(const Network&, Index samples) const override {  // hidden layers; the output sees one
+    return {.vectors = (recomputes_ ? 4 : 3) * samples};
+  }
+  LayerTouch answer_touch(const Network&) const override { return {.vectors = by_goodness_ ? classes_ : 1}; }
   std::vector<std::byte> snapshot() const override;
   void restore(const std::vector<std::byte>& state) override;
 
@@ -49,6 +54,7 @@ class ForwardForward : public WholeBatch {
   bool hard_, by_goodness_, recomputes_;
   Index classes_, first_;  ///< first_: lowest hidden layer that answers
   LayerProducts* products_;
+  LayerInputs inputs_;  ///< place 0: of hidden layers in turn, 1: of the output layer
   Stream negative_;
   OwnLayers heads_;                     ///< of the answering layers below the last hidden one
   std::vector<Matrix<float>> means_;    ///< running mean activity of each hidden layer
@@ -71,6 +77,7 @@ ForwardForward::ForwardForward(RuleInfo info, const RuleContext& context)
       classes_(context.net.widths().back()),
       first_(context.net.hidden_layers() > 1 ? 1 : 0),
       products_(context.layers),
+      inputs_(context.map, 2),
       negative_(context.seed, 0, kRuleNegative) {
   const Network& net = context.net;
   check_overlay("ff", net);
@@ -89,7 +96,7 @@ ForwardForward::ForwardForward(RuleInfo info, const RuleContext& context)
 /// Normalised activities of a hidden layer from those of the layer below.
 const Matrix<float>& ForwardForward::neutral_layer(const Network& net, Index layer) {
   const auto place = [this](Index l) { return static_cast<std::size_t>(recomputes_ ? l % 2 : l); };
-  layer_forward(net, layer, layer == 0 ? start_ : neutral_[place(layer - 1)], h_, products_);
+  layer_forward(net, layer, inputs_.see(layer, layer == 0 ? start_ : neutral_[place(layer - 1)], 0), h_, products_);
   normalise_rows(h_, neutral_[place(layer)]);
   return neutral_[place(layer)];
 }
@@ -106,7 +113,7 @@ void ForwardForward::neutral_pass(const Network& net, View<const float> x) {
     if (!last && l < first_) continue;
     Matrix<float>& to = l <= first_ ? logits_ : part_;
     if (last)
-      layer_forward(net, hidden, h, to, products_);
+      layer_forward(net, hidden, inputs_.see(hidden, h, 1), to, products_);
     else
       dense(Activation::identity, heads_.weights(l - first_), heads_.bias(l - first_), h, to);
     if (l > first_) add_rows(part_, logits_);
@@ -124,7 +131,7 @@ void ForwardForward::teach_head(const Network& net, const RuleBatch& batch, std:
   for (Index l = 0; l < hidden; ++l) {
     const Matrix<float>& h = recomputes_ ? neutral_layer(net, l) : neutral_[static_cast<std::size_t>(l)];
     if (l + 1 == hidden) {
-      layer_gradient(net, hidden, error_, h, samples, gradient);
+      layer_gradient(net, hidden, error_, inputs_.seen(h, 1), samples, gradient);
       add_decay(net, hidden, head_rate_ * head_decay_, gradient);
     } else if (l >= first_) {
       const View<float> g = heads_.weight_gradient(l - first_), w = heads_.weights(l - first_);
@@ -202,12 +209,12 @@ void ForwardForward::gradient(const Network& net, const RuleBatch& batch, std::s
   teach_head(net, batch, gradient);
   normalise_rows(pairs_, normal_);
   for (Index l = 0; l < hidden; ++l) {
-    layer_forward(net, l, normal_, h_, products_);
+    layer_forward(net, l, inputs_.see(l, normal_, 0), h_, products_);
     touched_.passes += 2 * samples;
     const double loss = teach_layer(net, l, samples);
     layer_loss_[static_cast<std::size_t>(l)] = loss / static_cast<double>(2 * samples);
     loss_ += loss;
-    layer_gradient(net, l, delta_, normal_, samples, gradient);
+    layer_gradient(net, l, delta_, inputs_.seen(normal_, 0), samples, gradient);
     add_decay(net, l, decay_, gradient);
     normalise_rows(h_, normal_);
   }
@@ -226,7 +233,7 @@ void ForwardForward::scores(const Network& net, View<const float> x, View<float>
     normalise_rows(raw_, normal_);
     for (Index r = 0; r < x.rows(); ++r) out(r, c) = 0;
     for (Index l = 0; l < net.hidden_layers(); ++l) {
-      layer_forward(net, l, normal_, h_, products_);
+      layer_forward(net, l, inputs_.see(l, normal_, 0), h_, products_);
       if (l >= first_)
         for (Index r = 0; r < x.rows(); ++r) out(r, c) += static_cast<float>(dot(h_.row(r), h_.row(r)));
       normalise_rows(h_, normal_);
@@ -290,7 +297,9 @@ RuleModel ff_rule() {
            {"head_rate", "1", 10.0, 1e-6, 1e6, "learning rate of the softmax output, as a multiple of train.lr"}},
       .own_forward = true,
       .own_answer = true,
-      .on_layers = true};
+      .on_layers = true,
+      .in_features = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<ForwardForward>(info, context); }};
 }
 

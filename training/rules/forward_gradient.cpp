@@ -32,6 +32,7 @@ class ForwardGradient : public WholeBatch {
     return kept_ ? delta_[static_cast<std::size_t>(layer)].view() : View<const float>{};
   }
   StepTouch declared(const Network& net, Index samples) const override;
+  LayerTouch layer_touch(const Network& net, Index samples) const override;
 
  private:
   bool noise() const { return guess_ == Guess::gaussian || guess_ == Guess::rademacher; }
@@ -96,6 +97,14 @@ StepTouch ForwardGradient::declared(const Network& net, Index samples) const {
   const Index tangents = climbs * hidden * (hidden + 1) / 2;
   const Index again = recomputes_ ? hidden + climbs * hidden * (hidden - 1) / 2 : 0;
   return {.passes = (layers + tangents + again) * samples};
+}
+
+/// The output meets the tangents of all layers below.
+LayerTouch ForwardGradient::layer_touch(const Network& net, Index samples) const {
+  const Index hidden = net.hidden_layers();
+  if (weights_ || hidden == 0) return Rule::layer_touch(net, samples);
+  const Index climbs = (local_target_ ? 0 : directions_) * hidden;
+  return {.vectors = (recomputes_ ? 2 * (1 + climbs) : 1 + climbs) * samples};
 }
 
 /// Output of layer l for `in`.

@@ -6,7 +6,7 @@ namespace lightloop {
 
 HeadRule::HeadRule(RuleInfo info, const RuleContext& context, bool joined)
     : WholeBatch(std::move(info)),
-      blocks_(context.seed, 3, context.layers),
+      blocks_(context.seed, 3, context.layers, context.map),
       joined_(joined && context.net.hidden_layers() > 0),
       signal_(static_cast<std::size_t>(context.net.hidden_layers())) {}
 

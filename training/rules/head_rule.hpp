@@ -18,6 +18,8 @@ class HeadRule : public WholeBatch {
   View<const float> teaching_signal(Index hidden_block) const override;
   std::span<const float> learned_state() const override { return blocks_.state(); }
   StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
+  /// Whatever teaches the blocks is not on the devices.
+  LayerTouch layer_touch(const Network&, Index samples) const override { return {.vectors = samples}; }
 
  protected:
   /// Summed loss of hidden block b whose output is h (m, d); `delta` becomes its derivative with respect to h. What the

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "core/error.hpp"
 
@@ -13,6 +14,36 @@ void check_overlay(const std::string& rule, const Network& net) {
     throw Unsupported("rule " + rule + " on net " + to_string(net.widths()),
                       "the label takes the place of the first " + std::to_string(classes) + " features",
                       "there are " + std::to_string(features), "add features, constant ones will do");
+}
+
+std::string overlay_warning(const std::string& rule, const Dataset& data, Index classes) {
+  constexpr Index kSamples = 2000;
+  constexpr double kShare = 0.5;
+  const Index rows = std::min(data.size(), kSamples), features = data.features();
+  std::vector<std::uint32_t> which(static_cast<std::size_t>(rows));
+  for (Index r = 0; r < rows; ++r)
+    which[static_cast<std::size_t>(r)] = static_cast<std::uint32_t>(r * data.size() / rows);
+  Matrix<float> x(rows, features);
+  data.gather(which, x);
+  std::vector<double> variance(static_cast<std::size_t>(features));
+  for (Index j = 0; j < features; ++j) {
+    double mean = 0, square = 0;
+    for (Index r = 0; r < rows; ++r) mean += static_cast<double>(x(r, j)) / static_cast<double>(rows);
+    for (Index r = 0; r < rows; ++r) square += std::pow(static_cast<double>(x(r, j)) - mean, 2);
+    variance[static_cast<std::size_t>(j)] = square / static_cast<double>(rows);
+  }
+  std::vector<double> varying = variance;
+  const double rounding = 1e-12 * *std::ranges::max_element(variance);  // of means of what is constant
+  std::erase_if(varying, [rounding](double v) { return v <= rounding; });
+  if (varying.empty()) return {};
+  std::ranges::nth_element(varying, varying.begin() + std::ssize(varying) / 2);
+  const double least = kShare * varying[varying.size() / 2];
+  const auto lost =
+      std::count_if(variance.begin(), variance.begin() + classes, [least](double v) { return v > least; });
+  if (lost == 0) return {};
+  return "rule " + rule + " shows the label in place of the first " + std::to_string(classes) + " features of " +
+         data.name + ", and " + std::to_string(lost) + " of these vary from sample to sample: what they say is lost. " +
+         "Put one column of zeros per class before the features.";
 }
 
 void overlay(std::span<const float> x, Index classes, std::uint8_t label, float strength, std::span<float> out) {

@@ -3,12 +3,18 @@
 #include <cstdint>
 #include <span>
 
+#include "training/datasets/dataset.hpp"
 #include "training/network.hpp"
 
 namespace lightloop {
 
 /// Throws Unsupported where the net has fewer inputs than classes.
 void check_overlay(const std::string& rule, const Network& net);
+
+/// What to say of a rule that shows labels in place of features where that takes something from the data; empty
+/// where each of the first `classes` features has at most half the variance that the middle one of those that vary has
+/// (assumed: far above the margins of images, far below a feature that tells anything). Of 2000 samples at most.
+std::string overlay_warning(const std::string& rule, const Dataset& data, Index classes);
 
 /// One sample with label `label`: the first C features become 0 but for `strength` at the label. (d) each.
 void overlay(std::span<const float> x, Index classes, std::uint8_t label, float strength, std::span<float> out);

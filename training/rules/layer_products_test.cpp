@@ -171,7 +171,11 @@ TEST_CASE("blocks of any layers make their products elsewhere too: dense ones, c
   CHECK((all[0].outputs == 4 && all[0].inputs == 9 && all[0].positions == 64 && all[0].offset == 0));
   CHECK((all[2].outputs == 6 && all[2].inputs == 4 && all[2].positions == 16));
   CHECK((all[4].outputs == 5 && all[4].inputs == 12 && all[4].positions == 1));
-  for (const char* other : {"8x8x4 | depthwise 3, flatten, dense 5", "8x8x4 | conv 4 3 groups=2, flatten, dense 5",
-                            "4 | embedding 5 8, last_token, dense 5"})
+  const std::vector<WeightMatrix> tokens = products("4 | embedding 5 8, attention 2 causal, last_token, dense 5");
+  REQUIRE(tokens.size() == 3);  // queries, keys and values; what joins the heads; the answer
+  CHECK((tokens[0].outputs == 24 && tokens[0].inputs == 8 && tokens[0].positions == 4));
+  CHECK((tokens[1].outputs == 8 && tokens[1].number != tokens[0].number));
+  CHECK(tokens[1].offset == tokens[0].offset + 24 * 8 + 24);
+  for (const char* other : {"8x8x4 | depthwise 3, flatten, dense 5", "8x8x4 | conv 4 3 groups=2, flatten, dense 5"})
     CHECK_THROWS_WITH(products(other), Catch::Contains("matrix"));
 }

@@ -162,7 +162,8 @@ RuleModel lls_rule() {
                  pool_param()},
       .any_layers = true,
       .own_forward = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<LocalSynthesis>(info, context); }};
 }
 

@@ -81,7 +81,8 @@ RuleModel local_rule() {
       .any_layers = true,
       .own_forward = true,
       .own_answer = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<LocalHeads>(info, context); }};
 }
 

@@ -37,8 +37,8 @@ void Rule::scores(const Network& net, View<const float> x, View<float> out, std:
 
 bool recomputes(const std::string& name, const RuleContext& context) {
   const bool asked = context.params.boolean("recompute");
-  if (asked && context.layers && !context.layers->repeats())
-    throw Unsupported("rule.recompute of rule " + name + " on layers of a device",
+  if (asked && (context.map || (context.layers && !context.layers->repeats())))
+    throw Unsupported("rule.recompute of rule " + name + (context.map ? " behind physics" : " on layers of a device"),
                       "activities made again have other noise than those whose loss was measured", "",
                       "Leave rule.recompute away: the activities of all layers are then held.");
   return asked;

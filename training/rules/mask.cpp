@@ -83,6 +83,9 @@ class MaskReadout : public WholeBatch {
     return {.passes = (net.layers() + trials_) * samples, .writes = trials_};
   }
 
+  /// The mask is not on the devices of the layers.
+  LayerTouch layer_touch(const Network&, Index samples) const override { return {.vectors = samples}; }
+
   /// With the mask, which changes here and not in the optimizer.
   std::vector<std::byte> snapshot() const override {
     ByteWriter bytes;

@@ -1,8 +1,10 @@
 // Node perturbation: noise on the inputs of all units at once; the change of a sample's loss says which way was good.
+// Behind physics every pass is read anew, with the noise of its own frames.
 #include <array>
 
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/layer_inputs.hpp"
 #include "training/rules/streams.hpp"
 #include "training/rules/whole_batch.hpp"
 
@@ -19,6 +21,7 @@ class NodePerturbation : public WholeBatch {
         exact_output_(context.params.boolean("exact_output")),
         recomputes_(recomputes("node_perturbation", context)),
         products_(context.layers),
+        inputs_(context.map, static_cast<std::size_t>(context.net.layers()) + 1),
         h_(static_cast<std::size_t>(recomputes_ ? 2 : context.net.layers())) {
     for (Index l = 0; l < context.net.layers(); ++l) streams_.emplace_back(context.seed, l, kRulePerturbation);
   }
@@ -47,7 +50,7 @@ class NodePerturbation : public WholeBatch {
     for (Index l = 0; l < net.layers(); ++l) {
       View<const float> delta = error_;
       if (perturbed(net, l)) delta = signal(net, batch, l);
-      layer_gradient(net, l, delta, in, samples, gradient);
+      layer_gradient(net, l, delta, inputs_.seen(in, static_cast<std::size_t>(l)), samples, gradient);
       if (l < net.hidden_layers()) in = recomputes_ ? clean_pass(net, l, in) : View<const float>(of_clean_pass(l));
     }
   }
@@ -66,7 +69,7 @@ class NodePerturbation : public WholeBatch {
   /// made again for the gradient.
   Matrix<float>& of_clean_pass(Index l) { return h_[static_cast<std::size_t>(recomputes_ ? l % 2 : l)]; }
   View<const float> clean_pass(const Network& net, Index l, View<const float> in) {
-    layer_forward(net, l, in, of_clean_pass(l), products_);
+    layer_forward(net, l, inputs_.see(l, in, static_cast<std::size_t>(l)), of_clean_pass(l), products_);
     return of_clean_pass(l);
   }
 
@@ -96,9 +99,10 @@ class NodePerturbation : public WholeBatch {
   /// Loss of every sample with `sigma` times the noise on the inputs of the units.
   void pass(const Network& net, const RuleBatch& batch, Index k, float sigma, Matrix<float>& out) {
     View<const float> in = batch.activations.h[0];
+    const auto last = static_cast<std::size_t>(net.layers());  // place of inputs that nothing learns from
     for (Index l = 0; l < net.layers(); ++l) {
       Matrix<float>& h = moved_[static_cast<std::size_t>(l % 2)];
-      layer_product(net, l, in, h, products_);
+      layer_product(net, l, inputs_.see(l, in, last), h, products_);
       const Matrix<float>* const added = perturbed(net, l) ? &noise(net, batch, l, k) : nullptr;
       for_rows(h.rows(), h.cols(), [&](Index first, Index n) {
         for (Index r = first; r < first + n; ++r) {
@@ -138,6 +142,7 @@ class NodePerturbation : public WholeBatch {
   float sigma_;
   bool two_sided_, exact_output_, recomputes_, kept_ = false;
   LayerProducts* products_;
+  LayerInputs inputs_;  ///< of the pass without noise, layer by layer, then of the others
   std::vector<Stream> streams_;
   std::vector<Matrix<float>> h_, delta_;
   std::array<Matrix<float>, 2> moved_;
@@ -164,7 +169,8 @@ RuleModel node_perturbation_rule() {
                   "make the pass without noise again for the gradient: two layers' activities are held instead of "
                   "all; the same bits"}},
       .own_forward = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<NodePerturbation>(info, context); }};
 }
 

@@ -21,6 +21,10 @@ class NoProp : public WholeBatch {
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = blocks_ * net.layers() * samples, .writes = (blocks_ - 1) * net.layers()};
   }
+  /// On devices every block is written before it runs, the last one, which is the net, too.
+  LayerTouch layer_touch(const Network&, Index samples) const override { return {blocks_ * samples, blocks_}; }
+  Index answer_passes(const Network& net) const override { return blocks_ * net.layers(); }
+  LayerTouch answer_touch(const Network&) const override { return {blocks_, blocks_}; }
 
  protected:
   /// Logits of block t for x and z_.

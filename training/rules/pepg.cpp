@@ -34,8 +34,8 @@ class Pepg : public WholeBatch {
   }
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
-    const Index samples = static_cast<Index>(batch.labels.size());
-    begin(samples, 0);
+    begin(static_cast<Index>(batch.labels.size()), 0);
+    const Index counted = batch.targets().counted();
     for_chunks(sigma_.size(), kChunk, [&](Index first, Index n) {
       const auto at = static_cast<std::size_t>(first), count = static_cast<std::size_t>(n);
       vector_exp(log_sigma_.flat().subspan(at, count), sigma_.flat().subspan(at, count));
@@ -48,12 +48,12 @@ class Pepg : public WholeBatch {
       down_[i] = trial_.mean_loss(net, batch, direction_.flat(), -1);
       total += 0.5 * (up_[i] + down_[i]);
     }
-    loss_ = total / static_cast<double>(pairs_) * static_cast<double>(samples);
+    loss_ = total / static_cast<double>(pairs_) * static_cast<double>(counted);
     for (Index k = 0; k < pairs_; ++k) {
       draw(row(batch, k), false);  // the same numbers again: no direction is stored
       add(k, total, gradient);
     }
-    touched_ = declared(net, samples);
+    touched_ = declared(net, batch.activations.h[0].rows());
   }
 
   StepTouch declared(const Network& net, Index samples) const override {
@@ -114,8 +114,12 @@ RuleModel pepg_rule() {
       .params = {{"pairs", "1", std::int64_t{16}, 2, 1e6, "n, pairs of samples in a step"},
                  {"sigma", "1", 0.02, 1e-6, 10, "s at the start (assumed: small beside initial weights)"},
                  {"adapt", "", true, 0, 0, "let the widths learn"}},
+      .any_layers = true,
+      .masks = true,
+      .by_error = true,
       .own_forward = true,
-      .trials = true};
+      .trials = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Pepg>(info, context); }};
 }
 

@@ -81,6 +81,9 @@ class Pepita : public WholeBatch {
     const Index again = recomputes_ ? net.hidden_layers() : 0;
     return {.passes = (net.layers() + net.hidden_layers() + again) * samples, .projections = hidden ? samples : 0};
   }
+  LayerTouch layer_touch(const Network& net, Index samples) const override {  // of hidden layers
+    return {.vectors = net.hidden_layers() > 0 ? (recomputes_ ? 3 : 2) * samples : samples};
+  }
 
  private:
   /// Where the first pass through layer l leaves its activities: every second layer takes the same place when they are

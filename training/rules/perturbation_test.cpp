@@ -88,7 +88,7 @@ TEST_CASE("forward gradient of weights is unbiased, with the variance of its law
 }
 
 TEST_CASE(
-    "a local guess gives the projection of the true signal on the local one; a local target the local one itself") {
+    "a local guess gives the projection of the true signal on the local one, a local target the local one itself") {
   Bench bench;
   const auto exact = exact_signals(bench);
   const auto heads = bench.make("local", nullptr);

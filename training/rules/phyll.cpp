@@ -41,6 +41,7 @@ RuleInfo phyll_info() {
       .own_forward = true,
       .own_answer = true,
       .on_layers = true,
+      .in_features = true,
       .maps = true};
 }
 
@@ -157,6 +158,7 @@ class Phyll : public WholeBatch {
   }
 
   Index answer_passes(const Network& net) const override { return classes_ * showings_ * net.layers(); }
+  Index rows_at_once(Index samples) const override { return 2 * samples; }
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = 2 * net.layers() * samples};
   }

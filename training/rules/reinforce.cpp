@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/layer_inputs.hpp"
 #include "training/rules/streams.hpp"
 #include "training/rules/whole_batch.hpp"
 
@@ -27,7 +28,8 @@ class Reinforce : public WholeBatch {
         memory_(context.params.real("memory")),
         recomputes_(recomputes("reinforce", context)),
         seed_(context.seed),
-        products_(context.layers) {
+        products_(context.layers),
+        inputs_(context.map, static_cast<std::size_t>(context.net.layers())) {
     const Activation f = context.net.hidden_activation();
     if (context.net.hidden_layers() > 0 && f != Activation::tanh && f != Activation::sigmoid)
       throw Unsupported("rule reinforce", "train.activation = " + to_string(f),
@@ -42,10 +44,11 @@ class Reinforce : public WholeBatch {
     fired_.resize(mean_.size());
     View<const float> in = x;
     for (Index l = 0; l < hidden; ++l) in = run_layer(net, batch, l, in);
-    layer_forward(net, hidden, in, logits_, products_);
+    const auto last = static_cast<std::size_t>(hidden);
+    layer_forward(net, hidden, inputs_.see(hidden, in, last), logits_, products_);
     error_.resize(logits_.rows(), logits_.cols());
     loss_ = output_error(batch.loss, logits_, batch.labels, error_);
-    layer_gradient(net, hidden, error_, in, x.rows(), gradient);
+    layer_gradient(net, hidden, error_, inputs_.seen(in, last), x.rows(), gradient);
     const double mean = loss_ / static_cast<double>(x.rows()), baseline = known_ ? baseline_ : mean;
     baseline_ = known_ ? memory_ * baseline_ + (1 - memory_) * mean : mean;
     known_ = true;
@@ -59,7 +62,7 @@ class Reinforce : public WholeBatch {
             loss_of(batch.loss, error_.row(r), batch.labels[static_cast<std::size_t>(r)]) - baseline);
         for (Index i = 0; i < delta.cols(); ++i) delta(r, i) = told * (fired(r, i) - delta(r, i));
       }
-      layer_gradient(net, l, delta, in, x.rows(), gradient);
+      layer_gradient(net, l, delta, inputs_.seen(in, static_cast<std::size_t>(l)), x.rows(), gradient);
       in = fired;
     }
     touched_ = declared(net, x.rows());
@@ -88,7 +91,7 @@ class Reinforce : public WholeBatch {
   /// Every second layer takes the same place when activities are made again.
   std::size_t place(Index layer) const { return static_cast<std::size_t>(recomputes_ ? layer % 2 : layer); }
   View<const float> run_layer(const Network& net, const RuleBatch& batch, Index layer, View<const float> in) {
-    layer_forward(net, layer, in, mean_[place(layer)], products_);
+    layer_forward(net, layer, inputs_.see(layer, in, static_cast<std::size_t>(layer)), mean_[place(layer)], products_);
     fire(net.hidden_activation(), layer, batch.first_sample);
     return fired_[place(layer)];
   }
@@ -112,6 +115,7 @@ class Reinforce : public WholeBatch {
   bool recomputes_, known_ = false;
   std::uint64_t seed_;
   LayerProducts* products_;
+  LayerInputs inputs_;
   std::vector<Matrix<float>> mean_, fired_;
   Matrix<float> logits_, error_;
 };
@@ -132,7 +136,8 @@ RuleModel reinforce_rule() {
            {"recompute", "", false, 0, 0,
             "fire again, alike, for the gradient: two layers' activities are held instead of all; the same bits"}},
       .own_forward = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Reinforce>(info, context); }};
 }
 

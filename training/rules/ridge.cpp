@@ -21,7 +21,7 @@ class Ridge : public WholeBatch {
   Ridge(RuleInfo info, const RuleContext& context)
       : WholeBatch(std::move(info)),
         ridge_(context.params.real("ridge")),
-        runner_(context.seed, 2, context.layers),
+        runner_(context.seed, 2, context.layers, context.map),
         width_(context.net.widths()[static_cast<std::size_t>(context.net.hidden_layers())]),
         classes_(context.net.widths().back()),
         sums_(width_ + classes_ + 1, width_ + 1),
@@ -86,7 +86,7 @@ class Ridge : public WholeBatch {
     runner_.begin_answer(first_sample);
     View<const float> in = x;
     for (Index b = 0; b < net.hidden_layers(); ++b) in = runner_.forward(net, b, in, static_cast<std::size_t>(b % 2));
-    return in;
+    return runner_.see(net.hidden_layers(), in, static_cast<std::size_t>(net.hidden_layers() % 2));
   }
 
   /// Rows of sums_: h^T h, then y^T h, then the sum of h; their last column: sums of h, of y, and the number of rows.
@@ -158,7 +158,8 @@ RuleModel ridge_rule() {
       .own_forward = true,
       .own_answer = true,
       .keeps_net = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Ridge>(info, context); }};
 }
 

@@ -38,7 +38,7 @@ struct RuleInfo {
   bool any_layers = false;    ///< trains models of any layers too, not only fully connected networks
   ProjectTo projects_to = ProjectTo::widest_hidden;
   bool masks = false;        ///< heeds RuleBatch::counts: learns nothing from labels that do not count
-  bool by_error = false;     ///< asks for errors, not for labels: learns answers per token and real targets too
+  bool by_error = false;     ///< asks for errors or losses, not for labels: learns tokens and real targets too
   bool graph_only = false;   ///< trains networks on graphs alone
   bool own_forward = false;  ///< makes its forward passes itself; a batch then brings its input and labels only
   bool trials = false;       ///< ... and these are of the network at other weights, which devices can make too
@@ -46,6 +46,8 @@ struct RuleInfo {
   bool own_answer = false;   ///< may answer in its own way: see Rule::scores
   bool keeps_net = false;    ///< leaves the network's weights as they were drawn
   bool on_layers = false;    ///< ... and own passes may run on devices: it heeds RuleContext::layers
+  bool in_features = false;  ///< shows labels in place of the first features, one per class
+  bool one_hot = false;      ///< projects one-hot labels: C columns serve all steps, and a device shows only these
   bool maps = false;         ///< trains networks with physics in front of their layers
 };
 
@@ -69,11 +71,14 @@ struct RuleBatch {
   std::uint64_t step = 0;             ///< steps since the start of training
   std::uint64_t first_sample = 0;     ///< samples since the start of training; row r of the batch is first_sample + r
   bool keep_signal = true;            ///< teaching_signal() will be asked for
-  const NetworkPass* pass = nullptr;  ///< of rules with trials: where these run
+  const NetworkPass* pass = nullptr;  ///< of rules with trials: where these run, and what physics they pass
   const BackPass* back = nullptr;     ///< instead of the weights in memory, for rules that go back through them
   /// 1 for rows that count, empty: all. Rows of `error` that do not are zero. Rules divide by all rows nevertheless,
   /// and the trainer makes up for it; one with own_forward reads this itself, and its loss() is the sum over those.
   std::span<const std::uint8_t> counts = {};
+  View<const float> values = {};  ///< real targets (m, d_L) in place of labels, where the data have them
+
+  Targets targets() const { return {labels, values, counts}; }
 };
 
 /// Parameters that belong to a rule (local heads, feedback nets) and their mean gradient of the last batch.
@@ -97,6 +102,10 @@ class Rule {
   /// Those that had a signal of their own, counted as labels are: one per token where a sample has several. Fewer than
   /// active_rows() where the rule teaches all rows nevertheless.
   virtual std::span<const Index> shown_rows() const { return active_rows(); }
+  /// Cosine per hidden layer (block) between the weights that its signal goes back through and those that
+  /// back-propagation would (return_path.hpp). `matrix` (outputs, C) is what the feedback does, empty where nobody
+  /// knows. Empty for rules and networks without such.
+  virtual std::vector<double> weight_alignment(const Network& /*net*/, View<const float> /*matrix*/) { return {}; }
   /// Parameters of its own: the optimizer of the run updates them after those of the network, run files hold them, a
   /// resume brings them back. Always the same memory; drawn from the seed when the rule is made.
   virtual Trainable own() { return {}; }
@@ -115,13 +124,26 @@ class Rule {
   virtual void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample = 0);
   /// Vectors shown to layers for the scores of one sample.
   virtual Index answer_passes(const Network& net) const { return net.layers(); }
+  /// Of what scores() asks, the part at most of any layer on devices: vectors for one sample, writes for one call.
+  virtual LayerTouch answer_touch(const Network& net) const { return {of_each(net, answer_passes(net)), 0}; }
+  /// Rows that the first pass of gradient() shows to a layer at once, for a batch of `samples`.
+  virtual Index rows_at_once(Index samples) const { return samples; }
   /// What gradient() asks at most for a batch of `samples` (the update that follows it is not in it), and what its last
   /// call did ask.
   virtual StepTouch declared(const Network& /*net*/, Index /*samples*/) const { return {}; }
   virtual StepTouch touched() const { return {}; }
+  /// Of what gradient() asks, the part at most of any layer on devices. A rule that does not ask all layers alike, or
+  /// whose touch is not all of layers on devices, says it itself.
+  virtual LayerTouch layer_touch(const Network& net, Index samples) const {
+    const StepTouch all = declared(net, samples);
+    return {of_each(net, all.passes), of_each(net, all.writes)};
+  }
   /// State beside own(): what a resume needs and the seed does not give.
   virtual std::vector<std::byte> snapshot() const { return {}; }
   virtual void restore(const std::vector<std::byte>&) {}
+
+ private:
+  static std::int64_t of_each(const Network& net, std::int64_t all) { return (all + net.layers() - 1) / net.layers(); }
 };
 
 /// What a rule is made from.
@@ -135,7 +157,8 @@ struct RuleContext {
 };
 
 /// The setting "recompute" of rule `name`, which makes passes again instead of keeping their activities. Throws
-/// Unsupported where layers do not repeat themselves: the second pass would not be the one whose loss was measured.
+/// Unsupported where layers, or physics before them, do not repeat themselves: the second pass would not be the one
+/// whose loss was measured.
 bool recomputes(const std::string& name, const RuleContext& context);
 
 struct RuleModel {

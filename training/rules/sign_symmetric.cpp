@@ -17,39 +17,34 @@ class SignSymmetric : public Rule {
               : context.params.text("size") == "fixed" ? Size::fixed
                                                        : Size::redrawn),
         scale_(static_cast<float>(context.params.real("scale"))),
-        chain_(chain_rule(info, [this](const Network&, Index layer) {
-          return std::as_const(paths_[static_cast<std::size_t>(layer)]).view();
-        })) {
-    for (Index l = 0; l < context.net.layers(); ++l) {
-      streams_.emplace_back(context.seed, l, size_ == Size::fixed ? kRuleFixed : kRulePerturbation);
-      const View<const float> w = context.net.weights(l);
-      sizes_.emplace_back(w.rows(), w.cols());
-      paths_.emplace_back(w.rows(), w.cols());
-      draw(l, 0);
+        path_(std::make_shared<ReturnPath>(context.net)),
+        chain_(chain_rule(info, path_)) {
+    for (const auto& [number, layer, weights] : path_->places()) {
+      streams_.emplace_back(context.seed, number, size_ == Size::fixed ? kRuleFixed : kRulePerturbation);
+      sizes_.emplace_back(weights.rows, weights.cols);
+      draw(sizes_.size() - 1, 0);
     }
   }
   const RuleInfo& info() const override { return chain_->info(); }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
-    for (Index l = 1; l < net.layers(); ++l) {
-      if (size_ == Size::redrawn) draw(l, batch.step);
-      const Matrix<float>& size = sizes_[static_cast<std::size_t>(l)];
-      Matrix<float>& path = paths_[static_cast<std::size_t>(l)];
-      const View<const float> w = net.weights(l);
-      for_chunks(w.size(), kChunk, [&](Index first, Index n) {
-        for (Index i = first; i < first + n; ++i)
-          path.data()[i] = w.data()[i] == 0 ? 0.0f : std::copysign(size.data()[i], w.data()[i]);
-      });
-    }
+    for (std::size_t k = 0; size_ == Size::redrawn && k < sizes_.size(); ++k) draw(k, batch.step);
+    take_signs(net);
     chain_->gradient(net, batch, gradient);
   }
   View<const float> teaching_signal(Index layer) const override { return chain_->teaching_signal(layer); }
   std::span<const Index> active_rows() const override { return chain_->active_rows(); }
+  std::span<const Index> shown_rows() const override { return chain_->shown_rows(); }
+  std::vector<double> weight_alignment(const Network& net, View<const float> matrix) override {
+    take_signs(net);
+    return chain_->weight_alignment(net, matrix);
+  }
 
  private:
-  /// Sizes of layer `layer` in step `step`; fixed ones are those of step 0.
-  void draw(Index layer, std::uint64_t step) {
-    Matrix<float>& size = sizes_[static_cast<std::size_t>(layer)];
-    const float factor = scale_ / std::sqrt(static_cast<float>(size.cols()));
+  /// Sizes of matrix k in step `step`; fixed ones are those of step 0.
+  void draw(std::size_t k, std::uint64_t step) {
+    Matrix<float>& size = sizes_[k];
+    const auto gain = static_cast<float>(std::sqrt(path_->places()[k].weights.gain));
+    const float factor = gain * scale_ / std::sqrt(static_cast<float>(size.cols()));
     const auto rows = static_cast<std::uint64_t>(size.rows());
     for_rows(size.rows(), size.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
@@ -58,16 +53,27 @@ class SignSymmetric : public Rule {
           std::ranges::fill(row, factor);
           continue;
         }
-        streams_[static_cast<std::size_t>(layer)].normal(step * rows + static_cast<std::uint64_t>(r), 0, row);
+        streams_[k].normal(step * rows + static_cast<std::uint64_t>(r), 0, row);
         for (float& v : row) v = factor * std::fabs(v);
       }
     });
+  }
+  void take_signs(const Network& net) {
+    for (std::size_t k = 0; k < sizes_.size(); ++k) {
+      const float* const size = sizes_[k].data();
+      const float* const w = net.parameters().data() + path_->places()[k].weights.offset;
+      float* const path = path_->matrix(k).data();
+      for_chunks(sizes_[k].size(), kChunk, [&](Index first, Index n) {
+        for (Index i = first; i < first + n; ++i) path[i] = w[i] == 0 ? 0.0f : std::copysign(size[i], w[i]);
+      });
+    }
   }
 
   Size size_;
   float scale_;
   std::vector<Stream> streams_;
-  std::vector<Matrix<float>> sizes_, paths_;
+  std::vector<Matrix<float>> sizes_;
+  std::shared_ptr<ReturnPath> path_;
   std::unique_ptr<Rule> chain_;
 };
 
@@ -88,7 +94,8 @@ RuleModel sign_symmetric_rule() {
                   0,
                   "S: the same everywhere (uSF), |N(0, 1)| drawn once (frSF) or in every step (brSF)",
                   {"uniform", "fixed", "redrawn"}},
-                 {"scale", "1", 1.0, 1e-6, 1e6, "factor on S; 1 gives it the size of the initial weights"}}};
+                 {"scale", "1", 1.0, 1e-6, 1e6, "factor on S; 1 gives it the size of the initial weights"}},
+      .any_layers = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<SignSymmetric>(info, context); }};
 }
 

@@ -23,15 +23,15 @@ class Spsa : public WholeBatch {
         delta_(1, static_cast<Index>(context.net.parameters().size())) {}
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
-    const Index samples = static_cast<Index>(batch.labels.size());
-    begin(samples, 0);
+    begin(static_cast<Index>(batch.labels.size()), 0);
+    const Index counted = batch.targets().counted();
     const auto c = static_cast<float>(c_ / std::pow(static_cast<double>(batch.step + 1), gamma_));
     const double share = 1 / static_cast<double>(directions_);
     for (Index k = 0; k < directions_; ++k) {
       draw(batch.step * static_cast<std::uint64_t>(directions_) + static_cast<std::uint64_t>(k));
       const double up = trial_.mean_loss(net, batch, delta_.flat(), c);
       const double down = trial_.mean_loss(net, batch, delta_.flat(), -c);
-      loss_ += 0.5 * (up + down) * share * static_cast<double>(samples);
+      loss_ += 0.5 * (up + down) * share * static_cast<double>(counted);
       const auto slope = static_cast<float>((up - down) / (2 * static_cast<double>(c)) * share);
       const float* const d = delta_.data();
       float* const g = gradient.data();
@@ -39,7 +39,7 @@ class Spsa : public WholeBatch {
         for (Index i = first; i < first + n; ++i) g[i] = (k == 0 ? 0 : g[i]) + slope * d[i];
       });
     }
-    touched_ = declared(net, samples);
+    touched_ = declared(net, batch.activations.h[0].rows());
   }
 
   StepTouch declared(const Network& net, Index samples) const override {
@@ -78,8 +78,12 @@ RuleModel spsa_rule() {
       .params = {{"directions", "1", std::int64_t{1}, 1, 1e6, "k, directions averaged in a step"},
                  {"c", "1", 0.01, 1e-6, 10, "c_0, size of the perturbation of every weight"},
                  {"gamma", "1", 0.101, 0, 1, "how fast the perturbation shrinks"}},
+      .any_layers = true,
+      .masks = true,
+      .by_error = true,
       .own_forward = true,
-      .trials = true};
+      .trials = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Spsa>(info, context); }};
 }
 

@@ -13,4 +13,10 @@ struct StepTouch {
   bool operator==(const StepTouch&) const = default;
 };
 
+/// The part of one layer in that.
+struct LayerTouch {
+  std::int64_t vectors = 0;  ///< shown to it
+  std::int64_t writes = 0;   ///< of its parameters
+};
+
 }  // namespace lightloop

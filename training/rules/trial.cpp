@@ -30,7 +30,8 @@ double TrialNetwork::mean_loss(const Network& net, const RuleBatch& batch, std::
   const View<const float> answers =
       batch.pass ? View<const float>(activations_.h.back()) : logits(batch.activations.h[0], batch.first_sample);
   error_.resize(answers.rows(), answers.cols());
-  return output_error(batch.loss, answers, batch.labels, error_) / static_cast<double>(answers.rows());
+  const Targets targets = batch.targets();
+  return answer_error(batch.loss, answers, targets, error_) / static_cast<double>(targets.counted());
 }
 
 }  // namespace lightloop

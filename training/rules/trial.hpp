@@ -17,11 +17,13 @@ inline LayerPass trial_pass(std::uint64_t seed, std::uint64_t first_sample) {
   return pass;
 }
 
+/// Behind physics, or on devices, every pass is read anew: its noise is that of its own frames, which the session
+/// numbers on, so that the two losses of a pair differ by it too.
 class TrialNetwork {
  public:
   explicit TrialNetwork(std::uint64_t seed) : seed_(seed) {}
-  /// Mean loss of the batch at parameters + step * direction. Fully connected networks hold two layers' activities
-  /// at once.
+  /// Mean loss of what counts in the batch (Targets), at parameters + step * direction. Fully connected networks hold
+  /// two layers' activities at once.
   double mean_loss(const Network& net, const RuleBatch& batch, std::span<const float> direction, float step);
 
  private:

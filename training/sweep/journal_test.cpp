@@ -68,7 +68,7 @@ TEST_CASE("sweep journal: what was torn in the very first write is begun again")
   CHECK(Journal(path).records().size() == 1);
 }
 
-TEST_CASE("sweep journal: damage with whole points behind it is refused and nothing is cut; zeros at the end are cut") {
+TEST_CASE("sweep journal: damage with whole points behind it is refused and nothing is cut, zeros at the end are cut") {
   const TemporaryFolder folder;
   const std::string path = folder.path + "/s.h5.parts";
   const std::string whole = journal_of(path, "ab");

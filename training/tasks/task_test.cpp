@@ -117,7 +117,7 @@ TEST_CASE("the channel has the stated signal-to-noise ratio and symbols") {
 }
 
 TEST_CASE(
-    "no linear read-out errs less than a quarter of the time on exclusive or; header words are those of the bits") {
+    "no linear read-out errs less than a quarter of the time on exclusive or, header words are those of the bits") {
   // Null: p = 1/4, n = 2000: sd 0.0097, one-sided at 4 sd
   CHECK(linear_baseline(make_task("xor")).value > 0.25 - 4 * 0.0097);
   const Task header = make_task("header");

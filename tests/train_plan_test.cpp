@@ -1,0 +1,103 @@
+// What a run on the devices of its layers takes, against what was said before.
+#include <catch2/catch.hpp>
+
+#include "core/error.hpp"
+#include "devices/catalogue.hpp"
+#include "training/clusters_for_tests.hpp"
+#include "training/rules/rule.hpp"
+#include "training/trainer.hpp"
+
+using namespace lightloop;
+
+namespace {
+
+struct Told {
+  TrainPlan plan;
+  TrainResult result;
+};
+
+/// One epoch with a short last batch, scored in more than one piece.
+Told run(const std::string& rule, const std::string& layers, const TrainSettings& more = {}) {
+  Registry registry;
+  add_devices(registry);
+  TrainSettings s{{"train.net", "20-24-16-5"}, {"train.rule", rule},     {"train.epochs", std::int64_t{1}},
+                  {"train.lr", 1e-3},          {"train.layers", layers}, {"train.batch", std::int64_t{25}}};
+  for (const auto& [key, value] : more) s[key] = value;
+  Told told;
+  TrainObserver observer;
+  observer.on_plan = [&](const TrainPlan& plan) {
+    told.plan = plan;
+    return true;
+  };
+  told.result = train(s, {clusters(60, 1), clusters(540, 2), clusters(30, 3)}, registry, observer);
+  return told;
+}
+
+/// How many rules could run there.
+int check_all_rules(const std::string& layers, const TrainSettings& more) {
+  int ran = 0;
+  for (const RuleModel& model : rules()) {
+    INFO(model.info.name << " on " << layers);
+    try {
+      const auto [plan, result] = run(model.info.name, layers, more);
+      CHECK(result.device_frames > 0);
+      CHECK(result.device_frames <= plan.device_frames);
+      CHECK(result.device_seconds <= plan.device_seconds * (1 + 1e-9));
+      ++ran;
+    } catch (const Unsupported&) {  // graphs, passes in memory alone
+    }
+  }
+  return ran;
+}
+
+}  // namespace
+
+TEST_CASE("no rule asks more of the devices of its layers than was said, repeats of clipped rows among it") {
+  constexpr int kMost = 20;                                         // of the rules, all but those for graphs
+  CHECK(check_all_rules("sim:crossbar,adc.range=2", {}) >= kMost);  // every third row is shown again
+  // tiles of unequal number, none shown twice: the bound is as near as it can be
+  CHECK(check_all_rules("sim:crossbar,input.size=16,output.size=16", {{"layer.bound_management", "none"}}) >= kMost);
+}
+
+TEST_CASE("a device that is written anew for every tile is planned with its writes") {
+  for (const char* rule : {"bp", "noprop", "phyll", "spsa", "ff"}) {
+    INFO(rule);
+    const auto [plan, result] =
+        run(rule, "sim:crossbar", {{"layer.devices", "one"}, {"layer.bound_management", "none"}});
+    CHECK(result.device_frames <= plan.device_frames);
+    CHECK(result.device_seconds <= plan.device_seconds * (1 + 1e-9));
+    CHECK(plan.device_seconds <= 2 * result.device_seconds);
+  }
+}
+
+TEST_CASE("the plan of back-propagation is near what it takes where no row is shown again, also backwards") {
+  for (const char* way : {"weights", "device"}) {
+    const auto [plan, result] =
+        run("bp", "sim:crossbar", {{"layer.bound_management", "none"}, {"layer.backward", way}});
+    CHECK(plan.device_frames == plan.frames_shown_once);
+    CHECK(result.device_frames <= plan.device_frames);
+    CHECK(plan.device_frames <= result.device_frames * 11 / 10);  // the last batch is short
+    CHECK(plan.device_writes == 3 * (3 + 1));                     // layers, steps and one before the scores
+  }
+}
+
+TEST_CASE("a matrix that is to be measured does not hide what the rule will show to the layers") {
+  for (const char* rule : {"dfa", "pepita"}) {
+    INFO(rule);
+    const auto [plan, result] =
+        run(rule, "sim:crossbar", {{"rule.matrix_from", "sim:opu"}, {"layer.bound_management", "none"}});
+    CHECK(result.device_frames <= plan.device_frames);
+    CHECK(result.device_frames >= plan.device_frames / 3);
+  }
+}
+
+TEST_CASE("the limit of device time holds for a run whose rows are shown again as often as they may be") {
+  const TrainPlan plan = run("bp", "sim:crossbar").plan;
+  REQUIRE(plan.seconds_shown_once < plan.device_seconds);
+  CHECK(plan.device_frames == 11 * plan.frames_shown_once);  // layer.max_repeats = 10
+  const double between = (plan.seconds_shown_once + plan.device_seconds) / 2;
+  CHECK_THROWS_AS(run("bp", "sim:crossbar", {{"train.max_device_seconds", between}}), Refused);
+  CHECK_NOTHROW(run("bp", "sim:crossbar", {{"train.max_device_seconds", plan.device_seconds * 1.001}}));
+  CHECK_NOTHROW(
+      run("bp", "sim:crossbar", {{"train.max_device_seconds", between}, {"layer.max_repeats", std::int64_t{1}}}));
+}
