@@ -29,7 +29,7 @@ void register_runs(py::module_& m) {
       "load_run", [](const std::string& path) { return load_run(path); }, py::arg("path"),
       "Reads a run file; FileError says what is wrong with it.");
   m.def(
-      "weights_sha256", [](const Network& net) { return weights_sha256(net); }, py::arg("net"));
+      "weights_sha256", [](const RunFile& run) { return weights_sha256(run); }, py::arg("run"));
 }
 
 }  // namespace lightloop::python

@@ -148,6 +148,7 @@ void register_results(py::module_& m) {
       .def_readonly("test_loss", &EpochResult::test_loss)
       .def_readonly("learning_rate", &EpochResult::learning_rate)
       .def_readonly("alignment", &EpochResult::alignment)
+      .def_readonly("weight_alignment", &EpochResult::weight_alignment)
       .def_readonly("device_frames", &EpochResult::device_frames)
       .def_readonly("device_s", &EpochResult::device_s)
       .def_readonly("device_j", &EpochResult::device_j)
@@ -175,6 +176,10 @@ void register_results(py::module_& m) {
       .def_readonly("device_frames", &TrainPlan::device_frames)
       .def_readonly("device_seconds", &TrainPlan::device_seconds)
       .def_readonly("device_joules", &TrainPlan::device_joules)
+      .def_readonly("frames_shown_once", &TrainPlan::frames_shown_once)
+      .def_readonly("seconds_shown_once", &TrainPlan::seconds_shown_once)
+      .def_readonly("joules_shown_once", &TrainPlan::joules_shown_once)
+      .def_readonly("device_writes", &TrainPlan::device_writes)
       .def_readonly("exposure_s", &TrainPlan::exposure_s);
   py::class_<TrainResult>(m, "TrainResult", "A finished training run.")
       .def_readonly("net", &TrainResult::net)

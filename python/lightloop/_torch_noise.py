@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from . import _core
 from .errors import InvalidParameter, OutOfRange
 
 LAWS = ("gaussian", "laplacian", "uniform", "poisson", "binomial")
@@ -32,7 +33,7 @@ def noise_std(law: str, leakage: float, precision: float) -> float:
 
 class Noise(torch.nn.Module):
     """x + noise of law gaussian, laplacian or uniform (`std`, or `leakage` and `precision`), or the counts of carriers: poisson
-    (`scale`, `precision`; variance |x| / (scale precision)), binomial (`carriers`; |x| at most 1). While training and in
+    (`precision` and `scale`, or `leakage` at full scale; variance |x| / (scale precision)), binomial (`carriers`; |x| at most 1). While training and in
     evaluation; the gradient passes. Draws come from PyTorch's generator.
     """
 
@@ -41,7 +42,7 @@ class Noise(torch.nn.Module):
         super().__init__()
         given = {k for k, v in {"std": std, "leakage": leakage, "precision": precision, "scale": scale,
                                 "carriers": carriers}.items() if v is not None}  # fmt: skip
-        wanted = {"poisson": [{"scale", "precision"}], "binomial": [{"carriers"}]}.get(law, [{"std"}, {"leakage", "precision"}])
+        wanted = {"poisson": [{"scale", "precision"}, {"leakage", "precision"}], "binomial": [{"carriers"}]}.get(law, [{"std"}, {"leakage", "precision"}])
         if law not in LAWS:
             raise InvalidParameter("Noise: law", repr(law), ", ".join(LAWS))
         if given not in wanted:
@@ -50,6 +51,8 @@ class Noise(torch.nn.Module):
         self.law, self.carriers = law, carriers
         self.per_unit = 0.0
         if law == "poisson":
+            if leakage is not None:
+                scale = _core.poisson_scale_for_leakage(leakage, precision)
             self.per_unit = float(scale or 0) * float(precision or 0)
             if not self.per_unit >= 1:
                 raise OutOfRange("Noise poisson: scale x precision", str(self.per_unit), "at least 1")

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from . import _core
 from ._encoding import levels
+from ._torch_checks import check_finite
 from ._torch_projection import FEEDBACK_MATRIX, OnDevice, rows_of
 from .errors import InvalidParameter, OutOfRange, ShapeMismatch, Unsupported
 
@@ -182,6 +183,7 @@ class OPU(torch.nn.Module):
                 return self.scale * (input @ matrix.to(input).t())
             real, imaginary = matrix.real.to(input), matrix.imag.to(input)
             return self.scale * ((input @ real.t()) ** 2 + (input @ imaginary.t()) ** 2)
+        check_finite("input of OPU", input)
         rows = rows_of(input)
         projection = self._own.open(self.in_features * self._levels, self.out_features)
         shown = projection.linear(rows) if linear else projection.intensity(self._encoded(rows))

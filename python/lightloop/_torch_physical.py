@@ -10,6 +10,7 @@ import torch
 
 from . import _core
 from ._settings import flatten
+from ._torch_checks import check_finite
 from .device import address_of
 from .errors import InvalidParameter
 
@@ -73,10 +74,7 @@ class Physical(torch.nn.Module):
 
     def _show(self, x: Any, programme: Any) -> Any:
         for name, values in (("x", x), ("programme", programme)):
-            bad = (~torch.isfinite(values.detach())).nonzero()
-            if len(bad):
-                where = tuple(bad[0].tolist())
-                raise InvalidParameter(f"Physical: {name} {list(where)}", str(values[where].item()), "finite numbers")
+            check_finite(f"Physical: {name}", values)
         info, theta = self.session.info, self._theta(programme)
         if self._written is None or not np.array_equal(theta, self._written):
             self.session.program(theta.astype(np.uint8 if info.program.bits <= 8 else np.uint16))

@@ -75,6 +75,10 @@ def draw_runs(figure, runs):
             for layer in range(cosines.shape[1]):
                 style = ("-", "--", ":", "-.")[layer % 4]
                 alignment.plot(epoch, cosines[:, layer], style, color=colour, label=f"{run.label}, layer {layer + 1}")
+        weights = run.get("weight_alignment")
+        for layer in range(0 if weights is None or weights.ndim != 2 else weights.shape[1]):
+            name = f"{run.label}, weights of layer {layer + 1}"
+            alignment.plot(epoch, weights[:, layer], "ov^s"[layer % 4], markersize=3, color=colour, label=name)
         _layers(panels, run, epoch, colour)
         count = run.get("device_frames")
         if count is not None and count[-1] > 0:

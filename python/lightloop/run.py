@@ -22,6 +22,7 @@ CURVES = (
     "test_loss",
     "learning_rate",
     "alignment",
+    "weight_alignment",
     "device_frames",
     "device_s",
     "device_j",
@@ -56,7 +57,8 @@ class Run:
     weights : [(W, b), ...] of each layer, W (outputs, inputs); empty for a network of other layers, which is `net`.
     curves : one array per quantity, an entry per epoch: train_loss, test_accuracy, test_loss, validation_accuracy (NaN
         where the data have no such part), learning_rate, alignment (epochs, hidden layers; cosine to the
-        back-propagation gradient), layer_loss (epochs, layers with a loss of their own), probe (epochs, hidden layers)
+        back-propagation gradient), weight_alignment (epochs, hidden layers; cosine of what the error goes back through
+        to the weights, where it is known), layer_loss (epochs, layers with a loss of their own), probe (epochs, hidden layers)
         and cka (epochs, hidden layers squared) with layer_metrics=SAMPLES, fidelity with fidelity=True, device_frames,
         device_s, device_j, train_s, and what the layers were asked so far: layer_passes, projections, layer_writes.
     """
@@ -126,7 +128,8 @@ class Run:
 
         self._layers_only("to_torch")
         self._in_memory_only("to_torch")
-        made = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid, "identity": torch.nn.Identity}
+        made = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid, "identity": torch.nn.Identity,
+                "elu": torch.nn.ELU}  # fmt: skip
         modules: list[Any] = []
         for w, b in self.weights:
             layer = torch.nn.Linear(w.shape[1], w.shape[0])
@@ -199,7 +202,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             "device_joules": last.device_j if last else 0.0,
             "devices": file.devices,
             "alignment": list(last.alignment) if last else [],
-            "weights_sha256": _core.weights_sha256(file.net),
+            "weights_sha256": _core.weights_sha256(file),
             "warnings": list(file.warnings),
             "faults": file.faults,
             **_clipped(settings.get("train.map", ""), file),

@@ -40,7 +40,7 @@ from ._torch_noise import Noise, Norm, Precision, noise_std
 from ._torch_opu import OPU
 from ._torch_physical import Physical
 from .analog import below, open_devices, split
-from .errors import InvalidParameter, Unsupported
+from .errors import InvalidParameter, ShapeMismatch, Unsupported
 
 __all__ = [
     "DFA",
@@ -199,18 +199,27 @@ class AnalogLinear(_OnDevice, torch.nn.Linear):
         return f"{torch.nn.Linear.extra_repr(self)}, device={self.analog_device!r}"
 
 
+def _check_convolution(what: str, made: Any) -> None:
+    if made.groups != 1 or made.padding_mode != "zeros" or isinstance(made.padding, str):
+        raise Unsupported(what, f"Conv2d({torch.nn.Conv2d.extra_repr(made)})", "only one group and zero padding in numbers",
+                          "Replace it (padding=1, for example), or convert the parts of the model that can be.")  # fmt: skip
+
+
 class AnalogConv2d(_OnDevice, torch.nn.Conv2d):
     """`torch.nn.Conv2d` (one group, zero padding) as a matrix of (outputs, inputs x kernel) that is shown every patch."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
-                 dilation: Any = 1, bias: bool = True, device: str = "sim:crossbar",
-                 settings: Mapping[str, Any] | None = None, **options: Any) -> None:  # fmt: skip
-        torch.nn.Conv2d.__init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation, bias=bias)
-        if isinstance(self.padding, str):
-            raise InvalidParameter("AnalogConv2d: padding", repr(self.padding), "numbers", "Give padding=1, for example.")
+                 dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *,
+                 device: str = "sim:crossbar", settings: Mapping[str, Any] | None = None, **options: Any) -> None:  # fmt: skip
+        torch.nn.Conv2d.__init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
+        _check_convolution("AnalogConv2d", self)
         self._place(device, split(settings, options))
 
     def forward(self, input: Any) -> Any:
+        if input.dim() == 3:  # one image, as torch.nn.Conv2d takes it
+            return self.forward(input[None])[0]
+        if input.dim() != 4:
+            raise ShapeMismatch("input of AnalogConv2d", str(tuple(input.shape)), f"([images,] {self.in_channels}, height, width)")
         patches = torch.nn.functional.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
         y = self._product(patches.transpose(1, 2)).transpose(1, 2)
         size = [
@@ -248,9 +257,7 @@ def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any
                 kind: Any = AnalogLinear
             elif type(old) is torch.nn.Conv2d:
                 kind = AnalogConv2d
-                if old.groups != 1 or old.padding_mode != "zeros" or isinstance(old.padding, str):
-                    where = f"{name}.{child}".strip(".")
-                    raise _unsupported(where, old)
+                _check_convolution(f"convert: {name}.{child}".replace(" .", " "), old)
             else:
                 continue
             new = kind.__new__(kind)
@@ -267,11 +274,6 @@ def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any
 
 
 convert_to_analog = convert
-
-
-def _unsupported(where: str, module: Any) -> Exception:
-    return Unsupported(f"convert: {where}", str(module), "only one group and zero padding in numbers",
-                       "Replace it before, or convert the parts of the model that can be.")  # fmt: skip
 
 
 def report(model: Any) -> dict[str, Any]:
@@ -291,7 +293,8 @@ def report(model: Any) -> dict[str, Any]:
 
 def layers_of(model: Any) -> tuple[list[tuple[Any, Any]], str]:
     """([(W, b), ...], activation) of a Sequential of Linear layers with one kind of non-linearity between them."""
-    names = {torch.nn.Tanh: "tanh", torch.nn.ReLU: "relu", torch.nn.Sigmoid: "sigmoid", torch.nn.Identity: "identity"}
+    names = {torch.nn.Tanh: "tanh", torch.nn.ReLU: "relu", torch.nn.Sigmoid: "sigmoid", torch.nn.Identity: "identity",
+             torch.nn.ELU: "elu"}  # fmt: skip
     weights: list[tuple[Any, Any]] = []
     between: list[str] = []
     for module in model if isinstance(model, torch.nn.Sequential) else [model]:
@@ -302,10 +305,10 @@ def layers_of(model: Any) -> tuple[list[tuple[Any, Any]], str]:
                 between.append("identity")
             bias = module.bias if module.bias is not None else torch.zeros(module.out_features)
             weights.append((module.weight.detach().cpu().numpy(), bias.detach().cpu().numpy()))
-        elif type(module) in names and len(between) + 1 == len(weights):
+        elif type(module) in names and getattr(module, "alpha", 1.0) == 1.0 and len(between) + 1 == len(weights):
             between.append(names[type(module)])
         else:
-            raise InvalidParameter("deploy", str(module), "Linear layers, and Tanh, ReLU or Sigmoid behind one",
+            raise InvalidParameter("deploy", str(module), "Linear layers, and Tanh, ReLU, ELU (alpha 1) or Sigmoid behind one",
                               "ll.torch.convert takes models of any modules.")  # fmt: skip
     if len(between) >= len(weights) or len(set(between)) > 1:
         raise InvalidParameter("deploy", str(model), "one kind of non-linearity between linear layers, the last of them linear",

@@ -129,7 +129,11 @@ def _watched(table: Mapping[str, Any], data: Any, progress: bool | None) -> Any:
 def _datasets(arrays: Any) -> Any:
     if arrays is None:
         return None
-    (x, y), (x_test, y_test) = arrays
+    parts = list(arrays)
+    if len(parts) != 2 or any(not isinstance(part, (tuple, list)) or len(part) != 2 for part in parts):
+        raise InvalidParameter("dataset", f"{len(parts)} x {type(parts[0]).__name__ if parts else 'nothing'}",
+                               "a name, a file or ((x, y), (x_test, y_test))", "Give samples to test with beside those to train with.")  # fmt: skip
+    (x, y), (x_test, y_test) = parts
     y, y_test = np.asarray(y), np.asarray(y_test)
     real = y.ndim == 2 and y.dtype.kind == "f"
     classes = 1 if real else _classes(y, y_test)

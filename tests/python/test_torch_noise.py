@@ -4,6 +4,8 @@ import math
 
 import pytest
 
+import lightloop
+
 torch = pytest.importorskip("torch")
 lt = pytest.importorskip("lightloop.torch")
 
@@ -28,6 +30,16 @@ def test_noise_has_the_variance_of_its_law_and_lets_gradients_pass(layer, varian
     # kurtosis at most 6; 3.3 standard errors, seed 3, two-sided
     assert abs(error.mean().item()) < 3.3 * math.sqrt(variance / 1e5)
     assert abs(error.var().item() / variance - 1) < 3.3 * math.sqrt(5 / 1e5) + 1e-3
+
+
+def test_poisson_noise_leaves_as_many_full_scale_levels_as_asked():
+    torch.manual_seed(4)
+    noise = lt.Noise("poisson", leakage=0.5, precision=16)
+    left = (lt.Precision(16)(noise(torch.ones(100000))) != 1).double().mean().item()
+    # at most 0.5, less by the step of one count of about 90; 3.3 standard errors, n = 1e5, seed 4
+    assert 0.48 - 0.0053 < left < 0.5 + 0.0053
+    with pytest.raises(lightloop.OutOfRange, match="carriers"):
+        lt.Noise("poisson", leakage=0.7, precision=1)
 
 
 def test_levels_are_the_nearest_or_right_on_average():

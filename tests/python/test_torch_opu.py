@@ -1,6 +1,7 @@
 """ll.torch.OPU: features of a device inside PyTorch models, gradients only where a matrix is known."""
 
 import copy
+import math
 import pathlib
 import pickle
 import re
@@ -147,6 +148,12 @@ def test_what_cannot_be_is_refused_by_name():
             ll.torch.OPU(20, 16, **words)
     with pytest.raises(ll.ShapeMismatch, match="20"):
         ll.torch.OPU(20, 16)(torch.zeros(3, 21))
+    for encoding in ("threshold", "thermometer:4"):
+        for bad in (math.nan, math.inf):
+            shown = torch.zeros(3, 20)
+            shown[1, 2] = bad
+            with pytest.raises(ll.InvalidParameter, match=r"\[1, 2\]"):
+                ll.torch.OPU(20, 16, encoding=encoding)(shown)
     with pytest.raises(ll.UnknownName):
         ll.torch.OPU(20, 16, settings={"camera.bit": 8})(torch.zeros(3, 20))
     with pytest.raises(ll.Unsupported, match="linear"):

@@ -27,6 +27,7 @@ def test_a_run_has_curves_weights_and_a_view(run):
     assert run.test_accuracy > 0.5 and run.curves["test_accuracy"][-1] == run.test_accuracy
     assert all(len(curve) == 3 for curve in run.curves.values())
     assert run.curves["alignment"].shape == (3, 1)
+    assert run.curves["weight_alignment"].shape == (3, 0)  # nobody knows the matrix of a device
     assert run.widths == [784, 256, 10] and run.facts["device_frames"] > 0
     assert "<table>" in run._repr_html_() and "tdfa" in repr(run)
     with pytest.raises(ValueError):
@@ -74,6 +75,12 @@ def test_arrays_train_as_the_same_data_by_name_does():
     assert named.path is None
     with pytest.raises(ll.ShapeMismatch):
         ll.train(((train.x, train.y[:-1]), (test.x, test.y)), rule="dfa", **SMALL)
+
+
+def test_samples_to_train_with_alone_are_refused():
+    x, y = np.zeros((6, 4), np.float32), np.arange(6) % 2
+    with pytest.raises(ll.InvalidParameter, match="x_test"):
+        ll.train((x, y), net="4-2", epochs=1)
 
 
 def test_images_train_a_convolutional_network_that_its_file_gives_back(tmp_path):
