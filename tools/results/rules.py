@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 DENSE = "--net 784-1024-1024-10 --activation tanh --optimizer adam --lr 1e-3 --batch 128 --epochs 6 "
-SMALL = "--net 784-64-10 --activation tanh --optimizer adam --batch 128 --epochs 5 --lr "
+SMALL = "--net 784-64-10 --activation tanh --optimizer adam --schedule constant --batch 64 --epochs 5 --lr "
 GUESS = DENSE + "--rule forward_gradient --set rule.target={} --set rule.guess={}"
 FF = ("--rule ff --net 784-1000-1000-1000-10 --activation relu --optimizer momentum --lr 1e-3 --batch 100 "
       "--schedule late --epochs 60 ")
@@ -28,6 +28,8 @@ ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
     "ff": ("Forward-Forward, softmax answer", 98.3, 3000, FF + "--set rule.answer=softmax"),
     "pepita": ("PEPITA, 100 epochs", 97.5, 700, "--rule pepita --net 784-1024-10 --activation relu --optimizer momentum "
                "--lr 0.05 --batch 64 --epochs 100"),
+    "fa": ("feedback alignment", None, 60, DENSE + "--rule fa"),
+    "drtp": ("DRTP", None, 60, DENSE + "--rule drtp"),
     "sign_symmetric": ("sign symmetry", None, 60, DENSE + "--rule sign_symmetric"),
     "adfa": ("augmented DFA, gate cos", None, 60, DENSE + "--rule adfa"),
     "sff": ("Scalable Forward-Forward", None, 70, DENSE + "--rule sff"),

@@ -26,6 +26,11 @@ VOWELS = {"batch": 30, "epochs": 100, "map_part": 10}  # as examples/papers/phyl
 GRIDS = {  # name: (data, the settings that stay, those that are tried)
     "lls": ("mnist", {"rule": "lls", "net": CONV, "batch": 64, "epochs": 3},
             {"lr": [2e-3, 5e-3], "rule.temperature": [1.0, 0.3, 0.1]}),
+    "lls-fashion": ("fashion", {"rule": "lls", "net": CONV, "batch": 64, "epochs": 5},
+                    {"schedule": ["constant", "cosine"], "lr": [2e-3, 5e-3], "rule.temperature": [0.3, 0.1]}),
+    "lls-fashion-local": ("fashion", {"rule": "lls", "net": CONV, "batch": 64, "epochs": 5, "schedule": "cosine", "lr": 5e-3, "rule.temperature": 0.3},
+                          {"rule.smoothing": [0.0, 0.1], "rule.pool": [2, 4, 7]}),
+    "bp-fashion": ("fashion", {"rule": "bp", "net": CONV, "batch": 64, "epochs": 5}, {"schedule": ["constant", "cosine"], "lr": [1e-3, 2e-3, 5e-3]}),
     "tdfa": ("fashion", {"rule": "tdfa", "net": "784-1024-1024-10", "device": "sim:opu", "batch": 128, "epochs": 5},
              {"lr": [1e-3, 3e-3], "rule.dead_zone": [0.05, 0.1, 0.2, 0.3]}),
     "phyll-noise": ("vowels", {**VOWELS, "rule": "phyll", "activation": "relu", "net": "19-60-60-7", "lr": 3e-3, "schedule": "constant"},
