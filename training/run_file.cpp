@@ -8,7 +8,6 @@
 #include "core/hash.hpp"
 #include "core/hdf5.hpp"
 #include "training/layers/graph.hpp"
-#include "training/rules/rule.hpp"
 #include "training/run_layout.hpp"
 
 namespace lightloop {
@@ -231,12 +230,7 @@ std::string sha256_of(const Network& net, std::span<const float> own) {
 
 std::string weights_sha256(const Network& net) { return sha256_of(net, {}); }
 
-std::string weights_sha256(const RunFile& run) {
-  const bool answers = run.train.has("rule") && std::ranges::any_of(rules(), [&](const RuleModel& model) {
-                         return model.info.own_answer && model.info.name == run.train.text("rule");
-                       });
-  return sha256_of(run.net, answers ? run.own.flat() : std::span<const float>{});
-}
+std::string weights_sha256(const RunFile& run) { return sha256_of(run.net, run.own.flat()); }
 
 TrainSettings settings_of(const RunFile& run) {
   TrainSettings all = run.asked;

@@ -59,8 +59,7 @@ struct RunFile {
 /// Lower-case SHA-256 of the parameters as little-endian float32, layer by layer, weights before bias; of a
 /// model its parameters, then its state.
 std::string weights_sha256(const Network& net);
-/// Of all that answers: where the rule does so in its own way (RuleInfo::own_answer) its parameters follow the
-/// network's; for other rules that of the network.
+/// Of all that was learned: where the rule has parameters of its own they follow the network's.
 std::string weights_sha256(const RunFile& run);
 
 /// Writes the whole file beside its place and renames it, so that a killed program leaves the previous one. Throws
