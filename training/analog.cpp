@@ -146,6 +146,12 @@ LayerReport AnalogNetwork::report() const {
   return all;
 }
 
+std::vector<LatencyPart> AnalogNetwork::latency() const {
+  std::vector<LatencyPart> sum;
+  for (const TiledLayer& layer : layers_) add(sum, layer.latency());
+  return sum;
+}
+
 LayerReport AnalogNetwork::expected(Index times, const LayerWork& work, bool repeats) const {
   LayerReport all;
   const bool through_devices = goes_back_ && layers_.front().settings().text("backward") == "device";

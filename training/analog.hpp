@@ -83,7 +83,9 @@ class AnalogNetwork : public LayerProducts {
   std::size_t layers() const { return layers_.size(); }
   TiledLayer& layer(std::size_t i) { return layers_[i]; }
   std::vector<LayerReport> reports() const;
-  LayerReport report() const;         ///< of all layers together
+  LayerReport report() const;  ///< of all layers together
+  /// Of one row through one layer after the other, by component; what is done in memory takes none.
+  std::vector<LatencyPart> latency() const;
   void add_meters(Meter& sum) const;  ///< of all devices
   /// What `times` times such work costs at most; with `repeats` every row as often as bound management may show it.
   LayerReport expected(Index times, const LayerWork& work, bool repeats) const;

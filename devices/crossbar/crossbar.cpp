@@ -16,6 +16,7 @@
 #include "devices/room.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
+#include "sim/detection/component_latency.hpp"
 #include "sim/detection/converter.hpp"
 
 namespace lightloop::crossbar {
@@ -98,9 +99,9 @@ Crossbar::Crossbar(const ParamSet& given)
   const double cells = static_cast<double>(n_out * n_in);
   info_.cost.frame_s = kFrameS;
   const auto in = static_cast<double>(n_in), out = static_cast<double>(n_out);
-  info_.cost.parts = {{"dac", in, in * dac_energy_j(info_.input.bits), 0, 0},
-                      {"cells", cells, cells * kCellJ, 0, 0},
-                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0},
+  info_.cost.parts = {{"dac", in, in * dac_energy_j(info_.input.bits), 0, 0, kDacLatencyS},
+                      {"cells", cells, cells * kCellJ, 0, 0, kFrameS},
+                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)},
                       {"programming", 0, 0, cells, 0}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
   codes_.assign(static_cast<std::size_t>(n_out * n_in), static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));

@@ -14,6 +14,7 @@
 #include "driver/api/answer.hpp"
 #include "sim/detection/coherent.hpp"
 #include "sim/detection/component_energy.hpp"
+#include "sim/detection/component_latency.hpp"
 
 namespace lightloop::homodyne {
 namespace {
@@ -156,13 +157,15 @@ void Homodyne::derive() {
   // lasers give full amplitude all the time; modulators carve it
   const double photons = in * out * (receiver_.photons_signal + receiver_.photons_local);
   const double light_j = photons * photon_energy_j(params_.real("wavelength_m")) / kWallPlug;
-  info_.cost.frame_s = (time ? in : 1.0) / params_.real("symbol_rate_hz");
+  const double rate_hz = params_.real("symbol_rate_hz");
+  info_.cost.frame_s = (time ? in : 1.0) / rate_hz;
   const double weights = in * out, shown = time ? weights : 0.0, written = time ? 0.0 : weights;
-  info_.cost.parts = {{"laser", photons, light_j, 0, 0},
-                      {"inputs", in, in * modulate_j, 0, 0},
-                      {"weights", shown, shown * weight_j, written, written * weight_j},
-                      {"tia", out, out * kAmplifierW * info_.cost.frame_s, 0, 0},
-                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0}};
+  info_.cost.parts = {
+      {"laser", photons, light_j, 0, 0},
+      {"inputs", in, in * modulate_j, 0, 0, kDacLatencyS + info_.cost.frame_s},
+      {"weights", shown, shown * weight_j, written, written * weight_j},
+      {"tia", out, out * kAmplifierW * info_.cost.frame_s, 0, 0, rise_time_s(kReceiverBandwidth * rate_hz)},
+      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)}};
   info_.cost.power_w = 0;
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / info_.cost.frame_s;
   info_.cost.program_s = time ? 0.0 : kHeaterSettleS;

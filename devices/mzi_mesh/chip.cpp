@@ -1,9 +1,11 @@
 #include "devices/mzi_mesh/chip.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "core/random.hpp"
+#include "sim/detection/component_latency.hpp"
 
 namespace lightloop::mzi_mesh {
 namespace {
@@ -65,8 +67,15 @@ Chip::Chip(const ParamSet& params, Index inputs, Index outputs, std::uint64_t in
     const double sd = params.real("splitter_error");
     build_[side] = {draws(fabrication, 0, elements, sd), draws(fabrication, 1, elements, sd),
                     std::sqrt(1 - params.real("loss"))};
-    if (crosstalk_ > 0) neighbours_[side] = shifter_neighbours(mesh_places(layout_, n), n);
+    const std::vector<MeshPlace> places = mesh_places(layout_, n);
+    const std::vector<Index> columns = mesh_columns(places, n);
+    if (!columns.empty()) depth_ += 1 + std::ranges::max(columns);
+    if (crosstalk_ > 0) neighbours_[side] = shifter_neighbours(places, n);
   }
+}
+
+double Chip::path_latency_s() const {
+  return lightloop::path_latency_s(static_cast<double>(depth_) * kInterferometerM, kSiliconGroupIndex);
 }
 
 std::vector<double> Chip::set_phases(Mesh mesh, int side) const {

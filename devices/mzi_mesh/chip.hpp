@@ -23,6 +23,8 @@ class Chip {
   Matrix<Complex> matrix(std::span<const std::uint16_t> codes, std::uint64_t writes);
   double heater_power_w() const { return power_w_; }  ///< of the phases that were set last
   const PhaseLaw& law() const { return law_; }
+  /// Of the longest way through it, attenuators included, at 3e-4 m an interferometer (assumed) in silicon.
+  double path_latency_s() const;
 
  private:
   /// Phases of one mesh as the controller sets them: corrected where asked, and rounded to the DAC again.
@@ -37,6 +39,7 @@ class Chip {
   std::uint64_t seed_, instance_;
   MeshBuild build_[2];  // V, U
   std::vector<std::vector<std::size_t>> neighbours_[2];
+  Index depth_ = 1;  ///< interferometers one after the other
   double power_w_ = 0;
 };
 

@@ -13,6 +13,7 @@
 #include "devices/programme_bytes.hpp"
 #include "devices/room.hpp"
 #include "sim/detection/component_energy.hpp"
+#include "sim/detection/component_latency.hpp"
 
 namespace lightloop::mzi_mesh {
 namespace {
@@ -159,11 +160,12 @@ void MziMesh::derive() {
   const double hold = shifters * kHeaterW, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kFrameS;
   info_.cost.parts = {{"laser", photons * in, photons * in * photon_energy_j(kPhotonM) / kLaserEfficiency, 0, 0},
-                      {"dac", in, in * dac_energy_j(info_.input.bits), 0, 0},
-                      {"modulator", in, in * kModulatorJ, 0, 0},
+                      {"dac", in, in * dac_energy_j(info_.input.bits), 0, 0, kDacLatencyS},
+                      {"modulator", in, in * kModulatorJ, 0, 0, kFrameS},
+                      {"path", 0, 0, 0, 0, chip_.path_latency_s()},
                       {"hold", shifters, hold * kFrameS, shifters, hold * kHeaterSettleS},
-                      {"tia", out, out * kAmplifierW * kFrameS, 0, 0},
-                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0},
+                      {"tia", out, out * kAmplifierW * kFrameS, 0, 0, rise_time_s(kReceiverBandwidth / kFrameS)},
+                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)},
                       {"programming", 0, 0, shifters, writing}};
   info_.cost.power_w = 0;
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <map>
 #include <numbers>
 
 #include "core/mesh_codes.hpp"
@@ -151,6 +152,22 @@ TEST_CASE("a butterfly's phases make the matrix of its elements, forwards and ba
   CHECK(error(*device, w, 1, true) < 1e-4);
   CHECK(error(*device, w, 1, true, Pass::transposed) < 1e-4);
   CHECK_THROWS_AS(open("mesh.layout=butterfly,input.size=12"), ShapeMismatch);
+}
+
+TEST_CASE("a frame waits for its symbol, light, amplifier and converters, and deeper meshes for more light") {
+  const auto latency = [](const std::string& settings) {
+    std::map<std::string, double> waits;
+    for (const CostPart& part : open(settings)->describe().cost.parts) waits[part.name] = part.latency_s;
+    return waits;
+  };
+  auto small = latency("input.size=16,output.size=16"), reck = latency("input.size=16,output.size=16,mesh.layout=reck");
+  constexpr double kColumnS = 3e-4 * 4.2 / 299792458.0;
+  CHECK(small["path"] == Approx((16 + 1 + 16) * kColumnS));  // both meshes, and attenuators between them
+  CHECK(reck["path"] == Approx((29 + 1 + 29) * kColumnS));
+  CHECK(small["modulator"] == Approx(1e-9));
+  CHECK(small["tia"] == Approx(std::log(9.0) / (2 * std::numbers::pi * 0.75e9)));
+  CHECK(latency("adc.bits=12")["adc"] - small["adc"] == Approx(2 * 100e-12));
+  CHECK(small["hold"] == 0);
 }
 
 }  // namespace lightloop

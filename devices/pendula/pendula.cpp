@@ -12,6 +12,7 @@
 #include "devices/streams.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
+#include "sim/detection/component_latency.hpp"
 
 namespace lightloop::pendula {
 namespace {
@@ -65,9 +66,9 @@ Pendula::Pendula(const ParamSet& given)
   const auto n = static_cast<double>(scales_.size);
   const double time = params_.real("time_s");
   info_.cost.frame_s = time;
-  info_.cost.parts = {{"drive", n, n * kDriveW * time, 0, 0},
-                      {"dac", n, n * dac_energy_j(info_.input.bits), 0, 0},
-                      {"adc", n, n * adc_energy_j(info_.output.bits), 0, 0},
+  info_.cost.parts = {{"drive", n, n * kDriveW * time, 0, 0, time},
+                      {"dac", n, n * dac_energy_j(info_.input.bits), 0, 0, kDacLatencyS},
+                      {"adc", n, n * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)},
                       {"programming", 0, 0, 3 * n, 3 * n * dac_energy_j(info_.program->bits)}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / time;
   info_.cost.program_j = 3 * n * dac_energy_j(info_.program->bits);

@@ -7,6 +7,7 @@
 
 #include "core/random.hpp"
 #include "core/threads.hpp"
+#include "sim/detection/component_latency.hpp"
 
 namespace lightloop::ring_bank {
 namespace {
@@ -26,6 +27,7 @@ Bank::Bank(const ParamSet& p)
     : inputs_(p.integer("input.size")),
       outputs_(p.integer("output.size")),
       channels_(p.integer("channels")),
+      radius_m_(p.real("ring.radius_m")),
       range_(p.real("weight_range")),
       crosstalk_(p.real("crosstalk")),
       heater_range_(p.real("heater.range_rad")),
@@ -62,6 +64,12 @@ Bank::Bank(const ParamSet& p)
   weights_.resize(outputs_, inputs_);
   totals_.resize(outputs_, inputs_);
   fabricate();
+}
+
+double Bank::path_latency_s() const {
+  const double bus_m = static_cast<double>(channels_) * 4 * radius_m_,
+               ring_m = nominal_.drop_delay() * kTurn * radius_m_;
+  return lightloop::path_latency_s(bus_m + ring_m, MeasuredRings::kGroupIndex);
 }
 
 void Bank::fabricate() {

@@ -29,6 +29,9 @@ class Bank {
   Index out_of_reach() const { return out_of_reach_; }       ///< rings at the end of their detuning
   Index buses() const { return (inputs_ + channels_ - 1) / channels_; }
   double full_scale() const { return range_; }
+  /// Past the rings of a bus, two diameters apart (assumed), and out of the last of them on resonance. Group index of
+  /// the measured rings.
+  double path_latency_s() const;
 
  private:
   void fabricate();
@@ -43,7 +46,8 @@ class Bank {
   void add_drift(Index output, Index step, double common, std::span<double> psi) const;
 
   Index inputs_, outputs_, channels_;
-  double range_, crosstalk_, heater_range_, heater_top_, sweep_error_, monitor_noise_, dither_error_, ki_, kp_, kd_;
+  double radius_m_, range_, crosstalk_, heater_range_, heater_top_, sweep_error_, monitor_noise_, dither_error_, ki_,
+      kp_, kd_;
   double index_rad_, coupling_spread_, loss_spread_;
   bool swept_, feedback_;
   Index rounds_;

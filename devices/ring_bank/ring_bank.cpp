@@ -16,6 +16,7 @@
 #include "devices/room.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
+#include "sim/detection/component_latency.hpp"
 #include "sim/detection/photoreceiver.hpp"
 
 namespace lightloop::ring_bank {
@@ -111,11 +112,12 @@ void RingBank::derive() {
   info_.cost.frame_s = frame_s;
   info_.cost.power_w = 0;
   info_.cost.parts = {{"laser", light_j / photon_energy_j(params_.real("wavelength_m")), light_j / kWallPlug, 0, 0},
-                      {"dac", in, in * dac, 0, 0},
-                      {"modulator", in, in * kModulatorJ, 0, 0},
+                      {"dac", in, in * dac, 0, 0, kDacLatencyS},
+                      {"modulator", in, in * kModulatorJ, 0, 0, frame_s},
                       {"hold", in * out, heaters_w * frame_s, in * out, 0},
-                      {"tia", out, out * kAmplifierW * frame_s, out, 0},
-                      {"adc", out, out * adc, 0, 0}};
+                      {"tia", out, out * kAmplifierW * frame_s, out, 0, rise_time_s(bandwidth)},
+                      {"adc", out, out * adc, 0, 0, adc_latency_s(info_.output.bits)},
+                      {"path", 0, 0, 0, 0, bank_.path_latency_s()}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / frame_s;
   const bool loop = params_.text("control.method") == "pid";
   info_.cost.program_s = kLoopS * (1 + (loop ? static_cast<double>(params_.integer("control.steps")) : 0.0));

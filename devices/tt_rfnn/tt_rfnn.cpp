@@ -14,6 +14,7 @@
 #include "devices/room.hpp"
 #include "devices/tt_rfnn/twin.hpp"
 #include "sim/detection/component_energy.hpp"
+#include "sim/detection/component_latency.hpp"
 
 namespace lightloop::tt_rfnn {
 namespace {
@@ -139,18 +140,20 @@ void TtRfnn::derive() {
   pass_ = static_cast<float>(std::pow(1 - params_.real("switch_loss"), static_cast<double>(shape_.cores() - 1) / 2));
   info_.deterministic = noise_sd_ == 0;
   const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
-  double uses = 0, switched = 0;
+  double uses = 0, switched = 0, path_s = 0;
   for (std::size_t k = 0; k < shape_.cores(); ++k) {
     uses += static_cast<double>(shape_.uses(k));
     switched += static_cast<double>(shape_.uses(k) * shape_.inputs(k));
+    path_s += chips_[k].path_latency_s();
   }
   const auto shifters = static_cast<double>(info_.program->size());
   const double hold_w = kShifterW * shifters, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kUseS * uses;
-  info_.cost.parts = {{"dac", in, in * dac_energy_j(info_.input.bits), 0, 0},
-                      {"switches", switched, switched * kSwitchJ, 0, 0},
+  info_.cost.parts = {{"dac", in, in * dac_energy_j(info_.input.bits), 0, 0, kDacLatencyS},
+                      {"switches", switched, switched * kSwitchJ, 0, 0, info_.cost.frame_s},
+                      {"path", 0, 0, 0, 0, path_s},
                       {"hold", shifters, hold_w * info_.cost.frame_s, shifters, hold_w * kSettleS},
-                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0},
+                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)},
                       {"programming", 0, 0, shifters, writing}};
   info_.cost.power_w = 0;
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / info_.cost.frame_s;

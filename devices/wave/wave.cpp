@@ -12,6 +12,7 @@
 #include "devices/wave/twin.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
+#include "sim/detection/component_latency.hpp"
 
 namespace lightloop::wave {
 namespace {
@@ -75,9 +76,9 @@ Wave::Wave(const ParamSet& given)
                   "ADC code of " + (detection == "field" ? "a field, signed around the middle" : "the " + detection)};
   const auto in = static_cast<double>(medium_.inputs()), out = static_cast<double>(medium_.outputs());
   info_.cost.frame_s = kFrameS;
-  info_.cost.parts = {{"source", 1, kSourceW * kFrameS, 0, 0},
-                      {"dac", in, in * dac_energy_j(info_.input.bits), 0, 0},
-                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0}};
+  info_.cost.parts = {{"source", 1, kSourceW * kFrameS, 0, 0, kFrameS},
+                      {"dac", in, in * dac_energy_j(info_.input.bits), 0, 0, kDacLatencyS},
+                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
   derive();
 }

@@ -118,7 +118,8 @@ void check_keys(const Flat& read, std::int64_t aux, std::int64_t parts) {
 void check_parts(const Flat& read, const CostModel& cost) {
   double frame_j = 0, program_j = 0;
   for (auto part = cost.parts.begin(); part != cost.parts.end(); ++part) {
-    for (const double number : {part->frame_events, part->frame_j, part->program_events, part->program_j})
+    for (const double number :
+         {part->frame_events, part->frame_j, part->program_events, part->program_j, part->latency_s})
       if (!(number >= 0) || !std::isfinite(number))
         read.refuse("cost of \"" + part->name + "\"", "holds " + to_string(Value(number)));
     if (part->name.empty() ||
@@ -200,6 +201,7 @@ Settings to_settings(const DeviceInfo& info) {
     flat[prefix + ".frame_j"] = part.frame_j;
     flat[prefix + ".program_events"] = part.program_events;
     flat[prefix + ".program_j"] = part.program_j;
+    flat[prefix + ".latency_s"] = part.latency_s;
   }
   return flat;
 }
@@ -232,7 +234,7 @@ DeviceInfo info_from(const Settings& flat, const std::string& who, const DeviceI
     const std::string prefix = "cost.part." + std::to_string(i);
     cost.parts.push_back({read.text(prefix + ".name"), read.real(prefix + ".frame_events", 0),
                           read.real(prefix + ".frame_j", 0), read.real(prefix + ".program_events", 0),
-                          read.real(prefix + ".program_j", 0)});
+                          read.real(prefix + ".program_j", 0), read.real(prefix + ".latency_s", 0)});
   }
   info.calibration_id = read.text("calibration_id", info.calibration_id);
   const std::string pairing = read.text("pairing", kPairings[static_cast<std::size_t>(info.pairing)]);

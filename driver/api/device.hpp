@@ -19,6 +19,7 @@ struct CostPart {
   std::string name;                          ///< "adc", "dac", "laser", "hold", "cells", ...
   double frame_events = 0, frame_j = 0;      ///< per frame
   double program_events = 0, program_j = 0;  ///< per program()
+  double latency_s = 0;                      ///< that a frame spends in it; frames behind each other may overlap
 };
 
 /// How long and how much energy the device takes. Valid for the present settings.

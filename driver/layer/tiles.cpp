@@ -272,6 +272,12 @@ LayerReport TiledLayer::report() const {
   return all;
 }
 
+std::vector<LatencyPart> TiledLayer::latency() const {
+  std::vector<LatencyPart> sum;
+  add(sum, latency_of(tiles_.front()->device->session->info().cost), shared_ ? static_cast<double>(tiles()) : 1);
+  return sum;
+}
+
 void TiledLayer::Tile::add_expected(Index rows, Index calls, Index writes, bool repeats, LayerReport& all) const {
   const DeviceInfo& info = device->session->info();
   const Index again = repeats ? rows * layer->most_repeats() : 0, frames = rows + again;

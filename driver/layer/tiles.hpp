@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "driver/api/latency.hpp"
 #include "driver/layer/layer.hpp"
 #include "driver/layer/tile_devices.hpp"
 
@@ -47,6 +48,9 @@ class TiledLayer {
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
   const ParamSet& settings() const { return front().settings(); }
   LayerReport report() const;  ///< of all tiles
+  /// Of one row, by component: tiles work at the same time, or one after the other where one device serves them all
+  /// (writing not counted).
+  std::vector<LatencyPart> latency() const;
   /// Frames, writes, seconds and joules, at most, of writing the weights so often and showing so many rows in so many
   /// calls; with `repeats` every row as often as bound management may show it.
   LayerReport expected(Index rows, Index calls, Index writes, bool repeats) const;

@@ -69,6 +69,14 @@ void register_analog_network(py::module_& m) {
                                  all.append(BoundTiles(busy, std::shared_ptr<TiledLayer>(b, &b->analog.layer(l))));
                                return all;
                              })
+      .def_property_readonly("latency",
+                             [](BoundNetwork& b) {
+                               std::vector<LatencyPart> parts;
+                               alone(b.busy, [&] { parts = b.analog.latency(); });
+                               py::dict seconds;
+                               for (const LatencyPart& part : parts) seconds[py::str(part.name)] = part.seconds;
+                               return seconds;
+                             })
       .def_property_readonly("reports", [](BoundNetwork& b) {
         std::vector<LayerReport> reports;
         alone(b.busy, [&] { reports = b.analog.reports(); });

@@ -159,6 +159,11 @@ class Deployed:
         return parts
 
     @property
+    def latency(self) -> dict[str, float]:
+        """Seconds by component between one row's way in and its answer, the layers one after the other."""
+        return dict(self._opened().latency)
+
+    @property
     def device_joules(self) -> float:
         return sum(report.device_j for report in self._all_reports())
 

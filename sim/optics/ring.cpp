@@ -46,6 +46,11 @@ double AddDropRing::phase_of_weight(double weight) const {
   return std::acos(std::clamp(cosine, -1.0, 1.0));
 }
 
+double AddDropRing::drop_delay() const {
+  const double round = r1 * r2 * a;
+  return (1 + round) / (2 * (1 - round));
+}
+
 double AddDropRing::finesse() const {
   const double round = r1 * r2 * a;
   return std::numbers::pi * std::sqrt(round) / (1 - round);

@@ -29,6 +29,8 @@ struct AddDropRing {
   double weight_slope(double phi) const;
   /// The phase in [0, pi] with this weight; the nearer end where it cannot be reached.
   double phase_of_weight(double weight) const;
+  /// Group delay of the drop on resonance, in rounds: (1 + r1 r2 a) / (2 (1 - r1 r2 a)).
+  double drop_delay() const;
   double finesse() const;  ///< pi sqrt(r1 r2 a) / (1 - r1 r2 a): free spectral range over full width at half maximum
 };
 

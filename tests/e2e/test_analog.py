@@ -28,6 +28,8 @@ def test_eval_on_analog_devices_tells_accuracy_energy_and_where_it_went(lightloo
         assert abs(said["test_accuracy"] - digital) < 0.1 and said["digital_accuracy"] == digital
         assert len(said["layers"]) == 3 and said["device_seconds"] > 0
         assert sum(part["joules"] for part in said["energy"]) == pytest.approx(said["device_joules"])
+        waits = {part["component"]: part["seconds"] for part in said["latency"]}
+        assert sum(waits.values()) == pytest.approx(said["latency_seconds"]) and waits["adc"] > waits["dac"] > 0
         for layer in said["layers"]:
             assert sum(part["joules"] for part in layer["energy"]) == pytest.approx(layer["device_joules"])
     text = lightloop("eval", run, "--device", "sim:crossbar", "--set", "device.layer3.adc.bits=4").stdout

@@ -238,8 +238,9 @@ std::string check_json(const std::string& device, const std::vector<CheckResult>
   return text(object);
 }
 
-std::string analog_json(const Settings& values, const std::vector<LayerReport>& layers) {
-  Json object = json(values), array = Json::array();
+std::string analog_json(const Settings& values, const std::vector<LayerReport>& layers,
+                        const std::vector<LatencyPart>& latency) {
+  Json object = json(values), array = Json::array(), waits = Json::array();
   EnergyAccount all;
   for (const LayerReport& layer : layers) {
     all.add(layer.energy);
@@ -257,6 +258,10 @@ std::string analog_json(const Settings& values, const std::vector<LayerReport>& 
   }
   object["layers"] = std::move(array);
   object["energy"] = json(all);
+  for (const LatencyPart& part : latency)
+    waits.push_back({{"component", part.name}, {"seconds", number(part.seconds)}});
+  object["latency"] = std::move(waits);
+  object["latency_seconds"] = number(seconds(latency));
   return text(object);
 }
 

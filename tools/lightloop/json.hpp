@@ -28,9 +28,10 @@ std::string dataset_json(const std::string& name, const TrainTest& data);
 /// Key rows: quantity, formula, unit, expected, measured, tolerance, agrees (null where skipped), detail.
 std::string physics_json(const std::string& device, const std::vector<PhysicsRow>& rows);
 std::string check_json(const std::string& device, const std::vector<CheckResult>& results);
-/// `values` as one object, with the arrays layers (frames, seconds, joules ... of each) and energy (component, events,
-/// joules: of all layers together).
-std::string analog_json(const Settings& values, const std::vector<LayerReport>& layers);
+/// `values` as one object, with the arrays layers (frames, seconds, joules ... of each), energy (component, events,
+/// joules: of all layers together) and latency (component, seconds), whose sum is latency_seconds.
+std::string analog_json(const Settings& values, const std::vector<LayerReport>& layers,
+                        const std::vector<LatencyPart>& latency);
 std::string sensitivity_json(const Sensitivity& report);
 std::string spec_json(const Spec& spec);
 /// Flat keys and values as one object; `lists` are added to it.

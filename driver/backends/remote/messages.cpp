@@ -121,6 +121,7 @@ void put(Device& device, std::uint64_t max_bytes, v1::Description& to) {
     one.set_frame_j(part.frame_j);
     one.set_program_events(part.program_events);
     one.set_program_j(part.program_j);
+    one.set_latency_s(part.latency_s);
   }
   to.set_calibration_id(info.calibration_id);
   to.set_ensemble(device.ensemble() != nullptr);
@@ -174,7 +175,8 @@ Described take(const v1::Description& from) {
   info.cost.power_w = from.cost().power_w();
   info.cost.program_j = from.cost().program_j();
   for (const v1::CostPart& one : from.cost().parts())
-    info.cost.parts.push_back({one.name(), one.frame_events(), one.frame_j(), one.program_events(), one.program_j()});
+    info.cost.parts.push_back(
+        {one.name(), one.frame_events(), one.frame_j(), one.program_events(), one.program_j(), one.latency_s()});
   info.calibration_id = from.calibration_id();
   to.ensemble = from.ensemble();
   if (from.pairing() < 0 || from.pairing() > v1::UNKNOWN) nonsense("pairing", std::to_string(from.pairing()));
