@@ -157,7 +157,8 @@ TEST_CASE("a butterfly's phases make the matrix of its elements, forwards and ba
 TEST_CASE("a frame waits for its symbol, light, amplifier and converters, and deeper meshes for more light") {
   const auto latency = [](const std::string& settings) {
     std::map<std::string, double> waits;
-    for (const CostPart& part : open(settings)->describe().cost.parts) waits[part.name] = part.latency_s;
+    const auto device = open(settings);
+    for (const CostPart& part : device->describe().cost.parts) waits[part.name] = part.latency_s;
     return waits;
   };
   auto small = latency("input.size=16,output.size=16"), reck = latency("input.size=16,output.size=16,mesh.layout=reck");
