@@ -1,4 +1,4 @@
-// What a run on the devices of its layers takes, against what was said before.
+// What a run on the devices of its layers, or behind physics, takes, against what was said before.
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
@@ -33,16 +33,19 @@ Told run(const std::string& rule, const std::string& layers, const TrainSettings
   return told;
 }
 
+void check_bound(const Told& told) {
+  CHECK(told.result.device_frames > 0);
+  CHECK(told.result.device_frames <= told.plan.device_frames);
+  CHECK(told.result.device_seconds <= told.plan.device_seconds * (1 + 1e-9));
+}
+
 /// How many rules could run there.
 int check_all_rules(const std::string& layers, const TrainSettings& more) {
   int ran = 0;
   for (const RuleModel& model : rules()) {
     INFO(model.info.name << " on " << layers);
     try {
-      const auto [plan, result] = run(model.info.name, layers, more);
-      CHECK(result.device_frames > 0);
-      CHECK(result.device_frames <= plan.device_frames);
-      CHECK(result.device_seconds <= plan.device_seconds * (1 + 1e-9));
+      check_bound(run(model.info.name, layers, more));
       ++ran;
     } catch (const Unsupported&) {  // graphs, passes in memory alone
     }
@@ -57,6 +60,32 @@ TEST_CASE("no rule asks more of the devices of its layers than was said, repeats
   CHECK(check_all_rules("sim:crossbar,adc.range=2", {}) >= kMost);  // every third row is shown again
   // tiles of unequal number, none shown twice: the bound is as near as it can be
   CHECK(check_all_rules("sim:crossbar,input.size=16,output.size=16", {{"layer.bound_management", "none"}}) >= kMost);
+}
+
+TEST_CASE("no rule asks more of the physics in front of its layers than was said, layers of several frames among it") {
+  // 20, 24 and 16 numbers, ten at a time: two, three and two frames, and no short batch that would leave the bound room
+  const TrainSettings physics{{"train.map", "sim:wave,encoding=phase,input.size=10,output.size=12"},
+                              {"train.samples", std::int64_t{50}}};
+  CHECK(check_all_rules("", physics) == 21);
+  const std::vector<std::pair<std::string, TrainSettings>> more{
+      {"ff", {{"rule.answer", "goodness"}}},
+      {"phyll", {{"rule.showings", std::int64_t{3}}}},
+      {"sff", {{"rule.answer", "softmax"}}},
+      {"local", {{"rule.answer", "sum"}}},
+      {"forward_gradient", {{"rule.guess", "ntk"}, {"rule.directions", std::int64_t{3}}}},
+      {"forward_gradient", {{"rule.target", "local"}}},
+      {"node_perturbation", {{"rule.two_sided", true}, {"rule.directions", std::int64_t{2}}}},
+      {"spsa", {{"rule.directions", std::int64_t{2}}}},
+      {"dfa", {{"rule.matrix_from", "sim:opu"}}},
+      {"pepita", {{"rule.matrix_from", "sim:opu"}}}};
+  for (const auto& [rule, settings] : more) {
+    INFO(rule << " with " << settings.begin()->first);
+    TrainSettings asked = physics;
+    asked.insert(settings.begin(), settings.end());
+    const Told told = run(rule, "", asked);
+    check_bound(told);
+    CHECK(told.plan.device_frames <= 3 * told.result.device_frames);
+  }
 }
 
 TEST_CASE("a device that is written anew for every tile is planned with its writes") {

@@ -51,6 +51,8 @@ class AnalogNetwork : public LayerProducts {
   /// `keep_calibration` (or the first time) the layers are calibrated, unless layer.calibrate is off. Throws
   /// ShapeMismatch for another net.
   void program(const Network& net, bool keep_calibration = false);
+  /// Calibrates every layer anew, as TiledLayer::calibrate(). Throws Error before program().
+  void calibrate();
   /// As program() with `keep_calibration`.
   void hold(const Network& net) override { program(net, true); }
   /// Throws Error before program().

@@ -38,6 +38,10 @@ void AnalogNetwork::program(const Network& net, bool keep_calibration) {
   }
 }
 
+void AnalogNetwork::calibrate() {
+  for (TiledLayer& layer : layers_) layer.calibrate();
+}
+
 void AnalogNetwork::resume_programme() {
   if (to_restore_.empty()) return;
   const std::vector<std::byte> state = std::move(to_restore_);

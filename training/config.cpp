@@ -108,8 +108,8 @@ void check_map(const TrainConfig& config) {
     return;
   }
   if (!config.model->info.maps)
-    throw Unsupported("rule " + config.model->info.name + " with train.map", "the rule wants layers that are matrices",
-                      "", "use one of " + rules_with_maps());
+    throw Unsupported("rule " + config.model->info.name + " with train.map", config.model->info.no_map, "",
+                      "use one of " + rules_with_maps());
   if (!config.train.text("layers").empty())
     throw InvalidParameter("train.map", map, "train.layers is given too", "give one of the two");
   if (config.train.integer("layer_metrics") > 0)

@@ -58,6 +58,7 @@ class TrainingLoop {
   void make_network();
   void open_path(const Registry& registry);
   void check_targets() const;
+  std::unique_ptr<Rule> new_rule(Feedback* feedback) const;
   void make_rule();
   void open_layers(const Registry& registry);
   void check_moves_phases() const;
@@ -75,8 +76,11 @@ class TrainingLoop {
   bool alignment_due() const;
   void measure_alignment(const RuleBatch& batch);
   void add_layer_loss(Index samples);
-  void add_layers(TrainPlan& plan) const;
+  void add_layers(TrainPlan& plan, const Rule& rule) const;
+  void add_map(TrainPlan& plan, const Rule& rule) const;
   void add_projection(TrainPlan& plan) const;
+  LayerTouch step_of_layer(const Rule& rule) const;
+  LayerTouch answer_of_layer(const Rule& rule) const;
   StepTouch step_touch(StepTouch rule, Index samples) const;
   void copy_own();
   bool columns_due(Index epoch) const;

@@ -119,13 +119,17 @@ void TrainingLoop::open_map(const Registry& registry) {
   if (!run_.layers_state.empty()) maps_->restore(run_.layers_state);
 }
 
+std::unique_ptr<Rule> TrainingLoop::new_rule(Feedback* feedback) const {
+  return config_.model->make({.net = run_.net,
+                              .seed = config_.seed(),
+                              .params = config_.rule,
+                              .feedback = feedback,
+                              .layers = layers_.get(),
+                              .map = maps_ ? maps_->as_map() : PhysicalMap()});
+}
+
 void TrainingLoop::make_rule() {
-  rule_ = config_.model->make({.net = run_.net,
-                               .seed = config_.seed(),
-                               .params = config_.rule,
-                               .feedback = path_.feedback.get(),
-                               .layers = layers_.get(),
-                               .map = maps_ ? maps_->as_map() : PhysicalMap()});
+  rule_ = new_rule(path_.feedback.get());
   const std::span<float> own = rule_->own().values;
   if (run_.own.size() == 0 && !resumed_) {
     run_.own_optimizer = optimizer_state(optimizer_, static_cast<Index>(own.size()));

@@ -31,19 +31,16 @@ TrainPlan TrainingLoop::plan() const {
   plan.epochs = epochs_;
   plan.steps = epochs_ * steps_per_epoch_ - (run_.position.epoch * steps_per_epoch_ + run_.position.step);
   plan.samples_per_step = static_cast<double>(plan.samples) / static_cast<double>(steps_per_epoch_);
-  if (rule_) plan.touch_per_step = step_touch(rule_->declared(run_.net, batch_), batch_);
-  add_layers(plan);
-  const Index all = run_.net.layers(), scored = data_.test.size() + data_.validation.size();  // rows after an epoch
-  const Index answers = rule_ && config_.model->info.own_answer ? (rule_->answer_passes(run_.net) + all - 1) / all : 1;
-  if (maps_ && rule_) {
-    const Index shown = (plan.touch_per_step.passes + all - 1) / all;
-    std::int64_t frames = 0;
-    double seconds = 0, joules = 0;
-    maps_->add_expected(plan.steps * shown + (maps_->calibrated() ? 0 : 2 * rule_->rows_at_once(batch_)) +
-                            (epochs_ - run_.position.epoch) * scored * answers,
-                        frames, seconds, joules);
-    add_device(plan, frames, seconds, joules);
+  std::unique_ptr<Feedback> unmeasured;
+  std::unique_ptr<Rule> waiting;  // for a matrix that is to be measured
+  if (!rule_) {
+    unmeasured = device_feedback(*path_.projection);
+    waiting = new_rule(unmeasured.get());
   }
+  const Rule& rule = rule_ ? *rule_ : *waiting;
+  plan.touch_per_step = step_touch(rule.declared(run_.net, batch_), batch_);
+  add_layers(plan, rule);
+  add_map(plan, rule);
   add_projection(plan);
   return plan;
 }
@@ -74,23 +71,11 @@ void TrainingLoop::add_projection(TrainPlan& plan) const {
 }
 
 /// Every step writes the weights and shows a batch, every epoch ends with a write and the scores.
-void TrainingLoop::add_layers(TrainPlan& plan) const {
+void TrainingLoop::add_layers(TrainPlan& plan, const Rule& rule) const {
   if (!layers_) return;
-  const RuleInfo& info = config_.model->info;
-  std::unique_ptr<Feedback> unmeasured;
-  std::unique_ptr<Rule> waiting;  // for a matrix that is to be measured
-  if (!rule_) {
-    unmeasured = device_feedback(*path_.projection);
-    waiting = config_.model->make({.net = run_.net,
-                                   .seed = config_.seed(),
-                                   .params = config_.rule,
-                                   .feedback = unmeasured.get(),
-                                   .layers = layers_.get()});
-  }
-  const Rule& rule = rule_ ? *rule_ : *waiting;
-  const LayerTouch step = rule.layer_touch(run_.net, batch_);
-  const LayerTouch answer = info.own_answer ? rule.answer_touch(run_.net) : LayerTouch{1, 0};
-  const Index vectors = step.vectors + (info.own_forward ? 0 : batch_), epochs = epochs_ - run_.position.epoch;
+  const auto [vectors, writes] = step_of_layer(rule);
+  const LayerTouch answer = answer_of_layer(rule);
+  const Index epochs = epochs_ - run_.position.epoch;
   LayerWork scoring{.writes = 1};
   for (const Dataset* data : {&data_.test, &data_.validation}) {
     const Index at_once = layers_->samples_shown_at_once(run_.net, data->size());
@@ -100,9 +85,9 @@ void TrainingLoop::add_layers(TrainPlan& plan) const {
     scoring.writes += times * answer.writes;
   }
   const LayerWork training{.samples = vectors,
-                           .back = info.goes_back ? batch_ : 0,
+                           .back = config_.model->info.goes_back ? batch_ : 0,
                            .calls = (vectors + batch_ - 1) / batch_,
-                           .writes = 1 + step.writes};
+                           .writes = 1 + writes};
   for (const bool repeats : {false, true}) {
     LayerReport need = layers_->expected(plan.steps, training, repeats);
     need.add(layers_->expected(epochs, scoring, repeats));
@@ -112,6 +97,29 @@ void TrainingLoop::add_layers(TrainPlan& plan) const {
     (repeats ? plan.device_seconds : plan.seconds_shown_once) += need.device_s;
     (repeats ? plan.device_joules : plan.joules_shown_once) += need.device_j;
   }
+}
+
+/// Of the physics in front of a layer every row is shown; the first ones twice more, to calibrate it.
+void TrainingLoop::add_map(TrainPlan& plan, const Rule& rule) const {
+  if (!maps_) return;
+  const Index scored = data_.test.size() + data_.validation.size();  // rows after an epoch
+  std::int64_t frames = 0;
+  double seconds = 0, joules = 0;
+  maps_->add_expected(plan.steps * step_of_layer(rule).vectors +
+                          (maps_->calibrated() ? 0 : 2 * rule.rows_at_once(batch_)) +
+                          (epochs_ - run_.position.epoch) * scored * answer_of_layer(rule).vectors,
+                      frames, seconds, joules);
+  add_device(plan, frames, seconds, joules);
+}
+
+/// At most, of any layer: what a step asks of it, and an answer.
+LayerTouch TrainingLoop::step_of_layer(const Rule& rule) const {
+  LayerTouch touch = rule.layer_touch(run_.net, batch_);
+  if (!config_.model->info.own_forward) touch.vectors += batch_;
+  return touch;
+}
+LayerTouch TrainingLoop::answer_of_layer(const Rule& rule) const {
+  return config_.model->info.own_answer ? rule.answer_touch(run_.net) : LayerTouch{1, 0};
 }
 
 StepTouch TrainingLoop::step_touch(StepTouch rule, Index samples) const {

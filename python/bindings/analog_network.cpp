@@ -53,12 +53,7 @@ void register_analog_network(py::module_& m) {
       .def(
           "age", [](BoundNetwork& b, double seconds) { alone(b.busy, [&] { age(b.analog, seconds); }); },
           py::arg("seconds"))
-      .def("calibrate",
-           [](BoundNetwork& b) {
-             alone(b.busy, [&] {
-               for (std::size_t l = 0; l < b.analog.layers(); ++l) b.analog.layer(l).calibrate();
-             });
-           })
+      .def("calibrate", [](BoundNetwork& b) { alone(b.busy, [&] { b.analog.calibrate(); }); })
       .def("scores", &device_scores, py::arg("x"), py::arg("first_sample") = 0)
       .def_property_readonly("shared", [](const BoundNetwork& b) { return b.analog.devices().shared(); })
       .def_property_readonly("layers",

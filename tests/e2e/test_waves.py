@@ -24,7 +24,7 @@ def told(done):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("rule", ["phyll", "dfa", "bp"])
+@pytest.mark.parametrize("rule", ["phyll", "dfa", "bp", "pepita", "sff", "mask"])
 def test_a_network_behind_waves_learns_and_is_scored_behind_them(lightloop, points, rule):
     run = told(lightloop("train", *points, "--rule", rule, "--map", f"{WAVES},noise=0", "--out", "run.h5", "--quiet", "--json"))
     assert run["test_accuracy"] > 0.8  # chance is 1/3
@@ -78,8 +78,8 @@ def test_what_a_map_clips_is_told_by_training_scoring_and_the_run_file(lightloop
 
 
 def test_what_has_no_map_or_no_twin_says_so(lightloop, points):
-    refused = lightloop("train", *points, "--rule", "sff", "--map", WAVES)
-    assert refused.returncode != 0 and "phyll" in refused.stderr
+    refused = lightloop("train", *points, "--rule", "noprop", "--map", WAVES)
+    assert refused.returncode != 0 and "layers of a block" in refused.stderr and "phyll" in refused.stderr
     missing = lightloop("train", *points, "--rule", "dfa", "--map", "sim:wave,matrix=none.h5")
     assert missing.returncode != 0 and "none.h5" in missing.stderr
     told(lightloop("train", *points, "--rule", "bp", "--out", "plain.h5", "--quiet", "--json"))

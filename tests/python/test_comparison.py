@@ -54,9 +54,9 @@ def test_arrays_are_compared_too_and_drawn(tmp_path):
 
 def test_other_physics_stands_in_front_of_the_layers():
     wave = "sim:wave,input.size=16,output.size=16,encoding=phase"
-    found = ll.compare("digits", ["dfa", "sff"], wave, threads=1, samples=200, **SMALL)
+    found = ll.compare("digits", ["dfa", "noprop"], wave, threads=1, samples=200, **SMALL)
     assert found.row("dfa", wave)["way"] == "map" and found.row("dfa", wave)["device_frames"] > 0
-    assert "--map" in found.left_out["sff", wave] and f"{wave} stands in front of the layers (dfa)" in str(found)
+    assert "--map" in found.left_out["noprop", wave] and f"{wave} stands in front of the layers (dfa)" in str(found)
 
 
 def test_mistakes_are_named():

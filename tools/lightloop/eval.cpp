@@ -108,8 +108,7 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   if (kept) analog.restore(scored.run.layers_state);
   analog.program(net, kept);
   if (request.age_s > 0) age(analog, request.age_s);
-  if (request.recalibrate)
-    for (std::size_t l = 0; l < analog.layers(); ++l) analog.layer(l).calibrate();
+  if (request.recalibrate) analog.calibrate();
   const auto there = rule_of(scored.run, &analog), here = rule_of(scored.run, nullptr);
   const LayerReport before = analog.report();
   const Evaluation score = analog.evaluate(net, scored.test, loss, there.get());

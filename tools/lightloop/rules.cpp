@@ -21,6 +21,7 @@ void print_text(const RuleInfo& info) {
   std::printf("%s: %s\n  %s\n  needs: %s\n  cost: %s\n  source: %s\n", info.name.c_str(), info.summary.c_str(),
               info.equation.c_str(), to_string(info.needs).c_str(), info.cost.c_str(), info.source.c_str());
   if (const char* data = of_data(info)) std::printf("  data: %s\n", data);
+  if (!info.maps) std::printf("  not behind physics (--map): %s\n", info.no_map.c_str());
   for (const auto& param : info.params)
     std::printf("  rule.%s (default %s, %s): %s\n", param.name.c_str(), default_of(param).c_str(),
                 range_of(param).c_str(), param.help.c_str());
@@ -31,6 +32,7 @@ void print_markdown(const RuleInfo& info) {
   std::printf("\n## %s\n\n%s.\n\n`%s`\n\nNeeds: %s. Cost: %s. Source: %s.\n", info.name.c_str(), info.summary.c_str(),
               info.equation.c_str(), to_string(info.needs).c_str(), info.cost.c_str(), info.source.c_str());
   if (const char* data = of_data(info)) std::printf("\nData: %s.\n", data);
+  if (!info.maps) std::printf("\nNot behind physics (`--map`): %s.\n", info.no_map.c_str());
   if (info.params.empty()) return;
   std::puts("\n| setting | default | range | what it is |\n|---|---|---|---|");
   for (const auto& param : info.params)

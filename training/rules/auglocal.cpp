@@ -1,4 +1,5 @@
-// AugLocal: every hidden block learns through a head of several layers, shaped like layers above it.
+// AugLocal: every hidden block learns through a head of several layers, shaped like layers above it. The head of the
+// last one is the output layer, but behind physics: that stands between the two, and a linear classifier is the head.
 #include <algorithm>
 #include <cmath>
 
@@ -59,10 +60,11 @@ std::unique_ptr<const LayerChain> make_head(const Network& net, Index b, const s
 class AugLocal : public HeadRule {
  public:
   AugLocal(RuleInfo info, const RuleContext& context)
-      : HeadRule(std::move(info), context, true), seed_(context.seed), offsets_{0}, states_{0} {
+      : HeadRule(std::move(info), context, !context.map), seed_(context.seed), offsets_{0}, states_{0} {
     const Network& net = context.net;
     const auto depth = static_cast<double>(context.params.integer("depth"));
-    for (Index b = 0; b + 1 < net.hidden_layers(); ++b) {
+    const Index heads = context.map ? net.hidden_layers() : net.hidden_layers() - 1;
+    for (Index b = 0; b < heads; ++b) {
       heads_.push_back(
           make_head(net, b, chosen_above(b + 1, net.hidden_layers(), depth, context.params.real("pyramid"))));
       offsets_.push_back(offsets_.back() + heads_.back()->parameters());
@@ -127,7 +129,8 @@ RuleModel auglocal_rule() {
                  {"pyramid", "1", 0.5, 0, 1, "by what share heads are shallower at the top"}},
       .any_layers = true,
       .own_forward = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<AugLocal>(info, context); }};
 }
 

@@ -1,5 +1,6 @@
 // Counter-Current Learning: a second net carries the targets down; each layer matches the activities to the targets
-// that meet it on the way, and the second net learns from the same loss.
+// that meet it on the way, and the second net learns from the same loss. Physics (RuleContext::map) stands in the
+// forward net alone: the second one sees no sample, its C vectors a step are numbers on the host.
 #include <algorithm>
 #include <cmath>
 
@@ -123,7 +124,8 @@ RuleModel ccl_rule() {
                  pool_param()},
       .any_layers = true,
       .own_forward = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<CounterCurrent>(info, context); }};
 }
 

@@ -36,7 +36,9 @@ RuleModel fa_rule() {
       .params = {{"scale", "1", 1.0, 1e-6, 1e6,
                   "factor on the feedback matrices; 1 gives them the law of the weights"}},
       .any_layers = true,
-      .by_error = true};
+      .by_error = true,
+      .no_map =
+          "the rule sends errors back from layer to layer, and the derivative of the physics between them is unknown"};
   return {info, [info](const RuleContext& context) {
             return chain_rule(info,
                               fixed_path(context.net, context.seed, static_cast<float>(context.params.real("scale"))));

@@ -1,12 +1,15 @@
 // Forward gradients: the slope of the loss along a guessed direction, from one forward pass of tangents. A guess is
-// noise, or what a local loss thinks the gradient is.
+// noise, or what a local loss thinks the gradient is. Through physics no tangent passes: what the output does is then
+// measured, by two passes of the layers above at activities moved forth and back along the guess.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/layer_inputs.hpp"
 #include "training/rules/own_layers.hpp"
 #include "training/rules/streams.hpp"
 #include "training/rules/whole_batch.hpp"
@@ -45,19 +48,23 @@ class ForwardGradient : public WholeBatch {
   void local_signal(const Network& net, const RuleBatch& batch, Index layer, View<const float> h);
   void make_guess(const Network& net, const RuleBatch& batch, Index layer, Index k, View<const float> h);
   void slopes_of_loss(const Network& net, Index layer, View<const float> h);
+  void push_tangents(const Network& net, Index layer, View<const float> h);
+  void measure_tangents(const Network& net, Index layer, View<const float> h);
+  Matrix<float>& answer_moved(const Network& net, Index layer, View<const float> h, float sign);
   void step_along(Matrix<float>& delta);
 
   bool weights_, local_target_, recomputes_, kept_ = false;
   LayerProducts* products_;
+  LayerInputs inputs_;  ///< of the pass that learns, layer by layer, then of the others
   Guess guess_;
   Index directions_;
-  float epsilon_;
+  float epsilon_, difference_;
   std::vector<Stream> streams_;
   OwnLayers heads_;
   std::vector<Matrix<float>> h_;  ///< outputs of the layers; two that alternate if they are made again
   std::vector<Matrix<float>> delta_;
   std::array<Matrix<float>, 2> climbing_;
-  Matrix<float> error_, guess_rows_, local_, tangent_, next_, part_, logits_, local_error_, direction_, slopes_;
+  Matrix<float> error_, guess_rows_, local_, tangent_, next_, part_, logits_, local_error_, direction_, slopes_, steps_;
 };
 
 ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
@@ -66,9 +73,11 @@ ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
       local_target_(context.params.text("target") == "local"),
       recomputes_(recomputes("forward_gradient", context)),
       products_(context.layers),
+      inputs_(context.map, static_cast<std::size_t>(context.net.layers()) + 1),
       guess_(guess_from(context.params.text("guess"))),
       directions_(context.params.integer("directions")),
-      epsilon_(static_cast<float>(context.params.real("epsilon"))) {
+      epsilon_(static_cast<float>(context.params.real("epsilon"))),
+      difference_(static_cast<float>(context.params.real("difference"))) {
   const Network& net = context.net;
   if (weights_ && (!noise() || local_target_))
     throw Unsupported(
@@ -76,6 +85,9 @@ ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
         "only noise is tried on weights, against the loss of the output",
         "a sample's gradient of a dense layer is delta h^T: guesses of it are guesses of delta",
         "use rule.space=activities");
+  if (weights_ && context.map)
+    throw Unsupported("rule.space = weights behind physics", "a slope over all weights that is measured is two losses",
+                      "that is rule spsa, or pepg", "use rule.space=activities, or one of these");
   if (guess_ == Guess::local && directions_ > 1)
     throw InvalidParameter("rule.directions", std::to_string(directions_), "1 for rule.guess = local",
                            "there is one local gradient");
@@ -92,7 +104,7 @@ ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
 StepTouch ForwardGradient::declared(const Network& net, Index samples) const {
   const Index layers = net.layers(), hidden = net.hidden_layers();
   if (weights_) return {.passes = (directions_ + (recomputes_ ? directions_ : 1)) * layers * samples};
-  const Index climbs = local_target_ ? 0 : directions_;
+  const Index climbs = local_target_ ? 0 : inputs_.physical() ? 2 * directions_ : directions_;
   // layer l's tangents pass L - l layers, and meet the activities of one layer less
   const Index tangents = climbs * hidden * (hidden + 1) / 2;
   const Index again = recomputes_ ? hidden + climbs * hidden * (hidden - 1) / 2 : 0;
@@ -103,13 +115,13 @@ StepTouch ForwardGradient::declared(const Network& net, Index samples) const {
 LayerTouch ForwardGradient::layer_touch(const Network& net, Index samples) const {
   const Index hidden = net.hidden_layers();
   if (weights_ || hidden == 0) return Rule::layer_touch(net, samples);
-  const Index climbs = (local_target_ ? 0 : directions_) * hidden;
+  const Index climbs = (local_target_ ? 0 : inputs_.physical() ? 2 * directions_ : directions_) * hidden;
   return {.vectors = (recomputes_ ? 2 * (1 + climbs) : 1 + climbs) * samples};
 }
 
 /// Output of layer l for `in`.
 View<const float> ForwardGradient::pass(const Network& net, Index l, View<const float> in) {
-  layer_forward(net, l, in, activity(l), products_);
+  layer_forward(net, l, inputs_.see(l, in, static_cast<std::size_t>(l)), activity(l), products_);
   return activity(l);
 }
 
@@ -128,7 +140,7 @@ void ForwardGradient::gradient(const Network& net, const RuleBatch& batch, std::
   View<const float> in = x;
   for (Index l = 0; l < hidden; ++l) in = pass(net, l, in);
   finish_pass(batch, pass(net, hidden, in));
-  layer_gradient(net, hidden, error_, in, samples, gradient);
+  layer_gradient(net, hidden, error_, inputs_.seen(in, static_cast<std::size_t>(hidden)), samples, gradient);
   delta_.resize(static_cast<std::size_t>(kept_ ? hidden : std::min<Index>(1, hidden)));
   in = x;
   for (Index l = 0; l < hidden; ++l) {
@@ -146,7 +158,7 @@ void ForwardGradient::gradient(const Network& net, const RuleBatch& batch, std::
         slopes_of_loss(net, l, h);
       step_along(delta);
     }
-    layer_gradient(net, l, delta, in, samples, gradient);
+    layer_gradient(net, l, delta, inputs_.seen(in, static_cast<std::size_t>(l)), samples, gradient);
     in = h;
   }
 }
@@ -194,6 +206,12 @@ void ForwardGradient::make_guess(const Network& net, const RuleBatch& batch, Ind
 void ForwardGradient::slopes_of_loss(const Network& net, Index layer, View<const float> h) {
   tangent_.resize(guess_rows_.rows(), guess_rows_.cols());
   std::ranges::copy(guess_rows_.flat(), tangent_.flat().begin());
+  inputs_.physical() ? measure_tangents(net, layer, h) : push_tangents(net, layer, h);
+  for (Index r = 0; r < tangent_.rows(); ++r) slopes_(0, r) = static_cast<float>(dot(error_.row(r), tangent_.row(r)));
+}
+
+/// tangent_ from the inputs of the units of `layer` to the output.
+void ForwardGradient::push_tangents(const Network& net, Index layer, View<const float> h) {
   for (Index l = layer; l < net.hidden_layers(); ++l) {
     times_derivative(net.activation(l), h, tangent_);
     layer_product(net, l + 1, tangent_, next_, products_);
@@ -203,7 +221,42 @@ void ForwardGradient::slopes_of_loss(const Network& net, Index layer, View<const
     if (recomputes_) layer_forward(net, l + 1, h, above, products_);
     h = above;
   }
-  for (Index r = 0; r < tangent_.rows(); ++r) slopes_(0, r) = static_cast<float>(dot(error_.row(r), tangent_.row(r)));
+}
+
+/// The same by a central difference. How h moves is known; what comes of it is measured at the output, for a step of
+/// rms `difference_` over the units.
+void ForwardGradient::measure_tangents(const Network& net, Index layer, View<const float> h) {
+  times_derivative(net.activation(layer), h, tangent_);
+  steps_.resize(1, h.rows());
+  for (Index r = 0; r < h.rows(); ++r) {
+    const auto row = std::as_const(tangent_).row(r);
+    const double rms = std::sqrt(dot(row, row) / static_cast<double>(row.size()));
+    steps_(0, r) = rms > 1e-12 ? difference_ / static_cast<float>(rms) : 0.0f;  // else no gradient that matters
+  }
+  part_.swap(answer_moved(net, layer, h, 1));
+  const Matrix<float>& back = answer_moved(net, layer, h, -1);
+  tangent_.resize(back.rows(), back.cols());
+  for (Index r = 0; r < back.rows(); ++r) {
+    const float scale = steps_(0, r) > 0 ? 0.5f / steps_(0, r) : 0.0f;  // a row that stands still has no slope
+    for (Index j = 0; j < back.cols(); ++j) tangent_(r, j) = scale * (part_(r, j) - back(r, j));
+  }
+}
+
+/// Output of the network where layer `layer` gives out h + sign * step * tangent_.
+Matrix<float>& ForwardGradient::answer_moved(const Network& net, Index layer, View<const float> h, float sign) {
+  next_.resize(h.rows(), h.cols());
+  for_rows(h.rows(), h.cols(), [&](Index first, Index n) {
+    for (Index r = first; r < first + n; ++r)
+      for (Index j = 0; j < h.cols(); ++j) next_(r, j) = h(r, j) + sign * steps_(0, r) * tangent_(r, j);
+  });
+  const auto others = static_cast<std::size_t>(net.layers());  // place of inputs that nothing learns from
+  View<const float> in = next_;
+  for (Index l = layer + 1; l < net.layers(); ++l) {
+    Matrix<float>& above = climbing_[static_cast<std::size_t>(l % 2)];
+    layer_forward(net, l, inputs_.see(l, in, others), above, products_);
+    in = above;
+  }
+  return climbing_[static_cast<std::size_t>(net.hidden_layers() % 2)];
 }
 
 /// delta += slope * guess: as it is for noise, whose squares average to 1, else over the square of the guess.
@@ -273,12 +326,13 @@ RuleModel forward_gradient_rule() {
       .summary = "the slope of the loss along a guessed direction, times that direction: noise, or a local gradient",
       .equation =
           "delta_l = <dL/da_l, u> u for noise u; <dL/da_l, u> u / (|u|^2 + epsilon) for the gradient u of a local "
-          "loss; the slope by forward-mode differentiation; delta_L = e. Weights: g = <grad L, v> v",
+          "loss; the slope by forward-mode differentiation, behind physics by a central difference; delta_L = e. "
+          "Weights: "
+          "g = <grad L, v> v",
       .needs = Needs::forward_only,
       .cost =
-          "the forward pass, and k tangent passes of the layers above each layer (weights: k of the net); local "
-          "targets "
-          "none",
+          "the forward pass, and k tangent passes of the layers above each layer (weights: k of the net; behind "
+          "physics: 2 k passes); local targets none",
       .source =
           "Baydin et al., arXiv 2202.08587; Ren et al., arXiv 2210.03310; Fournier et al., ICML 2023, arXiv "
           "2306.06968, equation 3",
@@ -302,11 +356,15 @@ RuleModel forward_gradient_rule() {
                  {"epsilon", "1", 1e-12, 0, 1,
                   "added to the square of a guess that is not noise (assumed: below any "
                   "gradient that matters)"},
+                 {"difference", "1", 0.1, 1e-6, 10,
+                  "behind physics: rms by which the activities of a layer are moved forth and back along a guess "
+                  "(assumed: some codes of a converter of 8 bits)"},
                  {"recompute", "", false, 0, 0,
                   "make activities again where tangents meet them: two layers' are held instead of all; the same "
                   "bits"}},
       .own_forward = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<ForwardGradient>(info, context); }};
 }
 

@@ -255,7 +255,8 @@ RuleModel forwardgnn_rule() {
       .masks = true,
       .graph_only = true,
       .own_forward = true,
-      .own_answer = true};
+      .own_answer = true,
+      .no_map = "the rule trains networks on graphs alone, and physics stands in front of dense layers"};
   return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
             return std::make_unique<ForwardGnn>(info, context);
           }};

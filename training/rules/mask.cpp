@@ -24,7 +24,7 @@ class MaskReadout : public WholeBatch {
         trials_(context.params.integer("trials")),
         flips_(context.params.integer("flips")),
         anneal_(context.params.integer("anneal")),
-        runner_(context.seed, 2, context.layers),
+        runner_(context.seed, 2, context.layers, context.map),
         width_(context.net.widths()[static_cast<std::size_t>(context.net.hidden_layers())]),
         classes_(context.net.widths().back()),
         changes_(width_ * classes_, context.params.text("values") == "ternary", context.params.real("bias"),
@@ -83,7 +83,7 @@ class MaskReadout : public WholeBatch {
     return {.passes = (net.layers() + trials_) * samples, .writes = trials_};
   }
 
-  /// The mask is not on the devices of the layers.
+  /// The mask is not on the devices of the layers; all trials are made on one answer of them.
   LayerTouch layer_touch(const Network&, Index samples) const override { return {.vectors = samples}; }
 
   /// With the mask, which changes here and not in the optimizer.
@@ -112,7 +112,7 @@ class MaskReadout : public WholeBatch {
     runner_.begin_answer(first_sample);
     View<const float> in = x;
     for (Index b = 0; b < net.hidden_layers(); ++b) in = runner_.forward(net, b, in, static_cast<std::size_t>(b % 2));
-    return in;
+    return runner_.see(net.hidden_layers(), in, static_cast<std::size_t>(net.hidden_layers() % 2));
   }
 
   /// What the detectors behind the mask see: h M^T / sqrt(width), by sums over what lets through.
@@ -197,7 +197,8 @@ RuleModel mask_rule() {
       .own_forward = true,
       .own_answer = true,
       .keeps_net = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<MaskReadout>(info, context); }};
 }
 

@@ -115,7 +115,10 @@ RuleModel noprop_rule() {
       .any_layers = true,
       .own_forward = true,
       .own_answer = true,
-      .on_layers = true};
+      .on_layers = true,
+      .no_map =
+          "the rule goes back through the layers of a block, and the derivative of the physics between them is "
+          "unknown"};
   return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
             if (context.net.model()) return model_noprop(info, context);
             return std::make_unique<DenseNoProp>(info, context);

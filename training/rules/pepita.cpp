@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/layer_inputs.hpp"
 #include "training/rules/streams.hpp"
 #include "training/rules/whole_batch.hpp"
 
@@ -19,6 +20,10 @@ namespace {
 /// Layers that do not repeat themselves are devices.
 bool shows_change(const RuleContext& context) {
   const std::string& shows = context.params.text("shows");
+  if (context.map && shows == "change")
+    throw Unsupported("rule.shows = change behind physics",
+                      "what physics makes of a change is not what changes behind it", "",
+                      "Leave rule.shows at auto: both passes then show whole inputs.");
   return shows == "change" || (shows == "auto" && context.layers && !context.layers->repeats());
 }
 
@@ -28,6 +33,7 @@ class Pepita : public WholeBatch {
       : WholeBatch(std::move(info)),
         feedback_(context.feedback),
         products_(context.layers),
+        inputs_(context.map, 1),
         scale_(static_cast<float>(context.params.real("scale") *
                                   std::sqrt(2.0 / static_cast<double>(context.net.widths().front())))),
         dropout_(static_cast<float>(context.params.real("dropout"))),
@@ -52,11 +58,11 @@ class Pepita : public WholeBatch {
     begin(samples, 0);
     View<const float> in = batch.activations.h[0];
     for (Index l = 0; l < hidden; ++l) in = first_pass(net, batch, l, in);
-    layer_forward(net, hidden, in, logits_, products_);
+    layer_forward(net, hidden, inputs_.see(hidden, in, 0), logits_, products_);
     error_.resize(samples, logits_.cols());
     loss_ = output_error(batch.loss, logits_, batch.labels, error_);
     touched_ = declared(net, samples);
-    if (hidden == 0) return layer_gradient(net, 0, error_, in, samples, gradient);
+    if (hidden == 0) return layer_gradient(net, 0, error_, inputs_.seen(in, 0), samples, gradient);
 
     projected_.resize(samples, feedback_->outputs());
     feedback_->project(error_, projected_);
@@ -68,18 +74,21 @@ class Pepita : public WholeBatch {
       else if (shows_change_)
         activate_first(net, l);
       Matrix<float>& second = second_[static_cast<std::size_t>(l % 2)];
-      second_pass(net, l, below, second);
+      const View<const float> seen = inputs_.see(l, below, 0);
+      second_pass(net, l, seen, second);
       drop(l, second);
-      layer_gradient(net, l, difference(of_first_pass(l), second), below, samples, gradient);
+      layer_gradient(net, l, difference(of_first_pass(l), second), seen, samples, gradient);
       below = second;
     }
-    layer_gradient(net, hidden, error_, below, samples, gradient);
+    layer_gradient(net, hidden, error_, inputs_.see(hidden, below, 0), samples, gradient);
   }
 
   StepTouch declared(const Network& net, Index samples) const override {
     const bool hidden = net.hidden_layers() > 0;
     const Index again = recomputes_ ? net.hidden_layers() : 0;
-    return {.passes = (net.layers() + net.hidden_layers() + again) * samples, .projections = hidden ? samples : 0};
+    const Index output = hidden && inputs_.physical() ? 1 : 0;  // what its weights see of the second pass
+    return {.passes = (net.layers() + net.hidden_layers() + again + output) * samples,
+            .projections = hidden ? samples : 0};
   }
   LayerTouch layer_touch(const Network& net, Index samples) const override {  // of hidden layers
     return {.vectors = net.hidden_layers() > 0 ? (recomputes_ ? 3 : 2) * samples : samples};
@@ -100,7 +109,7 @@ class Pepita : public WholeBatch {
       layer_product(net, l, in, products_of(l), products_);
       activate_first(net, l);
     } else {
-      layer_forward(net, l, in, of_first_pass(l), products_);
+      layer_forward(net, l, inputs_.see(l, in, 0), of_first_pass(l), products_);
       drop(l, of_first_pass(l));
     }
     return of_first_pass(l);
@@ -180,6 +189,7 @@ class Pepita : public WholeBatch {
 
   Feedback* feedback_;  // null without hidden layers
   LayerProducts* products_;
+  LayerInputs inputs_;
   float scale_, dropout_;
   bool shows_change_, recomputes_;
   std::vector<Stream> masks_;
@@ -219,7 +229,8 @@ RuleModel pepita_rule() {
       .encoding = "bitplanes:6",
       .projects_to = ProjectTo::input,
       .own_forward = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Pepita>(info, context); }};
 }
 

@@ -133,7 +133,8 @@ RuleModel predictive_coding_rule() {
                  {"rate", "1", 0.1, 1e-4, 1, "size of such a step (assumed)"}},
       .any_layers = true,
       .own_forward = true,
-      .on_layers = true};
+      .on_layers = true,
+      .no_map = "the rule settles activities by derivatives of the layers above, and that of the physics is unknown"};
   return {info, [info](const RuleContext& context) { return std::make_unique<PredictiveCoding>(info, context); }};
 }
 

@@ -49,6 +49,7 @@ struct RuleInfo {
   bool in_features = false;  ///< shows labels in place of the first features, one per class
   bool one_hot = false;      ///< projects one-hot labels: C columns serve all steps, and a device shows only these
   bool maps = false;         ///< trains networks with physics in front of their layers
+  std::string no_map = {};   ///< ... and of the others, why not: "the rule ..."
 };
 
 /// The way back through layer `layer`: below (m, d_l) = (da_{l+1}/dh_l)^T delta for delta (m, d_{l+1}), a without bias

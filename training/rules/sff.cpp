@@ -23,6 +23,9 @@ class ScalableFf : public WholeBatch {
   void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override;
   std::span<const float> learned_state() const override { return runner_.state(); }
   StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
+  Index answer_passes(const Network& net) const override {
+    return answer_ == Answer::softmax ? net.layers() : net.hidden_layers();
+  }
 
  private:
   Index blocks() const { return goodness_.layers(); }
@@ -59,8 +62,12 @@ ScalableFf::ScalableFf(RuleInfo info, const RuleContext& context)
       pixels_(context.params.text("map") == "pixels"),
       runner_(context.seed,
               static_cast<std::size_t>(std::max<Index>(1, std::min(per_block_, context.net.hidden_layers()))),
-              context.layers) {
+              context.layers, context.map) {
   const Network& net = context.net;
+  if (context.map && per_block_ > 1)
+    throw Unsupported("rule.block = " + std::to_string(per_block_) + " behind physics",
+                      "a block learns by back-propagation, and the derivative of the physics inside it is unknown", "",
+                      "Leave rule.block at 1.");
   if (net.hidden_layers() == 0)
     throw Unsupported("rule sff on net " + net.text(), "it teaches hidden layers", "", "add one");
   for (Index first = 0; first < net.hidden_layers(); first += per_block_) {
@@ -222,7 +229,8 @@ RuleModel sff_rule() {
       .any_layers = true,
       .own_forward = true,
       .own_answer = true,
-      .on_layers = true};
+      .on_layers = true,
+      .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<ScalableFf>(info, context); }};
 }
 

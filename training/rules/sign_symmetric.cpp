@@ -95,7 +95,9 @@ RuleModel sign_symmetric_rule() {
                   "S: the same everywhere (uSF), |N(0, 1)| drawn once (frSF) or in every step (brSF)",
                   {"uniform", "fixed", "redrawn"}},
                  {"scale", "1", 1.0, 1e-6, 1e6, "factor on S; 1 gives it the size of the initial weights"}},
-      .any_layers = true};
+      .any_layers = true,
+      .no_map =
+          "the rule sends errors back from layer to layer, and the derivative of the physics between them is unknown"};
   return {info, [info](const RuleContext& context) { return std::make_unique<SignSymmetric>(info, context); }};
 }
 
