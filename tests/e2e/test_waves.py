@@ -24,10 +24,10 @@ def told(done):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("rule", ["phyll", "dfa", "bp", "pepita", "sff", "mask"])
-def test_a_network_behind_waves_learns_and_is_scored_behind_them(lightloop, points, rule):
+@pytest.mark.parametrize("rule, floor", [("phyll", 0.8), ("dfa", 0.8), ("bp", 0.8), ("pepita", 0.8), ("sff", 0.8), ("mask", 2 / 3)])
+def test_a_network_behind_waves_learns_and_is_scored_behind_them(lightloop, points, rule, floor):
     run = told(lightloop("train", *points, "--rule", rule, "--map", f"{WAVES},noise=0", "--out", "run.h5", "--quiet", "--json"))
-    assert run["test_accuracy"] > 0.8  # chance is 1/3
+    assert run["test_accuracy"] > floor  # chance is 1/3; a mask that is searched for: half the way from there
     assert run["device_frames"] > 6 * 300 * 2
     again = told(lightloop("eval", "run.h5", "--data", "test.csv", "--json"))
     assert again["test_accuracy"] == run["test_accuracy"] and again["device"].startswith(WAVES)

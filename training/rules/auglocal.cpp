@@ -121,7 +121,7 @@ RuleModel auglocal_rule() {
       .summary = "AugLocal: each hidden block learns through a head of several layers shaped like some above it",
       .equation =
           "delta_l = back-propagation of softmax(head_l(h_l)) - y through head_l; the last hidden block's head is "
-          "the output layer",
+          "the output layer (behind physics: linear)",
       .needs = Needs::forward_only,
       .cost = "one forward pass of every layer; heads on the host",
       .source = "Ma, Wu, Si, Tan, ICLR 2024, arXiv 2402.17318, section 3 (uniform choice, pyramidal depth)",

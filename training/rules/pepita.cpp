@@ -220,7 +220,8 @@ RuleModel pepita_rule() {
             0,
             "what the second pass shows to a layer: its input, as published, or the change of it alone, whose answer "
             "is added to the first one's: the same up to rounding and to a device's noise, which drowns the difference "
-            "of whole inputs at this scale (not at 1); auto: change on devices",
+            "of whole inputs at this scale (not at 1); auto: change on devices; "
+            "behind physics: input",
             {"auto", "input", "change"}},
            {"recompute", "", false, 0, 0,
             "make the first pass again beside the second: two layers of each are held instead of all; the same bits"},

@@ -206,7 +206,7 @@ RuleModel sff_rule() {
       .source = "Krutsylo, arXiv 2501.03176; the form of the loss is inferred from its description",
       .params = {{"block", "1", std::int64_t{1}, 1, 1e3,
                   "hidden layers (blocks of a net of any layers) per block; more is the hybrid with "
-                  "back-propagation"},
+                  "back-propagation, not behind physics"},
                  {"units", "1", std::int64_t{8}, 1, 1e6, "outputs of the auxiliary map per class (assumed)"},
                  {"margin", "1", 1.0, -1e3, 1e3, "by how much the right class must win (assumed)"},
                  {"answer",
