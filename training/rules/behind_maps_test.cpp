@@ -119,6 +119,19 @@ TEST_CASE("behind linear physics every rule with passes of its own learns as one
   CHECK(compared >= 11);
 }
 
+TEST_CASE("AugLocal of depth 1 behind physics is local heads: the last hidden layer has one too") {
+  Bench bench;
+  LinearMaps physics(bench.net);
+  const auto augmented = make(bench.net, "auglocal", {{"depth", std::int64_t{1}}}, nullptr, physics.map());
+  const auto local = make(bench.net, "local", {}, nullptr, physics.map());
+  REQUIRE(augmented->own().values.size() == local->own().values.size());
+  std::ranges::copy(augmented->own().values, local->own().values.begin());
+  const std::vector<float> a = bench.gradient(*augmented), b = bench.gradient(*local);
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).epsilon(1e-4).margin(1e-6));
+  for (std::size_t i = 0; i < local->own().gradient.size(); ++i)
+    CHECK(augmented->own().gradient[i] == Approx(local->own().gradient[i]).epsilon(1e-4).margin(1e-6));
+}
+
 TEST_CASE("a read-out sees what physics makes of the last features, and a mask is tried on one showing of them") {
   for (const char* name : {"mask", "ridge"}) {
     INFO(name);

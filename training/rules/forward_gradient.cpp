@@ -38,6 +38,8 @@ class ForwardGradient : public WholeBatch {
   LayerTouch layer_touch(const Network& net, Index samples) const override;
 
  private:
+  /// Passes of the layers above a layer for its slopes.
+  Index climbs() const { return local_target_ ? 0 : (inputs_.physical() ? 2 : 1) * directions_; }
   bool noise() const { return guess_ == Guess::gaussian || guess_ == Guess::rademacher; }
   Matrix<float>& activity(Index l) { return h_[static_cast<std::size_t>(l) % h_.size()]; }
   View<const float> pass(const Network& net, Index l, View<const float> in);
@@ -104,10 +106,9 @@ ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
 StepTouch ForwardGradient::declared(const Network& net, Index samples) const {
   const Index layers = net.layers(), hidden = net.hidden_layers();
   if (weights_) return {.passes = (directions_ + (recomputes_ ? directions_ : 1)) * layers * samples};
-  const Index climbs = local_target_ ? 0 : inputs_.physical() ? 2 * directions_ : directions_;
   // layer l's tangents pass L - l layers, and meet the activities of one layer less
-  const Index tangents = climbs * hidden * (hidden + 1) / 2;
-  const Index again = recomputes_ ? hidden + climbs * hidden * (hidden - 1) / 2 : 0;
+  const Index tangents = climbs() * hidden * (hidden + 1) / 2;
+  const Index again = recomputes_ ? hidden + climbs() * hidden * (hidden - 1) / 2 : 0;
   return {.passes = (layers + tangents + again) * samples};
 }
 
@@ -115,8 +116,8 @@ StepTouch ForwardGradient::declared(const Network& net, Index samples) const {
 LayerTouch ForwardGradient::layer_touch(const Network& net, Index samples) const {
   const Index hidden = net.hidden_layers();
   if (weights_ || hidden == 0) return Rule::layer_touch(net, samples);
-  const Index climbs = (local_target_ ? 0 : inputs_.physical() ? 2 * directions_ : directions_) * hidden;
-  return {.vectors = (recomputes_ ? 2 * (1 + climbs) : 1 + climbs) * samples};
+  const Index all = 1 + climbs() * hidden;
+  return {.vectors = (recomputes_ ? 2 * all : all) * samples};
 }
 
 /// Output of layer l for `in`.

@@ -125,7 +125,8 @@ class Rule {
   virtual void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample = 0);
   /// Vectors shown to layers for the scores of one sample.
   virtual Index answer_passes(const Network& net) const { return net.layers(); }
-  /// Of what scores() asks, the part at most of any layer on devices: vectors for one sample, writes for one call.
+  /// Of what scores() asks, the part at most of any layer on devices, or of the physics in front of it: vectors for one
+  /// sample, writes for one call.
   virtual LayerTouch answer_touch(const Network& net) const { return {of_each(net, answer_passes(net)), 0}; }
   /// Rows that the first pass of gradient() shows to a layer at once, for a batch of `samples`.
   virtual Index rows_at_once(Index samples) const { return samples; }
@@ -133,8 +134,8 @@ class Rule {
   /// call did ask.
   virtual StepTouch declared(const Network& /*net*/, Index /*samples*/) const { return {}; }
   virtual StepTouch touched() const { return {}; }
-  /// Of what gradient() asks, the part at most of any layer on devices. A rule that does not ask all layers alike, or
-  /// whose touch is not all of layers on devices, says it itself.
+  /// Of what gradient() asks, the part at most of any layer on devices, or of the physics in front of it. A rule that
+  /// does not ask all layers alike, or whose touch is not all of these, says it itself.
   virtual LayerTouch layer_touch(const Network& net, Index samples) const {
     const StepTouch all = declared(net, samples);
     return {of_each(net, all.passes), of_each(net, all.writes)};
