@@ -62,6 +62,23 @@ def own_words(rule, words):
     return kept
 
 
+OF_MAPS = ("map_part", "map_range")  # settings that only physics in front of the layers has
+
+
+def without_maps(words):
+    """The words that a run without such physics takes, and whether that left any out."""
+    kept, skip = [], False
+    for word in words:
+        name, *value = word.split("=")
+        if name.removeprefix("--").replace("-", "_") in OF_MAPS and word.startswith("--"):
+            skip = not value
+        elif skip:
+            skip = False
+        else:
+            kept.append(word)
+    return kept, len(kept) < len(words)
+
+
 def file_name(rule, device, seed):
     plain = re.sub(r"[^A-Za-z0-9.=]+", "_", device)
     if len(plain) > 60 or plain != device.replace(":", "_").replace(",", "_"):
@@ -94,10 +111,13 @@ class Cell:
         self.options, self.rule, self.device, self.seed, self.way = options, rule, device, seed, way
         self.base = options.out / file_name(rule, device, seed)
         self.result = None
+        self.left_out = False  # settings of maps
         self.prepare()
 
     def prepare(self):
         words = own_words(self.rule, self.options.train)
+        if self.way != "map" and not self.maps(self.options):
+            words, self.left_out = without_maps(words)
         self.words = ["train", *words, "--rule", self.rule, f"--{self.way}", self.device, "--seed", str(self.seed)]
 
     @staticmethod
@@ -382,6 +402,8 @@ def compare(options):
         seconds += plan.get("device_seconds", 0) * len(options.seeds)
     if not cells:
         raise ValueError(next(iter(refused.values())))
+    if all(cell.left_out for cell in cells):
+        raise ValueError(f"{' and '.join(OF_MAPS)} are of physics in front of the layers, and no device of the grid stands there")
     if options.force:
         for cell in cells:
             for end in (".json", ".h5", ".begun"):

@@ -37,6 +37,9 @@ class _Cell(_compare.Cell):
         own = flatten(options.only.get(self.rule))
         place = self.device if self.way == "device" else "digital"
         asked = {**options.table, **own, "seed": self.seed}
+        if self.way != "map" and not self.maps(options):
+            kept = {key: value for key, value in asked.items() if key.removeprefix("train.") not in _compare.OF_MAPS}
+            self.left_out, asked = len(kept) < len(asked), kept
         if self.way != "device":
             asked[self.way] = self.device
         self.table = _table(options.dataset, self.rule, place, None, asked)

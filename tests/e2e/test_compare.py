@@ -56,6 +56,19 @@ def test_physics_that_holds_no_weights_stands_in_front_of_the_layers(lightloop, 
     assert "3 done before" in again.stderr, again.stderr
 
 
+def test_settings_of_maps_are_for_runs_that_have_one(lightloop, small):
+    wave = "sim:wave,input.size=16,output.size=16,encoding=phase"
+    words = ["compare", "--rules", "dfa", *small, "--samples", "200", "--json", "--threads=1"]
+    frames = {}
+    for part in ("8", "16"):
+        done = lightloop(*words, "--map-part", part, "--devices", f"{wave},digital", "--out", part)
+        assert done.returncode == 0, done.stderr
+        frames[part] = {row["device"]: row["device_frames"] for row in json.loads(done.stdout)["rows"]}
+    assert frames["8"][wave] > frames["16"][wave] > 0 and frames["8"]["digital"] == 0
+    alone = lightloop(*words, "--map-part=8", "--devices", "digital", "--out", "alone")
+    assert alone.returncode == 2 and "map_part" in alone.stderr
+
+
 def test_finished_runs_are_kept_and_another_grid_does_not_mix_in(lightloop, small, tmp_path):
     words = ["compare", "--rules", "bp", "--out", "grid", "--quiet", *small]
     assert lightloop(*words).returncode == 0

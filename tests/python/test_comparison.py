@@ -61,6 +61,7 @@ def test_other_physics_stands_in_front_of_the_layers():
 
 def test_mistakes_are_named():
     for words, said in (
+        (dict(rules=["bp"], map_part=8), "map_part"),
         (dict(rules=["bp", "bp"]), "bp"),
         (dict(rules=[]), "at least one"),
         (dict(rules=["bpp"]), "bpp"),
