@@ -1,25 +1,28 @@
 #pragma once
 // A batch through passive optics with balanced detection: codes -> amplitudes -> a real matrix -> noise -> codes.
 #include "core/linalg.hpp"
-#include "core/random.hpp"
+#include "devices/front_end.hpp"
 #include "driver/api/device.hpp"
 
 namespace lightloop {
 
-/// y = gain * op(map) x + noise_sd * xi for every frame x. `map` is (outputs, inputs) and op(map) is map itself, or its
-/// transpose where `backwards`. xi: Stream `noise`, row = frame id, one normal per output.
+/// y = (1 + intensity_sd xi) gain op(map) x + noise_sd xi for every frame x that the front end has read, and codes by
+/// the front end. `map` is (outputs, inputs) and op(map) is map itself, or its transpose where `backwards`. Streams:
+/// row = frame id; `noise` one normal per output, `intensity` one per frame (for intensity_sd > 0).
 struct NoisyProduct {
+  const FrontEnd& front;
   View<const float> map;
   bool backwards = false;
   float gain = 1;
-  double noise_sd = 0;
-  Stream noise;
-  double range = 1;  ///< |y| at the converter's ends; beyond it a code is clipped and counted
+  double noise_sd = 0;      ///< of the physics; the front end's early noise is drawn with it
+  double intensity_sd = 0;  ///< of the relative amplitude
+  Stream noise, intensity;
+  ConverterStreams converters;
 };
 
 /// Workspaces of the batch, one row per frame; kept by the device so that a run allocates nothing new.
 struct ProductWork {
-  Matrix<float> drive, sums, draws;
+  Matrix<float> drive, sums;
 };
 
 /// Runs frames that Device::check_frames has passed; nothing to do for none. Bits do not depend on threads or on how

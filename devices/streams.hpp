@@ -10,5 +10,8 @@ inline constexpr auto kPendulaRead = static_cast<Purpose>(61);
 inline constexpr auto kWaveMatrix = static_cast<Purpose>(62);     ///< fabrication: a matrix that nobody has measured
 inline constexpr auto kWaveScattered = static_cast<Purpose>(63);  ///< drift: where scattered power goes anew
 inline constexpr auto kWaveRead = static_cast<Purpose>(64);
+inline constexpr auto kConverterInput = static_cast<Purpose>(65);   ///< read: behind a DAC
+inline constexpr auto kConverterOutput = static_cast<Purpose>(66);  ///< read: behind what bends the output
+inline constexpr auto kLaserIntensity = static_cast<Purpose>(67);   ///< read: of light that all outputs share
 
 }  // namespace lightloop

@@ -108,6 +108,36 @@ TEST_CASE("sources that are not in force are not switched on with others") {
   CHECK_THROWS_AS(pcm.without({"clock_s"}), UnknownName);
 }
 
+TEST_CASE("levels of a converter stand for its bits: they are switched off together, and fewer levels are worse") {
+  const Network net = matched();
+  const std::string device = "sim:crossbar,programming_error=0,read_noise=0,output_noise=0.01";
+  const Trial coarse = trial(net, device + ",dac.levels=9,input_noise=0.1", {}, 2);
+  const auto has = [&](const char* name) { return std::ranges::count(coarse.sources(), name) == 1; };
+  CHECK(has("dac.levels"));
+  CHECK(has("input_noise"));
+  CHECK(has("adc.bits"));
+  CHECK_FALSE(has("dac.bits"));  // nine levels are no finer with more bits
+  CHECK_FALSE(has("adc.levels"));
+  const Variant exact = coarse.without({"dac.levels"});
+  CHECK(exact.settings.at("dac.levels") == Value(std::int64_t{0}));
+  CHECK(exact.settings.at("dac.bits") == Value(std::int64_t{16}));
+  const Sensitivity report = sensitivity(coarse, device);
+  for (const char* source : {"dac.levels", "input_noise"})
+    CHECK(row_of(report, source).error_alone > 3 * row_of(report, source).error_before);
+
+  const Trial fine = trial(net, device, {}, 3);
+  const Spec spec = find_spec(fine, device, {.drop = 0.03, .over = {"adc.levels"}, .per_layer = false});
+  const auto levels = std::get<std::int64_t>(spec.axes.at(0).value);
+  INFO(levels << " levels");
+  CHECK(spec.reached);
+  CHECK(spec.axes[0].priced);
+  CHECK(levels > 2);
+  CHECK(levels < 200);
+  CHECK(spec.axes[0].best == Value(std::int64_t{0}));
+  CHECK(spec.sample_j < spec.asked_j);
+  CHECK_THROWS_AS(find_spec(fine, device, {.over = {"adc.bits", "adc.levels"}}), InvalidParameter);
+}
+
 TEST_CASE("the energy of what was asked is that of the same devices without a report") {
   const Network net = matched();
   const Dataset data = directions(400);

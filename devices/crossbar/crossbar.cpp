@@ -11,13 +11,11 @@
 #include "devices/crossbar/params.hpp"
 #include "devices/crossbar/product.hpp"
 #include "devices/crossbar/twin.hpp"
-#include "devices/frame_rows.hpp"
+#include "devices/front_end.hpp"
 #include "devices/programme_bytes.hpp"
 #include "devices/room.hpp"
 #include "driver/api/answer.hpp"
-#include "sim/detection/component_energy.hpp"
 #include "sim/detection/component_latency.hpp"
-#include "sim/detection/converter.hpp"
 
 namespace lightloop::crossbar {
 namespace {
@@ -56,14 +54,19 @@ class Crossbar : public Device {
   /// How many of the frames after `first` see the conductances that `first` sees.
   Index frames_alike(Index first, Index count) const;
   Index run_slab(const ConstFrames& in, const Frames& out, const RunOptions& options);
-  void load_voltages(const ConstFrames& in, Index row, std::uint64_t id, bool forward);
-  Index convert(Index row, std::uint64_t id, bool forward, const Frames& out);
+  /// What the two passes have of their own.
+  struct Side {
+    std::span<const float> offsets;
+    Stream read;
+    ConverterStreams converters;
+  };
+  Index convert(Index row, std::uint64_t id, const Side& side, const Frames& out);
 
   ParamSet params_;
   DeviceInfo info_;
   std::uint64_t seed_;
   Imperfections what_;
-  double range_ = 1;
+  FrontEnd front_;
   std::vector<std::uint16_t> codes_;
   Cells cells_;
   std::vector<float> offsets_[2];  // relative loss of every output, forward and transposed
@@ -97,11 +100,12 @@ Crossbar::Crossbar(const ParamSet& given)
   info_.transposed = true;
   info_.stateful = cells_.drifts();
   const double cells = static_cast<double>(n_out * n_in);
+  front_ = FrontEnd(params_, info_.model);
   info_.cost.frame_s = kFrameS;
   const auto in = static_cast<double>(n_in), out = static_cast<double>(n_out);
-  info_.cost.parts = {{"dac", in, in * dac_energy_j(info_.input.bits), 0, 0, kDacLatencyS},
+  info_.cost.parts = {{"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS},
                       {"cells", cells, cells * kCellJ, 0, 0, kFrameS},
-                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)},
+                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s()},
                       {"programming", 0, 0, cells, 0}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
   codes_.assign(static_cast<std::size_t>(n_out * n_in), static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));
@@ -111,8 +115,8 @@ Crossbar::Crossbar(const ParamSet& given)
 
 void Crossbar::derive() {
   what_ = imperfections(params_);
-  range_ = params_.real("adc.range");
-  info_.deterministic = deterministic(what_, cells_);
+  front_ = FrontEnd(params_, info_.model);
+  info_.deterministic = !reads_noisily(what_, cells_) && !front_.noisy();
   const auto rows = static_cast<double>(info_.output.size()), cells = rows * static_cast<double>(info_.input.size());
   const bool pulses = params_.text("program.mode") == "pulses";  // to all cells at once
   info_.cost.program_s = pulses ? kPulses * kPulseS : rows * kProgramRowS;
@@ -165,24 +169,8 @@ void Crossbar::program(ConstFrames codes) {
   pulses ? cells_.pulse(codes_, middle, writes_) : cells_.write(codes_, middle, writes_);
 }
 
-void Crossbar::load_voltages(const ConstFrames& in, Index row, std::uint64_t id, bool forward) {
-  const std::span<float> v = product_.voltages(row);
-  read_row(in, row, info_.input.bits, v);
-  if (what_.input_noise == 0) return;
-  const Stream noise(seed_, forward ? 2 : 3, Purpose::crossbar_read);
-  float xi[kChunk];
-  for (std::size_t first = 0; first < v.size(); first += kChunk) {
-    const std::span<float> part(xi, std::min(kChunk, v.size() - first));
-    noise.normal(id, first, part);
-    for (std::size_t j = 0; j < part.size(); ++j) v[first + j] += static_cast<float>(what_.input_noise) * part[j];
-  }
-}
-
-Index Crossbar::convert(Index row, std::uint64_t id, bool forward, const Frames& out) {
-  const std::uint64_t side = forward ? 0 : 1;
-  const Stream noise(seed_, side, Purpose::crossbar_read), behind(seed_, side + 4, Purpose::crossbar_read);
-  const double before =
-      (what_.bends() ? 0.0 : what_.output_noise * what_.output_noise) + product_.row_variance(what_, row);
+Index Crossbar::convert(Index row, std::uint64_t id, const Side& side, const Frames& out) {
+  const double early = front_.early_noise(), before = early * early + product_.row_variance(what_, row);
   const auto squared = static_cast<float>(before), sd = static_cast<float>(std::sqrt(before));
   const bool offsets = what_.voltage_offset > 0, noisy = !info_.deterministic;
   Index clipped = 0;
@@ -193,9 +181,9 @@ Index Crossbar::convert(Index row, std::uint64_t id, bool forward, const Frames&
     const std::span<float> y(values, n), variance(variances, n), xi(draws, n);
     product_.outputs(what_, row, static_cast<Index>(first), y);
     if (offsets)
-      for (std::size_t i = 0; i < n; ++i) y[i] *= 1.0f - offsets_[side][first + i];
+      for (std::size_t i = 0; i < n; ++i) y[i] *= 1.0f - side.offsets[first + i];
     if (noisy) {
-      noise.normal(id, first, xi);
+      side.read.normal(id, first, xi);
       if (product_.own_variances()) {
         product_.variances(what_, row, static_cast<Index>(first), variance);
         for (std::size_t i = 0; i < n; ++i) y[i] += std::sqrt(variance[i] + squared) * xi[i];
@@ -203,13 +191,7 @@ Index Crossbar::convert(Index row, std::uint64_t id, bool forward, const Frames&
         for (std::size_t i = 0; i < n; ++i) y[i] += sd * xi[i];
       }
     }
-    if (what_.bends()) {
-      s_shape(y, static_cast<float>(what_.s_shape));
-      asymmetry(y, static_cast<float>(what_.asymmetry));
-      behind.normal(id, first, xi);
-      for (std::size_t i = 0; i < n; ++i) y[i] += static_cast<float>(what_.output_noise) * xi[i];
-    }
-    clipped += write_part(y, info_.output.bits, range_, out, row, first);
+    clipped += front_.write(y, id, side.converters.output, out, row, first);
   }
   return clipped;
 }
@@ -230,12 +212,16 @@ Index Crossbar::frames_alike(Index first, Index count) const {
 
 Index Crossbar::run_slab(const ConstFrames& in, const Frames& out, const RunOptions& options) {
   const bool forward = options.pass == Pass::forward;
+  const std::uint64_t number = forward ? 0 : 1;
+  const auto read = [&](std::uint64_t instance) { return Stream(seed_, instance + number, Purpose::crossbar_read); };
+  const Side side{offsets_[number], read(0), {read(2), read(4)}};
   const auto id = [&](Index row) { return options.first_frame_id + static_cast<std::uint64_t>(row); };
   product_.prepare(in.count, in.size);
-  parallel_for(in.count, [&](Index row) { load_voltages(in, row, id(row), forward); });
+  parallel_for(in.count,
+               [&](Index row) { front_.read(in, row, id(row), side.converters.input, product_.voltages(row)); });
   product_.compute(cells_, what_, forward);
   Index counts[kSlab] = {};
-  parallel_for(in.count, [&](Index row) { counts[row] = convert(row, id(row), forward, out); });
+  parallel_for(in.count, [&](Index row) { counts[row] = convert(row, id(row), side, out); });
   return std::accumulate(counts, counts + in.count, Index{0});
 }
 
@@ -312,9 +298,9 @@ SelfTest Crossbar::self_test() {
   double worst = 0;
   for (Index i = 0; i < info_.output.size(); ++i)
     worst = std::max(worst, std::abs(static_cast<double>(out.frames().at(0, i)) - zero_out));
-  // no draw is beyond 6.8 sd; voltage noise meets weights of full size at most
-  const double sd = what_.output_noise + what_.input_noise * std::sqrt(static_cast<double>(info_.input.size()));
-  const double allowed = 7 * sd * zero_out / range_ + 1;
+  // voltage noise meets weights of full size at most
+  const double allowed =
+      front_.off_zero(front_.output_noise + front_.input_noise * std::sqrt(static_cast<double>(info_.input.size())));
   return {worst <= allowed, "without drive the outputs lie within " + std::to_string(worst) + " codes of zero (" +
                                 std::to_string(allowed) + " allowed)"};
 }

@@ -3,13 +3,14 @@
 //
 // Equations. Every cell is a differential pair of conductances; signed quantities are codes around a middle code
 // c0 = 2^(bits-1), so that code c stands for (c - c0) / c0 in [-1, 1).
-//   v_j  = (x_j - c0) / c0 + input_noise xi                 DAC: voltage over its full scale
+//   v_j  = (x_j - c0) / c0                                  DAC: voltage over its full scale
 //   z_i  = sum_j w_ij v_j - ir_drop c(a_i) sum_j w_ij v_j (1 - (1 - j/n)^2)
 //          a_i = n kWire sum_j s_ij |v_j|,  c(a) = a (0.05 a^2 - 0.2 a + 0.5),  s_ij = (g+ + g-) / g_max
-//   y_i  = bend((1 - voltage_offset xi_i) z_i + sqrt(V_i) xi) + output_noise xi
+//   y_i  = (1 - voltage_offset xi_i) z_i + sqrt(V_i) xi
 //   code_i = clip(round(c0 + c0 y_i / adc.range), 0, 2^bits - 1)       clipped codes are counted as saturated
-// bend(y) = y / (1 + s_shape |y|), negative values times 1 - asymmetry. The transposed pass drives the outputs and
-// reads the inputs: the same with w_ji, own noise. Before the first program() the memory is erased: w = 0.
+// with the stages of devices/front_end.hpp before v and behind y: levels, input and output noise, s_shape, asymmetry.
+// The transposed pass drives the outputs and reads the inputs: the same with w_ji, own noise. Before the first
+// program() the memory is erased: w = 0.
 //
 // Read noise arrives at the output exactly as if every cell were redrawn for every frame: independent errors of
 // variance q_ij on w_ij add V_i = sum_j q_ij v_j^2, independent between rows because no two share a cell. read_law says
@@ -40,8 +41,8 @@
 // written, write number, clock, time of the last write; trajectories follow from these bit by bit. With pulsed cells
 // the weights themselves instead of the codes. Fabrication: stream crossbar_fabrication (instance 0, offsets: row 0
 // forward, 1 transposed; instance 1: pulsed cells; 2, 3: which g+, g- are stuck, row = output). Read: stream
-// crossbar_read (instance 0 forward, 1 transposed; 2, 3 input noise; 4, 5 output noise behind a bend), row = frame id,
-// column = output or input.
+// crossbar_read (instance 0 forward, 1 transposed; of the front end 2, 3 input noise; 4, 5 output noise behind a bend),
+// row = frame id, column = output or input.
 //
 // Parameters and sources: 8-bit converters, range 10, output noise 0.04 and read noise 0.0175 as in the
 // "standard hardware-aware training" preset of Rasch et al., Nat. Commun. 14, 5282 (2023), which has read_law =

@@ -1,5 +1,8 @@
 #include "devices/crossbar/params.hpp"
 
+#include "devices/front_end.hpp"
+#include "devices/param_list.hpp"
+
 namespace lightloop::crossbar {
 namespace {
 Value whole(std::int64_t value) { return value; }
@@ -7,13 +10,14 @@ Value text(const char* value) { return std::string(value); }
 }  // namespace
 
 std::vector<ParamInfo> params() {
-  return {
+  const std::vector<ParamInfo> size{
       {"input.size", "1", whole(256), 1, 16384, "columns of the memory: DAC codes per frame", {}, true},
       {"output.size", "1", whole(256), 1, 16384, "rows of the memory: ADC codes per frame", {}, true},
-      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true, whole(16)},
+  };
+  const FrontEndDefaults front{
+      .adc_bits = 8, .range = 10, .least_range = 0.01, .output_noise = 0.04, .most_output_noise = 100};
+  const std::vector<ParamInfo> own{
       {"weight.bits", "1", whole(8), 2, 16, "bits of a programme code", {}, true, whole(16)},
-      {"adc.bits", "1", whole(8), 2, 16, "bits of an output code", {}, true, whole(16)},
-      {"adc.range", "1", 10.0, 0.01, 1e6, "sum of products at the ends of the ADC's range"},
       {"cell.kind",
        "",
        text("gaussian"),
@@ -121,16 +125,6 @@ std::vector<ParamInfo> params() {
        false,
        text("additive"),
        "read_law=device"},
-      {"output_noise",
-       "1",
-       0.04,
-       0,
-       100,
-       "sd of an output before the ADC, in units of the sum of products",
-       {},
-       false,
-       0.0},
-      {"input_noise", "1", 0.0, 0, 1, "sd of a voltage in one frame, full scale 1", {}, false, 0.0},
       {"ir_drop", "1", 0.0, 0, 10, "voltage lost along the wires, 1: 0.35 ohm between cells of 5 uS", {}, false, 0.0},
       {"voltage_offset",
        "1",
@@ -141,19 +135,10 @@ std::vector<ParamInfo> params() {
        {},
        false,
        0.0},
-      {"s_shape",
-       "1",
-       0.0,
-       0,
-       100,
-       "soft saturation of the output stage per unit of the sum of products",
-       {},
-       false,
-       0.0},
-      {"asymmetry", "1", 0.0, -0.9, 0.9, "part by which negative outputs are smaller", {}, false, 0.0},
       {"clock_s", "s", 0.0, 0, 1e11, "time of the device's clock when it was last set; it never goes back"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
+  return param_list({size, front_end_params(front), own});
 }
 
 std::map<std::string, Settings> presets() {

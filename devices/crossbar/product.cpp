@@ -19,14 +19,12 @@ ReadLaw law_of(const std::string& name) {
 }  // namespace
 
 Imperfections imperfections(const ParamSet& params) {
-  return {law_of(params.text("read_law")), params.real("read_noise"), params.real("output_noise"),
-          params.real("input_noise"),      params.real("ir_drop"),    params.real("voltage_offset"),
-          params.real("s_shape"),          params.real("asymmetry")};
+  return {law_of(params.text("read_law")), params.real("read_noise"), params.real("ir_drop"),
+          params.real("voltage_offset")};
 }
 
-bool deterministic(const Imperfections& what, const Cells& cells) {
-  const bool reads = what.law == ReadLaw::device ? cells.read_variances().size() > 0 : what.read_noise > 0;
-  return !reads && what.output_noise == 0 && what.input_noise == 0;
+bool reads_noisily(const Imperfections& what, const Cells& cells) {
+  return what.law == ReadLaw::device ? cells.read_variances().size() > 0 : what.read_noise > 0;
 }
 
 void Product::compute(const Cells& cells, const Imperfections& what, bool forward) {

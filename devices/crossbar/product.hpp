@@ -10,12 +10,11 @@ enum class ReadLaw { additive, pcm_read, device };
 
 struct Imperfections {
   ReadLaw law = ReadLaw::additive;
-  double read_noise = 0, output_noise = 0, input_noise = 0, ir_drop = 0, voltage_offset = 0, s_shape = 0, asymmetry = 0;
-  bool bends() const { return s_shape != 0 || asymmetry != 0; }
+  double read_noise = 0, ir_drop = 0, voltage_offset = 0;
 };
 Imperfections imperfections(const ParamSet& params);
-/// Whether equal frames give equal codes with cells of this kind.
-bool deterministic(const Imperfections& what, const Cells& cells);
+/// Whether cells of this kind are read with noise.
+bool reads_noisily(const Imperfections& what, const Cells& cells);
 
 /// Workspaces of one slab; allocates until it has met its largest.
 class Product {

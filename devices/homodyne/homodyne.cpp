@@ -9,6 +9,8 @@
 #include "core/threads.hpp"
 #include "devices/crossbar/twin.hpp"
 #include "devices/frame_rows.hpp"
+#include "devices/front_end.hpp"
+#include "devices/param_list.hpp"
 #include "devices/programme_bytes.hpp"
 #include "devices/room.hpp"
 #include "driver/api/answer.hpp"
@@ -25,13 +27,12 @@ Value whole(std::int64_t value) { return value; }
 Value text(const char* value) { return std::string(value); }
 
 std::vector<ParamInfo> params() {
-  return {
+  const std::vector<ParamInfo> size{
       {"input.size", "1", whole(64), 1, 16384, "pulses of a frame: DAC codes", {}, true},
       {"output.size", "1", whole(64), 1, 16384, "pairs of detectors: ADC codes", {}, true},
-      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true, whole(16)},
+  };
+  const std::vector<ParamInfo> own{
       {"weight.bits", "1", whole(8), 2, 16, "bits of a programme code", {}, true, whole(16)},
-      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true, whole(16)},
-      {"adc.range", "1", 8.0, 1e-3, 1e6, "sum of products at the ends of the ADC's range"},
       {"multiplexing",
        "",
        text("time"),
@@ -77,6 +78,7 @@ std::vector<ParamInfo> params() {
       {"symbol_rate_hz", "Hz", 1e9, 1, 1e12, "pulses per second"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
+  return param_list({size, front_end_params({.range = 8}), own});
 }
 
 class Homodyne : public Device {
@@ -107,7 +109,7 @@ class Homodyne : public Device {
   DeviceInfo info_;
   std::uint64_t seed_;
   CoherentReceiver receiver_;
-  double range_ = 1;
+  FrontEnd front_;
   bool open_ = true;
   Matrix<float> weights_;              // (outputs, inputs)
   std::vector<double> norms_[2];       // sums of w^2 over rows, over columns
@@ -141,6 +143,7 @@ Homodyne::Homodyne(const ParamSet& given)
 }
 
 void Homodyne::derive() {
+  front_ = FrontEnd(params_, info_.model);
   receiver_ = {.photons_signal = params_.real("photons.input"),
                .photons_local = params_.real("photons.weight"),
                .efficiency = params_.real("efficiency"),
@@ -148,11 +151,11 @@ void Homodyne::derive() {
                .dark = params_.real("dark"),
                .electrons = params_.real("electrons"),
                .counts = params_.boolean("photon_noise")};
-  range_ = params_.real("adc.range");
-  info_.deterministic = !receiver_.noisy();
+  receiver_.electrons = std::hypot(receiver_.electrons, front_.early_noise() * receiver_.gain());
+  info_.deterministic = !receiver_.noisy() && !front_.noisy();
   const auto in = static_cast<double>(weights_.cols()), out = static_cast<double>(weights_.rows());
   const bool time = params_.text("multiplexing") == "time";
-  const double modulate_j = dac_energy_j(info_.input.bits) + kModulatorJ;
+  const double modulate_j = front_.dac_j() + kModulatorJ;
   const double weight_j = dac_energy_j(info_.program->bits) + kModulatorJ;
   // lasers give full amplitude all the time; modulators carve it
   const double photons = in * out * (receiver_.photons_signal + receiver_.photons_local);
@@ -165,7 +168,7 @@ void Homodyne::derive() {
       {"inputs", in, in * modulate_j, 0, 0, kDacLatencyS + info_.cost.frame_s},
       {"weights", shown, shown * weight_j, written, written * weight_j},
       {"tia", out, out * kAmplifierW * info_.cost.frame_s, 0, 0, rise_time_s(kReceiverBandwidth * rate_hz)},
-      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)}};
+      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s()}};
   info_.cost.power_w = 0;
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / info_.cost.frame_s;
   info_.cost.program_s = time ? 0.0 : kHeaterSettleS;
@@ -204,18 +207,19 @@ RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
   drive_.resize(in.count, in.size);
   sums_.resize(in.count, out.size);
   work_.resize(in.count, 4 * out.size);
-  parallel_for(in.count, [&](Index r) { read_row(in, r, info_.input.bits, drive_.row(r)); });
-  gemm(Transpose::no, forward ? Transpose::yes : Transpose::no, 1.0f, drive_, weights_, 0.0f, sums_);
   const std::uint64_t side = forward ? 0 : 1;
+  const ConverterStreams converters = converter_streams(seed_, side);
+  const auto id = [&](Index r) { return options.first_frame_id + static_cast<std::uint64_t>(r); };
+  parallel_for(in.count, [&](Index r) { front_.read(in, r, id(r), converters.input, drive_.row(r)); });
+  gemm(Transpose::no, forward ? Transpose::yes : Transpose::no, 1.0f, drive_, weights_, 0.0f, sums_);
   const Stream counts(seed_, side, Purpose::homodyne_read), electrons(seed_, side + 2, Purpose::homodyne_read);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
   parallel_for(in.count, [&](Index r) {
-    const std::uint64_t id = options.first_frame_id + static_cast<std::uint64_t>(r);
     double norm = 0;
     for (const float v : drive_.row(r)) norm += static_cast<double>(v) * static_cast<double>(v);
     const std::span<float> y = sums_.row(r);
-    receiver_.detect(norm, norms_[side], counts, electrons, id, work_.row(r), y);
-    clipped[static_cast<std::size_t>(r)] = write_row(y, info_.output.bits, range_, out, r);
+    receiver_.detect(norm, norms_[side], counts, electrons, id(r), work_.row(r), y);
+    clipped[static_cast<std::size_t>(r)] = front_.write(y, id(r), converters.output, out, r);
   });
   return counted(info_, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}));
 }
@@ -251,8 +255,10 @@ SelfTest Homodyne::self_test() {
     worst = std::max(worst, std::abs(static_cast<double>(out.frames().at(0, i)) - zero));
   const double photons = receiver_.photons_local * *std::ranges::max_element(norms_[0]) + 2 * receiver_.dark;
   // no normal draw is beyond 6.8 sd; counts of few photons have longer tails
-  const double allowed =
-      (7 * std::hypot(std::sqrt(photons), receiver_.electrons) + 20) / receiver_.gain() * zero / range_ + 1;
+  // and noise of the inputs meets the weights
+  const double counted_sd = (std::hypot(std::sqrt(photons), receiver_.electrons) + 3) / receiver_.gain(),
+               driven_sd = front_.input_noise * std::sqrt(*std::ranges::max_element(norms_[0]));
+  const double allowed = front_.off_zero(counted_sd + driven_sd + front_.output_noise);
   return {worst <= allowed, "without drive the outputs lie within " + std::to_string(worst) + " codes of zero (" +
                                 std::to_string(allowed) + " allowed)"};
 }

@@ -7,9 +7,11 @@
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "core/random.hpp"
+#include "devices/detector.hpp"
 #include "devices/mzi_mesh/chip.hpp"
 #include "devices/mzi_mesh/twin.hpp"
 #include "devices/noisy_product.hpp"
+#include "devices/param_list.hpp"
 #include "devices/programme_bytes.hpp"
 #include "devices/room.hpp"
 #include "sim/detection/component_energy.hpp"
@@ -29,7 +31,7 @@ Value whole(std::int64_t value) { return value; }
 Value text(const char* value) { return std::string(value); }
 
 std::vector<ParamInfo> params() {
-  return {
+  const std::vector<ParamInfo> size{
       {"input.size", "1", whole(16), 2, 512, "channels that light enters", {}, true},
       {"output.size", "1", whole(16), 2, 512, "channels that light leaves", {}, true},
       {"field.kind",
@@ -40,10 +42,14 @@ std::vector<ParamInfo> params() {
        "one code per channel, or a real and an imaginary part",
        {"real", "complex"},
        true},
-      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true, whole(16)},
+  };
+  const FrontEndDefaults front{.range = 2,
+                               .most_range = 1e3,
+                               .range_help = "field at the ends of the ADC's range, full input amplitude 1",
+                               .output_noise = 0.002,
+                               .output_noise_help = "sd of the electrical noise, full input amplitude 1"};
+  const std::vector<ParamInfo> mesh{
       {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true, whole(16)},
-      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true, whole(16)},
-      {"adc.range", "1", 2.0, 1e-3, 1e3, "field at the ends of the ADC's range, full input amplitude 1"},
       {"mesh.layout",
        "",
        text("clements"),
@@ -83,10 +89,12 @@ std::vector<ParamInfo> params() {
        false,
        1e15,
        "vacuum_noise=true"},
-      {"output_noise", "1", 0.002, 0, 10, "sd of the electrical noise, full input amplitude 1", {}, false, 0.0},
       {"vacuum_noise", "", true, 0, 0, "the standard quantum limit of homodyne detection"},
+  };
+  const std::vector<ParamInfo> seed{
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
+  return param_list({size, front_end_params(front), mesh, homodyne_params(0.5 / kFrameS), seed});
 }
 
 class MziMesh : public Device {
@@ -112,7 +120,8 @@ class MziMesh : public Device {
   DeviceInfo info_;
   Chip chip_;
   std::uint64_t seed_;
-  double noise_sd_ = 0, range_ = 1;
+  FrontEnd front_;
+  double noise_sd_ = 0, intensity_sd_ = 0;
   std::vector<std::uint16_t> codes_;
   std::uint64_t writes_ = 0;
   bool open_ = true;
@@ -153,19 +162,21 @@ MziMesh::MziMesh(const ParamSet& given)
 void MziMesh::derive() {
   const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
   const auto shifters = static_cast<double>(info_.program->size());
-  const double photons = params_.real("photons"), electrical = params_.real("output_noise");
-  noise_sd_ = std::hypot(electrical, params_.boolean("vacuum_noise") ? 0.5 / std::sqrt(photons) : 0.0);
-  range_ = params_.real("adc.range");
-  info_.deterministic = noise_sd_ == 0;
+  const double photons = params_.real("photons"), channel_w = photons * photon_energy_j(kPhotonM) / kFrameS;
+  const HomodyneNoise receiver = homodyne_noise(params_, channel_w);
+  front_ = FrontEnd(params_, info_.model);
+  noise_sd_ = std::hypot(params_.boolean("vacuum_noise") ? 0.5 / std::sqrt(photons) : 0.0, receiver.quadrature_sd);
+  intensity_sd_ = receiver.intensity_sd;
+  info_.deterministic = noise_sd_ == 0 && intensity_sd_ == 0 && !front_.noisy();
   const double hold = shifters * kHeaterW, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kFrameS;
   info_.cost.parts = {{"laser", photons * in, photons * in * photon_energy_j(kPhotonM) / kLaserEfficiency, 0, 0},
-                      {"dac", in, in * dac_energy_j(info_.input.bits), 0, 0, kDacLatencyS},
+                      {"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS},
                       {"modulator", in, in * kModulatorJ, 0, 0, kFrameS},
                       {"path", 0, 0, 0, 0, chip_.path_latency_s()},
                       {"hold", shifters, hold * kFrameS, shifters, hold * kHeaterSettleS},
-                      {"tia", out, out * kAmplifierW * kFrameS, 0, 0, rise_time_s(kReceiverBandwidth / kFrameS)},
-                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)},
+                      {"tia", out, out * kAmplifierW * kFrameS, 0, 0, rise_time_s(params_.real("detector.bandwidth_hz"))},
+                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s()},
                       {"programming", 0, 0, shifters, writing}};
   info_.cost.power_w = 0;
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
@@ -211,9 +222,14 @@ RunReport MziMesh::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_open(open_);
   check_frames(in, out, options);
   const std::size_t pass = options.pass == Pass::forward ? 0 : 1;
-  return run_product(
-      {.map = map_[pass], .noise_sd = noise_sd_, .noise = Stream(seed_, pass, Purpose::mesh_read), .range = range_},
-      info_, in, out, options.first_frame_id, work_);
+  return run_product({.front = front_,
+                      .map = map_[pass],
+                      .noise_sd = noise_sd_,
+                      .intensity_sd = intensity_sd_,
+                      .noise = Stream(seed_, pass, Purpose::mesh_read),
+                      .intensity = Stream(seed_, pass, kLaserIntensity),
+                      .converters = converter_streams(seed_, pass)},
+                     info_, in, out, options.first_frame_id, work_);
 }
 
 std::vector<std::byte> MziMesh::snapshot() const {
@@ -256,6 +272,7 @@ DeviceModel model() {
   record.params = params();
   record.presets["ideal"] = {{"splitter_error", 0.0}, {"phase_error", 0.0},    {"crosstalk", 0.0},       {"loss", 0.0},
                              {"output_noise", 0.0},   {"vacuum_noise", false}, {"phase.bits", whole(16)}};
+  record.presets["receiver"] = homodyne_preset();
   record.presets["uncorrected"] = {{"correction", text("none")}};
   record.open = [](const ParamSet& given) { return std::make_unique<MziMesh>(given); };
   record.twin = make_twin;

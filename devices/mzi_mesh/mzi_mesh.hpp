@@ -6,10 +6,14 @@
 // quadrature out) or complex (two codes per channel: all real parts, then all imaginary parts). Codes stand for
 // (c - c0) / c0, c0 = 2^(bits - 1).
 //   E_in = v,  E_out = W v,  W = U diag(sin(a_k / 2)) V,  U and V meshes as in core/mesh.hpp
-//   y = E_out + sd xi (each quadrature),  sd^2 = 1 / (4 photons) + output_noise^2
+//   y = (1 + sqrt(laser.rin_hz B) / 2 xi) E_out + sd xi (each quadrature),  sd^2 = 1 / (4 photons) + sd_receiver^2
 //   code = clip(round(c0 + c0 y / adc.range), 0, 2^bits - 1)        clipped codes are counted as saturated
-// photons: mean number in one frame of a channel at full amplitude; 1 / 4 is the vacuum's variance of a quadrature, the
-// standard quantum limit of a strong local oscillator. The transposed pass sends light backwards: W^T, by reciprocity.
+// with the stages of devices/front_end.hpp before v and behind y. sd_receiver: load, amplifier and dark current of the
+// balanced pairs where detector.noise is on, for a signal of P_s = photons h nu / frame_s; devices/detector.hpp has the
+// equations, and what the laser's intensity noise does. B = detector.bandwidth_hz, by default 1 / (2 frame_s), that of
+// an integrator over the frame, for which the vacuum's noise holds. More photons lower both noises. photons: mean
+// number in one frame of a channel at full amplitude; 1 / 4 is the vacuum's variance of a quadrature, the standard
+// quantum limit of a strong local oscillator. The transposed pass sends light backwards: W^T, by reciprocity.
 //
 // Programme: phases as DAC codes, n^2 + min(m, n) + m^2 of them (butterfly: n (log2 n + 1) in
 // the place of n^2; core/mesh_codes.hpp): V, attenuators, U. A code is the
@@ -25,7 +29,8 @@
 //
 // Randomness. Fabrication: stream mesh_fabrication (instance 0 V, 1 U; row 0 alpha, 1 beta). Programming: stream
 // mesh_programming (row = write number, column = place in the programme). Read: stream mesh_read (instance 0 forward, 1
-// transposed), row = frame id, column = output. State: the write number.
+// transposed), row = frame id, column = output; purpose 67 (same instances), row = frame id: intensity noise;
+// converters as in devices/front_end.hpp. State: the write number.
 //
 // Parameters and sources: splitters 0.01 rad, phases 5 mrad after calibration: the better end of what is reported; loss
 // 0.1 dB per interferometer, crosstalk 0.01, 1e6 photons, electrical noise 0.002, 1 ns a frame: assumed. Heaters 30

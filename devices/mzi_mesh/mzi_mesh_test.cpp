@@ -171,4 +171,67 @@ TEST_CASE("a frame waits for its symbol, light, amplifier and converters, and de
   CHECK(small["hold"] == 0);
 }
 
+// Null: sd^2 = S B / (4 R^2 P_local P_signal) and a step^2 / 12 for every quadrature, whatever the signal. Two-sided,
+// alpha 1e-3, n 16000.
+TEST_CASE(
+    "a receiver's load, amplifier and dark current add noise by the power of the local oscillator and the signal") {
+  const double photons = 1e5, channel_w = photons * 1.2816e-19 / 1e-9, load = 4 * 1.380649e-23 * 300 / 500,
+               dark = 4 * 1.602176634e-19 * 2e-6;
+  const auto chi = [&](const std::string& settings, double variance) {
+    const auto device = open("preset=ideal,photons=1e5,detector.noise=true,adc.bits=16,adc.range=4," + settings);
+    CHECK_FALSE(device->describe().deterministic);
+    programme(*device, gaussian_matrix(16, 16, 3));
+    const FrameBuffer one = random_codes(16, 8, 1);
+    FrameBuffer in(device->describe().input, 1000), out(device->describe().output, 1000);
+    for (Index f = 0; f < 1000; ++f)
+      for (Index j = 0; j < 16; ++j) in.frames().set(f, j, one.frames().at(0, j));
+    device->run(in.frames(), out.frames());
+    double sum = 0;
+    for (Index i = 0; i < 16; ++i) {
+      double mean = 0;
+      for (Index f = 0; f < 1000; ++f) mean += 4 * signed_value(out.frames().at(f, i), 16) / 1000;
+      for (Index f = 0; f < 1000; ++f) sum += std::pow(4 * signed_value(out.frames().at(f, i), 16) - mean, 2);
+    }
+    return sum / (variance + std::pow(4.0 / 32768, 2) / 12);
+  };
+  const auto in_band = [&](double density, double responsivity, double local_w) {
+    return density * 2e9 / (4 * responsivity * responsivity * local_w * channel_w);
+  };
+  const auto plausible = [](double sum) { return std::abs(sum - 15984) / std::sqrt(2 * 15984.0) < 3.29; };
+  const std::string band = "detector.bandwidth_hz=2e9,detector.responsivity=0.8,local_power_w=1e-6,";
+  CHECK(plausible(chi(band + "detector.load_ohm=500,detector.dark_a=0", in_band(load, 0.8, 1e-6))));
+  CHECK(plausible(chi(band + "detector.load_ohm=0,detector.dark_a=2e-6", in_band(dark, 0.8, 1e-6))));
+  CHECK(plausible(chi(band + "detector.load_ohm=500,detector.dark_a=2e-6,detector.amplifier_a2_hz=1e-22",
+                      in_band(load + dark + 1e-22, 0.8, 1e-6))));
+  // and with the vacuum's 1 / 4 over the photons
+  CHECK(plausible(chi(band + "detector.load_ohm=500,detector.dark_a=0,vacuum_noise=true",
+                      in_band(load, 0.8, 1e-6) + 0.25 / photons)));
+}
+
+// Null: y (1 + sqrt(rin B) / 2 xi), one xi for all outputs of a frame. Two-sided, alpha 1e-3, n 4000.
+TEST_CASE("intensity noise of the laser scales all outputs of a frame alike, by half of what its power does") {
+  const auto device = open("preset=ideal,laser.rin_hz=4e-12,detector.bandwidth_hz=1e9,adc.bits=16,adc.range=1");
+  programme(*device, gaussian_matrix(16, 16, 3));
+  const FrameBuffer one = random_codes(16, 8, 1);
+  FrameBuffer in(device->describe().input, 4000), out(device->describe().output, 4000);
+  for (Index f = 0; f < 4000; ++f)
+    for (Index j = 0; j < 16; ++j) in.frames().set(f, j, one.frames().at(0, j));
+  device->run(in.frames(), out.frames());
+  const auto y = [&](Index f, Index i) { return signed_value(out.frames().at(f, i), 16); };
+  std::vector<double> mean(16);
+  for (Index i = 0; i < 16; ++i)
+    for (Index f = 0; f < 4000; ++f) mean[static_cast<std::size_t>(i)] += y(f, i) / 4000;
+  for (std::size_t i = 0; i < 16; ++i) {
+    if (std::abs(mean[i]) < 0.1) continue;
+    double square = 0, worst = 0;
+    for (Index f = 0; f < 4000; ++f) {
+      const double light = y(f, static_cast<Index>(i)) / mean[i], other = y(f, 0) / mean[0];
+      square += (light - 1) * (light - 1) / 3999;
+      worst = std::max(worst, std::abs(light - other));
+    }
+    CHECK(std::abs(square / (4e-3 / 4) - 1) < 3.29 * std::sqrt(2.0 / 4000));
+    CHECK(worst < 2e-3 + 4e-5 / std::abs(mean[0]));
+  }
+}
+
 }  // namespace lightloop

@@ -1,5 +1,8 @@
 #include "devices/ring_bank/params.hpp"
 
+#include "devices/detector.hpp"
+#include "devices/front_end.hpp"
+#include "devices/param_list.hpp"
 #include "sim/optics/ring.hpp"
 
 namespace lightloop::ring_bank {
@@ -10,14 +13,13 @@ Value text(const char* value) { return std::string(value); }
 
 std::vector<ParamInfo> params() {
   using M = MeasuredRings;
-  return {
+  const std::vector<ParamInfo> size{
       {"input.size", "1", whole(16), 1, 1024, "wavelengths times buses: DAC codes per frame", {}, true},
       {"output.size", "1", whole(16), 1, 1024, "banks: ADC codes per frame", {}, true},
       {"channels", "1", whole(8), 1, 128, "wavelengths on one bus, over one free spectral range", {}, true},
-      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true, whole(16)},
+  };
+  const std::vector<ParamInfo> bank{
       {"weight.bits", "1", whole(10), 2, 16, "bits of a programme code", {}, true, whole(16)},
-      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true, whole(16)},
-      {"adc.range", "1", 4.0, 1e-3, 1e6, "sum of products at the ends of the ADC's range"},
       {"weight_range", "1", 0.75, 0.05, 0.99, "drop less through that stands for weight 1", {}, true},
       {"ring.radius_m", "m", 100e-6, 1e-6, 1e-3, "radius of the rings", {}, true},
       {"ring.gap_m", "m", 1e-6, 0, 3e-6, "gap of both couplers, where ring.self_coupling is 0", {}, true},
@@ -76,25 +78,25 @@ std::vector<ParamInfo> params() {
       {"phase_per_k", "rad/K", 0.058, 0, 10, "of a ring: 2 pi over the free spectral range in K", {}, true},
       {"power_w", "W", 1e-3, 1e-12, 1, "power of a channel at full drive, at every bank"},
       {"symbol_rate_hz", "Hz", 1e9, 1, 1e12, "frames per second"},
-      {"detector.bandwidth_hz", "Hz", 0.75e9, 1, 1e12, "noise bandwidth of a receiver"},
-      {"detector.responsivity", "A/W", 1.0, 0.01, 2, "of a photodiode"},
-      {"detector.dark_a", "A", 1e-8, 0, 1, "dark current of a photodiode", {}, false, 0.0, "detector.shot=true"},
-      {"detector.load_ohm", "ohm", 1e3, 0, 1e12, "whose thermal noise counts; 0: none", {}, false, 1e12},
-      {"detector.amplifier_a2_hz",
-       "A^2/Hz",
-       0.0,
+  };
+  const DetectorDefaults detector{.rin_hz = 1e-15,
+                                  .bandwidth_help = "noise bandwidth of a receiver, or the cutoff of its filter",
+                                  .dark_only_with = "detector.shot=true"};
+  const std::vector<ParamInfo> own{
+      {"detector.order",
+       "1",
+       whole(0),
        0,
-       1,
-       "density of the amplifier, referred to its input",
+       8,
+       "order of the receiver's Butterworth filter, which lets former frames through; 0: noise bandwidth alone",
        {},
-       false,
-       0.0},
-      {"detector.temperature_k", "K", 300.0, 0, 1000, "of the load"},
+       true,
+       whole(0)},
       {"detector.shot", "", true, 0, 0, "shot noise of light and dark current", {}, false, false},
-      {"laser.rin_hz", "1/Hz", 1e-15, 0, 1, "relative intensity noise", {}, false, 0.0},
       {"clock_s", "s", 0.0, 0, 1e9, "time of the device's clock when it was last set; it never goes back"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
+  return param_list({size, front_end_params({.range = 4}), bank, detector_params(detector), own});
 }
 
 std::map<std::string, Settings> presets() {

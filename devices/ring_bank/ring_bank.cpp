@@ -9,11 +9,13 @@
 #include "core/threads.hpp"
 #include "devices/clock.hpp"
 #include "devices/crossbar/twin.hpp"
-#include "devices/frame_rows.hpp"
+#include "devices/detector.hpp"
+#include "devices/front_end.hpp"
 #include "devices/programme_bytes.hpp"
 #include "devices/ring_bank/bank.hpp"
 #include "devices/ring_bank/params.hpp"
 #include "devices/room.hpp"
+#include "devices/symbol_filter.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
 #include "sim/detection/component_latency.hpp"
@@ -22,7 +24,8 @@
 namespace lightloop::ring_bank {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;  // 1 had no programme
+// 1 had no programme. What the filter remembers is at the end where detector.order is not 0, which is in the head.
+constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;
 // What bank.hpp keeps of a ring, with its code.
 constexpr double kRingBytes = sizeof(AddDropRing) + 3 * sizeof(double) + 2 * sizeof(float) + sizeof(std::uint16_t);
 constexpr double kLoopS = 10e-6;  // one measured round of the controller: a heater settles
@@ -48,20 +51,25 @@ class RingBank : public Device {
   double at(Index frame) const { return base_s_ + static_cast<double>(frames_ + frame) * info_.cost.frame_s; }
   Index frames_alike(Index first, Index count) const;
   Index run_part(const ConstFrames& in, const Frames& out, std::uint64_t first_id);
+  void subtract_bias(std::span<float> y) const {
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] -= static_cast<float>(bank_.bias()[i]);
+  }
   void write();
 
   ParamSet params_;
   DeviceInfo info_;
   std::uint64_t seed_;
   Bank bank_;
-  double range_ = 1, laser_sd_ = 0, floor_variance_ = 0, shot_variance_ = 0;
+  FrontEnd front_;
+  double laser_sd_ = 0, floor_variance_ = 0, shot_variance_ = 0;
   std::vector<std::uint16_t> codes_;
   bool open_ = true;
   // state
   std::uint64_t writes_ = 0;
   double base_s_ = 0, written_s_ = 0;
   std::int64_t frames_ = 0;
-  Matrix<float> powers_, sums_, totals_, draws_;  // workspaces, one row per frame
+  SymbolFilter filter_;
+  Matrix<float> powers_, sums_, totals_, draws_, quiet_;  // workspaces, one row per frame
 };
 
 /// Before anything large is made.
@@ -82,33 +90,35 @@ RingBank::RingBank(const ParamSet& given)
   info_.input = {{n_in}, bits("dac.bits"), "DAC code of a channel's power, signed around the middle"};
   info_.output = {{n_out}, bits("adc.bits"), "ADC code of a balanced photocurrent, signed around the middle"};
   info_.program = FrameFormat{{n_out, n_in}, bits("weight.bits"), "weight code, signed around the middle"};
-  info_.stateful = bank_.moves();
+  info_.stateful = bank_.moves() || given.integer("detector.order") > 0;
   codes_.assign(static_cast<std::size_t>(n_out * n_in), static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));
   base_s_ = given.real("clock_s");
   written_s_ = base_s_;
+  filter_.set(SymbolFilter::taps(params_, info_.model), n_out);
   write();
 }
 
 void RingBank::derive() {
-  range_ = params_.real("adc.range");
-  const double bandwidth = params_.real("detector.bandwidth_hz"), power = params_.real("power_w");
+  front_ = FrontEnd(params_, info_.model);
+  const double cutoff = params_.real("detector.bandwidth_hz"), power = params_.real("power_w");
+  const auto order = static_cast<int>(params_.integer("detector.order"));
+  const double bandwidth = order > 0 ? butterworth_noise_bandwidth(order, cutoff) : cutoff;
   const bool shot = params_.boolean("detector.shot");
   const auto buses = static_cast<double>(bank_.buses());
   // two diodes per bus, one amplifier per output
-  const PhotoreceiverModel receiver{.dark_a = shot ? 2 * buses * params_.real("detector.dark_a") : 0.0,
-                                    .load_ohm = params_.real("detector.load_ohm"),
-                                    .temperature_k = params_.real("detector.temperature_k"),
-                                    .amplifier_a_hz = std::sqrt(params_.real("detector.amplifier_a2_hz"))};
-  const double unit_a = params_.real("detector.responsivity") * power / 2 * bank_.full_scale();  // current of y = 1
-  floor_variance_ = receiver.floor_density() * bandwidth / (unit_a * unit_a);
+  const PhotoreceiverModel receiver = photoreceiver(params_, shot ? 2 * buses : 0.0);
+  const double unit_a = receiver.responsivity_a_w * power / 2 * bank_.full_scale();  // current of y = 1
+  const double early = front_.early_noise();
+  floor_variance_ = receiver.floor_density() * bandwidth / (unit_a * unit_a) + early * early;
   shot_variance_ = shot ? 2 * kElectronCharge * bandwidth / unit_a : 0.0;
   laser_sd_ = std::sqrt(params_.real("laser.rin_hz") * bandwidth);
-  info_.deterministic = floor_variance_ == 0 && shot_variance_ == 0 && laser_sd_ == 0 && !bank_.moves();
+  info_.deterministic =
+      floor_variance_ == 0 && shot_variance_ == 0 && laser_sd_ == 0 && !front_.noisy() && !info_.stateful;
 
   const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
   const double heaters_w = kHeaterWPerRad * bank_.heater_rad(), hold_w = heaters_w + out * kAmplifierW;
   const double frame_s = 1 / params_.real("symbol_rate_hz"), light_j = in * out * power / 2 * frame_s;
-  const auto dac = dac_energy_j(info_.input.bits), adc = adc_energy_j(info_.output.bits);
+  const auto dac = front_.dac_j(), adc = front_.adc_j();
   info_.cost.frame_s = frame_s;
   info_.cost.power_w = 0;
   info_.cost.parts = {{"laser", light_j / photon_energy_j(params_.real("wavelength_m")), light_j / kWallPlug, 0, 0},
@@ -116,7 +126,7 @@ void RingBank::derive() {
                       {"modulator", in, in * kModulatorJ, 0, 0, frame_s},
                       {"hold", in * out, heaters_w * frame_s, in * out, 0},
                       {"tia", out, out * kAmplifierW * frame_s, out, 0, rise_time_s(bandwidth)},
-                      {"adc", out, out * adc, 0, 0, adc_latency_s(info_.output.bits)},
+                      {"adc", out, out * adc, 0, 0, front_.adc_s()},
                       {"path", 0, 0, 0, 0, bank_.path_latency_s()}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / frame_s;
   const bool loop = params_.text("control.method") == "pid";
@@ -130,12 +140,15 @@ void RingBank::configure(const Settings& changes) {
   ParamSet next = changed(changes);
   const double clock = next.real("clock_s"), rate = next.real("symbol_rate_hz");
   const bool set = clock != params_.real("clock_s");
+  const std::vector<double> taps = SymbolFilter::taps(next, info_.model);
   if (set) check_clock(info_.model, clock, at(0));
   if (set || rate != params_.real("symbol_rate_hz")) {
     base_s_ = set ? clock : at(0);
     frames_ = 0;
   }
   params_ = std::move(next);
+  filter_.set(taps, info_.output.size());
+  if (set) filter_.rest();
   derive();
 }
 
@@ -143,6 +156,7 @@ void RingBank::reset() {
   base_s_ = params_.real("clock_s");
   frames_ = 0;
   written_s_ = std::min(written_s_, base_s_);
+  filter_.rest();
 }
 
 void RingBank::write() {
@@ -157,6 +171,7 @@ void RingBank::program(ConstFrames codes) {
     codes_[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(codes.at(0, i));
   ++writes_;
   written_s_ = at(0);
+  filter_.rest();
   write();
 }
 
@@ -175,25 +190,41 @@ Index RingBank::run_part(const ConstFrames& in, const Frames& out, std::uint64_t
   sums_.resize(in.count, out.size);
   draws_.resize(in.count, std::max(in.size, out.size));
   const Stream lasers(seed_, 1, Purpose::ring_read), noise(seed_, 0, Purpose::ring_read);
+  const ConverterStreams converters = converter_streams(seed_, 0);
+  const bool filtered = filter_.remembers();
   const auto id = [&](Index r) { return first_id + static_cast<std::uint64_t>(r); };
-  parallel_for(in.count, [&](Index r) {  // 1 + v, with the lasers' noise
-    const std::span<float> u = powers_.row(r);
-    read_row(in, r, info_.input.bits, u);
-    for (float& value : u) value += 1.0f;
+  const auto flicker = [&](Index r) {
     if (laser_sd_ == 0) return;
-    const std::span<float> xi = draws_.row(r).first(u.size());
+    const std::span<float> u = powers_.row(r), xi = draws_.row(r).first(u.size());
     lasers.normal(id(r), 0, xi);
     for (std::size_t j = 0; j < u.size(); ++j) u[j] *= 1.0f + static_cast<float>(laser_sd_) * xi[j];
+  };
+  parallel_for(in.count, [&](Index r) {  // 1 + v
+    const std::span<float> u = powers_.row(r);
+    front_.read(in, r, id(r), converters.input, u);
+    for (float& value : u) value += 1.0f;
+    if (front_.input_noise > 0)
+      for (float& value : u) value = std::max(0.0f, value);
+    if (!filtered) flicker(r);
   });
+  if (filtered) {  // what is remembered has no noise of the detection
+    quiet_.resize(in.count, out.size);
+    gemm(Transpose::no, Transpose::yes, 1.0f, powers_, bank_.weights(), 0.0f, quiet_);
+    parallel_for(in.count, flicker);
+  }
   gemm(Transpose::no, Transpose::yes, 1.0f, powers_, bank_.weights(), 0.0f, sums_);
   if (shot_variance_ > 0) {
     totals_.resize(in.count, out.size);
     gemm(Transpose::no, Transpose::yes, 1.0f, powers_, bank_.totals(), 0.0f, totals_);
   }
+  if (filtered) {
+    parallel_for(in.count, [&](Index r) { subtract_bias(quiet_.row(r)); });
+    filter_.apply(quiet_, sums_);
+  }
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
   parallel_for(in.count, [&](Index r) {
     const std::span<float> y = sums_.row(r);
-    for (std::size_t i = 0; i < y.size(); ++i) y[i] -= static_cast<float>(bank_.bias()[i]);
+    subtract_bias(y);
     if (shot_variance_ > 0 || floor_variance_ > 0) {
       const std::span<float> xi = draws_.row(r).first(y.size());
       noise.normal(id(r), 0, xi);
@@ -203,7 +234,7 @@ Index RingBank::run_part(const ConstFrames& in, const Frames& out, std::uint64_t
         y[i] += std::sqrt(floor + shot * light) * xi[i];
       }
     }
-    clipped[static_cast<std::size_t>(r)] = write_row(y, info_.output.bits, range_, out, r);
+    clipped[static_cast<std::size_t>(r)] = front_.write(y, id(r), converters.output, out, r);
   });
   Index sum = 0;
   for (const Index count : clipped) sum += count;
@@ -235,6 +266,10 @@ std::vector<std::byte> RingBank::snapshot() const {
   bytes.put(frames_);
   bytes.put(params_.real("clock_s"));  // not base_s_ where the symbol rate was changed since
   put_codes(bytes, codes_, *info_.program);
+  if (params_.integer("detector.order") > 0) {
+    bytes.put(static_cast<std::int64_t>(filter_.past().rows()));
+    bytes.put_all(filter_.past().flat());
+  }
   return bytes.take();
 }
 
@@ -246,6 +281,16 @@ void RingBank::restore(const std::vector<std::byte>& state) {
   const auto frames = bytes.get<std::int64_t>();
   const double clock = whole ? bytes.get<double>() : base;
   std::vector<std::uint16_t> codes = whole ? get_codes(bytes, *info_.program) : codes_;
+  Matrix<float> past = filter_.past();
+  if (params_.integer("detector.order") > 0) {
+    if (!whole) bytes.refuse("no memory of the receivers' filters");
+    if (const auto rows = bytes.get<std::int64_t>(); rows != past.rows())
+      bytes.refuse("receivers that remember " + std::to_string(rows) + " frames, where " + std::to_string(past.rows()) +
+                   " are remembered at this bandwidth");
+    bytes.get_all(past.flat());
+  }
+  for (const float sum : past.flat())
+    if (!std::isfinite(sum)) bytes.refuse("a sum that is not finite");
   bytes.done();
   if (!std::isfinite(base) || !std::isfinite(written) || frames < 0) bytes.refuse("times that are none");
   params_.set({{"clock_s", clock}});
@@ -254,6 +299,7 @@ void RingBank::restore(const std::vector<std::byte>& state) {
   base_s_ = base;
   written_s_ = written;
   frames_ = frames;
+  filter_.past().swap(past);
   write();
 }
 

@@ -12,7 +12,15 @@
 //   V = B [2 q R P / 2 (weight_range sum_j s_j (1 + v_j)) + 4 q I_dark buses + 4 k T / R_L + amplifier^2] / (R P / 2
 //   weight_range)^2
 // so that y = sum_j w_j v_j where nothing has moved since. Intensity noise of a laser is common to all outputs: 1 + v_j
-// becomes (1 + v_j)(1 + sqrt(rin B) xi_j). code = clip(round(c0 + c0 y / adc.range)), clipped codes are counted.
+// becomes (1 + v_j)(1 + sqrt(rin B) xi_j). code = clip(round(c0 + c0 y / adc.range)), clipped codes are counted. The
+// stages of devices/front_end.hpp lie before v and behind y; with input noise no power is less than none.
+//
+// B = detector.bandwidth_hz where detector.order = 0. With an order n of 1 to 8 the receiver has a Butterworth filter
+// of that cutoff and is read at the end of every frame: B is the filter's noise bandwidth, cutoff (pi / 2 n) / sin(pi /
+// 2 n), and y of frame f without noise becomes sum_k h_k y_(f - k), the sampled response to rectangular symbols
+// (symbol_response() in sim/detection/photoreceiver.hpp): inter-symbol interference. Before the first frame, and after
+// program(), reset() and a new clock_s, receivers have settled at v = 0. The controller sets weights; it takes no
+// interference out.
 //
 // A ring's phase at its own wavelength: psi = 2 pi L dn / lambda (fabrication) + heater + crosstalk * heaters of its
 // two neighbours + phase_per_k * temperature(t). Heaters have heater.bits over [0, heater.range_rad], linear in power.
@@ -33,15 +41,17 @@
 // Randomness. Fabrication: stream ring_fabrication, row = output, column = 4 input + {0 index, 1, 2 couplers, 3 loss};
 // instance 1: sweep errors. Programming: stream ring_programming (instance 0: row = write number * outputs + output,
 // column = round * inputs + input; instance 1: dither, row = period). Drift: stream ring_drift. Read: stream ring_read
-// (instance 0 outputs, 1 lasers), row = frame id. State: write number and its time, clock.
+// (instance 0 outputs, 1 lasers), row = frame id; converters as in devices/front_end.hpp. State: write number and its
+// time, clock, and the frames that filters remember.
 //
 // Parameters and sources. Rings: silicon nitride, radius 100 um, gap 1 um, with the spreads of index, coupling and loss
 // of 40 measured rings (sim/optics/ring.hpp). 20 pm/K, 2 mK, 10 s, 1 % heat crosstalk, 1 mW, 1 GS/s: assumed. Weight
 // banks: A. N. Tait et al., Sci. Rep. 7, 7430 (2017). Monitor noise 0.002 and dither error 5e-5 rad: assumed; they
 // leave 10 bits, where 9 are reported with dithering (W. Zhang et al., Optica 9, 579 (2022)). Energies:
 // sim/detection/component_energy.hpp.
-// Validity: no dispersion over the free spectral range, symbol rate below the linewidth of the rings, drop bus without
-// return coupling, powers below thermal bistability, dither too small to be seen in the weights.
+// Validity: noise of neighbouring frames is independent, and that of light is of the frame's own light; no dispersion
+// over the free spectral range, symbol rate below the linewidth of the rings, drop bus without return coupling, powers
+// below thermal bistability, dither too small to be seen in the weights.
 #include "driver/api/registry.hpp"
 
 namespace lightloop::ring_bank {

@@ -7,6 +7,8 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "devices/ring_bank/temperature.hpp"
+#include "driver/api/conformance.hpp"
+#include "sim/detection/photoreceiver.hpp"
 #include "sim/optics/ring.hpp"
 
 namespace lightloop {
@@ -263,6 +265,139 @@ TEST_CASE("the cost of a frame is that of its parts, heaters as they are set") {
   CHECK(device->describe().cost.power_w - off == Approx(heaters));
   // lasers 8 x 4 x 0.5 mW / 0.2, four amplifiers of 3 mW, converters and modulators at 1 GS/s
   CHECK(off == Approx(0.08 + 0.012 + 8 * (3.57e-3 + 0.25e-3) + 4 * 1.48e-3 * 10 / 8));
+}
+
+namespace {
+
+const std::string kFiltered =
+    "preset=ideal,input.size=6,output.size=3,adc.bits=16,adc.range=4,detector.order=4,detector.bandwidth_hz=4e8,"
+    "seed=6";
+
+/// y of every frame and output.
+std::vector<double> answers(Device& device, const FrameBuffer& in, Index first, Index count) {
+  FrameBuffer out(device.describe().output, count);
+  device.run(in.frames().slice(first, count), out.frames(), {.first_frame_id = static_cast<std::uint64_t>(first)});
+  std::vector<double> y;
+  for (Index k = 0; k < 3 * count; ++k) y.push_back(4 * signed_value(out.frames().at(k / 3, k % 3), 16));
+  return y;
+}
+
+/// A bank of kFiltered, but for `more`.
+std::unique_ptr<Device> filtered(const std::string& more = {}) {
+  Settings all = parse_settings(kFiltered);
+  if (!more.empty())
+    for (const auto& [key, value] : parse_settings(more)) all[key] = value;
+  return open(format_settings(all));
+}
+
+std::unique_ptr<Device> programmed(const std::string& more = {}) {
+  auto device = filtered(more);
+  device->program(random_codes(*device->describe().program, 1, 1).frames());
+  return device;
+}
+
+}  // namespace
+
+TEST_CASE("a receiver's filter lets former frames through by its sampled response") {
+  const auto still = programmed("detector.order=0"), device = programmed();
+  CHECK_FALSE(still->describe().stateful);
+  CHECK(device->describe().stateful);
+  const FrameBuffer in = random_codes(device->describe().input, 200, 2);
+  const auto x = answers(*still, in, 0, 200), y = answers(*device, in, 0, 200);
+  const std::vector<double> taps = symbol_response(4, 4e8, 1e-9);
+  REQUIRE(taps.size() > 4);
+  double worst = 0, apart = 0;
+  for (std::size_t f = 0; f < 200; ++f)
+    for (std::size_t i = 0; i < 3; ++i) {
+      double sum = 0;
+      for (std::size_t k = 0; k < std::min(taps.size(), f + 1); ++k) sum += taps[k] * x[3 * (f - k) + i];
+      worst = std::max(worst, std::abs(sum - y[3 * f + i]));
+      apart = std::max(apart, std::abs(x[3 * f + i] - y[3 * f + i]));
+    }
+  CHECK(worst < 2.5 * 4.0 / 32768);  // both rounded, the taps' absolute values sum to less than 2
+  CHECK(apart > 0.1);
+}
+
+TEST_CASE("what a filter holds is state: cuts, snapshots, reset, a write and the clock") {
+  const std::string settings = "temperature.sd_k=0.05,dither.period_s=2e-8,laser.rin_hz=1e-13,input_noise=0.01";
+  const auto whole = programmed(settings), cut = programmed(settings);
+  const FrameBuffer in = random_codes(whole->describe().input, 100, 2);
+  const auto expected = answers(*whole, in, 0, 100);
+  std::vector<double> parts;
+  for (const auto& [first, count] : std::vector<std::pair<Index, Index>>{{0, 3}, {3, 1}, {4, 50}, {54, 46}}) {
+    const auto part = answers(*cut, in, first, count);
+    parts.insert(parts.end(), part.begin(), part.end());
+    const auto fresh = filtered(settings);
+    fresh->restore(cut->snapshot());
+    CHECK(fresh->snapshot() == cut->snapshot());
+  }
+  CHECK(parts == expected);
+  const std::vector<double> begin(expected.begin(), expected.begin() + 15);
+  CHECK(answers(*cut, in, 0, 5) != begin);  // still sees frame 99
+  cut->reset();
+  CHECK(answers(*cut, in, 0, 5) == begin);
+  cut->configure({{"detector.bandwidth_hz", 2e8}});  // remembers longer: snapshots of another length
+  CHECK_THROWS_AS(cut->restore(whole->snapshot()), InvalidParameter);
+  const auto calm = programmed();
+  const auto first = answers(*calm, in, 0, 5);
+  calm->configure({{"clock_s", 1.0}});
+  CHECK(answers(*calm, in, 0, 5) == first);
+  calm->program(random_codes(*calm->describe().program, 1, 1).frames());
+  CHECK(answers(*calm, in, 0, 5) == first);
+}
+
+TEST_CASE("a bank with filters keeps the contract, and refuses filters that take too many frames") {
+  Registry registry;
+  registry.add(ring_bank::model());
+  for (const CheckResult& result : check_device([&](const Settings& settings) {
+         return registry.open("sim:ring_bank,input.size=6,output.size=3,detector.order=3", settings);
+       })) {
+    INFO(result.name << ": " << result.detail);
+    CHECK(result.outcome != CheckResult::Outcome::failed);
+  }
+  CHECK_THROWS_WITH(filtered("detector.bandwidth_hz=1e6"),
+                    Catch::Matchers::Contains("detector.bandwidth_hz") && Catch::Matchers::Contains("symbol_rate_hz"));
+  const auto device = filtered();
+  CHECK_THROWS_AS(device->configure({{"symbol_rate_hz", 1e12}}), OutOfRange);
+  CHECK(device->settings().real("symbol_rate_hz") == 1e9);
+}
+
+// Null: thermal noise of variance 4 k T / R B_n, B_n the noise bandwidth of the filter; intensity noise rin B_n on the
+// light of each laser. Two-sided, alpha 1e-3, n 2000 for each of 3 outputs.
+TEST_CASE("behind a filter of order n noise has its noise bandwidth, not its cutoff") {
+  const double unit = 0.5e-5 * 0.75, bandwidth = butterworth_noise_bandwidth(2, 5e8);  // A, Hz
+  const std::string settings = "detector.order=2,detector.bandwidth_hz=5e8,power_w=1e-5,";
+  const auto variances = [&](const std::string& more) {
+    const auto device = programmed(settings + more);
+    const FrameBuffer one = random_codes(device->describe().input, 1, 2);
+    FrameBuffer in(device->describe().input, 2020);
+    for (Index f = 0; f < 2020; ++f)
+      for (Index j = 0; j < 6; ++j) in.frames().set(f, j, one.frames().at(0, j));
+    answers(*device, in, 0, 20);
+    const auto y = answers(*device, in, 20, 2000);
+    std::vector<double> found;
+    for (std::size_t i = 0; i < 3; ++i) {
+      double mean = 0, square = 0;
+      for (std::size_t f = 0; f < 2000; ++f) mean += y[3 * f + i] / 2000;
+      for (std::size_t f = 0; f < 2000; ++f) square += std::pow(y[3 * f + i] - mean, 2) / 1999;
+      found.push_back(square - std::pow(4.0 / 32768, 2) / 12);
+    }
+    return found;
+  };
+  for (const double v : variances("detector.load_ohm=100"))
+    CHECK(v / (4 * kBoltzmann * 300 / 100 * bandwidth / (unit * unit)) ==
+          Approx(1).margin(3.29 * std::sqrt(2.0 / 2000)));
+  const auto device = programmed("power_w=1e-5,dac.bits=2,detector.order=0,adc.range=2");
+  const auto w = held(*device);
+  const FrameBuffer drive = random_codes({{6}, 8, ""}, 1, 2);
+  const auto rin = variances("laser.rin_hz=1e-12");
+  for (std::size_t i = 0; i < 3; ++i) {
+    double expected = 0;
+    for (std::size_t j = 0; j < 6; ++j)
+      expected += 1e-12 * bandwidth *
+                  std::pow((1 + signed_value(drive.frames().at(0, static_cast<Index>(j)), 8)) * w[6 * i + j], 2);
+    CHECK(rin[i] / expected == Approx(1).margin(3.29 * std::sqrt(2.0 / 2000) + 0.01));
+  }
 }
 
 }  // namespace lightloop

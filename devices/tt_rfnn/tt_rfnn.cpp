@@ -8,8 +8,10 @@
 #include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "core/train_shape.hpp"
+#include "devices/detector.hpp"
 #include "devices/mzi_mesh/chip.hpp"
 #include "devices/noisy_product.hpp"
+#include "devices/param_list.hpp"
 #include "devices/programme_bytes.hpp"
 #include "devices/room.hpp"
 #include "devices/tt_rfnn/twin.hpp"
@@ -29,15 +31,20 @@ Value whole(std::int64_t value) { return value; }
 Value text(const char* value) { return std::string(value); }
 
 std::vector<ParamInfo> params() {
-  return {
+  const std::vector<ParamInfo> size{
       {"input.size", "1", whole(16), 1, 4096, "numbers that enter: DAC codes per frame", {}, true},
       {"output.size", "1", whole(16), 1, 4096, "numbers that leave: ADC codes per frame", {}, true},
       {"tt.cores", "1", whole(2), 1, 12, "networks in the train", {}, true},
       {"tt.rank", "1", whole(4), 1, 256, "channels between two of them, per index", {}, true},
-      {"dac.bits", "1", whole(8), 2, 16, "bits of an input code", {}, true, whole(16)},
+  };
+  const FrontEndDefaults front{.range = 2,
+                               .least_range = 1e-6,
+                               .most_range = 1e3,
+                               .range_help = "amplitude at the ends of the ADC's range, full input amplitude 1",
+                               .output_noise = 0.001,
+                               .output_noise_help = "sd of the electrical noise, full input amplitude 1"};
+  const std::vector<ParamInfo> train{
       {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true, whole(16)},
-      {"adc.bits", "1", whole(10), 2, 16, "bits of an output code", {}, true, whole(16)},
-      {"adc.range", "1", 2.0, 1e-6, 1e3, "amplitude at the ends of the ADC's range, full input amplitude 1"},
       {"mesh.layout", "", text("clements"), 0, 0, "rectangle or triangle", {"clements", "reck"}, true},
       {"phase.law",
        "",
@@ -61,9 +68,12 @@ std::vector<ParamInfo> params() {
        "what the controller takes out: splitters, heat, all or none",
        {"none", "splitters", "heat", "all"},
        true},
-      {"output_noise", "1", 0.001, 0, 10, "sd of the electrical noise, full input amplitude 1", {}, false, 0.0},
+      {"power_w", "W", 1e-3, 1e-12, 10, "power of a channel at full amplitude, where it is detected"},
+  };
+  const std::vector<ParamInfo> seed{
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
+  return param_list({size, front_end_params(front), train, homodyne_params(0.5 / kUseS), seed});
 }
 
 class TtRfnn : public Device {
@@ -89,7 +99,8 @@ class TtRfnn : public Device {
   TrainShape shape_;
   std::vector<mzi_mesh::Chip> chips_;
   std::uint64_t seed_;
-  double noise_sd_ = 0, range_ = 1;
+  FrontEnd front_;
+  HomodyneNoise receiver_;
   float pass_ = 1;  // amplitude left by the switches
   std::vector<std::uint16_t> codes_;
   std::uint64_t writes_ = 0;
@@ -135,10 +146,10 @@ TtRfnn::TtRfnn(const ParamSet& given)
 }
 
 void TtRfnn::derive() {
-  noise_sd_ = params_.real("output_noise");
-  range_ = params_.real("adc.range");
+  front_ = FrontEnd(params_, info_.model);
+  receiver_ = homodyne_noise(params_, params_.real("power_w"));
   pass_ = static_cast<float>(std::pow(1 - params_.real("switch_loss"), static_cast<double>(shape_.cores() - 1) / 2));
-  info_.deterministic = noise_sd_ == 0;
+  info_.deterministic = receiver_.quadrature_sd == 0 && receiver_.intensity_sd == 0 && !front_.noisy();
   const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
   double uses = 0, switched = 0, path_s = 0;
   for (std::size_t k = 0; k < shape_.cores(); ++k) {
@@ -149,11 +160,11 @@ void TtRfnn::derive() {
   const auto shifters = static_cast<double>(info_.program->size());
   const double hold_w = kShifterW * shifters, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kUseS * uses;
-  info_.cost.parts = {{"dac", in, in * dac_energy_j(info_.input.bits), 0, 0, kDacLatencyS},
+  info_.cost.parts = {{"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS},
                       {"switches", switched, switched * kSwitchJ, 0, 0, info_.cost.frame_s},
                       {"path", 0, 0, 0, 0, path_s},
                       {"hold", shifters, hold_w * info_.cost.frame_s, shifters, hold_w * kSettleS},
-                      {"adc", out, out * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)},
+                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s()},
                       {"programming", 0, 0, shifters, writing}};
   info_.cost.power_w = 0;
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / info_.cost.frame_s;
@@ -193,12 +204,16 @@ RunReport TtRfnn::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_open(open_);
   check_frames(in, out, options);
   const bool forward = options.pass == Pass::forward;
-  return run_product({.map = map_,
+  const std::uint64_t pass = forward ? 0 : 1;
+  return run_product({.front = front_,
+                      .map = map_,
                       .backwards = !forward,
                       .gain = pass_,
-                      .noise_sd = noise_sd_,
-                      .noise = Stream(seed_, forward ? 2 : 3, Purpose::mesh_read),
-                      .range = range_},
+                      .noise_sd = receiver_.quadrature_sd,
+                      .intensity_sd = receiver_.intensity_sd,
+                      .noise = Stream(seed_, pass + 2, Purpose::mesh_read),
+                      .intensity = Stream(seed_, pass, kLaserIntensity),
+                      .converters = converter_streams(seed_, pass)},
                      info_, in, out, options.first_frame_id, work_);
 }
 
@@ -238,6 +253,7 @@ DeviceModel model() {
   record.params = params();
   record.presets["ideal"] = {{"splitter_error", 0.0}, {"phase_error", 0.0},  {"loss", 0.0},
                              {"switch_loss", 0.0},    {"output_noise", 0.0}, {"phase.bits", whole(16)}};
+  record.presets["receiver"] = homodyne_preset();
   record.presets["uncorrected"] = {{"correction", text("none")}};
   record.open = [](const ParamSet& given) { return std::make_unique<TtRfnn>(given); };
   record.twin = make_twin;

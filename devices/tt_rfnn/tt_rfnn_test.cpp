@@ -152,4 +152,20 @@ TEST_CASE("a frame of a train costs its conversions, switched channels and held 
   CHECK(switched == double(shape.uses(0) * shape.inputs(0) + shape.uses(1) * shape.inputs(1)));
 }
 
+// Null: sd^2 = 4 k T B / R_L / (4 R^2 P_local P_signal). Two-sided, alpha 1e-3, n 16000.
+TEST_CASE("the receivers of a train have the noise of their load") {
+  const auto device = open(
+      "preset=ideal,detector.noise=true,detector.dark_a=0,detector.load_ohm=100,detector.bandwidth_hz=1e9,"
+      "local_power_w=1e-5,power_w=1e-6,adc.bits=16,adc.range=1");
+  FrameBuffer in(device->describe().input, 1000), out(device->describe().output, 1000);
+  for (Index f = 0; f < 1000; ++f)
+    for (Index j = 0; j < 16; ++j) in.frames().set(f, j, 128);
+  device->run(in.frames(), out.frames());
+  double sum = 0;
+  for (Index f = 0; f < 1000; ++f)
+    for (Index i = 0; i < 16; ++i) sum += std::pow(signed_value(out.frames().at(f, i), 16), 2);
+  const double expected = 4 * 1.380649e-23 * 300 / 100 * 1e9 / (4 * 1e-11) + std::pow(1.0 / 32768, 2) / 12;
+  CHECK(std::abs(sum / expected - 16000) / std::sqrt(2 * 16000.0) < 3.29);
+}
+
 }  // namespace lightloop

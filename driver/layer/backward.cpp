@@ -79,7 +79,6 @@ void LayerState::at_twin(View<const float> x, View<const float> grad_y, Matrix<f
     throw Unsupported("layer.backward", "twin", "the layer was given no twin of " + session.info().model,
                       "Networks and PyTorch modules open it themselves; a Layer takes it with set_twin().");
   const double top = mid_in - 1;
-  const auto highest = static_cast<double>(session.info().output.highest());
   const std::int64_t most = most_repeats();
   const auto rows = static_cast<std::size_t>(x.rows());
   alpha_of.assign(rows, 0.0);
@@ -113,10 +112,8 @@ void LayerState::at_twin(View<const float> x, View<const float> grad_y, Matrix<f
     std::vector<Index> again;
     for (std::size_t i = 0; i < shown.size(); ++i) {
       const auto codes = answer.row(static_cast<Index>(i)).first(static_cast<std::size_t>(device_rows));
-      if (std::ranges::all_of(codes, [&](float c) {
-            const double code = std::rint(middle + wider * (static_cast<double>(c) - middle));
-            return code > 0 && code < highest;
-          }))
+      if (std::ranges::all_of(codes,
+                              [&](float c) { return !at_end(middle + wider * (static_cast<double>(c) - middle)); }))
         continue;
       factor[static_cast<std::size_t>(shown[i])] = repeat_factor(k);
       show(shown[i]);

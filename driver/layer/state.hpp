@@ -53,6 +53,8 @@ struct LayerState {
   double output_factor = 1;         ///< learned
   double twin_range = 1;            ///< that of the twin
   double mid_in = 0, mid_out = 0;
+  Index levels = 0;                  ///< of the device's ADC (its setting adc.levels); 0: one per code
+  std::uint32_t highest_answer = 0;  ///< code of the last level
 
   bool programmed = false;
   Matrix<float> target;       ///< (device_rows, n_in): what the cells hold, in device units
@@ -81,6 +83,8 @@ struct LayerState {
   /// Shows x (rows, width) and hands every row's final answer to `sink` (in any order, on many threads).
   void pass(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink);
   double device_unit(double code) const { return range * (code - mid_out) / mid_out; }
+  /// Whether an answer, in codes but not rounded yet, is read at an end of the ADC.
+  bool at_end(double code) const;
   void forget_calibration();
   void check_programmed() const;
   /// Input at full drive of a row whose largest size is given.

@@ -36,4 +36,9 @@ void CoherentReceiver::detect(double signal_norm, std::span<const double> local_
   for (std::size_t i = 0; i < n; ++i) y[i] += sd * xi[i];
 }
 
+double quadrature_noise_sd(const PhotoreceiverModel& receiver, double bandwidth_hz, double local_w, double signal_w) {
+  return std::sqrt(receiver.floor_density() * bandwidth_hz) /
+         (2 * receiver.responsivity_a_w * std::sqrt(local_w * signal_w));
+}
+
 }  // namespace lightloop

@@ -6,6 +6,7 @@
 
 #include "core/array.hpp"
 #include "core/random.hpp"
+#include "sim/detection/photoreceiver.hpp"
 
 namespace lightloop {
 
@@ -29,5 +30,13 @@ struct CoherentReceiver {
   void detect(double signal_norm, std::span<const double> local_norms, const Stream& photons, const Stream& electrical,
               std::uint64_t row, std::span<float> work, std::span<float> y) const;
 };
+
+/// Sd of a quadrature y, 1 at a signal of full amplitude, that a balanced pair's electronics adds: the beat with a
+/// local oscillator is a difference current 2 R sqrt(P_local P_signal) y, and the receiver's noise S B beside it, so
+/// that
+///   sd = sqrt(S B) / (2 R sqrt(P_local P_signal)),   S = receiver.floor_density(), R its responsivity.
+/// For S = 2 q R P_local, the shot noise of a strong local oscillator, R = q / (h nu) and B = 1 / (2 T), sd^2 would be
+/// the vacuum's, 1 / 4 over the photons in T.
+double quadrature_noise_sd(const PhotoreceiverModel& receiver, double bandwidth_hz, double local_w, double signal_w);
 
 }  // namespace lightloop

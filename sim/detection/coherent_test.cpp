@@ -56,4 +56,16 @@ TEST_CASE("the standard quantum limit of 50 zJ is 0.39 photons at 1550 nm") {
   CHECK(50e-21 / photon_energy_j(1550e-9) == Approx(.39).margin(.005));
 }
 
+TEST_CASE("electrical noise of the size of a strong local oscillator's shot noise is the vacuum's in a quadrature") {
+  // R = q / (h nu), B = 1 / (2 T): variance 1 / 4 over the photons of a frame
+  const double photon = photon_energy_j(1550e-9), frame = 1e-9, local = 1e-3, photons = 1234;
+  const double responsivity = kElectronCharge / photon;
+  const PhotoreceiverModel shot{.responsivity_a_w = responsivity, .dark_a = responsivity * local, .load_ohm = 0};
+  const double sd = quadrature_noise_sd(shot, 0.5 / frame, local, photons * photon / frame);
+  CHECK(sd * sd == Approx(0.25 / photons));
+  const PhotoreceiverModel load{.responsivity_a_w = 0.8, .load_ohm = 1000, .temperature_k = 300};
+  const double current = std::sqrt(4 * kBoltzmann * 300 / 1000 * 5e8);  // A
+  CHECK(quadrature_noise_sd(load, 5e8, 1e-3, 1e-4) == Approx(current / (2 * 0.8 * std::sqrt(1e-7))));
+}
+
 }  // namespace lightloop

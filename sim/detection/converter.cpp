@@ -1,5 +1,6 @@
 #include "sim/detection/converter.hpp"
 
+#include <bit>
 #include <cmath>
 
 namespace lightloop {
@@ -25,6 +26,31 @@ Index encode(std::span<const float> y, int bits, double range, std::span<Code> c
   return clipped;
 }
 
+/// k of the levels k / half.
+struct Levels {
+  explicit Levels(Index levels)
+      : half(static_cast<float>(levels / 2)), last(static_cast<float>(levels / 2 - (levels % 2 == 0))) {}
+  float nearest(float k) const {
+    const float high = k > last ? last : k;
+    return high > -half ? high : -half;  // NaN ends here
+  }
+  float half, last;
+};
+
+template <class Code>
+Index encode_levels(std::span<const float> y, int bits, Index levels, double range, std::span<Code> codes) {
+  const Levels of(levels);
+  const float middle = std::ldexp(1.0f, bits - 1), top = 2 * middle - 1, step = middle / of.half;
+  const float gain = static_cast<float>(static_cast<double>(of.half) / range);
+  int clipped = 0;
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const float k = std::rint(gain * y[i]), stored = of.nearest(k), code = std::rint(middle + step * stored);
+    clipped += k != stored;
+    codes[i] = static_cast<Code>(static_cast<std::int32_t>(code > top ? top : code));
+  }
+  return clipped;
+}
+
 }  // namespace
 
 void from_codes(std::span<const std::uint8_t> codes, int bits, std::span<float> out) { decode(codes, bits, out); }
@@ -34,6 +60,21 @@ Index to_codes(std::span<const float> y, int bits, double range, std::span<std::
 }
 Index to_codes(std::span<const float> y, int bits, double range, std::span<std::uint16_t> codes) {
   return encode(y, bits, range, codes);
+}
+
+void to_levels(std::span<float> y, Index levels) {
+  const Levels of(levels);
+  for (float& value : y) value = of.nearest(std::rint(of.half * value)) / of.half;
+}
+Index to_codes(std::span<const float> y, int bits, Index levels, double range, std::span<std::uint8_t> codes) {
+  return encode_levels(y, bits, levels, range, codes);
+}
+Index to_codes(std::span<const float> y, int bits, Index levels, double range, std::span<std::uint16_t> codes) {
+  return encode_levels(y, bits, levels, range, codes);
+}
+
+int level_bits(int bits, Index levels) {
+  return levels == 0 ? bits : static_cast<int>(std::bit_width(static_cast<std::uint64_t>(levels - 1)));
 }
 
 void s_shape(std::span<float> y, float n) {

@@ -52,4 +52,37 @@ TEST_CASE("what lies beyond the range is clipped and counted, bends do what they
   CHECK(bent[3] == 1.2f);
 }
 
+TEST_CASE("as many levels as codes are the codes, fewer are k / h, symmetric where their number is odd") {
+  std::vector<float> y(5000);
+  Stream(2, 0, Purpose::user).uniform(0, 0, y);
+  for (float& value : y) value = 2.6f * value - 1.3f;  // some beyond the range
+  y.push_back(std::numeric_limits<float>::quiet_NaN());
+  std::vector<std::uint8_t> codes(y.size()), same(y.size());
+  CHECK(to_codes(y, 8, 1.1, codes) == to_codes(y, 8, 256, 1.1, same));
+  CHECK(codes == same);
+
+  std::vector<float> rounded{-1.2f, -1, -0.97f, -0.03f, 0.04f, 0.5f, 0.99f, 1.2f};
+  to_levels(rounded, 33);
+  CHECK(rounded == std::vector<float>{-1, -1, -1, 0, 0.0625f, 0.5f, 1, 1});
+  to_levels(rounded, 6);
+  CHECK(rounded[0] == -1);
+  CHECK(rounded[5] == Approx(2.0 / 3));  // a tie goes to the even one
+  CHECK(rounded[7] == Approx(2.0 / 3));
+
+  const std::vector<float> ends{-1.1f, -1.03f, 0.0625f, 0.9375f, 1.03f, 1.04f};
+  std::vector<std::uint16_t> of33(6), of4(6);
+  CHECK(to_codes(ends, 8, 33, 1.0, of33) == 2);  // beyond the last level by more than half a step
+  CHECK(of33 == std::vector<std::uint16_t>{0, 0, 136, 248, 255, 255});
+  CHECK(to_codes(ends, 8, 4, 1.0, of4) == 3);
+  CHECK(of4 == std::vector<std::uint16_t>{0, 0, 128, 192, 192, 192});
+}
+
+TEST_CASE("the bits of a number of levels") {
+  CHECK(level_bits(8, 0) == 8);
+  CHECK(level_bits(8, 2) == 1);
+  CHECK(level_bits(8, 32) == 5);
+  CHECK(level_bits(8, 33) == 6);
+  CHECK(level_bits(16, 65536) == 16);
+}
+
 }  // namespace lightloop

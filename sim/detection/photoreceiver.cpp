@@ -1,12 +1,60 @@
 #include "sim/detection/photoreceiver.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <complex>
 #include <numbers>
 #include <string>
 
 #include "core/error.hpp"
 
 namespace lightloop {
+namespace {
+
+constexpr double kLeastTap = 1e-6;
+
+void check_order(int order) {
+  if (order < 1 || order > 8) throw OutOfRange("low-pass: order", std::to_string(order), "1 to 8");
+}
+
+/// Step response of a Butterworth low-pass in partial fractions: 1 + sum of c exp(p w t).
+struct Step {
+  Step(int order, double cutoff_hz) : rate(2 * std::numbers::pi * cutoff_hz) {
+    check_order(order);
+    for (int i = 1; i <= order; ++i)
+      poles.push_back(std::polar(1.0, std::numbers::pi * (2 * i + order - 1) / (2 * order)));
+    for (const auto& p : poles) {
+      std::complex<double> product = p;
+      for (const auto& other : poles)
+        if (other != p) product *= p - other;
+      residues.push_back(1.0 / product);
+    }
+  }
+  double at(double t) const {
+    double sum = 1;
+    for (std::size_t i = 0; i < poles.size(); ++i) sum += (residues[i] * std::exp(poles[i] * (rate * t))).real();
+    return sum;
+  }
+  /// When what is left to come is below kLeastTap for good.
+  double settled() const {
+    double all = 0, slowest = 1;
+    for (std::size_t i = 0; i < poles.size(); ++i) {
+      all += std::abs(residues[i]);
+      slowest = std::min(slowest, -poles[i].real());
+    }
+    return std::log(all / kLeastTap) / (slowest * rate);
+  }
+  double rate;
+  std::vector<std::complex<double>> poles, residues;
+};
+
+void check_symbol(double cutoff_hz, double symbol_s) {
+  if (!(cutoff_hz > 0) || !(symbol_s > 0))
+    throw OutOfRange("symbol response: cutoff and symbol",
+                     std::to_string(cutoff_hz) + " Hz, " + std::to_string(symbol_s) + " s", "above 0");
+}
+
+}  // namespace
 
 double PhotoreceiverModel::density(double current_a) const {
   const double thermal = load_ohm > 0 ? 4 * kBoltzmann * temperature_k / load_ohm : 0;
@@ -19,8 +67,29 @@ double butterworth_noise_bandwidth(int order, double cutoff_hz) {
   return cutoff_hz * angle / std::sin(angle);
 }
 
+double symbols_to_settle(int order, double cutoff_hz, double symbol_s) {
+  check_symbol(cutoff_hz, symbol_s);
+  return std::ceil(Step(order, cutoff_hz).settled() / symbol_s);
+}
+
+std::vector<double> symbol_response(int order, double cutoff_hz, double symbol_s) {
+  check_symbol(cutoff_hz, symbol_s);
+  const Step step(order, cutoff_hz);
+  std::vector<double> taps;
+  double before = 0, sum = 0;
+  for (auto n = static_cast<Index>(std::ceil(step.settled() / symbol_s)); n > 0; --n) {
+    const double now = step.at(static_cast<double>(taps.size() + 1) * symbol_s);
+    taps.push_back(now - before);
+    before = now;
+  }
+  while (taps.size() > 1 && std::abs(taps.back()) < kLeastTap) taps.pop_back();
+  for (const double tap : taps) sum += tap;
+  for (double& tap : taps) tap /= sum;
+  return taps;
+}
+
 LowPass::LowPass(int order, double cutoff_hz, double sample_hz) : sample_hz_(sample_hz) {
-  if (order < 1 || order > 8) throw OutOfRange("low-pass: order", std::to_string(order), "1 to 8");
+  check_order(order);
   if (!(cutoff_hz > 0) || !(cutoff_hz < sample_hz / 2))
     throw OutOfRange("low-pass: cutoff", std::to_string(cutoff_hz) + " Hz",
                      "between 0 and half of the sample rate of " + std::to_string(sample_hz) + " Hz");

@@ -27,6 +27,15 @@ struct PhotoreceiverModel {
 /// Equivalent noise bandwidth of a Butterworth low-pass of this order (>= 1): fc (pi / 2 n) / sin(pi / 2 n).
 double butterworth_noise_bandwidth(int order, double cutoff_hz);
 
+/// What is seen of symbols behind a Butterworth low-pass that is read at the end of each: with the drive constant over
+/// every symbol the reading is sum_k h_k x_(n - k), h_k = s((k + 1) T) - s(k T), s the step response,
+///   s(t) = 1 + sum_i c_i exp(p_i t),   p_i = wc exp(i pi (2 i + order - 1) / (2 order)), i = 1 .. order
+/// The taps h_0 .. h_K sum to 1; those after the last of 1e-6 or more are left out. order 1..8, cutoff and symbol above
+/// 0; throws OutOfRange.
+std::vector<double> symbol_response(int order, double cutoff_hz, double symbol_s);
+/// Symbols after which a step has settled to 1e-6 for good: a bound of the number of taps.
+double symbols_to_settle(int order, double cutoff_hz, double symbol_s);
+
 /// A Butterworth low-pass on samples (bilinear transform, cutoff kept), one signal at a time.
 ///
 /// White samples of variance v leave with v * noise_gain(). Noise of one-sided density S sampled at rate f has variance

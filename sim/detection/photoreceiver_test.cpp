@@ -82,4 +82,33 @@ TEST_CASE("a receiver of 8 bits, 5 GHz and 1 kohm needs 1.26 mA against shot and
   CHECK(std::sqrt(2 * kElectronCharge * i * 5e9) == Approx(i / 256 / std::sqrt(12)));
 }
 
+TEST_CASE("symbols behind a Butterworth filter: its sampled response at a fine rate, and the closed form of order 1") {
+  const double symbol = 1e-9;
+  const int fine = 4000;  // samples per symbol
+  for (int order = 1; order <= 8; ++order)
+    for (const double cutoff : {0.4e9, 0.75e9, 2e9}) {
+      INFO("order " << order << ", cutoff " << cutoff);
+      const std::vector<double> taps = symbol_response(order, cutoff, symbol);
+      CHECK(static_cast<double>(taps.size()) <= symbols_to_settle(order, cutoff, symbol));
+      double sum = 0;
+      for (const double tap : taps) sum += tap;
+      CHECK(sum == Approx(1).epsilon(1e-12));
+      CHECK((taps.size() == 1 || std::abs(taps.back()) >= 0.99e-6));
+      LowPass filter(order, cutoff, fine / symbol);
+      double worst = 0;
+      for (std::size_t k = 0; k < taps.size() + 3; ++k) {  // one symbol of light, then darkness
+        double last = 0;
+        for (int n = 0; n < fine; ++n) last = filter.next(k == 0 ? 1.0 : 0.0);
+        worst = std::max(worst, std::abs(last - (k < taps.size() ? taps[k] : 0.0)));
+      }
+      CHECK(worst < 4e-3 * cutoff * symbol);  // half a sample early or late, and cut taps
+    }
+  const std::vector<double> one = symbol_response(1, 0.3e9, symbol);
+  const double kept = std::exp(-2 * 3.14159265358979 * 0.3);
+  for (std::size_t k = 0; k < one.size(); ++k)
+    CHECK(one[k] == Approx((1 - kept) * std::pow(kept, static_cast<double>(k))).epsilon(1e-5));
+  CHECK_THROWS_AS(symbol_response(9, 1, 1), OutOfRange);
+  CHECK_THROWS_AS(symbol_response(2, 0, 1), OutOfRange);
+}
+
 }  // namespace lightloop

@@ -12,6 +12,22 @@ constexpr double kStep = 1.148698355;  // 2^(1/5): reals in steps of 15 %, below
 constexpr double kSpan = 1e4;          // from the least real above 0 that is tried to the most: assumed, four decades
 constexpr double kMoreFrames = 1.05;   // rows shown again because of clipping: so many more at most (assumed)
 
+/// The setting with the bits of a converter whose number of levels `name` is, as dac.bits of dac.levels; else empty.
+std::string bits_beside(const std::string& name, const ParamSet& settings) {
+  const std::string_view ending = ".levels";
+  if (!name.ends_with(ending)) return {};
+  const std::string bits = name.substr(0, name.size() - ending.size()) + ".bits";
+  return settings.has(bits) ? bits : std::string();
+}
+
+/// Numbers of levels of a converter with so many codes, from the best to the worst.
+std::vector<Value> level_grid(std::int64_t codes) {
+  std::vector<Value> values = {std::int64_t{0}};
+  for (std::int64_t n = codes; n > 2; values.emplace_back(n))
+    n = std::min(n - 1, static_cast<std::int64_t>(static_cast<double>(n) / kStep));
+  return values;
+}
+
 /// Values of one parameter from the best to the worst.
 std::vector<Value> grid(const ParamInfo& info) {
   std::vector<Value> values = {*info.off};
@@ -35,19 +51,20 @@ std::vector<Value> grid(const ParamInfo& info) {
   return values;
 }
 
-double from_best(const Value& value, const Value& best) {
+double from_best(const GridAxis& axis, const Value& value) {
+  const Value& best = axis.values.front();
   const auto number = [](const Value& v) {
     const auto* whole = std::get_if<std::int64_t>(&v);
     return whole ? static_cast<double>(*whole) : std::get<double>(v);
   };
+  if (axis.levels && value != best) return 1 / number(value);
   return std::abs(number(value) - number(best));
 }
 
 /// Puts `value` among the values of `axis`, unless it is there.
 void insert(GridAxis& axis, const Value& value) {
-  const Value best = axis.values.front();
-  const auto at = std::ranges::lower_bound(axis.values, from_best(value, best), {},
-                                           [&](const Value& v) { return from_best(v, best); });
+  const auto distance = [&](const Value& v) { return from_best(axis, v); };
+  const auto at = std::ranges::lower_bound(axis.values, distance(value), {}, distance);
   if (std::ranges::find(axis.values, value) == axis.values.end()) axis.values.insert(at, value);
 }
 
@@ -67,7 +84,12 @@ GridSearch::GridSearch(const Trial& trial, const SpecOptions& options,
       throw InvalidParameter("over", name, "has no effect on this device: only with " + info->only_with);
     if (std::ranges::count(options.over, name) > 1)
       throw InvalidParameter("over", name, "is named twice", "Once will do.");
-    axes.push_back({*info, grid(*info)});
+    const std::string bits = bits_beside(name, trial.settings());
+    if (std::ranges::count(options.over, bits) > 0)
+      throw InvalidParameter("over", name + " and " + bits, "both say how fine one converter is", "Name one of them.");
+    const bool levels = !bits.empty();
+    axes.push_back({*info, levels ? level_grid(std::int64_t{1} << trial.settings().integer(bits)) : grid(*info)});
+    axes.back().levels = levels;
   }
   if (axes.empty()) throw InvalidParameter("over", "names no parameter", "", "Say --over device.adc.bits,...");
   asked_ = asked_point();

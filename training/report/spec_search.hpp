@@ -14,6 +14,7 @@ struct GridAxis {
   ParamInfo info;
   std::vector<Value> values;  ///< from the best to the worst
   int limit = 0;              ///< worst index it can reach alone
+  bool levels = false;        ///< of a converter: 0 stands for one per code, then fewer are worse
   bool priced = false;        ///< worse parts take less energy, frame by frame
   int last() const { return static_cast<int>(values.size()) - 1; }
 };

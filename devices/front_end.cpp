@@ -1,0 +1,93 @@
+#include "devices/front_end.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "devices/frame_rows.hpp"
+#include "sim/detection/component_energy.hpp"
+#include "sim/detection/component_latency.hpp"
+
+namespace lightloop {
+namespace {
+
+constexpr std::size_t kChunk = 256;
+
+Value whole(std::int64_t value) { return value; }
+
+Index levels_of(const ParamSet& params, const std::string& model, const std::string& converter) {
+  const Index levels = params.integer(converter + ".levels"), codes = Index{1} << params.integer(converter + ".bits");
+  if (levels == 1 || levels > codes)
+    throw OutOfRange(model + ": " + converter + ".levels", std::to_string(levels),
+                     "0 (one per code), or 2 to the " + std::to_string(codes) + " codes of " + converter + ".bits",
+                     "Lower " + converter + ".levels, or raise " + converter + ".bits.");
+  return levels;
+}
+
+}  // namespace
+
+std::vector<ParamInfo> front_end_params(const FrontEndDefaults& d) {
+  const Value fine = whole(16), every = whole(0);
+  return {
+      {"dac.bits", "1", d.dac_bits, 2, 16, "bits of an input code", {}, true, fine, "dac.levels=0"},
+      {"dac.levels", "1", every, 0, 65536, "levels of the DAC, at most one per code; 0: one per code", {}, true, every},
+      {"adc.bits", "1", d.adc_bits, 2, 16, "bits of an output code", {}, true, fine, "adc.levels=0"},
+      {"adc.levels", "1", every, 0, 65536, "levels of the ADC, at most one per code; 0: one per code", {}, true, every},
+      {"adc.range", "1", d.range, d.least_range, d.most_range, d.range_help},
+      {"input_noise", "1", 0.0, 0, 1, "sd of an input behind the DAC in one frame, full scale 1", {}, false, 0.0},
+      {"output_noise", "1", d.output_noise, 0, d.most_output_noise, d.output_noise_help, {}, false, 0.0},
+      {"s_shape", "1", 0.0, 0, 100, "soft saturation of the output stage per unit of the output", {}, false, 0.0},
+      {"asymmetry", "1", 0.0, -0.9, 0.9, "part by which negative outputs are smaller", {}, false, 0.0},
+  };
+}
+
+void add_noise(const Stream& stream, std::uint64_t row, std::size_t first, double sd, std::span<float> y) {
+  float xi[kChunk];
+  const auto scale = static_cast<float>(sd);
+  for (std::size_t done = 0; done < y.size(); done += kChunk) {
+    const std::span<float> part(xi, std::min(kChunk, y.size() - done));
+    stream.normal(row, first + done, part);
+    for (std::size_t i = 0; i < part.size(); ++i) y[done + i] += scale * part[i];
+  }
+}
+
+FrontEnd::FrontEnd(const ParamSet& params, const std::string& model)
+    : dac_bits(static_cast<int>(params.integer("dac.bits"))),
+      adc_bits(static_cast<int>(params.integer("adc.bits"))),
+      dac_levels(levels_of(params, model, "dac")),
+      adc_levels(levels_of(params, model, "adc")),
+      range(params.real("adc.range")),
+      input_noise(params.real("input_noise")),
+      output_noise(params.real("output_noise")),
+      s_shape(params.real("s_shape")),
+      asymmetry(params.real("asymmetry")) {}
+
+double FrontEnd::dac_j() const { return dac_energy_j(level_bits(dac_bits, dac_levels)); }
+double FrontEnd::adc_j() const { return adc_energy_j(level_bits(adc_bits, adc_levels)); }
+double FrontEnd::adc_s() const { return adc_latency_s(level_bits(adc_bits, adc_levels)); }
+
+void FrontEnd::read(const ConstFrames& in, Index row, std::uint64_t id, const Stream& noise, std::span<float> v) const {
+  read_row(in, row, dac_bits, v);
+  if (dac_levels > 0) to_levels(v, dac_levels);
+  if (input_noise > 0) add_noise(noise, id, 0, input_noise, v);
+}
+
+Index FrontEnd::write(std::span<float> y, std::uint64_t id, const Stream& noise, const Frames& out, Index row,
+                      std::size_t first) const {
+  if (bends()) {
+    lightloop::s_shape(y, static_cast<float>(s_shape));
+    lightloop::asymmetry(y, static_cast<float>(asymmetry));
+    if (output_noise > 0) add_noise(noise, id, first, output_noise, y);
+  }
+  if (adc_levels == 0) return write_part(y, adc_bits, range, out, row, first);
+  return out.bytes == 1 ? to_codes(y, adc_bits, adc_levels, range, out.u8().row(row).subspan(first, y.size()))
+                        : to_codes(y, adc_bits, adc_levels, range, out.u16().row(row).subspan(first, y.size()));
+}
+
+double FrontEnd::off_zero(double sd) const {
+  const double middle = std::ldexp(1.0, adc_bits - 1), bent = 1 + std::max(0.0, -asymmetry);
+  const double half_level = adc_levels > 0 ? 0.5 / static_cast<double>(adc_levels / 2) : 0.0;
+  return middle * (7 * bent * sd / range + half_level) + 1;
+}
+
+}  // namespace lightloop

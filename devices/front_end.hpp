@@ -1,0 +1,81 @@
+#pragma once
+// The electrical ends that analog layers share: what lies between a code and the physics, and between the physics and a
+// code.
+//
+// Stages, for signed codes around a middle code c0 = 2^(bits - 1), in this order:
+//   v = level((c - c0) / c0)                 DAC of dac.bits bits or dac.levels levels
+//   v = v + input_noise xi
+//   y = physics of v, with the noise of the physics
+//   y = y / (1 + s_shape |y|)
+//   y = (1 - asymmetry) y where y < 0
+//   y = y + output_noise xi
+//   code = clip(round(c0 + c0 level(y / adc.range)), 0, 2^bits - 1)        ADC of adc.bits bits or adc.levels levels;
+//                                                                          clipped codes are counted as saturated
+// sim/detection/converter.hpp has the equations of levels and bends. Twins pass levels, bends and noise straight
+// through. Times and energies of a converter are those of its levels, ceil(log2 levels) bits.
+//
+// Randomness. Read: output noise is drawn together with the noise of the physics, as one normal number of the summed
+// variance, where nothing bends y in between, and from a stream of its own where something does. Both streams, row =
+// frame id, column = input or output, are those of converter_streams() unless the device's header says otherwise.
+#include <string>
+#include <vector>
+
+#include "core/param.hpp"
+#include "core/random.hpp"
+#include "devices/streams.hpp"
+#include "driver/api/frames.hpp"
+
+namespace lightloop {
+
+/// Where devices differ in the settings they share.
+struct FrontEndDefaults {
+  std::int64_t dac_bits = 8, adc_bits = 10;
+  double range = 1, least_range = 1e-3, most_range = 1e6;
+  std::string range_help = "sum of products at the ends of the ADC's range";
+  double output_noise = 0, most_output_noise = 10;
+  std::string output_noise_help = "sd of an output before the ADC, in units of the sum of products";
+};
+
+/// dac.bits, dac.levels, adc.bits, adc.levels, adc.range, input_noise, output_noise, s_shape, asymmetry.
+std::vector<ParamInfo> front_end_params(const FrontEndDefaults& defaults);
+
+struct ConverterStreams {
+  Stream input, output;
+};
+/// pass: 0 forward, 1 transposed.
+inline ConverterStreams converter_streams(std::uint64_t seed, std::uint64_t pass) {
+  return {Stream(seed, pass, kConverterInput), Stream(seed, pass, kConverterOutput)};
+}
+
+/// y_i += sd xi, columns first, first + 1, ... of a row.
+void add_noise(const Stream& stream, std::uint64_t row, std::size_t first, double sd, std::span<float> y);
+
+/// Present values of the shared settings, and one row at a time through them. Nothing is allocated.
+struct FrontEnd {
+  FrontEnd() = default;
+  /// Throws OutOfRange naming `model` for a converter of one level, or of more levels than codes.
+  FrontEnd(const ParamSet& params, const std::string& model);
+
+  bool bends() const { return s_shape != 0 || asymmetry != 0; }
+  bool noisy() const { return input_noise > 0 || output_noise > 0; }
+  /// Sd of the output noise that is drawn together with the noise of the physics: all of it, or 0 where y is bent.
+  double early_noise() const { return bends() ? 0.0 : output_noise; }
+  double dac_j() const;  ///< of one conversion
+  double adc_j() const;
+  double adc_s() const;  ///< what an output waits for its code
+
+  /// The inputs v of a frame.
+  void read(const ConstFrames& in, Index row, std::uint64_t id, const Stream& noise, std::span<float> v) const;
+  /// Codes of outputs [first, first + y.size()) of a frame, early noise added before; y is used up. Returns how many
+  /// were clipped.
+  Index write(std::span<float> y, std::uint64_t id, const Stream& noise, const Frames& out, Index row,
+              std::size_t first = 0) const;
+  /// How many codes an output of 0 may be away from the middle with noise of this sd in y: no draw is beyond 6.8 sd.
+  double off_zero(double sd) const;
+
+  int dac_bits = 8, adc_bits = 8;
+  Index dac_levels = 0, adc_levels = 0;  ///< 0: one per code
+  double range = 1, input_noise = 0, output_noise = 0, s_shape = 0, asymmetry = 0;
+};
+
+}  // namespace lightloop
