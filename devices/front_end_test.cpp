@@ -214,7 +214,7 @@ TEST_CASE("an ADC of fewer levels gives codes of levels, and counts what lies be
   }
 }
 
-TEST_CASE("levels that no converter has are refused with the codes there are; fewer take the energy of their bits") {
+TEST_CASE("levels that no converter has are refused, and fewer of them take the energy of their bits") {
   for (const char* name : kLayers) {
     INFO(name);
     for (const char* wrong : {"dac.levels=1", "dac.levels=257", "adc.bits=4,adc.levels=17"}) {
