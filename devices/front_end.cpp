@@ -33,9 +33,9 @@ std::vector<ParamInfo> front_end_params(const FrontEndDefaults& d) {
       {"dac.levels", "1", every, 0, 65536, "levels of the DAC, at most one per code; 0: one per code", {}, true, every},
       {"adc.bits", "1", d.adc_bits, 2, 16, "bits of an output code", {}, true, fine, "adc.levels=0"},
       {"adc.levels", "1", every, 0, 65536, "levels of the ADC, at most one per code; 0: one per code", {}, true, every},
-      {"adc.range", "1", d.range, d.least_range, d.most_range, d.range_help},
+      {d.names.range, d.names.unit, d.range, d.least_range, d.most_range, d.range_help, {}, d.range_needs_reopen},
       {"input_noise", "1", 0.0, 0, 1, "sd of an input behind the DAC in one frame, full scale 1", {}, false, 0.0},
-      {"output_noise", "1", d.output_noise, 0, d.most_output_noise, d.output_noise_help, {}, false, 0.0},
+      {d.names.output_noise, d.names.unit, d.output_noise, 0, d.most_output_noise, d.output_noise_help, {}, false, 0.0},
       {"s_shape", "1", 0.0, 0, 100, "soft saturation of the output stage per unit of the output", {}, false, 0.0},
       {"asymmetry", "1", 0.0, -0.9, 0.9, "part by which negative outputs are smaller", {}, false, 0.0},
   };
@@ -51,14 +51,14 @@ void add_noise(const Stream& stream, std::uint64_t row, std::size_t first, doubl
   }
 }
 
-FrontEnd::FrontEnd(const ParamSet& params, const std::string& model)
+FrontEnd::FrontEnd(const ParamSet& params, const std::string& model, const FrontEndNames& names)
     : dac_bits(static_cast<int>(params.integer("dac.bits"))),
       adc_bits(static_cast<int>(params.integer("adc.bits"))),
       dac_levels(levels_of(params, model, "dac")),
       adc_levels(levels_of(params, model, "adc")),
-      range(params.real("adc.range")),
+      range(params.real(names.range)),
       input_noise(params.real("input_noise")),
-      output_noise(params.real("output_noise")),
+      output_noise(params.real(names.output_noise)),
       s_shape(params.real("s_shape")),
       asymmetry(params.real("asymmetry")) {}
 

@@ -12,7 +12,7 @@
 //   code = clip(round(c0 + c0 level(y / adc.range)), 0, 2^bits - 1)        ADC of adc.bits bits or adc.levels levels;
 //                                                                          clipped codes are counted as saturated
 // sim/detection/converter.hpp has the equations of levels and bends. Twins pass levels, bends and noise straight
-// through. Times and energies of a converter are those of its levels, ceil(log2 levels) bits.
+// through. The energy of a converter is that of ceil(log2 levels) bits.
 //
 // Randomness. Read: output noise is drawn together with the noise of the physics, as one normal number of the summed
 // variance, where nothing bends y in between, and from a stream of its own where something does. Both streams, row =
@@ -27,16 +27,24 @@
 
 namespace lightloop {
 
+/// What two of the settings are called where y is no sum of products.
+struct FrontEndNames {
+  std::string range = "adc.range", output_noise = "output_noise", unit = "1";
+};
+
 /// Where devices differ in the settings they share.
 struct FrontEndDefaults {
+  FrontEndNames names = {};
   std::int64_t dac_bits = 8, adc_bits = 10;
   double range = 1, least_range = 1e-3, most_range = 1e6;
+  bool range_needs_reopen = false;
   std::string range_help = "sum of products at the ends of the ADC's range";
   double output_noise = 0, most_output_noise = 10;
   std::string output_noise_help = "sd of an output before the ADC, in units of the sum of products";
 };
 
-/// dac.bits, dac.levels, adc.bits, adc.levels, adc.range, input_noise, output_noise, s_shape, asymmetry.
+/// dac.bits, dac.levels, adc.bits, adc.levels, adc.range, input_noise, output_noise, s_shape, asymmetry; range and
+/// output noise by their names.
 std::vector<ParamInfo> front_end_params(const FrontEndDefaults& defaults);
 
 struct ConverterStreams {
@@ -54,7 +62,7 @@ void add_noise(const Stream& stream, std::uint64_t row, std::size_t first, doubl
 struct FrontEnd {
   FrontEnd() = default;
   /// Throws OutOfRange naming `model` for a converter of one level, or of more levels than codes.
-  FrontEnd(const ParamSet& params, const std::string& model);
+  FrontEnd(const ParamSet& params, const std::string& model, const FrontEndNames& names = {});
 
   bool bends() const { return s_shape != 0 || asymmetry != 0; }
   bool noisy() const { return input_noise > 0 || output_noise > 0; }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "devices/param_list.hpp"
 
 namespace lightloop::pendula {
 namespace {
@@ -13,14 +14,23 @@ double middle(const ParamSet& params, const char* bits) {
 }
 }  // namespace
 
+FrontEndNames front_end_names() { return {.range = "range_rad", .output_noise = "read_noise_rad", .unit = "rad"}; }
+
 std::vector<ParamInfo> params() {
-  return {
-      {"input.size", "1", whole(12), 4, 1024, "pendula", {}, true},
-      {"dac.bits", "1", whole(12), 2, 16, "bits of an input code", {}, true, whole(16)},
+  const std::vector<ParamInfo> size{{"input.size", "1", whole(12), 4, 1024, "pendula", {}, true}};
+  const FrontEndDefaults front{.names = front_end_names(),
+                               .dac_bits = 12,
+                               .adc_bits = 12,
+                               .range = 3,
+                               .least_range = 0.01,
+                               .most_range = 100,
+                               .range_needs_reopen = true,
+                               .range_help = "angle at the ends of the ADC's range",
+                               .output_noise = 0.005,
+                               .output_noise_help = "sd of an angle as it is read"};
+  const std::vector<ParamInfo> own{
       {"program.bits", "1", whole(12), 2, 16, "bits of a programme code", {}, true, whole(16)},
-      {"adc.bits", "1", whole(12), 2, 16, "bits of an output code", {}, true, whole(16)},
       {"encoding_rad", "rad", 1.0, 0.01, 3.1, "angle of a pendulum at full input", {}, true},
-      {"range_rad", "rad", 3.0, 0.01, 100, "angle at the ends of the ADC's range", {}, true},
       {"time_s", "s", 2.0, 0.01, 100, "from letting go to reading", {}, true},
       {"step_s",
        "s",
@@ -39,9 +49,9 @@ std::vector<ParamInfo> params() {
       {"frequency_error", "1", 0.02, 0, 0.5, "relative sd of frequencies, drawn once per device", {}, true, 0.0},
       {"coupling_error", "1", 0.05, 0, 0.5, "relative sd of couplings, drawn once per device", {}, true, 0.0},
       {"drive_error", "1", 0.05, 0, 0.5, "relative sd of drives, drawn once per device", {}, true, 0.0},
-      {"read_noise_rad", "rad", 0.005, 0, 10, "sd of an angle as it is read", {}, false, 0.0},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
+  return param_list({size, front_end_params(front), own});
 }
 
 Scales::Scales(const ParamSet& p)

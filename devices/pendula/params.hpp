@@ -4,11 +4,13 @@
 #include <vector>
 
 #include "core/param.hpp"
+#include "devices/front_end.hpp"
 #include "devices/pendula/chain.hpp"
 
 namespace lightloop::pendula {
 
 std::vector<ParamInfo> params();
+FrontEndNames front_end_names();
 
 /// How long the chain swings, in steps of Runge-Kutta; what codes mean.
 struct Scales {

@@ -5,7 +5,7 @@
 
 #include "core/random.hpp"
 #include "core/threads.hpp"
-#include "devices/frame_rows.hpp"
+#include "devices/front_end.hpp"
 #include "devices/pendula/params.hpp"
 #include "devices/pendula/twin.hpp"
 #include "devices/programme_bytes.hpp"
@@ -13,6 +13,7 @@
 #include "driver/api/answer.hpp"
 #include "sim/detection/component_energy.hpp"
 #include "sim/detection/component_latency.hpp"
+#include "sim/detection/converter.hpp"
 
 namespace lightloop::pendula {
 namespace {
@@ -43,7 +44,7 @@ class Pendula : public Device {
   DeviceInfo info_;
   Scales scales_;
   std::uint64_t seed_;
-  double noise_rad_;
+  FrontEnd front_;
   std::vector<std::uint16_t> codes_;
   Chain chain_;  // as they build it
   bool open_ = true;
@@ -53,7 +54,7 @@ Pendula::Pendula(const ParamSet& given)
     : params_(given),
       scales_(given),
       seed_(static_cast<std::uint64_t>(given.integer("seed"))),
-      noise_rad_(given.real("read_noise_rad")) {
+      front_(given, "sim:pendula", front_end_names()) {
   const auto bits = [&](const char* name) { return static_cast<int>(params_.integer(name)); };
   info_.kind = "layer";
   info_.model = "sim:pendula";
@@ -62,13 +63,13 @@ Pendula::Pendula(const ParamSet& given)
   info_.input = {{scales_.size}, bits("dac.bits"), "DAC code of the angle a pendulum is let go from"};
   info_.output = {{scales_.size}, bits("adc.bits"), "ADC code of an angle, signed around the middle"};
   info_.program = FrameFormat{{3, scales_.size}, bits("program.bits"), "frequencies, couplings, drives"};
-  info_.deterministic = noise_rad_ == 0;
+  info_.deterministic = !front_.noisy();
   const auto n = static_cast<double>(scales_.size);
   const double time = params_.real("time_s");
   info_.cost.frame_s = time;
   info_.cost.parts = {{"drive", n, n * kDriveW * time, 0, 0, time},
-                      {"dac", n, n * dac_energy_j(info_.input.bits), 0, 0, kDacLatencyS},
-                      {"adc", n, n * adc_energy_j(info_.output.bits), 0, 0, adc_latency_s(info_.output.bits)},
+                      {"dac", n, n * front_.dac_j(), 0, 0, kDacLatencyS},
+                      {"adc", n, n * front_.adc_j(), 0, 0, front_.adc_s()},
                       {"programming", 0, 0, 3 * n, 3 * n * dac_energy_j(info_.program->bits)}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / time;
   info_.cost.program_j = 3 * n * dac_energy_j(info_.program->bits);
@@ -98,8 +99,8 @@ void Pendula::build(std::vector<std::uint16_t> codes) {
 
 void Pendula::configure(const Settings& changes) {
   params_ = changed(changes);
-  noise_rad_ = params_.real("read_noise_rad");
-  info_.deterministic = noise_rad_ == 0;
+  front_ = FrontEnd(params_, info_.model, front_end_names());
+  info_.deterministic = !front_.noisy();
 }
 
 void Pendula::program(ConstFrames codes) {
@@ -131,18 +132,20 @@ RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_frames(in, out, options);
   if (in.count == 0) return {};
   const Stream noise(seed_, 0, kPendulaRead);
+  const ConverterStreams converters = converter_streams(seed_, 0);
+  const double early = front_.early_noise();
   const auto n = static_cast<std::size_t>(scales_.size);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
   parallel_for(in.count, [&](Index r) {
+    const std::uint64_t id = options.first_frame_id + static_cast<std::uint64_t>(r);
     std::vector<float> row(n), draws(n);
-    read_row(in, r, info_.input.bits, row);
+    front_.read(in, r, id, converters.input, row);
     std::vector<double> state(2 * n);
     for (std::size_t i = 0; i < n; ++i) state[i] = scales_.encoding_rad * static_cast<double>(row[i]);
     swing(chain_, scales_.step_s, scales_.steps, state);
-    if (noise_rad_ > 0) noise.normal(options.first_frame_id + static_cast<std::uint64_t>(r), 0, draws);
-    for (std::size_t i = 0; i < n; ++i)
-      row[i] = static_cast<float>(state[i] + noise_rad_ * static_cast<double>(draws[i]));
-    clipped[static_cast<std::size_t>(r)] = write_row(row, info_.output.bits, scales_.range_rad, out, r);
+    if (early > 0) noise.normal(id, 0, draws);
+    for (std::size_t i = 0; i < n; ++i) row[i] = static_cast<float>(state[i] + early * static_cast<double>(draws[i]));
+    clipped[static_cast<std::size_t>(r)] = front_.write(row, id, converters.output, out, r);
   });
   return counted(info_, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}));
 }

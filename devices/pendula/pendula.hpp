@@ -8,6 +8,7 @@
 //   w_i = frequency (1 + frequency_span s_i),  k_i = coupling (1 + s_{n+i}),  a_i = drive s_{2n+i},  each times 1 +
 //   error xi
 //   code = clip(round(c0 + c0 (q_i(time_s) + read_noise_rad xi) / range_rad), 0, 2^bits - 1)     clipped: counted
+// with the stages of devices/front_end.hpp before s and behind q; its output noise is read_noise_rad. Angles are
 // integrated by the classical Runge-Kutta method of Boost.Odeint with steps of about step_s.
 //
 // Programme: 3 n codes, frequencies, couplings (i with i + 1, around the ring), drives. Before the first program() all
@@ -15,7 +16,7 @@
 // the device: it is trained through its twin.
 //
 // Randomness. Fabrication: purpose 60, row 0 frequencies, 1 couplings, 2 drives, column = pendulum. Read: purpose 61,
-// row = frame id. No state but the programme: every frame starts anew.
+// row = frame id, and converters as in devices/front_end.hpp. No state but the programme: every frame starts anew.
 //
 // Parameters and sources: the equation is that of a driven pendulum array (Thakur, English, Sievers, arXiv 0710.3373),
 // used as the example of physics-aware training (Wright et al., Nature 601, 549 (2022)). Frequency of a pendulum of 39

@@ -141,4 +141,33 @@ TEST_CASE("settings too fast for the steps are refused, and up to there every an
   CHECK(at_zero < 64);
 }
 
+TEST_CASE("angles have the stages of other layers around them: levels, bends, noise at both ends") {
+  Registry registry;
+  registry.add(model());
+  const auto answers = [&](const std::string& settings, std::uint32_t coarse) {
+    const auto device = registry.open("sim:pendula,preset=ideal,adc.bits=16" + settings);
+    FrameBuffer in(device->describe().input, 20), out(device->describe().output, 20);
+    for (Index f = 0; f < 20; ++f)
+      for (Index j = 0; j < 12; ++j) {
+        const auto code = static_cast<std::uint32_t>(517 * (3 * f + 5 * j) % 3800) | 1u;
+        in.frames().set(f, j, coarse > 0 ? (code + coarse / 2) / coarse * coarse : code);
+      }
+    device->run(in.frames(), out.frames());
+    std::vector<double> angle;
+    for (Index k = 0; k < 240; ++k) angle.push_back(3 * (out.frames().at(k / 12, k % 12) / 32768.0 - 1));
+    return angle;
+  };
+  CHECK(answers(",dac.levels=16", 0) == answers("", 256));  // 4096 codes, an odd code is never half-way between two
+  CHECK(answers(",dac.levels=16", 0) != answers("", 0));
+  const auto y = answers("", 0), bent = answers(",s_shape=0.5,asymmetry=0.2", 0), coarse = answers(",adc.levels=31", 0);
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const double soft = y[i] / (1 + 0.5 * std::abs(y[i]));
+    CHECK(bent[i] == Approx(soft < 0 ? 0.8 * soft : soft).margin(2e-4));
+    CHECK(std::abs(coarse[i] - y[i]) < 0.1 + 2e-4);  // half of 3 / 15
+  }
+  CHECK(answers(",input_noise=0.01", 0) != y);
+  CHECK(answers(",s_shape=0.5,asymmetry=0.2,read_noise_rad=0.01", 0) != bent);
+  CHECK_THROWS_AS(registry.open("sim:pendula,adc.levels=5000"), OutOfRange);
+}
+
 }  // namespace lightloop::pendula
