@@ -23,7 +23,8 @@ namespace {
 
 // 1 had no programme.
 constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;
-constexpr double kUseS = 10e-9, kSwitchJ = 1e-12, kShifterW = 1e-4, kSettleS = 1e-6;  // assumed
+// Assumed; a use of a network lasts as long as the way through it and its switching.
+constexpr double kUseS = 10e-9, kSwitchJ = 1e-12, kShifterW = 1e-4, kSettleS = 1e-6;
 // Of one mesh, as of sim:mzi_mesh.
 constexpr Index kMostChannels = 512;
 
@@ -151,18 +152,16 @@ void TtRfnn::derive() {
   pass_ = static_cast<float>(std::pow(1 - params_.real("switch_loss"), static_cast<double>(shape_.cores() - 1) / 2));
   info_.deterministic = receiver_.quadrature_sd == 0 && receiver_.intensity_sd == 0 && !front_.noisy();
   const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
-  double uses = 0, switched = 0, path_s = 0;
+  double uses = 0, switched = 0;
   for (std::size_t k = 0; k < shape_.cores(); ++k) {
     uses += static_cast<double>(shape_.uses(k));
     switched += static_cast<double>(shape_.uses(k) * shape_.inputs(k));
-    path_s += chips_[k].path_latency_s();
   }
   const auto shifters = static_cast<double>(info_.program->size());
   const double hold_w = kShifterW * shifters, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kUseS * uses;
   info_.cost.parts = {{"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS},
                       {"switches", switched, switched * kSwitchJ, 0, 0, info_.cost.frame_s},
-                      {"path", 0, 0, 0, 0, path_s},
                       {"hold", shifters, hold_w * info_.cost.frame_s, shifters, hold_w * kSettleS},
                       {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s()},
                       {"programming", 0, 0, shifters, writing}};
