@@ -42,6 +42,7 @@ Settings homodyne_preset();
 
 struct HomodyneNoise {
   double quadrature_sd = 0;  ///< electrical, full amplitude 1
+  double local_w = 0;        ///< of local oscillator at each output; 0 where the receivers' noise is off
   double intensity_sd = 0;   ///< relative, of the amplitude of all outputs
 };
 /// signal_w: power of a channel at full amplitude.

@@ -16,11 +16,13 @@ constexpr std::size_t kChunk = 256;
 Value whole(std::int64_t value) { return value; }
 
 Index levels_of(const ParamSet& params, const std::string& model, const std::string& converter) {
-  const Index levels = params.integer(converter + ".levels"), codes = Index{1} << params.integer(converter + ".bits");
-  if (levels == 1 || levels > codes)
+  const Index levels = params.integer(converter + ".levels"), bits = params.integer(converter + ".bits");
+  const Index most = most_levels(static_cast<int>(bits));
+  if (levels != 0 && (levels % 2 == 0 || levels < 3 || levels > most))
     throw OutOfRange(model + ": " + converter + ".levels", std::to_string(levels),
-                     "0 (one per code), or 2 to the " + std::to_string(codes) + " codes of " + converter + ".bits",
-                     "Lower " + converter + ".levels, or raise " + converter + ".bits.");
+                     "0 (one per code), or an odd number from 3 to " + std::to_string(most) + " with " + converter +
+                         ".bits = " + std::to_string(bits),
+                     "More need more " + converter + ".bits; 2^b levels are " + converter + ".bits = b.");
   return levels;
 }
 
@@ -30,9 +32,25 @@ std::vector<ParamInfo> front_end_params(const FrontEndDefaults& d) {
   const Value fine = whole(16), every = whole(0);
   return {
       {"dac.bits", "1", d.dac_bits, 2, 16, "bits of an input code", {}, true, fine, "dac.levels=0"},
-      {"dac.levels", "1", every, 0, 65536, "levels of the DAC, at most one per code; 0: one per code", {}, true, every},
+      {"dac.levels",
+       "1",
+       every,
+       0,
+       32767,
+       "levels of the DAC: odd, below half of the codes; 0: one per code",
+       {},
+       true,
+       every},
       {"adc.bits", "1", d.adc_bits, 2, 16, "bits of an output code", {}, true, fine, "adc.levels=0"},
-      {"adc.levels", "1", every, 0, 65536, "levels of the ADC, at most one per code; 0: one per code", {}, true, every},
+      {"adc.levels",
+       "1",
+       every,
+       0,
+       32767,
+       "levels of the ADC: odd, below half of the codes; 0: one per code",
+       {},
+       true,
+       every},
       {d.names.range, d.names.unit, d.range, d.least_range, d.most_range, d.range_help, {}, d.range_needs_reopen},
       {"input_noise", "1", 0.0, 0, 1, "sd of an input behind the DAC in one frame, full scale 1", {}, false, 0.0},
       {d.names.output_noise, d.names.unit, d.output_noise, 0, d.most_output_noise, d.output_noise_help, {}, false, 0.0},

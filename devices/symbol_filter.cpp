@@ -20,9 +20,16 @@ std::vector<double> SymbolFilter::taps(const ParamSet& params, const std::string
     throw OutOfRange(model + ": detector.bandwidth_hz", format_quantity(cutoff, "Hz"),
                      "with detector.order = " + std::to_string(order) +
                          " and symbol_rate_hz = " + format_quantity(rate, "Hz") + " at least " +
-                         format_quantity(cutoff * frames / kMostFrames, "Hz"),
+                         format_quantity(1.001 * cutoff * frames / kMostFrames, "Hz"),
                      "A slower filter needs more than 256 frames to settle: raise the bandwidth or lower the rate.");
-  return symbol_response(order, cutoff, 1 / rate);
+  const std::vector<double> taps = symbol_response(order, cutoff, 1 / rate);
+  if (taps[0] < *std::ranges::max_element(taps))
+    throw OutOfRange(
+        model + ": detector.bandwidth_hz", format_quantity(cutoff, "Hz"),
+        "more, with detector.order = " + std::to_string(order) + " and symbol_rate_hz = " + format_quantity(rate, "Hz"),
+        "A reading at the end of a frame would be of the one before: raise the bandwidth, or lower the "
+        "order or the rate.");
+  return taps;
 }
 
 void SymbolFilter::set(const std::vector<double>& taps, Index outputs) {

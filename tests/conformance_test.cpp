@@ -2,6 +2,7 @@
 // claims to be.
 #include "driver/api/conformance.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <set>
@@ -65,6 +66,23 @@ TEST_CASE("every device of the catalogue keeps the contract") {
         CHECK(result.outcome == CheckResult::Outcome::passed);
     }
   }
+}
+
+TEST_CASE("layers with converters of few levels keep the contract") {
+  const Registry registry = catalogue();
+  int with = 0;
+  for (const DeviceModel& model : registry.models()) {
+    if (std::ranges::find(model.params, "adc.levels", &ParamInfo::name) == model.params.end()) continue;
+    ++with;
+    const auto coarse = [&](const Settings& settings) {
+      return registry.open("sim:" + model.name + ",dac.levels=63,adc.levels=63", settings);
+    };
+    for (const CheckResult& result : check_device(coarse)) {
+      INFO("sim:" << model.name << ": " << result.name << ": " << result.detail);
+      CHECK(result.outcome != CheckResult::Outcome::failed);
+    }
+  }
+  CHECK(with >= 5);
 }
 
 TEST_CASE("every preset opens, and its device describes itself as the record does") {

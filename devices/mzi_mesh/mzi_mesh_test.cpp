@@ -166,7 +166,7 @@ TEST_CASE("a frame waits for its symbol, light, amplifier and converters, and de
   CHECK(small["path"] == Approx((16 + 1 + 16) * kColumnS));  // both meshes, and attenuators between them
   CHECK(reck["path"] == Approx((29 + 1 + 29) * kColumnS));
   CHECK(small["modulator"] == Approx(1e-9));
-  CHECK(latency("detector.bandwidth_hz=2e9")["tia"] == Approx(std::log(9.0) / (2 * std::numbers::pi * 2e9)));
+  CHECK(latency("detector.bandwidth_hz=2e9")["tia"] == Approx(std::log(9.0) / (4 * 2e9)));
   CHECK(latency("adc.bits=12")["adc"] - small["adc"] == Approx(2 * 100e-12));
   CHECK(small["hold"] == 0);
 }

@@ -157,8 +157,8 @@ TEST_CASE("angles have the stages of other layers around them: levels, bends, no
     for (Index k = 0; k < 240; ++k) angle.push_back(3 * (out.frames().at(k / 12, k % 12) / 32768.0 - 1));
     return angle;
   };
-  CHECK(answers(",dac.levels=16", 0) == answers("", 256));  // 4096 codes, an odd code is never half-way between two
-  CHECK(answers(",dac.levels=16", 0) != answers("", 0));
+  CHECK(answers(",dac.levels=17", 0) == answers("", 256));  // 4096 codes, an odd code is never half-way between two
+  CHECK(answers(",dac.levels=17", 0) != answers("", 0));
   const auto y = answers("", 0), bent = answers(",s_shape=0.5,asymmetry=0.2", 0), coarse = answers(",adc.levels=31", 0);
   for (std::size_t i = 0; i < y.size(); ++i) {
     const double soft = y[i] / (1 + 0.5 * std::abs(y[i]));

@@ -119,13 +119,14 @@ void RingBank::derive() {
   const double heaters_w = kHeaterWPerRad * bank_.heater_rad(), hold_w = heaters_w + out * kAmplifierW;
   const double frame_s = 1 / params_.real("symbol_rate_hz"), light_j = in * out * power / 2 * frame_s;
   const auto dac = front_.dac_j(), adc = front_.adc_j();
+  const double rise_s = order > 0 ? rise_time_s(cutoff) : noise_rise_time_s(cutoff);
   info_.cost.frame_s = frame_s;
   info_.cost.power_w = 0;
   info_.cost.parts = {{"laser", light_j / photon_energy_j(params_.real("wavelength_m")), light_j / kWallPlug, 0, 0},
                       {"dac", in, in * dac, 0, 0, kDacLatencyS},
                       {"modulator", in, in * kModulatorJ, 0, 0, frame_s},
                       {"hold", in * out, heaters_w * frame_s, in * out, 0},
-                      {"tia", out, out * kAmplifierW * frame_s, out, 0, rise_time_s(bandwidth)},
+                      {"tia", out, out * kAmplifierW * frame_s, out, 0, rise_s},
                       {"adc", out, out * adc, 0, 0, front_.adc_s()},
                       {"path", 0, 0, 0, 0, bank_.path_latency_s()}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / frame_s;

@@ -19,8 +19,8 @@
 // of that cutoff and is read at the end of every frame: B is the filter's noise bandwidth, cutoff (pi / 2 n) / sin(pi /
 // 2 n), and y of frame f without noise becomes sum_k h_k y_(f - k), the sampled response to rectangular symbols
 // (symbol_response() in sim/detection/photoreceiver.hpp): inter-symbol interference. Before the first frame, and after
-// program(), reset() and a new clock_s, receivers have settled at v = 0. The controller sets weights; it takes no
-// interference out.
+// program(), reset() and a new clock_s, receivers have settled at v = 0. A filter whose h_0 is not the largest is
+// refused: a reading would be of another frame. The controller sets weights; it takes no interference out.
 //
 // A ring's phase at its own wavelength: psi = 2 pi L dn / lambda (fabrication) + heater + crosstalk * heaters of its
 // two neighbours + phase_per_k * temperature(t). Heaters have heater.bits over [0, heater.range_rad], linear in power.

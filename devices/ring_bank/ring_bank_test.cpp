@@ -270,7 +270,7 @@ TEST_CASE("the cost of a frame is that of its parts, heaters as they are set") {
 namespace {
 
 const std::string kFiltered =
-    "preset=ideal,input.size=6,output.size=3,adc.bits=16,adc.range=4,detector.order=4,detector.bandwidth_hz=4e8,"
+    "preset=ideal,input.size=6,output.size=3,adc.bits=16,adc.range=4,detector.order=4,detector.bandwidth_hz=6e8,"
     "seed=6";
 
 /// y of every frame and output.
@@ -304,7 +304,7 @@ TEST_CASE("a receiver's filter lets former frames through by its sampled respons
   CHECK(device->describe().stateful);
   const FrameBuffer in = random_codes(device->describe().input, 200, 2);
   const auto x = answers(*still, in, 0, 200), y = answers(*device, in, 0, 200);
-  const std::vector<double> taps = symbol_response(4, 4e8, 1e-9);
+  const std::vector<double> taps = symbol_response(4, 6e8, 1e-9);
   REQUIRE(taps.size() > 4);
   double worst = 0, apart = 0;
   for (std::size_t f = 0; f < 200; ++f)
@@ -336,7 +336,7 @@ TEST_CASE("what a filter holds is state: cuts, snapshots, reset, a write and the
   CHECK(answers(*cut, in, 0, 5) != begin);  // still sees frame 99
   cut->reset();
   CHECK(answers(*cut, in, 0, 5) == begin);
-  cut->configure({{"detector.bandwidth_hz", 2e8}});  // remembers longer: snapshots of another length
+  cut->configure({{"detector.bandwidth_hz", 2e9}});  // remembers less: snapshots of another length
   CHECK_THROWS_AS(cut->restore(whole->snapshot()), InvalidParameter);
   const auto calm = programmed();
   const auto first = answers(*calm, in, 0, 5);
@@ -357,6 +357,8 @@ TEST_CASE("a bank with filters keeps the contract, and refuses filters that take
   }
   CHECK_THROWS_WITH(filtered("detector.bandwidth_hz=1e6"),
                     Catch::Matchers::Contains("detector.bandwidth_hz") && Catch::Matchers::Contains("symbol_rate_hz"));
+  CHECK_THROWS_WITH(filtered("detector.order=8,detector.bandwidth_hz=7.5e8"),
+                    Catch::Matchers::Contains("of the one before"));
   const auto device = filtered();
   CHECK_THROWS_AS(device->configure({{"symbol_rate_hz", 1e12}}), OutOfRange);
   CHECK(device->settings().real("symbol_rate_hz") == 1e9);

@@ -160,7 +160,10 @@ void TtRfnn::derive() {
   const auto shifters = static_cast<double>(info_.program->size());
   const double hold_w = kShifterW * shifters, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kUseS * uses;
-  info_.cost.parts = {{"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS},
+  // the carrier and its local oscillator, where their powers mean something
+  const double light_w = receiver_.local_w > 0 ? in * params_.real("power_w") + out * receiver_.local_w : 0.0;
+  info_.cost.parts = {{"source", 1, light_w * info_.cost.frame_s / kWallPlug, 0, 0},
+                      {"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS},
                       {"switches", switched, switched * kSwitchJ, 0, 0, info_.cost.frame_s},
                       {"hold", shifters, hold_w * info_.cost.frame_s, shifters, hold_w * kSettleS},
                       {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s()},

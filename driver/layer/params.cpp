@@ -187,9 +187,6 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   mid_in = static_cast<double>(info.input.highest() / 2 + 1);
   mid_out = static_cast<double>(info.output.highest() / 2 + 1);
   levels = device.has("adc.levels") ? device.integer("adc.levels") : 0;
-  highest_answer = info.output.highest();
-  if (levels > 0 && levels % 2 == 0)
-    highest_answer = static_cast<std::uint32_t>(std::lround(mid_out * (2 - 2 / static_cast<double>(levels))));
   if (mid_in < 2)
     throw Unsupported("layer: input codes of " + info.model, std::to_string(info.input.bits) + " bit", "at least 2");
   running = params.real("input_range");
@@ -197,9 +194,9 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
 }
 
 bool LayerState::at_end(double code) const {
-  if (levels == 0) return std::rint(code) <= 0 || std::rint(code) >= static_cast<double>(highest_answer);
-  const auto half = static_cast<double>(levels / 2), level = std::rint(half * (code / mid_out - 1));
-  return level <= -half || level >= (levels % 2 == 0 ? half - 1 : half);
+  if (levels == 0) return std::rint(code) <= 0 || std::rint(code) >= 2 * mid_out - 1;
+  const auto half = static_cast<double>(levels / 2);
+  return std::abs(std::rint(half * (code / mid_out - 1))) >= half;
 }
 
 void LayerState::forget_calibration() {

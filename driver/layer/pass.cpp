@@ -82,7 +82,7 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
   std::vector<Index> ends(rows);
   parallel_for(x.rows(), [&](Index r) {
     const auto i = static_cast<std::size_t>(r);
-    ends[i] = codes_at_ends(answers, r, used, highest_answer);
+    ends[i] = codes_at_ends(answers, r, used, info.output.highest());
     clipped[i] = manage && ends[i] > 0;
     if (!clipped[i]) sink({r, r, shown, answers, alpha[i] * mid_in / top});
   });
@@ -147,7 +147,7 @@ void LayerState::repeat(View<const float> x, Pass direction, const std::function
     const ConstFrames shown = std::as_const(again_in).frames(), answers = std::as_const(again_out).frames();
     for (Index i = 0; i < count; ++i) {
       const Index row = rows[static_cast<std::size_t>(i)];
-      const Index ends = codes_at_ends(answers, i, used, highest_answer);
+      const Index ends = codes_at_ends(answers, i, used, info.output.highest());
       const bool last = k == most;
       if (ends > 0 && !last) continue;
       clipped[static_cast<std::size_t>(row)] = 0;

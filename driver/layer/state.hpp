@@ -53,8 +53,7 @@ struct LayerState {
   double output_factor = 1;         ///< learned
   double twin_range = 1;            ///< that of the twin
   double mid_in = 0, mid_out = 0;
-  Index levels = 0;                  ///< of the device's ADC (its setting adc.levels); 0: one per code
-  std::uint32_t highest_answer = 0;  ///< code of the last level
+  Index levels = 0;  ///< of the device's ADC (its setting adc.levels); 0: one per code
 
   bool programmed = false;
   Matrix<float> target;       ///< (device_rows, n_in): what the cells hold, in device units

@@ -66,17 +66,19 @@ OF_MAPS = ("map_part", "map_range")  # settings that only physics in front of th
 
 
 def without_maps(words):
-    """The words that a run without such physics takes, and whether that left any out."""
-    kept, skip = [], False
-    for word in words:
-        name, *value = word.split("=")
-        if name.removeprefix("--").replace("-", "_") in OF_MAPS and word.startswith("--"):
-            skip = not value
-        elif skip:
-            skip = False
+    """The words that a run without such physics takes: neither --map-part 8 nor --set train.map_part=8."""
+    options = [f"--{name.replace('_', '-')}" for name in OF_MAPS]
+    kept, at = [], 0
+    while at < len(words):
+        name = words[at].split("=")[0]
+        if name == "--set" and at + 1 < len(words) and words[at + 1].split("=")[0].removeprefix("train.") in OF_MAPS:
+            at += 2
+        elif name in options:
+            at += 1 if "=" in words[at] else 2
         else:
-            kept.append(word)
-    return kept, len(kept) < len(words)
+            kept.append(words[at])
+            at += 1
+    return kept
 
 
 def file_name(rule, device, seed):
@@ -117,7 +119,8 @@ class Cell:
     def prepare(self):
         words = own_words(self.rule, self.options.train)
         if self.way != "map" and not self.maps(self.options):
-            words, self.left_out = without_maps(words)
+            said, words = words, without_maps(words)
+            self.left_out = len(words) < len(said)
         self.words = ["train", *words, "--rule", self.rule, f"--{self.way}", self.device, "--seed", str(self.seed)]
 
     @staticmethod
@@ -386,8 +389,13 @@ def plans(options):
     """{(rule, device): (way, plan, reason)} of the grid, in its order."""
     pairs = [(rule, device) for rule in options.rules for device in options.devices]
     with concurrent.futures.ThreadPoolExecutor(options.jobs or len(os.sched_getaffinity(0))) as pool:
-        found = pool.map(lambda pair: way_of(options, *pair), pairs)
-        return dict(zip(pairs, found))
+        found = dict(zip(pairs, pool.map(lambda pair: way_of(options, *pair), pairs)))
+    seed = options.seeds[0]
+    idle = [pair for pair, (way, _, _) in found.items() if way and way != "map" and options.cell(options, *pair, seed, way).left_out]
+    if idle and not any(way == "map" for way, _, _ in found.values()):
+        reasons = sorted({f"{rule} on {device}: {why}" for (rule, device), (_, _, why) in found.items() if why})
+        raise ValueError("; ".join([f"{' and '.join(OF_MAPS)} are of physics in front of the layers, and no run of the grid has any", *reasons]))
+    return found
 
 
 def compare(options):
@@ -402,8 +410,6 @@ def compare(options):
         seconds += plan.get("device_seconds", 0) * len(options.seeds)
     if not cells:
         raise ValueError(next(iter(refused.values())))
-    if all(cell.left_out for cell in cells):
-        raise ValueError(f"{' and '.join(OF_MAPS)} are of physics in front of the layers, and no device of the grid stands there")
     if options.force:
         for cell in cells:
             for end in (".json", ".h5", ".begun"):

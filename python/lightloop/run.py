@@ -172,7 +172,8 @@ class Run:
         score = f"{100 * self.test_accuracy:.2f} %"
         if np.isnan(self.test_accuracy) and len(self.curves["test_loss"]):
             score = f"test loss {self.curves['test_loss'][-1]:.4g}"
-        return f"<lightloop.Run {self.rule} on {self.device}, {net}: {score}>"
+        behind = f" behind {self.map}" if self.map else ""
+        return f"<lightloop.Run {self.rule} on {self.device}{behind}, {net}: {score}>"
 
     def _repr_html_(self) -> str:
         return table(repr(self).strip("<>"), [*self.facts.items(), ("file", self.path)])

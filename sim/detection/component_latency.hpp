@@ -11,6 +11,10 @@ inline constexpr double kDacLatencyS = 1 / 14e9;
 inline double adc_latency_s(int bits) { return (bits + 1) * 100e-12; }
 /// From 10 to 90 % of a step behind one pole: ln(9) / (2 pi bandwidth).
 inline double rise_time_s(double bandwidth_hz) { return 2.1972245773362196 / (2 * std::numbers::pi * bandwidth_hz); }
+/// The same of one pole with this noise bandwidth, pi / 2 times that of its cutoff.
+inline double noise_rise_time_s(double noise_bandwidth_hz) {
+  return rise_time_s(2 * noise_bandwidth_hz / std::numbers::pi);
+}
 /// Light through a waveguide: length n_g / c.
 inline double path_latency_s(double length_m, double group_index) { return length_m * group_index / 299792458.0; }
 

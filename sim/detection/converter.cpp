@@ -28,13 +28,12 @@ Index encode(std::span<const float> y, int bits, double range, std::span<Code> c
 
 /// k of the levels k / half.
 struct Levels {
-  explicit Levels(Index levels)
-      : half(static_cast<float>(levels / 2)), last(static_cast<float>(levels / 2 - (levels % 2 == 0))) {}
+  explicit Levels(Index levels) : half(static_cast<float>(levels / 2)) {}
   float nearest(float k) const {
-    const float high = k > last ? last : k;
+    const float high = k > half ? half : k;
     return high > -half ? high : -half;  // NaN ends here
   }
-  float half, last;
+  float half;
 };
 
 template <class Code>

@@ -16,15 +16,18 @@ void from_codes(std::span<const std::uint16_t> codes, int bits, std::span<float>
 Index to_codes(std::span<const float> y, int bits, double range, std::span<std::uint8_t> codes);
 Index to_codes(std::span<const float> y, int bits, double range, std::span<std::uint16_t> codes);
 
-/// A converter with n >= 2 levels, fewer than its codes: numbers are rounded to the nearest of k / h,
-///   odd n = 2 h + 1: k = -h .. h (n = 33 is a precision of 16 steps to either side),   even n = 2 h: k = -h .. h - 1,
-/// which for n = 2^bits are the numbers of the codes; what lies beyond the last takes the last.
+/// A converter with an odd number n = 2 h + 1 >= 3 of levels, fewer than half of its codes: numbers are rounded to the
+/// nearest of k / h, k = -h .. h (n = 33 is a precision of 16 steps to either side); what lies beyond takes the last.
 void to_levels(std::span<float> y, Index levels);
 
-/// As above for y / range rounded to `levels`: code = round(middle + middle k / h), and the highest code for the level
-/// at 1, which has none of its own. Returns how many were beyond the last level, by more than half a step.
+/// As above for y / range rounded to `levels`: code = round(middle + middle k / h), and the highest code, which
+/// stands for 1 - 1 / middle, for the level at 1. Returns how many were beyond the last level, by more than half a
+/// step.
 Index to_codes(std::span<const float> y, int bits, Index levels, double range, std::span<std::uint8_t> codes);
 Index to_codes(std::span<const float> y, int bits, Index levels, double range, std::span<std::uint16_t> codes);
+
+/// The most levels whose codes tell them apart, to both ends: 2^(bits - 1) - 1.
+inline Index most_levels(int bits) { return (Index{1} << (bits - 1)) - 1; }
 
 /// The bits whose energy a converter takes: ceil(log2 levels), or `bits` where `levels` is 0.
 int level_bits(int bits, Index levels);

@@ -52,29 +52,28 @@ TEST_CASE("what lies beyond the range is clipped and counted, bends do what they
   CHECK(bent[3] == 1.2f);
 }
 
-TEST_CASE("as many levels as codes are the codes, fewer are k / h, symmetric where their number is odd") {
-  std::vector<float> y(5000);
-  Stream(2, 0, Purpose::user).uniform(0, 0, y);
-  for (float& value : y) value = 2.6f * value - 1.3f;  // some beyond the range
-  y.push_back(std::numeric_limits<float>::quiet_NaN());
-  std::vector<std::uint8_t> codes(y.size()), same(y.size());
-  CHECK(to_codes(y, 8, 1.1, codes) == to_codes(y, 8, 256, 1.1, same));
-  CHECK(codes == same);
-
-  std::vector<float> rounded{-1.2f, -1, -0.97f, -0.03f, 0.04f, 0.5f, 0.99f, 1.2f};
+TEST_CASE("levels are k / h to both ends, their codes tell them apart, and what is beyond the last is counted") {
+  std::vector<float> rounded{
+      -1.2f, -1, -0.97f, -0.03f, 0.04f, 0.5f, 0.99f, 1.2f, std::numeric_limits<float>::quiet_NaN()};
   to_levels(rounded, 33);
-  CHECK(rounded == std::vector<float>{-1, -1, -1, 0, 0.0625f, 0.5f, 1, 1});
-  to_levels(rounded, 6);
-  CHECK(rounded[0] == -1);
-  CHECK(rounded[5] == Approx(2.0 / 3));  // a tie goes to the even one
-  CHECK(rounded[7] == Approx(2.0 / 3));
+  CHECK(rounded == std::vector<float>{-1, -1, -1, 0, 0.0625f, 0.5f, 1, 1, -1});
 
   const std::vector<float> ends{-1.1f, -1.03f, 0.0625f, 0.9375f, 1.03f, 1.04f};
-  std::vector<std::uint16_t> of33(6), of4(6);
+  std::vector<std::uint16_t> of33(6);
   CHECK(to_codes(ends, 8, 33, 1.0, of33) == 2);  // beyond the last level by more than half a step
   CHECK(of33 == std::vector<std::uint16_t>{0, 0, 136, 248, 255, 255});
-  CHECK(to_codes(ends, 8, 4, 1.0, of4) == 3);
-  CHECK(of4 == std::vector<std::uint16_t>{0, 0, 128, 192, 192, 192});
+
+  for (const int bits : {3, 4, 8, 12}) {  // as many as there may be
+    const Index most = most_levels(bits);
+    std::vector<float> all, back;
+    for (Index k = -(most / 2); k <= most / 2; ++k) all.push_back(static_cast<float>(k) / static_cast<float>(most / 2));
+    std::vector<std::uint16_t> codes(all.size());
+    back.resize(all.size());
+    CHECK(to_codes(all, bits, most, 1.0, codes) == 0);
+    from_codes(codes, bits, back);
+    to_levels(back, most);  // what a DAC of as many levels makes of the codes
+    CHECK(back == all);
+  }
 }
 
 TEST_CASE("the bits of a number of levels") {

@@ -67,6 +67,13 @@ def test_settings_of_maps_are_for_runs_that_have_one(lightloop, small):
     assert frames["8"][wave] > frames["16"][wave] > 0 and frames["8"]["digital"] == 0
     alone = lightloop(*words, "--map-part=8", "--devices", "digital", "--out", "alone")
     assert alone.returncode == 2 and "map_part" in alone.stderr
+    planned = lightloop(*words, "--map-part=8", "--devices", "digital", "--out", "alone", "--dry-run")
+    assert planned.returncode == 2 and "map_part" in planned.stderr
+    wide = lightloop(*words, "--map-part=70000", "--devices", f"{wave},digital", "--out", "wide")
+    assert wide.returncode == 2 and "65536" in wide.stderr  # what is wrong with it
+    own = lightloop(*words, "--devices", f"{wave},digital", "--out", "own", "--set", "dfa:train.map_part=8")
+    assert own.returncode == 0, own.stderr
+    assert {row["device"]: row["device_frames"] for row in json.loads(own.stdout)["rows"]} == frames["8"]
 
 
 def test_finished_runs_are_kept_and_another_grid_does_not_mix_in(lightloop, small, tmp_path):

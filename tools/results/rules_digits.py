@@ -96,10 +96,13 @@ def reduced(program, names):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lightloop", default="lightloop")
-    parser.add_argument("--only", nargs="*")
+    parser.add_argument("--only", nargs="+")
     parser.add_argument("--reduced", action="store_true")
     options = parser.parse_args()
-    program = str(pathlib.Path(shutil.which(options.lightloop)).resolve())
+    found = shutil.which(options.lightloop)
+    if found is None:
+        raise SystemExit(f"{options.lightloop}: no such program; name it with --lightloop")
+    program = str(pathlib.Path(found).resolve())
     rows = REDUCED if options.reduced else ROWS
     unknown = set(options.only or []) - set(rows)
     if unknown:

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "sim/detection/converter.hpp"
 
 namespace lightloop {
 namespace {
@@ -20,12 +21,30 @@ std::string bits_beside(const std::string& name, const ParamSet& settings) {
   return settings.has(bits) ? bits : std::string();
 }
 
-/// Numbers of levels of a converter with so many codes, from the best to the worst.
-std::vector<Value> level_grid(std::int64_t codes) {
+/// Numbers of levels of a converter with so many bits, from the best to the worst; odd.
+std::vector<Value> level_grid(int bits) {
   std::vector<Value> values = {std::int64_t{0}};
-  for (std::int64_t n = codes; n > 2; values.emplace_back(n))
-    n = std::min(n - 1, static_cast<std::int64_t>(static_cast<double>(n) / kStep));
+  for (Index n = most_levels(bits); n >= 3; n = std::min(n - 2, static_cast<Index>(static_cast<double>(n) / kStep) | 1))
+    values.emplace_back(n);
   return values;
+}
+
+/// The settings of every layer.
+std::vector<ParamSet> layers_of(const Trial& trial) {
+  const std::vector<Settings> own = trial.without({}).own;
+  std::vector<ParamSet> layers(static_cast<std::size_t>(trial.layers()), trial.settings());
+  for (std::size_t l = 0; l < std::min(own.size(), layers.size()); ++l) layers[l].set(own[l]);
+  return layers;
+}
+
+/// Throws InvalidParameter for bits that a layer has no use for.
+void check_bits(const std::string& name, const std::vector<ParamSet>& layers) {
+  if (!name.ends_with(".bits")) return;
+  const std::string levels = name.substr(0, name.size() - 4) + "levels";
+  for (std::size_t l = 0; l < layers.size(); ++l)
+    if (layers[l].has(levels) && layers[l].integer(levels) > 0)
+      throw InvalidParameter("over", name, "layer " + std::to_string(l + 1) + " has " + levels + " in their place",
+                             "Name " + levels + ".");
 }
 
 /// Values of one parameter from the best to the worst.
@@ -77,6 +96,7 @@ GridSearch::GridSearch(const Trial& trial, const SpecOptions& options,
     throw OutOfRange("drop", std::to_string(100 * options.drop) + " points", "above 0, below 100");
   if (trial.options().repeats < 2)
     throw OutOfRange("repeats", std::to_string(trial.options().repeats), "at least 2, to know how sure a result is");
+  const std::vector<ParamSet> layers = layers_of(trial);
   for (const std::string& name : options.over) {
     trial.without({name});  // says what is wrong with it
     const auto info = std::ranges::find(trial.settings().infos(), name, &ParamInfo::name);
@@ -87,18 +107,19 @@ GridSearch::GridSearch(const Trial& trial, const SpecOptions& options,
     const std::string bits = bits_beside(name, trial.settings());
     if (std::ranges::count(options.over, bits) > 0)
       throw InvalidParameter("over", name + " and " + bits, "both say how fine one converter is", "Name one of them.");
-    const bool levels = !bits.empty();
-    axes.push_back({*info, levels ? level_grid(std::int64_t{1} << trial.settings().integer(bits)) : grid(*info)});
-    axes.back().levels = levels;
+    check_bits(name, layers);
+    std::int64_t least = 16;  // every layer gets every number of levels
+    for (const ParamSet& layer : layers)
+      if (!bits.empty()) least = std::min(least, layer.integer(bits));
+    axes.push_back({*info, bits.empty() ? grid(*info) : level_grid(static_cast<int>(least))});
+    axes.back().levels = !bits.empty();
   }
   if (axes.empty()) throw InvalidParameter("over", "names no parameter", "", "Say --over device.adc.bits,...");
   asked_ = asked_point();
 }
 
 GridSearch::Point GridSearch::asked_point() {
-  const std::vector<Settings> own = trial_.without({}).own;
-  std::vector<ParamSet> layers(static_cast<std::size_t>(trial_.layers()), trial_.settings());
-  for (std::size_t l = 0; l < std::min(own.size(), layers.size()); ++l) layers[l].set(own[l]);
+  const std::vector<ParamSet> layers = layers_of(trial_);
   for (GridAxis& axis : axes)
     for (const ParamSet& layer : layers) insert(axis, layer.value(axis.info.name));
   Point point;

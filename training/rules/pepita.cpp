@@ -208,7 +208,9 @@ RuleModel pepita_rule() {
       .equation =
           "dW_1 = (h_1 - h_1') (x + F e)^T; dW_l = (h_l - h_l') h'_{l-1}^T; dW_L = e h'_{L-1}^T; h' from x + F e",
       .needs = Needs::fixed_projection,
-      .cost = "one projection of the error to the input per sample, and two forward passes",
+      .cost =
+          "one projection of the error to the input per sample, and two forward passes (the second ends before the "
+          "output layer, but behind physics)",
       .source = "Dellaferrera, Kreiman, ICML 2022, arXiv 2201.11665, algorithm 1",
       .params =
           {{"scale", "1", 0.05, 1e-6, 1e3, "size of F: its entries have the standard deviation scale sqrt(2 / inputs)"},
