@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/levels.hpp"
 #include "devices/frame_rows.hpp"
 #include "sim/detection/component_energy.hpp"
 #include "sim/detection/component_latency.hpp"

@@ -16,8 +16,9 @@ void from_codes(std::span<const std::uint16_t> codes, int bits, std::span<float>
 Index to_codes(std::span<const float> y, int bits, double range, std::span<std::uint8_t> codes);
 Index to_codes(std::span<const float> y, int bits, double range, std::span<std::uint16_t> codes);
 
-/// A converter with an odd number n = 2 h + 1 >= 3 of levels, fewer than half of its codes: numbers are rounded to the
-/// nearest of k / h, k = -h .. h (n = 33 is a precision of 16 steps to either side); what lies beyond takes the last.
+/// A converter with an odd number n = 2 h + 1 >= 3 of levels, at most most_levels() of core/levels.hpp: numbers are
+/// rounded to the nearest of k / h, k = -h .. h (n = 33 is a precision of 16 steps to either side); what lies beyond
+/// takes the last.
 void to_levels(std::span<float> y, Index levels);
 
 /// As above for y / range rounded to `levels`: code = round(middle + middle k / h), and the highest code, which
@@ -25,9 +26,6 @@ void to_levels(std::span<float> y, Index levels);
 /// step.
 Index to_codes(std::span<const float> y, int bits, Index levels, double range, std::span<std::uint8_t> codes);
 Index to_codes(std::span<const float> y, int bits, Index levels, double range, std::span<std::uint16_t> codes);
-
-/// The most levels whose codes tell them apart, to both ends: 2^(bits - 1) - 1.
-inline Index most_levels(int bits) { return (Index{1} << (bits - 1)) - 1; }
 
 /// The bits whose energy a converter takes: ceil(log2 levels), or `bits` where `levels` is 0.
 int level_bits(int bits, Index levels);

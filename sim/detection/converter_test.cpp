@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "core/levels.hpp"
 #include "core/random.hpp"
 
 namespace lightloop {

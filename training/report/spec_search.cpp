@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
-#include "sim/detection/converter.hpp"
+#include "core/levels.hpp"
 
 namespace lightloop {
 namespace {
