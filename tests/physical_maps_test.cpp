@@ -313,13 +313,81 @@ TEST_CASE("a map takes the calibration of another device of equal formats, and n
        {"sim:wave,input.size=9,output.size=20", "sim:wave,input.size=8,output.size=20,adc.bits=10"}) {
     const auto session = open_session(registry, other);
     DeviceMap map(*session, 6, 3);
-    CHECK_THROWS_WITH(map.restore(first.snapshot()), Catch::Contains("training data"));
+    CHECK_THROWS_WITH(map.restore(first.snapshot()), Catch::Contains("Train on it"));
     CHECK_FALSE(map.calibrated());
   }
   std::vector<std::byte> cut = first.snapshot();
   cut.pop_back();
   CHECK_THROWS_AS(moved.restore(cut), InvalidParameter);
   CHECK(moved.calibrated());
+}
+
+TEST_CASE("a recalibration leaves a device that answers as before behind the same bits, even of other outputs") {
+  const auto session = open_session(catalogue(), "sim:wave,input.size=8,output.size=20,noise=0");
+  DeviceMap map(*session, 14, 3, 6);
+  CHECK_THROWS_WITH(map.recalibrate(), Catch::Contains("not calibrated"));
+  map.calibrate(numbers(100, 14, 31));
+  const Matrix<float> x = numbers(40, 14, 32, 2);
+  Matrix<float> y(40, 14), z(40, 14);
+  map.forward(x, y);
+  const std::int64_t frames = map.report().frames;
+  map.recalibrate();
+  CHECK(map.report().frames == frames + 2 * 64 * 3);
+  map.forward(x, z);
+  CHECK(std::ranges::equal(y.flat(), z.flat()));
+  DeviceMap later(*session, 14, 3, 6);
+  later.restore(map.snapshot());
+  later.recalibrate();
+  later.forward(x, z);
+  CHECK(std::ranges::equal(y.flat(), z.flat()));
+}
+
+TEST_CASE("a recalibration takes out the gain and offset that detectors have come by") {
+  // y = codes / full scale: per output gains of 0.5 to 0.9, offsets of the field's codes that a row of the matrix
+  // brings
+  const TemporaryFolder folder;
+  const auto device = [&](const char* name, double change) {
+    std::vector<double> matrix(8 * 6), full(8);
+    for (std::size_t i = 0; i < matrix.size(); ++i) matrix[i] = std::sin(1.0 + 7.0 * static_cast<double>(i));
+    for (std::size_t i = 0; i < full.size(); ++i) full[i] = 8 * (1 + change * (0.3 + 0.1 * static_cast<double>(i)));
+    h5::Writer file(folder / name);
+    file.write("/matrix", std::span<const double>(matrix), {8, 6}, "1");
+    file.write("/full_scale", std::span<const double>(full), {8}, "1");
+    file.commit();
+    return open_session(catalogue(), "sim:wave,noise=0,dac.bits=16,adc.bits=16,matrix=" + (folder / name));
+  };
+  const auto before = device("before.h5", 0), after = device("after.h5", 1);
+  DeviceMap first(*before, 6, 3), changed(*after, 6, 3);
+  first.calibrate(numbers(100, 6, 33));
+  changed.restore(first.snapshot());
+  const Matrix<float> x = numbers(40, 6, 34);
+  Matrix<float> y(40, 6), z(40, 6);
+  const auto worst = [&] {
+    float most = 0;
+    for (Index i = 0; i < y.size(); ++i) most = std::max(most, std::abs(y.data()[i] - z.data()[i]));
+    return most;
+  };
+  first.forward(x, y);
+  changed.forward(x, z);
+  CHECK(worst() > 0.3f);
+  changed.recalibrate();
+  changed.forward(x, z);
+  CHECK(worst() < 2e-3f);  // codes of 16 bits
+}
+
+TEST_CASE("a map of a version that kept no rows answers as it did, and is not recalibrated") {
+  const auto session = open_session(catalogue(), "sim:wave,input.size=8,output.size=8,noise=0");
+  DeviceMap map(*session, 8, 3), old(*session, 8, 3);
+  map.calibrate(numbers(50, 8, 35));
+  std::vector<std::byte> state = map.snapshot();
+  state.resize(state.size() - sizeof(Index) - 2 * 50 * 8 * sizeof(std::uint32_t));
+  old.restore(state);
+  const Matrix<float> x = numbers(20, 8, 36);
+  Matrix<float> y(20, 8), z(20, 8);
+  map.forward(x, y);
+  old.forward(x, z);
+  CHECK(std::ranges::equal(y.flat(), z.flat()));
+  CHECK_THROWS_WITH(old.recalibrate(), Catch::Contains("train anew"));
 }
 
 TEST_CASE("a calibration that fails leaves the map as it was") {
@@ -348,8 +416,8 @@ TEST_CASE("maps that keep their calibration refuse what would calibrate them") {
 }
 
 TEST_CASE("the plan of a run behind a map says what it will take: steps, calibration and scores") {
-  for (const char* rule :
-       {"dfa", "phyll", "spsa", "node_perturbation", "reinforce", "local", "pepita", "mask", "auglocal", "ccl"}) {
+  for (const char* rule : {"dfa", "phyll", "spsa", "node_perturbation", "reinforce", "local", "pepita", "mask",
+                           "auglocal", "ccl", "forward_gradient"}) {
     CAPTURE(rule);
     TrainPlan plan;
     TrainObserver observer;
@@ -402,4 +470,9 @@ TEST_CASE("what cannot be done behind a map is refused before the first frame") 
     CHECK_THROWS_WITH(run({{"train.map", std::string(weights)}}), Catch::Contains("--layers"));
   CHECK_THROWS_WITH(run({{"train.rule", std::string("node_perturbation")}, {"rule.recompute", true}}),
                     Catch::Contains("behind physics"));
+  const std::string slopes = "forward_gradient";
+  CHECK_THROWS_WITH(run({{"train.rule", slopes}, {"rule.difference", 0.2}, {"rule.target", std::string("local")}}),
+                    Catch::Contains("rule.difference"));
+  CHECK_THROWS_WITH(run({{"train.rule", slopes}, {"rule.difference", 0.2}, {"train.map", std::string()}}),
+                    Catch::Contains("rule.difference"));
 }

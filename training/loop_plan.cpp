@@ -103,12 +103,14 @@ void TrainingLoop::add_layers(TrainPlan& plan, const Rule& rule) const {
 void TrainingLoop::add_map(TrainPlan& plan, const Rule& rule) const {
   if (!maps_) return;
   const Index scored = data_.test.size() + data_.validation.size();  // rows after an epoch
+  const Index beside = (maps_->calibrated() ? 0 : 2 * rule.rows_at_once(batch_)) +
+                       (epochs_ - run_.position.epoch) * scored * answer_of_layer(rule).vectors;
+  const Index forward = config_.model->info.own_forward ? 0 : batch_;
   std::int64_t frames = 0;
   double seconds = 0, joules = 0;
-  maps_->add_expected(plan.steps * step_of_layer(rule).vectors +
-                          (maps_->calibrated() ? 0 : 2 * rule.rows_at_once(batch_)) +
-                          (epochs_ - run_.position.epoch) * scored * answer_of_layer(rule).vectors,
-                      frames, seconds, joules);
+  for (Index l = 0; l < run_.net.layers(); ++l)
+    maps_->add_expected(l, plan.steps * (forward + rule.shown_to_layer(run_.net, l, batch_)) + beside, frames, seconds,
+                        joules);
   add_device(plan, frames, seconds, joules);
 }
 

@@ -72,12 +72,11 @@ MapReport PhysicalMaps::report() const {
   return all;
 }
 
-void PhysicalMaps::add_expected(Index rows, std::int64_t& frames, double& seconds, double& joules) const {
-  Index each = 0;
-  for (const DeviceMap& map : maps_) each += map.frames_per_row();
-  frames += rows * each;
-  seconds += session_->info().cost.seconds(rows * each);
-  joules += session_->info().cost.joules(rows * each);
+void PhysicalMaps::add_expected(Index layer, Index rows, std::int64_t& frames, double& seconds, double& joules) const {
+  const Index shown = rows * maps_[static_cast<std::size_t>(layer)].frames_per_row();
+  frames += shown;
+  seconds += session_->info().cost.seconds(shown);
+  joules += session_->info().cost.joules(shown);
 }
 
 std::vector<std::byte> PhysicalMaps::snapshot() const {
@@ -106,6 +105,10 @@ void PhysicalMaps::restore_session(const std::vector<std::byte>& state) { sessio
 void PhysicalMaps::restore_calibration(const std::vector<std::byte>& state) {
   std::vector<DeviceMap> maps = calibrated_as(state);
   maps_.swap(maps);
+}
+
+void PhysicalMaps::recalibrate() {
+  for (DeviceMap& map : maps_) map.recalibrate();
 }
 
 std::vector<DeviceMap> PhysicalMaps::calibrated_as(const std::vector<std::byte>& state) const {

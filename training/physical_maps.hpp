@@ -42,14 +42,16 @@ class PhysicalMaps {
   const Session& session() const { return *session_; }
   Session& session() { return *session_; }
   MapReport report() const;
-  /// Adds what so many passes of a row through all layers will cost.
-  void add_expected(Index rows, std::int64_t& frames, double& seconds, double& joules) const;
+  /// Adds what so many rows through the map of layer `layer` will cost.
+  void add_expected(Index layer, Index rows, std::int64_t& frames, double& seconds, double& joules) const;
   /// Calibrations, reports and the session. restore() into one of the same device and net. Throws InvalidParameter.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
   /// Takes calibrations and reports, but not the session, of a snapshot of any device with as many inputs and outputs
   /// of as many bits. Throws InvalidParameter.
   void restore_calibration(const std::vector<std::byte>& state);
+  /// DeviceMap::recalibrate() of every layer, from the first to the last.
+  void recalibrate();
   /// Lets the session go on where that of a snapshot was, and leaves the maps to be calibrated.
   void restore_session(const std::vector<std::byte>& state);
   /// From now on nothing is calibrated: what goes through a map without a calibration is an Error.

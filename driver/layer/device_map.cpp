@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
-#include <numeric>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
@@ -16,46 +14,6 @@ void check_shape(const char* what, View<const float> x, Index rows, Index width)
   if (x.rows() != rows || x.cols() != width)
     throw ShapeMismatch(what, std::to_string(x.rows()) + " x " + std::to_string(x.cols()),
                         std::to_string(rows) + " x " + std::to_string(width));
-}
-
-// Fewer do not tell an answer from noise: of ten, the correlation of noise alone is above 0.95 once in 10^5.
-constexpr Index kFewest = 10;
-
-struct Spread {
-  double mean = 0, deviation = 0;
-  double repeats = 0;  ///< correlation between two showings, in millionths so that rounding decides nothing
-};
-
-Spread spread(const ConstFrames& once, const ConstFrames& again, Index output) {
-  const auto n = static_cast<double>(once.count);
-  double a = 0, b = 0, aa = 0, bb = 0, ab = 0;
-  for (Index f = 0; f < once.count; ++f) {
-    a += once.at(f, output) / n;
-    b += again.at(f, output) / n;
-  }
-  for (Index f = 0; f < once.count; ++f) {
-    const double x = once.at(f, output) - a, y = again.at(f, output) - b;
-    aa += x * x / n;
-    bb += y * y / n;
-    ab += x * y / n;
-  }
-  constexpr double kRounding = 1e-6;  // codes are whole numbers: a smaller deviation comes from the sums
-  const double first = std::sqrt(aa), second = std::sqrt(bb);
-  if (!(second > kRounding)) return {b, 0.0, 0.0};
-  return {b, second, first > kRounding ? std::round(1e6 * ab / (first * second)) : 0.0};
-}
-
-/// Whether any output follows what is shown: of noise alone the correlations have mean 0 and deviation 1 / sqrt(n).
-bool follow(const std::vector<Spread>& outputs, Index frames) {
-  const auto n = static_cast<double>(frames);
-  double moving = 0, best = 0, sum = 0;
-  for (const Spread& one : outputs) {
-    if (one.deviation == 0) continue;
-    moving += 1;
-    best = std::max(best, one.repeats / 1e6);
-    sum += one.repeats / 1e6;
-  }
-  return best > std::min(0.95, 5 / std::sqrt(n)) || sum > 3 * std::sqrt(moving / n);
 }
 
 std::string formats(Index inputs, Index input_bits, Index outputs, Index output_bits) {
@@ -88,7 +46,7 @@ void DeviceMap::show(View<const float> x, double reach) {
   in_.resize(info.input, x.rows() * parts);
   out_.resize(info.output, x.rows() * parts);
   const Frames in = in_.frames();
-  const auto rest = static_cast<std::uint32_t>(middle_ < 2 ? 0 : middle_);
+  const std::uint32_t rest = resting();
   std::int64_t clipped = 0;
   for (Index r = 0; r < x.rows(); ++r) {
     for (Index k = 0; k < parts; ++k) {
@@ -104,45 +62,14 @@ void DeviceMap::show(View<const float> x, double reach) {
       for (Index j = n; j < info.input.size(); ++j) in.set(r * parts + k, j, rest);
     }
   }
-  const RunReport run = session_.run(in, out_.frames());
-  report_.frames += run.frames;
-  report_.saturated += run.saturated;
+  ask();
   report_.clipped_inputs += clipped;
 }
 
-void DeviceMap::calibrate(View<const float> x) {
-  check_shape("calibration of a map", x, x.rows(), width_);
-  double power = 0;
-  for (Index r = 0; r < x.rows(); ++r)
-    for (const float v : x.row(r)) power += static_cast<double>(v) * static_cast<double>(v);
-  if (x.rows() * frames_per_row() < kFewest || !(power > 0) || !std::isfinite(power))
-    throw InvalidParameter("calibration of a map", std::to_string(x.rows()) + " rows of power " + std::to_string(power),
-                           std::to_string(kFewest) + " frames at least, finite and not all zero",
-                           "Give more rows: a larger batch.");
-  Calibration found;
-  found.reach = range_ * std::sqrt(power / static_cast<double>(x.size()));
-  show(x, found.reach);
-  const FrameBuffer first = out_;
-  show(x, found.reach);
-  const ConstFrames once = first.frames(), again = std::as_const(out_).frames();
-  std::vector<Spread> all(static_cast<std::size_t>(again.size));
-  for (Index i = 0; i < again.size; ++i) all[static_cast<std::size_t>(i)] = spread(once, again, i);
-  std::vector<Index>& read = found.outputs;
-  read.resize(all.size());
-  std::iota(read.begin(), read.end(), Index{0});
-  std::ranges::stable_sort(read, std::greater{}, [&](Index i) { return all[static_cast<std::size_t>(i)].repeats; });
-  read.resize(static_cast<std::size_t>(part_));
-  std::ranges::sort(read);
-  const double least = std::min(1.0, session_.info().output.highest() / 2.0);
-  for (const Index i : read) {
-    const Spread& one = all[static_cast<std::size_t>(i)];
-    found.mean.push_back(one.mean);
-    found.deviation.push_back(std::max(one.deviation, least));
-  }
-  if (!follow(all, again.count))
-    throw CalibrationError("map on " + session_.info().model, "no output follows the input", "",
-                           "Is the source on, and the detector exposed?");
-  calibration_ = std::move(found);
+void DeviceMap::ask() {
+  const RunReport run = session_.run(std::as_const(in_).frames(), out_.frames());
+  report_.frames += run.frames;
+  report_.saturated += run.saturated;
 }
 
 void DeviceMap::forward(View<const float> x, View<float> y) {
@@ -207,6 +134,9 @@ std::vector<std::byte> DeviceMap::snapshot() const {
   bytes.put_all(std::span<const double>(calibration_.mean));
   bytes.put_all(std::span<const double>(calibration_.deviation));
   for (const std::int64_t n : {report_.frames, report_.clipped_inputs, report_.saturated}) bytes.put(n);
+  bytes.put(reference_.frames);  // snapshots of earlier versions end before
+  bytes.put_all(std::span<const std::uint32_t>(reference_.shown));
+  bytes.put_all(std::span<const std::uint32_t>(reference_.answered));
   return bytes.take();
 }
 
@@ -222,7 +152,7 @@ void DeviceMap::restore(const std::vector<std::byte>& state) {
     throw InvalidParameter(
         "calibration of a map on " + info.model, "made with " + formats(inputs, input_bits, outputs, output_bits),
         "the device has " + formats(info.input.size(), info.input.bits, info.output.size(), info.output.bits),
-        "Calibrate anew with samples of the training data (lightloop eval --recalibrate).");
+        "Train on it: its outputs are not those that the weights learned from.");
   if (width != width_ || part != part_ || (count != 0 && count != part_)) bytes.refuse("of another size");
   Calibration found;
   found.reach = bytes.get<double>();
@@ -234,14 +164,26 @@ void DeviceMap::restore(const std::vector<std::byte>& state) {
   bytes.get_all(std::span(found.deviation));
   MapReport report;
   for (std::int64_t* n : {&report.frames, &report.clipped_inputs, &report.saturated}) *n = bytes.get<std::int64_t>();
+  Reference reference;
+  if (bytes.left() > 0) {
+    reference.frames = bytes.get<Index>();
+    const Index rows = kReferenceRows * frames_per_row();
+    if (reference.frames < 0 || reference.frames > (count == 0 ? 0 : rows)) bytes.refuse("damaged");
+    for (std::vector<std::uint32_t>* codes : {&reference.shown, &reference.answered}) {
+      codes->resize(static_cast<std::size_t>(reference.frames * part_));
+      bytes.get_all(std::span(*codes));
+    }
+  }
   bytes.done();
   const auto finite = [](double v) { return std::isfinite(v); };
   const bool sound = std::ranges::all_of(found.outputs, [&](Index i) { return i >= 0 && i < outputs; }) &&
                      std::ranges::all_of(found.mean, finite) &&
                      std::ranges::all_of(found.deviation, [&](double v) { return finite(v) && v > 0; }) &&
-                     (count == 0 ? found.reach == 0 : finite(found.reach) && found.reach > 0);
+                     (count == 0 ? found.reach == 0 : finite(found.reach) && found.reach > 0) &&
+                     std::ranges::all_of(reference.shown, [&](auto code) { return code <= info.input.highest(); });
   if (!sound) bytes.refuse("damaged");
   calibration_ = std::move(found);
+  reference_ = std::move(reference);
   report_ = report;
 }
 

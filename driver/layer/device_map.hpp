@@ -41,6 +41,13 @@ class DeviceMap {
   /// correlation r, of sd 1 / sqrt(n) where there is only noise, is above 5 sd (or 0.95, of few frames) at one output,
   /// or on average above 3 sd of the mean over the outputs that move.
   void calibrate(View<const float> x);
+  /// Takes out what gains and offsets of the detectors have done since: shows the first rows of the calibration (64 at
+  /// most) twice again, and changes m_i and s_i so that these have the mean and deviation of before behind them. With
+  /// mean and deviation (u, t) of output i's codes then and (u', t') now: m_i -> u' + t'/t (m_i - u), s_i -> t'/t s_i,
+  /// t and t' at least what s_i is. Outputs and range stay; a device that answers as before, without noise, stays
+  /// behind the same bits. Throws Error before calibrate(); InvalidParameter after restore() of a version that kept no
+  /// rows; CalibrationError where no output follows the input, and as the device does; nothing has changed then.
+  void recalibrate();
   /// x, y (rows, width). Throws Error before calibrate(), ShapeMismatch, InvalidParameter, as the device does.
   void forward(View<const float> x, View<float> y);
   /// grad_x = (dy/dx)^T grad_y at x by a twin of the device, rounding passed straight through; 0 for clipped inputs.
@@ -48,8 +55,8 @@ class DeviceMap {
   void backward(const Twin& twin, View<const float> x, View<const float> grad_y, View<float> grad_x) const;
   const MapReport& report() const { return report_; }
 
-  /// The calibration and the report. restore() takes both over, from a map of any device with as many inputs and
-  /// outputs of as many bits; it throws InvalidParameter for another map or device, and for bytes of none.
+  /// The calibration, its first rows and the report. restore() takes them over, from a map of any device with as many
+  /// inputs and outputs of as many bits; it throws InvalidParameter for another map or device, and for bytes of none.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
 
@@ -60,6 +67,16 @@ class DeviceMap {
     std::vector<Index> outputs;           ///< that are read, one for each number of a part
     std::vector<double> mean, deviation;  ///< of these
   };
+  static constexpr Index kReferenceRows = 64;  // assumed: 0.09 sd of the noise is left in a mean of two showings
+  /// What was shown and answered when it was calibrated last.
+  struct Reference {
+    Index frames = 0;                     ///< 0: nobody kept it
+    std::vector<std::uint32_t> shown;     ///< codes (frames, part)
+    std::vector<std::uint32_t> answered;  ///< at the outputs that are read (frames, part), summed over two showings
+  };
+  double least_deviation() const;
+  std::uint32_t resting() const { return static_cast<std::uint32_t>(middle_ < 2 ? 0 : middle_); }
+  void ask();  ///< shows in_
   /// Leaves the answers to x in out_, `reach` being the input that takes the full drive.
   void show(View<const float> x, double reach);
   Index part_width(Index part) const { return std::min(part_, width_ - part * part_); }
@@ -69,6 +86,7 @@ class DeviceMap {
   Index width_, part_;
   double range_, middle_;
   Calibration calibration_;
+  Reference reference_;
   MapReport report_;
   FrameBuffer in_, out_;
 };

@@ -248,6 +248,8 @@ void register_rules(py::module_& m) {
       .def_readonly("needs", &RuleInfo::needs)
       .def_readonly("cost", &RuleInfo::cost)
       .def_readonly("own_answer", &RuleInfo::own_answer)
+      .def_readonly("maps", &RuleInfo::maps, "Whether it trains networks with physics in front of their layers.")
+      .def_readonly("no_map", &RuleInfo::no_map, "Why not, of the others.")
       .def_readonly("source", &RuleInfo::source)
       .def_readonly("params", &RuleInfo::params);
   py::class_<BoundAnswer>(m, "Answer", "How a trained network answers: by a rule's own scores, or by its logits.")

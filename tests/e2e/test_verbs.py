@@ -42,6 +42,7 @@ def test_rules_and_data_lists(lightloop):
     assert rules["pepita"]["needs"] == "fixed projection"
     for rule in rules.values():
         assert rule["equation"] and rule["cost"] and rule["source"], rule
+        assert rule["maps"] == (rule["no_map"] == ""), rule
     sets = {s["name"] for s in json.loads(lightloop("data", "--json").stdout)}
     assert {"digits", "mnist"} <= sets
     assert "10 classes" in lightloop("data", "show", "digits").stdout

@@ -43,9 +43,24 @@ def test_another_string_of_a_device_is_scored_behind_the_calibration_of_the_run(
     assert same["test_accuracy"] == pytest.approx(run["test_accuracy"], abs=0.03) and not same["recalibrated"]
     anew = told(lightloop(*score, f"{device},perturbation=0", "--recalibrate"))
     assert anew["recalibrated"] and anew["device_frames"] == same["device_frames"]  # those of the test samples
-    refused = lightloop(*score, "sim:wave,input.size=14,output.size=40")
-    assert refused.returncode != 0 and "--recalibrate" in refused.stderr
-    told(lightloop(*score, "sim:wave,input.size=14,output.size=40", "--recalibrate"))
+    assert anew["test_accuracy"] == pytest.approx(run["test_accuracy"], abs=0.03)
+    for words in ([], ["--recalibrate"]):
+        refused = lightloop(*score, "sim:wave,input.size=14,output.size=40", *words)
+        assert refused.returncode != 0 and "Train on it" in refused.stderr
+
+
+def test_a_recalibration_keeps_a_run_on_its_device_and_takes_out_other_gains_of_the_detectors(lightloop, points):
+    device = "sim:wave,input.size=12,output.size=40,encoding=phase"
+    run = told(lightloop("train", *points, "--rule", "dfa", "--map", device, "--out", "run.h5", "--quiet", "--json"))
+    assert run["test_accuracy"] > 0.8
+
+    def score(*words):
+        return told(lightloop("eval", "run.h5", "--data", "test.csv", "--json", *words))["test_accuracy"]
+
+    assert score("--recalibrate") == pytest.approx(run["test_accuracy"], abs=0.03)
+    quieter = ["--device", f"{device},headroom=15"]  # gains of 0.4
+    assert score(*quieter) < run["test_accuracy"] - 0.1
+    assert score(*quieter, "--recalibrate") == pytest.approx(run["test_accuracy"], abs=0.05)
 
 
 def test_physics_that_changes_in_mid_run_costs_accuracy_at_that_frame_and_not_before(lightloop, points):

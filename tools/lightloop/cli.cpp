@@ -183,9 +183,10 @@ int parse_and_run(int argc, char** argv) {
       ->check(CLI::Range(0, 1000000))
       ->type_name("N");
   add_age(*eval_verb, evaluation.age_s);
-  eval_verb->add_flag("--recalibrate", evaluation.recalibrate,
-                      "of a run behind physics (--map): set range, gains and offsets anew, on training samples; with "
-                      "--age: gains and offsets of the layers at that age");
+  eval_verb->add_flag(
+      "--recalibrate", evaluation.recalibrate,
+      "of a run behind physics (--map): take out what gains and offsets of its detectors have done since, "
+      "by showing its first rows again; with --age: gains and offsets of the layers at that age");
   eval_verb->add_flag("--json", evaluation.json, "print JSON");
   eval_verb->callback([&] {
     assign(evaluation.settings, eval_set);

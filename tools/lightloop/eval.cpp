@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdio>
 #include <numbers>
-#include <numeric>
 
 #include "core/error.hpp"
 #include "core/units.hpp"
@@ -141,20 +140,6 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   return kDone;
 }
 
-/// Lets samples of the training data through the maps, as many as a batch of the run had: they set range, gains and
-/// offsets.
-void calibrate_maps(PhysicalMaps& maps, const RunFile& run, Rule* rule, const std::string& data_dir) {
-  const Dataset all = training_samples_of(run, data_dir);
-  const Dataset data = all.graph ? all : all.some(std::min<Index>(all.size(), run.train.integer("batch")));
-  check_fit(run.net, data);
-  std::vector<std::uint32_t> which(static_cast<std::size_t>(data.size()));
-  std::iota(which.begin(), which.end(), 0u);
-  Matrix<float> x(data.size(), data.features());
-  data.gather(which, x);
-  Activations passed;
-  rule ? answer_by_rule(*rule, run.net, x, 0, passed) : maps.forward(run.net, x, passed);
-}
-
 /// A network with a device in front of every layer: the one it was trained with, as it was left, or another one behind
 /// the calibration of the run. Nothing is ever calibrated with the samples that are scored.
 int eval_mapped(const EvalRequest& request, const Registry& registry, const std::string& trained_on,
@@ -177,11 +162,9 @@ int eval_mapped(const EvalRequest& request, const Registry& registry, const std:
                            "Train it further with lightloop train --resume.");
   if (device == trained_on) maps.restore_session(run.layers_state);
   const auto rule = rule_of(run, nullptr, maps.as_map());
-  if (request.recalibrate)
-    calibrate_maps(maps, run, rule.get(), request.data_dir);
-  else
-    maps.restore_calibration(run.layers_state);
+  maps.restore_calibration(run.layers_state);
   maps.keep_calibration();
+  if (request.recalibrate) maps.recalibrate();
   const MapReport before = maps.report();
   const Loss loss = loss_from(run.train.text("loss"));
   const Evaluation score =

@@ -176,6 +176,8 @@ std::string rules_json(const std::vector<RuleModel>& rules) {
                      {"cost", info.cost},
                      {"source", info.source},
                      {"label_in_features", info.in_features},
+                     {"maps", info.maps},
+                     {"no_map", info.no_map},
                      {"settings", json(info.params)}});
   return text(array);
 }

@@ -12,12 +12,6 @@ Dataset samples(const std::string& name, const std::string& folder, std::uint64_
 }
 }  // namespace
 
-Dataset training_samples_of(const RunFile& run, const std::string& data_dir) {
-  return load_dataset(run.train.text("dataset"), data_dir.empty() ? run.train.text("data_dir") : data_dir,
-                      static_cast<std::uint64_t>(run.train.integer("seed")))
-      .train;
-}
-
 Dataset samples_of(const RunFile& run, const std::string& data, const std::string& data_dir) {
   const std::string name = data.empty() ? run.train.text("dataset") : data;
   Dataset test = samples(name, data_dir.empty() ? run.train.text("data_dir") : data_dir,

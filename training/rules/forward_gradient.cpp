@@ -36,6 +36,7 @@ class ForwardGradient : public WholeBatch {
   }
   StepTouch declared(const Network& net, Index samples) const override;
   LayerTouch layer_touch(const Network& net, Index samples) const override;
+  Index shown_to_layer(const Network& net, Index layer, Index samples) const override;
 
  private:
   /// Passes of the layers above a layer for its slopes.
@@ -90,6 +91,11 @@ ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
   if (weights_ && context.map)
     throw Unsupported("rule.space = weights behind physics", "a slope over all weights that is measured is two losses",
                       "that is rule spsa, or pepg", "use rule.space=activities, or one of these");
+  if (!context.params.is_default("difference") && (!context.map || local_target_))
+    throw InvalidParameter("rule.difference", to_string(context.params.value("difference")),
+                           context.map ? "rule.target = local takes no slope through the layers above"
+                                       : "without physics (train.map) slopes are those of tangents",
+                           "Leave it out.");
   if (guess_ == Guess::local && directions_ > 1)
     throw InvalidParameter("rule.directions", std::to_string(directions_), "1 for rule.guess = local",
                            "there is one local gradient");
@@ -116,8 +122,13 @@ StepTouch ForwardGradient::declared(const Network& net, Index samples) const {
 LayerTouch ForwardGradient::layer_touch(const Network& net, Index samples) const {
   const Index hidden = net.hidden_layers();
   if (weights_ || hidden == 0) return Rule::layer_touch(net, samples);
-  const Index all = 1 + climbs() * hidden;
-  return {.vectors = (recomputes_ ? 2 * all : all) * samples};
+  return {.vectors = shown_to_layer(net, hidden, samples)};
+}
+
+Index ForwardGradient::shown_to_layer(const Network& net, Index layer, Index samples) const {
+  if (weights_) return layer_touch(net, samples).vectors;
+  const Index all = 1 + climbs() * layer;
+  return (recomputes_ ? 2 * all : all) * samples;
 }
 
 /// Output of layer l for `in`.

@@ -140,6 +140,11 @@ class Rule {
     const StepTouch all = declared(net, samples);
     return {of_each(net, all.passes), of_each(net, all.writes)};
   }
+  /// Of the vectors that gradient() shows, at most those to layer `layer` (from 0), for plans of rules whose layers
+  /// differ much.
+  virtual Index shown_to_layer(const Network& net, Index /*layer*/, Index samples) const {
+    return layer_touch(net, samples).vectors;
+  }
   /// State beside own(): what a resume needs and the seed does not give.
   virtual std::vector<std::byte> snapshot() const { return {}; }
   virtual void restore(const std::vector<std::byte>&) {}
