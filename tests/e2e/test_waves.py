@@ -50,7 +50,7 @@ def test_another_string_of_a_device_is_scored_behind_the_calibration_of_the_run(
 
 
 def test_a_recalibration_keeps_a_run_on_its_device_and_takes_out_other_gains_of_the_detectors(lightloop, points):
-    device = "sim:wave,input.size=12,output.size=40,encoding=phase"
+    device = "sim:wave,input.size=12,output.size=40"
     run = told(lightloop("train", *points, "--rule", "dfa", "--map", device, "--out", "run.h5", "--quiet", "--json"))
     assert run["test_accuracy"] > 0.8
 

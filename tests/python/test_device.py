@@ -136,6 +136,7 @@ def test_catalogue_and_notebook_views(device):
     assert {"camera.bits", "medium.drift_time"} <= {p.name for p in opu.params}
     for shown in (models, device, ll.rules()):
         assert "<table>" in shown._repr_html_()
+    assert all(rule.maps == (not rule.no_map) for rule in ll.rules())
     assert "sim:opu" in repr(device)
     assert all(len(reading) == 2 for reading in device.monitors().values())
 
