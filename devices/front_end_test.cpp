@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "devices/catalogue.hpp"
+#include "devices/random_codes_for_tests.hpp"
 #include "driver/api/registry.hpp"
 #include "sim/detection/component_energy.hpp"
 #include "sim/detection/converter.hpp"
@@ -24,17 +25,6 @@ const Registry& all_devices() {
 }
 
 const char* const kLayers[] = {"crossbar", "mzi_mesh", "tt_rfnn", "ring_bank", "homodyne"};
-
-FrameBuffer random_codes(const FrameFormat& format, Index count, std::uint64_t set, double low = 0, double high = 1) {
-  FrameBuffer codes(format, count);
-  const Stream stream(3, set, Purpose::user);
-  for (Index f = 0; f < count; ++f)
-    for (Index i = 0; i < format.size(); ++i) {
-      const double u = stream.uniform(static_cast<std::uint64_t>(f), static_cast<std::uint64_t>(i));
-      codes.frames().set(f, i, static_cast<std::uint32_t>((low + (high - low) * u) * (format.highest() + 1.0)));
-    }
-  return codes;
-}
 
 /// Opened, with a random programme. `more` takes the place of what `settings` say.
 std::unique_ptr<Device> open(const std::string& name, const std::string& settings, const std::string& more = {}) {

@@ -15,7 +15,7 @@ namespace lightloop {
 class SymbolFilter {
  public:
   /// Of detector.order, detector.bandwidth_hz and symbol_rate_hz; order 0 has no memory. Throws OutOfRange naming
-  /// `model` where a step takes more than 256 frames to settle.
+  /// `model` where a step takes more than 256 frames to settle, and where h_0 is not the largest.
   static std::vector<double> taps(const ParamSet& params, const std::string& model);
 
   /// What is remembered stays; with more taps, rows before it were 0.

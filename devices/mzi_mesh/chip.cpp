@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "core/random.hpp"
+#include "sim/detection/component_energy.hpp"
 #include "sim/detection/component_latency.hpp"
 
 namespace lightloop::mzi_mesh {
 namespace {
-
-constexpr double kHeaterWPerRad = 30e-3 / std::numbers::pi;
 
 std::vector<double> draws(const Stream& stream, std::uint64_t row, std::size_t count, double sd) {
   std::vector<double> values;

@@ -44,6 +44,14 @@ FrameBuffer random_codes(Index size, int bits, Index count) {
   return codes;
 }
 
+/// The first frame, so often.
+FrameBuffer repeated(const FrameBuffer& one, const FrameFormat& format, Index count) {
+  FrameBuffer all(format, count);
+  for (Index f = 0; f < count; ++f)
+    for (Index j = 0; j < format.size(); ++j) all.frames().set(f, j, one.frames().at(0, j));
+  return all;
+}
+
 /// rms of (field measured - w v / scale); `shape` is that of w.
 double error(Device& device, const Matrix<Complex>& w, double scale, bool complex, Pass pass = Pass::forward) {
   const int bits_in = device.describe().input.bits, bits_out = device.describe().output.bits;
@@ -103,10 +111,8 @@ TEST_CASE("homodyne noise is the vacuum's 1 / 4 over the photons, for any signal
   const auto device = open("preset=ideal,vacuum_noise=true,photons=50,adc.bits=16,adc.range=4");
   const Matrix<Complex> w = gaussian_matrix(16, 16, 3);
   programme(*device, w);
-  const FrameBuffer one = random_codes(16, 8, 1);
-  FrameBuffer in(device->describe().input, 1000), out(device->describe().output, 1000);
-  for (Index f = 0; f < 1000; ++f)
-    for (Index j = 0; j < 16; ++j) in.frames().set(f, j, one.frames().at(0, j));
+  const FrameBuffer in = repeated(random_codes(16, 8, 1), device->describe().input, 1000);
+  FrameBuffer out(device->describe().output, 1000);
   device->run(in.frames(), out.frames());
   double sum = 0;
   for (Index i = 0; i < 16; ++i) {
@@ -181,10 +187,8 @@ TEST_CASE(
     const auto device = open("preset=ideal,photons=1e5,detector.noise=true,adc.bits=16,adc.range=4," + settings);
     CHECK_FALSE(device->describe().deterministic);
     programme(*device, gaussian_matrix(16, 16, 3));
-    const FrameBuffer one = random_codes(16, 8, 1);
-    FrameBuffer in(device->describe().input, 1000), out(device->describe().output, 1000);
-    for (Index f = 0; f < 1000; ++f)
-      for (Index j = 0; j < 16; ++j) in.frames().set(f, j, one.frames().at(0, j));
+    const FrameBuffer in = repeated(random_codes(16, 8, 1), device->describe().input, 1000);
+    FrameBuffer out(device->describe().output, 1000);
     device->run(in.frames(), out.frames());
     double sum = 0;
     for (Index i = 0; i < 16; ++i) {
@@ -212,10 +216,8 @@ TEST_CASE(
 TEST_CASE("intensity noise of the laser scales all outputs of a frame alike, by half of what its power does") {
   const auto device = open("preset=ideal,laser.rin_hz=4e-12,detector.bandwidth_hz=1e9,adc.bits=16,adc.range=1");
   programme(*device, gaussian_matrix(16, 16, 3));
-  const FrameBuffer one = random_codes(16, 8, 1);
-  FrameBuffer in(device->describe().input, 4000), out(device->describe().output, 4000);
-  for (Index f = 0; f < 4000; ++f)
-    for (Index j = 0; j < 16; ++j) in.frames().set(f, j, one.frames().at(0, j));
+  const FrameBuffer in = repeated(random_codes(16, 8, 1), device->describe().input, 4000);
+  FrameBuffer out(device->describe().output, 4000);
   device->run(in.frames(), out.frames());
   const auto y = [&](Index f, Index i) { return signed_value(out.frames().at(f, i), 16); };
   std::vector<double> mean(16);

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/random.hpp"
+#include "devices/random_codes_for_tests.hpp"
 #include "devices/ring_bank/temperature.hpp"
 #include "driver/api/conformance.hpp"
 #include "sim/detection/photoreceiver.hpp"
@@ -21,18 +22,6 @@ std::unique_ptr<Device> open(const std::string& settings) {
 }
 
 double signed_value(std::uint32_t code, int bits) { return code / std::ldexp(1.0, bits - 1) - 1.0; }
-
-/// Random codes between `low` and `high` of the format's range.
-FrameBuffer random_codes(const FrameFormat& format, Index count, std::uint64_t set, double low = 0, double high = 1) {
-  FrameBuffer codes(format, count);
-  const Stream stream(3, set, Purpose::user);
-  for (Index f = 0; f < count; ++f)
-    for (Index i = 0; i < format.size(); ++i) {
-      const double u = stream.uniform(static_cast<std::uint64_t>(f), static_cast<std::uint64_t>(i));
-      codes.frames().set(f, i, static_cast<std::uint32_t>((low + (high - low) * u) * (format.highest() + 1.0)));
-    }
-  return codes;
-}
 
 /// What the device holds, read one input at a time with v = -1 there and 0 elsewhere (dac.bits = 2).
 std::vector<double> held(Device& device, std::uint64_t id = 0) {

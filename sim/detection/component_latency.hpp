@@ -21,7 +21,7 @@ inline double path_latency_s(double length_m, double group_index) { return lengt
 inline constexpr double kSiliconGroupIndex = 4.2;  ///< of a 450 x 220 nm strip waveguide at 1550 nm
 inline constexpr double kInterferometerM =
     3e-4;  ///< along the light, thermo-optic: assumed, published ones have 0.1-0.5 mm
-/// Bandwidth of a receiver over the symbol rate: that of intensity receivers as usually built.
+/// Bandwidth of a receiver over the symbol rate: assumed, as intensity receivers are usually built.
 inline constexpr double kReceiverBandwidth = 0.75;
 
 }  // namespace lightloop

@@ -43,9 +43,9 @@ struct Spec {
 };
 
 /// Relaxes the parameters as far as the accuracy allows, by bisection along a grid of each (whole numbers; reals in
-/// steps of a fifth of an octave or of 48 to the range; levels of a converter, NAME.levels beside NAME.bits, from one
-/// per code down to 2 in such steps; what is asked for), taking for granted that worse parameters do
-/// not make the network better:
+/// steps of a fifth of an octave or of 48 to the range; levels of a converter, NAME.levels beside NAME.bits, one
+/// per code, then odd numbers from most_levels() down to 3 in such steps; what is asked for), taking for granted that
+/// worse parameters do not make the network better:
 ///   1. each alone, the others at their best: how far it can go at all;
 ///   2. all layers alike, from what is asked for: those with a price in joules the same part of these ways, then each
 ///      alone, the one first that saves most energy, back where that is cheaper; or each alone at once. Where what is
@@ -59,9 +59,9 @@ struct Spec {
 /// fresh deployments (the same number for all, at least twice the repeats) that its bound is as narrow as one try's of
 /// twice the repeats. So the solution is never dearer than what is asked for, if that holds, nor than the common one.
 /// Energies are means over the same repeats. Throws UnknownName for a parameter that is no source of error,
-/// InvalidParameter for one that is named twice or beside its levels, Unsupported where even the best is not good
-/// enough (it says whether more repeats could tell), OutOfRange for a drop or confidence that makes no sense, Cancelled
-/// when `progress` says false.
+/// InvalidParameter for one that is named twice or beside its levels, or bits in whose place a layer has levels,
+/// Unsupported where even the best is not good enough (it says whether more repeats could tell), OutOfRange for a drop
+/// or confidence that makes no sense, Cancelled when `progress` says false.
 Spec find_spec(const Trial& trial, const std::string& device, const SpecOptions& options,
                const std::function<bool(const std::string&)>& progress = {});
 
