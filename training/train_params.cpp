@@ -88,7 +88,9 @@ std::vector<ParamInfo> train_params() {
       {"fidelity", "", false, 0, 0,
        "after every epoch, compare the device's projection of sums with the sums of its projections at the start"},
       {"probe", "", true, 0, 0, "measure the device's health at start and end"},
-      {"checkpoint_every", "1", std::int64_t{0}, 0, kMany, "steps between two checkpoints; 0: one per epoch"},
+      {"checkpoint_every", "1", std::int64_t{0}, 0, kMany,
+       "steps between two checkpoints, epochs' ends among them; 0: at the end of an epoch, where saving takes at most "
+       "a tenth of the time"},
       {"max_device_seconds", "s", 36000.0, 0, kMany, "refuse a run that may need more of the device without yes"},
       {"yes", "", false, 0, 0, "run even if it may need more device time than max_device_seconds"},
       {"dry_run", "", false, 0, 0, "stop after the plan, before the first frame"},

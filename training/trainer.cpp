@@ -1,5 +1,6 @@
 #include "training/trainer.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -82,6 +83,27 @@ void check_device_time(const TrainPlan& plan, const ParamSet& train) {
                 "agree with train.yes=true, or train for fewer epochs");
 }
 
+/// Saves a run, and knows when the next end of an epoch is worth a checkpoint: where saving takes at most a tenth of
+/// the time, so that epochs of milliseconds do not wait for the disk. A run that is killed loses no more than ten times
+/// that, and an epoch.
+class Checkpoints {
+ public:
+  explicit Checkpoints(TrainingLoop& loop) : loop_(loop) {}
+  void save() {
+    const auto begun = Clock::now();
+    loop_.save();
+    saved_ = Clock::now();
+    cost_ = saved_ - begun;
+  }
+  bool due() const { return Clock::now() - saved_ >= 9 * cost_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  TrainingLoop& loop_;
+  Clock::time_point saved_{};
+  Clock::duration cost_{};
+};
+
 using Load = std::function<TrainTest(const ParamSet&)>;
 
 TrainResult run(const TrainSettings& settings, const Load& load, const Registry& registry,
@@ -109,7 +131,8 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
     check_device_time(calibrated, options);
     loop.measure();
   }
-  loop.save();
+  Checkpoints checkpoints(loop);
+  checkpoints.save();
   const Index every = options.integer("checkpoint_every");
   while (!loop.finished()) {
     const Index epoch = loop.run().position.epoch + 1, step = loop.step_in_epoch() + 1;
@@ -127,7 +150,7 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
     if (epoch_ended && observer.on_epoch) observer.on_epoch(loop.run().epochs.back());
     if (loop.finished()) break;
     const bool stop = observer.stop && observer.stop();
-    if (stop || epoch_ended || (every > 0 && step % every == 0)) loop.save();
+    if (stop || (every > 0 ? epoch_ended || step % every == 0 : epoch_ended && checkpoints.due())) checkpoints.save();
     if (stop) {
       loop.close_recording();
       return loop.take_result();
@@ -135,7 +158,7 @@ TrainResult run(const TrainSettings& settings, const Load& load, const Registry&
   }
   loop.finish();
   loop.close_recording();
-  loop.save();
+  checkpoints.save();
   return loop.take_result();
 }
 
