@@ -4,8 +4,9 @@
 usage: /usr/bin/python3 rules.py --lightloop PATH --data FOLDER --work FOLDER [--seeds 1] [--only NAME ...]
            [--finished] [--plan]
 
-Finished runs, one per (row, seed), are kept in WORK as JSON and are not repeated; --plan only says what is left and how long it
-may take, --finished makes the table of what is there and runs nothing. One thread per run. Accuracies are of the last epoch; the test set selects nothing.
+Finished runs, one per (row, seed), are kept in WORK, and those behind the table in docs/results_rules.json beside the page; neither is
+repeated as long as the row's options stay. --plan only says what is left and how long it may take, --finished makes the table of what
+is there and runs nothing. One thread per run. Accuracies are of the last epoch; the test set selects nothing.
 """
 import argparse
 import json
@@ -15,6 +16,7 @@ import statistics
 import subprocess
 import sys
 
+RUNS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "results_rules.json"
 DENSE = "--net 784-1024-1024-10 --activation tanh --optimizer adam --lr 1e-3 --batch 128 --epochs 6 "
 SMALL = "--net 784-64-10 --activation tanh --optimizer adam --schedule constant --batch 64 --epochs 5 --lr "
 GUESS = DENSE + "--rule forward_gradient --set rule.target={} --set rule.guess={}"
@@ -101,29 +103,56 @@ def floor_of(options, name, seeds):
     if not isinstance(floor, tuple):
         return floor
     seeds = wanted(options, floor[0], seeds)
-    return statistics.mean(100 * run(options, floor[0], seed)["test_accuracy"] for seed in seeds) - floor[1] if seeds else None
+    return statistics.mean(run(options, floor[0], seed)["accuracy"] for seed in seeds) - floor[1] if seeds else None
 
 
 def wanted(options, name, seeds):
-    return [seed for seed in seeds if not options.finished or file_of(options, name, seed).exists()]
+    return [seed for seed in seeds if not options.finished or finished(options, name, seed)]
 
 
 def file_of(options, name, seed):
     return pathlib.Path(options.work) / f"rules-{name}-{seed}.json"
 
 
+def published():
+    """The runs behind the table: options and runs by row and seed."""
+    return json.loads(RUNS.read_text()) if RUNS.exists() else {}
+
+
+def finished(options, name, seed):
+    """What the run of `seed` came to, if it is known by the options that the row has now."""
+    file = file_of(options, name, seed)
+    row = json.loads(file.read_text()) if file.exists() else published().get(name, {"options": None})
+    return row["seeds"].get(str(seed)) if row["options"] == ROWS[name][3] else None
+
+
 def run(options, name, seed):
+    known = finished(options, name, seed)
+    if known:
+        return known
     out = file_of(options, name, seed)
-    if not out.exists():
-        command = [options.lightloop, "train", *([] if "--dataset" in ROWS[name][3] else ["--dataset", "mnist"]), "--data-dir", options.data,
-                   "--threads", "1", *words_of(name), "--seed", str(seed), "--json", "--quiet", "--yes", "--force", "--out",
-                   str(out.with_suffix(".h5"))]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
-        out.write_text(json.dumps(json.loads(done.stdout)))
-        out.with_suffix(".h5").unlink()
-    return json.loads(out.read_text())
+    command = [options.lightloop, "train", *([] if "--dataset" in ROWS[name][3] else ["--dataset", "mnist"]), "--data-dir", options.data,
+               "--threads", "1", *words_of(name), "--seed", str(seed), "--json", "--quiet", "--yes", "--force", "--out",
+               str(out.with_suffix(".h5"))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+    out.with_suffix(".h5").unlink()
+    told = json.loads(done.stdout)
+    last, samples = told["epochs"][-1], 60000 * len(told["epochs"])
+    result = {"accuracy": round(100 * told["test_accuracy"], 2), "passes": float(f"{last['layer_passes'] / samples:.3g}"),
+              "projections": float(f"{last['projections'] / samples:.3g}"), "samples_per_second": round(told["samples_per_second"])}
+    out.write_text(json.dumps({"options": ROWS[name][3], "seeds": {str(seed): result}}))
+    return result
+
+
+def publish(name, rows):
+    """Keeps the runs of the row, by seed, for tables to come."""
+    kept = published()
+    seeds = kept[name]["seeds"] if kept.get(name, {}).get("options") == ROWS[name][3] else {}
+    kept[name] = {"options": ROWS[name][3], "seeds": {**seeds, **{str(seed): row for seed, row in rows.items()}}}
+    lines = (f"{json.dumps(key)}: {json.dumps(kept[key], sort_keys=True)}" for key in sorted(kept))
+    RUNS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def main():
@@ -139,7 +168,7 @@ def main():
     pathlib.Path(options.work).mkdir(parents=True, exist_ok=True)
 
     seeds = range(1, options.seeds + 1)
-    left = [name for name in options.only for seed in seeds if not file_of(options, name, seed).exists()]
+    left = [name for name in options.only for seed in seeds if not finished(options, name, seed)]
     hours = sum(ROWS[name][2] for name in left) / 3600
     print(f"{len(left)} runs to do, about {hours:.1f} h on one idle core", file=sys.stderr)
     if options.plan:
@@ -152,15 +181,16 @@ def main():
         if not mine:
             continue
         floor = floor_of(options, name, mine)
-        rows = [run(options, name, seed) for seed in mine]
-        accuracy = [100 * row["test_accuracy"] for row in rows]
+        rows = {seed: run(options, name, seed) for seed in mine}
+        publish(name, rows)
+        accuracy = [row["accuracy"] for row in rows.values()]
         shown = f"{statistics.mean(accuracy):.2f}" + (f" ± {statistics.stdev(accuracy):.2f}" if len(rows) > 1 else "")
-        last, samples = rows[0]["epochs"][-1], 60000 * len(rows[0]["epochs"])
         verdict = "-" if floor is None else f"{floor:.1f} {'reached' if statistics.mean(accuracy) >= floor else 'missed'}"
         shown_command = shlex.join(words_of(name)).replace('|', r'\|')
-        speed = statistics.median(row["samples_per_second"] for row in rows)
-        print(f"| {title} | {len(rows)} | {shown} | {verdict} | {last['layer_passes'] / samples:.3g} "
-              f"| {last['projections'] / samples:.3g} | {speed:.0f} | `{shown_command}` |", flush=True)
+        speed = statistics.median(row["samples_per_second"] for row in rows.values())
+        first = rows[mine[0]]
+        print(f"| {title} | {len(rows)} | {shown} | {verdict} | {first['passes']:g} | {first['projections']:g} | {speed:.0f} "
+              f"| `{shown_command}` |", flush=True)
 
 
 if __name__ == "__main__":
