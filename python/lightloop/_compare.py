@@ -126,7 +126,9 @@ class Cell:
     @staticmethod
     def maps(options):
         """Whether the settings of all runs put physics in front of the layers, so that no device of the grid can be there."""
-        return any(word.split("=")[0] == "--map" for word in options.train)
+        before = ["", *options.train]
+        return any(word.split("=")[0] == "--map" or said == "--set" and word.split("=")[0].removeprefix("train.") == "map"
+                   for said, word in zip(before, options.train))  # fmt: skip
 
     def plan(self):
         """What the run may cost the device, or the line that says why there can be no such run."""
@@ -229,7 +231,8 @@ def way_lines(rows):
     for row in rows:
         if row["device"] != "digital":
             ways.setdefault((row["device"], row["way"]), []).append(row["rule"])
-    return [f"{device} {does[way]} ({', '.join(rules)})" for (device, way), rules in ways.items()]
+    lines = [f"{device} {does[way]} ({', '.join(rules)})" for (device, way), rules in ways.items()]
+    return lines + [f"{device} stands in front of the layers of every run" for device in sorted({row["map"] for row in rows if row["way"] != "map"} - {""})]
 
 
 def left_out_lines(refused):
@@ -283,7 +286,7 @@ def summary(rule, device, way, results):
     """Means over the seeds; the spread is the standard deviation of the sample, None for one seed."""
     accuracies = [r["test_accuracy"] for r in results]
     row = {"rule": rule, "device": device, "way": way, "seeds": len(results), "test_accuracy": statistics.mean(accuracies),
-           "spread": statistics.stdev(accuracies) if len(results) > 1 else None}  # fmt: skip
+           "spread": statistics.stdev(accuracies) if len(results) > 1 else None, "map": results[0].get("map") or ""}  # fmt: skip
     return {**row, **{name: statistics.mean(r.get(name) or 0 for r in results) for name in COSTS}}
 
 

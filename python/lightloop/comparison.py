@@ -75,7 +75,7 @@ class Comparison:
     """What `ll.compare` found. `print(it)` is a table; `pandas.DataFrame(it.rows)` another.
 
     rows : a dictionary for each pair that could be run: rule, device, way ("device": it projects the error; "layers"; "map": in front of them), seeds, test_accuracy (mean), spread (standard deviation
-        of the sample; None for one seed), device_frames, device_seconds, device_joules, train_seconds (means of one run).
+        of the sample; None for one seed), device_frames, device_seconds, device_joules, train_seconds (means of one run), map: what stands in front of the layers, or "".
     left_out : {(rule, device): reason} of the pairs that could not.
     folder : where the run files are; None when nothing was kept.
     """

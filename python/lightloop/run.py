@@ -45,9 +45,9 @@ def _layers(net: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(net.weights(i), net.bias(i)) for i in range(len(net.widths) - 1)] if net.fully_connected else []
 
 
-def _clipped(map: str, counts: Any) -> dict[str, int]:
-    """What a map clipped; nothing of runs without one."""
-    return {name: getattr(counts, name) for name in ("clipped_inputs", "saturated")} if map else {}
+def _behind(map: str, counts: Any) -> dict[str, Any]:
+    """The map and what it clipped; nothing of runs without one."""
+    return {"map": map, **{name: getattr(counts, name) for name in ("clipped_inputs", "saturated")}} if map else {}
 
 
 @dataclass(repr=False)
@@ -94,7 +94,7 @@ class Run:
             settings={**settings, **result.settings},  # those of its file, where it was resumed
             path=result.out or None,
             rule_parameters=result.rule_parameters,
-            facts={**{name: getattr(result, name) for name in names}, **_clipped(result.map, result)},
+            facts={**{name: getattr(result, name) for name in names}, **_behind(result.map, result)},
             net=net,
             map=result.map,
         )
@@ -206,6 +206,6 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             "weights_sha256": _core.weights_sha256(file),
             "warnings": list(file.warnings),
             "faults": file.faults,
-            **_clipped(settings.get("train.map", ""), file),
+            **_behind(settings.get("train.map", ""), file),
         },
     )

@@ -76,6 +76,16 @@ def test_settings_of_maps_are_for_runs_that_have_one(lightloop, small):
     assert {row["device"]: row["device_frames"] for row in json.loads(own.stdout)["rows"]} == frames["8"]
 
 
+@pytest.mark.parametrize("way", ["--map", "--set"])
+def test_physics_in_front_of_every_run_is_named(lightloop, small, tmp_path, way):
+    wave = "sim:wave,input.size=16,output.size=16,encoding=phase"
+    words = ["compare", "--rules", "dfa", *small, "--samples", "200", "--threads=1", "--map-part", "8", "--out", "grid"]
+    done = lightloop(*words, way, wave if way == "--map" else f"train.map={wave}", "--devices", "digital,sim:opu")
+    assert done.returncode == 0, done.stderr
+    said = f"{wave} stands in front of the layers of every run"
+    assert said in done.stdout and said in (tmp_path / "grid" / "compare.md").read_text()
+
+
 def test_finished_runs_are_kept_and_another_grid_does_not_mix_in(lightloop, small, tmp_path):
     words = ["compare", "--rules", "bp", "--out", "grid", "--quiet", *small]
     assert lightloop(*words).returncode == 0

@@ -57,6 +57,9 @@ def test_other_physics_stands_in_front_of_the_layers():
     found = ll.compare("digits", ["dfa", "noprop"], wave, threads=1, samples=200, **SMALL)
     assert found.row("dfa", wave)["way"] == "map" and found.row("dfa", wave)["device_frames"] > 0
     assert "--map" in found.left_out["noprop", wave] and f"{wave} stands in front of the layers (dfa)" in str(found)
+    every = ll.compare("digits", "dfa", map=wave, map_part=8, threads=1, samples=200, **SMALL)
+    assert f"{wave} stands in front of the layers of every run" in str(every)
+    assert every.row("dfa")["map"] == found.row("dfa", wave)["map"] == wave
 
 
 def test_mistakes_are_named():
