@@ -80,6 +80,16 @@ TEST_CASE("with every source off a network is as good as digital, the loudest so
   for (const SensitivityRow& row : report.rows) CHECK(row.error_alone >= 0.9 * report.error_none);
 }
 
+TEST_CASE("some samples of ordered data are of all its classes") {
+  Network blind = matched();
+  for (std::size_t label = 1; label < 10; label += 2) blind.bias(1)[label] -= 1e3f;
+  // labels follow each other in order, so that every fifth is of two classes; null: a sample of 400, sd 0.025, 4 of
+  // them
+  const Trial some(registry(), analog_place("sim:crossbar", {}, blind.layers()), blind, directions(2000),
+                   Loss::cross_entropy, {1, 400});
+  CHECK(some.digital_accuracy() == Approx(evaluate(blind, directions(2000)).accuracy).margin(0.1));
+}
+
 TEST_CASE("errors of independent sources add in squares: bits predicted from each alone are those measured together") {
   const Network net = matched();
   const Sensitivity report = sensitivity(trial(net, "sim:crossbar"), "sim:crossbar");

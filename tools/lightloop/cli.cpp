@@ -315,7 +315,8 @@ int parse_and_run(int argc, char** argv) {
     one->add_option("--data,--dataset", asked.data, "data set or file (default: that of the run)");
     one->add_option("--data-dir", asked.data_dir, "where data sets are looked for first");
     one->add_option("--repeats", asked.repeats, "deployments of each kind, with other seeds")->default_val(5);
-    one->add_option("--samples", asked.samples, "samples of the data, evenly spaced; 0: all")->default_val(1000);
+    one->add_option("--samples", asked.samples, "samples of the data, drawn evenly, always the same ones; 0: all")
+        ->default_val(1000);
     one->add_flag("--json", asked.json, "print JSON");
     one->add_flag("--quiet", asked.quiet, "no progress");
     one->callback([&, work] {

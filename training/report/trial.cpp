@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
@@ -14,24 +15,6 @@ namespace {
 
 constexpr Index kErrorRows = 256;          // rows that errors are measured on: 1 % of an rms of a few thousand numbers
 constexpr std::int64_t kSeedStep = 10007;  // between two repeats: more than a network has tiles (assumed)
-
-/// Evenly spaced samples of `data`.
-Dataset thinned(const Dataset& data, Index samples) {
-  const Index n = samples == 0 ? data.size() : std::min(samples, data.size());
-  Dataset some;
-  some.name = data.name;
-  some.source = data.source;
-  some.sample_shape = data.sample_shape;
-  some.classes = data.classes;
-  some.floats.resize(n, data.features());
-  std::vector<std::uint32_t> which(static_cast<std::size_t>(n));
-  for (Index i = 0; i < n; ++i) {
-    which[static_cast<std::size_t>(i)] = static_cast<std::uint32_t>(i * data.size() / n);
-    some.labels.push_back(data.labels[which[static_cast<std::size_t>(i)]]);
-  }
-  data.gather(which, some.floats);
-  return some;
-}
 
 /// "key=value|value" against the settings.
 bool in_force(const ParamInfo& info, const ParamSet& settings) {
@@ -102,10 +85,15 @@ Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, co
   if (data.values.size() > 0)
     throw Unsupported("accuracy on " + data.name, "its targets are real numbers", "a label per sample",
                       "`lightloop eval RUN --device DEVICE` gives the square error");
-  data_ = thinned(data, options.samples);
+  data_ = options.samples > 0 && options.samples < data.size() ? data.some(options.samples) : data;
+
   digital_ = evaluate(net, data_, loss, answers_(nullptr).get()).accuracy;
   const Index rows = std::min(kErrorRows, data_.size());
-  lightloop::forward(net, data_.floats.view().rows(0, rows), digital_activations_);
+  std::vector<std::uint32_t> first(static_cast<std::size_t>(rows));
+  std::iota(first.begin(), first.end(), 0u);
+  Matrix<float> x(rows, data_.features());
+  data_.gather(first, x);
+  lightloop::forward(net, x, digital_activations_);
   AnalogNetwork once(registry_, place_, net);
   answers_(&once);  // a rule that cannot be asked there says so now
   shared_ = once.devices().shared();

@@ -25,7 +25,7 @@ double enob(double relative_error);
 
 struct TrialOptions {
   Index repeats = 5;     ///< each with other seeds: other fabrication, programming and read noise
-  Index samples = 1000;  ///< of the data, evenly spaced; 0: all
+  Index samples = 1000;  ///< of the data, drawn as Dataset::some() does; 0: all
   double age_s = 0;      ///< time that passes after the weights are written; 0: none
 };
 
