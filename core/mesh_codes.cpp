@@ -50,6 +50,12 @@ std::uint32_t PhaseLaw::code(double phase_rad) const {
   return static_cast<std::uint32_t>(std::min(code, static_cast<double>(highest)));
 }
 
+double PhaseLaw::beyond(double phase_rad) const {
+  constexpr double kTurn = 2 * std::numbers::pi;
+  const double wanted = phase_rad - kTurn * std::floor(phase_rad / kTurn);
+  return wanted > range_rad ? std::min(wanted - range_rad, kTurn - wanted) : 0;
+}
+
 PhaseLaw parse_phase_law(const std::string& name, double range_rad, std::uint32_t highest) {
   if (name != "linear" && name != "voltage") throw UnknownName("phase law", name, "linear or voltage");
   return {name == "voltage", range_rad, highest};
@@ -85,6 +91,17 @@ std::vector<double> mesh_phases(const MeshPair& pair) {
   phases.insert(phases.end(), pair.attenuator.begin(), pair.attenuator.end());
   append(pair.out, phases);
   return phases;
+}
+
+Matrix<Complex> mesh_pair_matrix(const MeshPair& pair) {
+  const Matrix<Complex> in = mesh_matrix(pair.in), out = mesh_matrix(pair.out);
+  Matrix<Complex> w(pair.out.size, pair.in.size);
+  for (Index i = 0; i < w.rows(); ++i)
+    for (std::size_t k = 0; k < pair.attenuator.size(); ++k) {
+      const Complex part = out(i, static_cast<Index>(k)) * std::sin(pair.attenuator[k] / 2);
+      for (Index j = 0; j < w.cols(); ++j) w(i, j) += part * in(static_cast<Index>(k), j);
+    }
+  return w;
 }
 
 MeshPair mesh_pair(MeshLayout layout, Index inputs, Index outputs, std::span<const double> phases) {

@@ -24,6 +24,7 @@ struct PhaseLaw {
   /// The nearest code; the phase is taken to [0, 2 pi) first. Where 2 pi lies beyond the range, a phase that cannot be
   /// reached becomes the nearer end of the gap.
   std::uint32_t code(double phase_rad) const;
+  double beyond(double phase_rad) const;  ///< rad from it to the nearer end of the gap; 0 within reach
 };
 /// "linear" or "voltage"; throws UnknownName.
 PhaseLaw parse_phase_law(const std::string& name, double range_rad, std::uint32_t highest);
@@ -43,5 +44,8 @@ MeshPair mesh_pair(MeshLayout layout, View<const Complex> w, double& scale);
 /// Phases in the order of the programme, and back. Throws ShapeMismatch.
 std::vector<double> mesh_phases(const MeshPair& pair);
 MeshPair mesh_pair(MeshLayout layout, Index inputs, Index outputs, std::span<const double> phases);
+
+/// The matrix of a pair, out diag(sin(a / 2)) in.
+Matrix<Complex> mesh_pair_matrix(const MeshPair& pair);
 
 }  // namespace lightloop

@@ -26,7 +26,7 @@ std::unique_ptr<Device> open_for(const std::string& address, Index n_in, Index n
                        sizes_for_layer(registry.model(parsed.target).params, parsed.settings, {}, n_in, n_out));
 }
 
-double relative_error(const Matrix<float>& y, const Matrix<float>& x, const Matrix<float>& w) {
+double relative_error(const Matrix<float>& y, const Matrix<float>& x, View<const float> w) {
   double sum = 0, norm = 0;
   for (Index r = 0; r < x.rows(); ++r)
     for (Index i = 0; i < w.rows(); ++i) {
@@ -52,6 +52,25 @@ double error(const std::string& address) {
 }
 
 }  // namespace
+
+TEST_CASE("phases out of reach are counted, and the layer says what it holds instead of the weights") {
+  for (const char* model : {"sim:mzi_mesh", "sim:tt_rfnn,tt.rank=16"}) {
+    const Matrix<float> w = uniform(8, 8, 1), x = uniform(50, 8, 2);
+    for (const bool reach : {true, false}) {
+      const std::string address =
+          std::string(model) + ",preset=ideal,adc.bits=14,dac.bits=14,phase.range_rad=" + (reach ? "7" : "3");
+      INFO(address);
+      Session session(open_for(address, 8, 8), address);
+      Layer layer(session, 8, 8);
+      layer.program(w);
+      Matrix<float> y(50, 8);
+      layer.forward(x, y);
+      CHECK((layer.report().clipped_phases == 0) == reach);
+      CHECK(relative_error(y, x, layer.programmed()) < 0.02);
+      CHECK((relative_error(y, x, w) < 0.02) == reach);
+    }
+  }
+}
 
 TEST_CASE("a ring bank is the product to its monitor's precision, without measured weights it is not") {
   const double pid = error("sim:ring_bank,adc.bits=12"), swept = error("sim:ring_bank,adc.bits=12,preset=swept");

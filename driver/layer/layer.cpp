@@ -60,6 +60,7 @@ void LayerReport::add(const LayerReport& other) {
   frames += other.frames;
   clipped_inputs += other.clipped_inputs;
   clipped_updates += other.clipped_updates;
+  clipped_phases += other.clipped_phases;
   saturated += other.saturated;
   device_s += other.device_s;
   device_j += other.device_j;

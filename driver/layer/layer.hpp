@@ -33,6 +33,9 @@ struct LayerReport {
   /// Weights that an update in pulses would have taken beyond the range of a cell, and codes of a programme that
   /// learns beyond theirs.
   std::int64_t clipped_updates = 0;
+  /// Phases of written weights further than a code's step beyond what the device can set, put at the nearest end. The
+  /// weights are then those of the phases as they are set: programmed().
+  std::int64_t clipped_phases = 0;
   std::int64_t saturated = 0;  ///< output codes clipped in the frames that were used
   double device_s = 0, device_j = 0;
   std::int64_t programs = 0;  ///< times weights were written
@@ -81,8 +84,8 @@ class Layer {
   /// ShapeMismatch; InvalidParameter for a weight that is not finite; OutOfRange for one beyond a fixed
   /// layer.weight_limit. Nothing is written then.
   void program(View<const float> w, bool keep_calibration = false);
-  /// The weights as the codes can hold them (n_out, n_in); for meshes before rounding of the phases, for trains of
-  /// meshes what their ranks leave of the weights.
+  /// The weights as the codes can hold them (n_out, n_in); for meshes before rounding of the phases (after it where
+  /// phases were out of reach), for trains of meshes what their ranks leave of the weights.
   View<const float> programmed() const;
   /// Shows random vectors and fits gain and offset of the answers to the programmed weights, one gain for all outputs
   /// or one each (layer.compensation). Done again later it takes drift out. Where the layer sets the ADC's range, the

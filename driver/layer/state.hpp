@@ -131,6 +131,10 @@ struct LayerState {
 /// throws.
 void encode_weights(LayerState& state, View<const float> w, FrameBuffer& programme);
 
+/// Phases into the programme from `at` on, at the nearest end where they are out of reach by more than a code's step:
+/// how many are. If any, `phases` become those of their codes.
+std::int64_t set_phases(const LayerState& state, std::vector<double>& phases, Index at, FrameBuffer& programme);
+
 /// The part of encode_weights for trains of meshes.
 void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme);
 

@@ -24,19 +24,27 @@ void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme
   hardening > 0 ? harden(train, padded, hardening, kSweeps) : balance(train);
 
   const MeshLayout layout = parse_mesh_layout(device.text("mesh.layout"));
-  const PhaseLaw law =
-      parse_phase_law(device.text("phase.law"), device.real("phase.range_rad"), info.program->highest());
   double scale = 1;
   Index at = 0;
+  std::int64_t clipped = 0;
+  std::vector<std::vector<double>> phases;
   for (const Matrix<double>& core : train.cores) {
     Matrix<Complex> complex(core.rows(), core.cols());
     std::copy_n(core.data(), core.size(), complex.data());
     double own = 0;
-    for (const double phase : mesh_phases(mesh_pair(layout, complex, own)))
-      programme.frames().set(0, at++, law.code(phase));
+    phases.push_back(mesh_phases(mesh_pair(layout, complex, own)));
+    clipped += set_phases(state, phases.back(), at, programme);
+    at += static_cast<Index>(phases.back().size());
     scale *= own;
   }
-  const Matrix<double> held = train.matrix();
+  Matrix<double> held = train.matrix();
+  if (clipped > 0) {
+    std::vector<Matrix<Complex>> set;
+    for (std::size_t k = 0; k < phases.size(); ++k)
+      set.push_back(mesh_pair_matrix(mesh_pair(layout, train.cores[k].cols(), train.cores[k].rows(), phases[k])));
+    const Matrix<Complex> fields = train_matrix(state.train->rows, state.train->cols, set);
+    for (Index i = 0; i < held.size(); ++i) held.data()[i] = scale * fields.data()[i].real();
+  }
   state.target.resize(state.n_out, state.n_in);
   state.held.resize(state.n_out, state.n_in);
   for (Index i = 0; i < w.rows(); ++i)
@@ -46,6 +54,7 @@ void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme
     }
   state.rest = 0;
   state.scale.assign(static_cast<std::size_t>(state.n_out), scale);
+  state.report.clipped_phases += clipped;
 }
 
 }  // namespace lightloop

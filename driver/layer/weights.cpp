@@ -81,6 +81,15 @@ void encode_cells(LayerState& state, View<const float> w, FrameBuffer& programme
   state.scale = std::move(scale);
 }
 
+/// Of a matrix of fields what stands at (i, j) of the weights: its real part, or [[Re, -Im], [Im, Re]].
+double part_of(const Matrix<Complex>& c, Index i, Index j, bool complex_field) {
+  if (!complex_field) return c(i, j).real();
+  const Index m = c.rows(), n = c.cols();
+  const Complex z = c(i % m, j % n);
+  if ((i < m) == (j < n)) return z.real();
+  return i < m ? -z.imag() : z.imag();
+}
+
 /// The complex matrix that [[Re, -Im], [Im, Re]] is.
 Matrix<Complex> folded(View<const float> w) {
   const Index m = w.rows() / 2, n = w.cols() / 2;
@@ -96,6 +105,25 @@ Matrix<Complex> folded(View<const float> w) {
   return c;
 }
 
+}  // namespace
+
+std::int64_t set_phases(const LayerState& state, std::vector<double>& phases, Index at, FrameBuffer& programme) {
+  const ParamSet& device = state.session.settings();
+  const PhaseLaw law = parse_phase_law(device.text("phase.law"), device.real("phase.range_rad"),
+                                       state.session.info().program->highest());
+  const double step = law.range_rad / law.highest;
+  std::int64_t clipped = 0;
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    programme.frames().set(0, at + static_cast<Index>(i), law.code(phases[i]));
+    clipped += law.beyond(phases[i]) > step;
+  }
+  if (clipped > 0)
+    for (double& phase : phases) phase = law.phase(law.code(phase));
+  return clipped;
+}
+
+namespace {
+
 void encode_mesh(LayerState& state, View<const float> w, FrameBuffer& programme) {
   const DeviceInfo& info = state.session.info();
   const ParamSet& device = state.session.settings();
@@ -103,20 +131,23 @@ void encode_mesh(LayerState& state, View<const float> w, FrameBuffer& programme)
   for (Index i = 0; i < w.rows() && !state.complex_field; ++i)
     for (Index j = 0; j < w.cols(); ++j) padded(i, j) = static_cast<double>(w(i, j));
   double scale = state.params.real("weight_limit");
-  const MeshPair pair = mesh_pair(parse_mesh_layout(device.text("mesh.layout")), padded, scale);
-  const PhaseLaw law =
-      parse_phase_law(device.text("phase.law"), device.real("phase.range_rad"), info.program->highest());
-  const std::vector<double> phases = mesh_phases(pair);
-  for (std::size_t i = 0; i < phases.size(); ++i) programme.frames().set(0, static_cast<Index>(i), law.code(phases[i]));
+  const MeshLayout layout = parse_mesh_layout(device.text("mesh.layout"));
+  std::vector<double> phases = mesh_phases(mesh_pair(layout, padded, scale));
+  Matrix<Complex> set;
+  const std::int64_t clipped = set_phases(state, phases, 0, programme);
+  if (clipped > 0) set = mesh_pair_matrix(mesh_pair(layout, padded.cols(), padded.rows(), phases));
   state.target.resize(state.n_out, state.n_in);
   state.held.resize(state.n_out, state.n_in);
   for (Index i = 0; i < w.rows(); ++i)
     for (Index j = 0; j < w.cols(); ++j) {
-      state.target(i, j) = static_cast<float>(static_cast<double>(w(i, j)) / scale);
-      state.held(i, j) = w(i, j);
+      const double wanted = static_cast<double>(w(i, j)) / scale;
+      const double held = set.size() == 0 ? wanted : part_of(set, i, j, state.complex_field);
+      state.target(i, j) = static_cast<float>(held);
+      state.held(i, j) = set.size() == 0 ? w(i, j) : static_cast<float>(held * scale);
     }
   state.rest = 0;
   state.scale.assign(static_cast<std::size_t>(state.n_out), scale);
+  state.report.clipped_phases += clipped;
 }
 
 }  // namespace

@@ -94,6 +94,9 @@ void register_layer(py::module_& m) {
       .def_readonly("frames", &LayerReport::frames)
       .def_readonly("clipped_inputs", &LayerReport::clipped_inputs)
       .def_readonly("clipped_updates", &LayerReport::clipped_updates)
+      .def_readonly("clipped_phases", &LayerReport::clipped_phases,
+                    "Phases beyond what the device can set, put at the nearest end; the weights held are those of the "
+                    "phases set.")
       .def_readonly("saturated", &LayerReport::saturated)
       .def_readonly("device_s", &LayerReport::device_s)
       .def_readonly("device_j", &LayerReport::device_j)
@@ -149,7 +152,9 @@ void register_layer(py::module_& m) {
             });
             return py::array_t<float>({copy.rows(), copy.cols()}, copy.data());
           },
-          "The weights as the codes can hold them (a copy).")
+          "The weights as the codes can hold them (a copy); for meshes before rounding of the phases, after it where "
+          "phases were "
+          "out of reach, for trains of meshes what their ranks leave of the weights.")
       .def(
           "calibrate", [](BoundLayer& b) { without_interpreter(b.shared, [&](Session&) { b.layer.calibrate(); }); },
           "Fits gain and offset of the answers to the programmed weights; done again later it takes drift out.")

@@ -41,6 +41,11 @@ void print_layers(AnalogNetwork& analog) {
                     brief(one.device_s, "s"), brief(one.device_j, "J"), brief(one.device_j / one.macs, "J")});
   }
   std::fputs(table(rows).c_str(), stdout);
+  std::int64_t beyond = 0;
+  for (const LayerReport& one : reports) beyond += one.clipped_phases;
+  if (beyond > 0)
+    std::printf("%s phases lie beyond what the device can set and are at the nearest end: the weights are others\n",
+                grouped(beyond).c_str());
 }
 
 /// "1.31 us: dac 71.4 ps, cells 1.3 us": one sample alone, from layer to layer.

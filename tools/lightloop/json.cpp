@@ -250,6 +250,7 @@ std::string analog_json(const Settings& values, const std::vector<LayerReport>& 
                      {"frames", layer.frames},
                      {"clipped_inputs", layer.clipped_inputs},
                      {"clipped_updates", layer.clipped_updates},
+                     {"clipped_phases", layer.clipped_phases},
                      {"saturated", layer.saturated},
                      {"macs", number(layer.macs)},
                      {"programs", layer.programs},
