@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "devices/catalogue.hpp"
+#include "driver/api/registry.hpp"
 #include "driver/layer/tiles.hpp"
 
 using namespace lightloop;
@@ -98,6 +99,19 @@ TEST_CASE(
   CHECK_THROWS_WITH(layer.forward(x, y), Catch::Contains("nothing was programmed"));
   layer.program(filled(0.25f));
   CHECK(seen(layer)(0, 0) == Approx(before).margin(0.004));
+}
+
+TEST_CASE("an update of cells that know no pulses is refused, and the layer answers as before") {
+  Registry registry;
+  add_devices(registry);
+  Session session(registry.open("sim:crossbar,input.size=4,output.size=3"), "sim:crossbar");
+  Layer layer(session, 4, 3, kLimit);
+  layer.program(filled(0.5f));
+  CHECK_THROWS_AS(layer.update(filled(0.4f)), Unsupported);
+  CHECK(session.settings().text("program.mode") == "weights");
+  CHECK(seen(layer)(1, 2) == Approx(0.5).margin(0.1));
+  layer.program(filled(-0.5f));
+  CHECK(seen(layer)(1, 2) == Approx(-0.5).margin(0.1));
 }
 
 TEST_CASE("weights end where cells do, in the layer as in the device, and the report counts them") {

@@ -91,15 +91,21 @@ void Layer::update(View<const float> dw) {
   const DeviceInfo& info = s.session.info();
   Change change = change_of(s, dw);
   if (change.any) {
-    if (s.session.settings().text("program.mode") != "pulses")
-      s.session.configure({{"program.mode", std::string("pulses")}});
+    const std::string mode = s.session.settings().text("program.mode");
+    if (mode != "pulses") s.session.configure({{"program.mode", std::string("pulses")}});
     FrameBuffer codes(*info.program, 1);
     const std::uint32_t middle = info.program->highest() / 2 + 1;
     const auto most = static_cast<std::int32_t>(info.program->highest() / 2);
     s.programmed = false;  // until all pulses have arrived nobody knows what the cells hold
     for (bool more = true; more;) {
       more = next_programme(change.pulses, most, middle, info.input.size(), codes.frames());
-      s.session.program(std::as_const(codes).frames());
+      try {
+        s.session.program(std::as_const(codes).frames());
+      } catch (const Unsupported&) {  // by cells that know no pulses, before the first one: they hold what they held
+        s.programmed = true;
+        s.session.configure({{"program.mode", mode}});
+        throw;
+      }
       s.count_program();
     }
     s.programmed = true;
