@@ -30,7 +30,8 @@ RunReport run_product(const NoisyProduct& product, const DeviceInfo& info, const
     if (early > 0) add_noise(product.noise, id(r), 0, early, y);
     clipped[static_cast<std::size_t>(r)] = front.write(y, id(r), product.converters.output, out, r);
   });
-  return counted(info, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}));
+  return counted(info, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}),
+                 product.backwards ? Pass::transposed : Pass::forward);
 }
 
 }  // namespace lightloop

@@ -239,6 +239,28 @@ TEST_CASE("calibration finds a wrong scale of the ADC's range, a row of zeros st
   }
 }
 
+TEST_CASE("transposed rows are charged the conversions they make: outputs shown, inputs read") {
+  for (const char* model : {"sim:crossbar", "sim:homodyne", "sim:mzi_mesh", "sim:tt_rfnn"}) {
+    INFO(model);
+    Session session = open(model, 24, 4);
+    Layer layer(session, 24, 4, {{"bound_management", std::string("none")}});
+    layer.program(uniform(4, 24, 1, 1));
+    layer.calibrate();  // or the first pass of a train of meshes would
+    const LayerReport before = layer.report();
+    Matrix<float> y(10, 24);
+    layer.transposed(uniform(10, 4, 1, 2), y);
+    const auto events = [&](const std::string& name) {
+      double now = 0, then = 0;
+      for (const EnergyPart& part : layer.report().energy.parts()) now += part.name == name ? part.events : 0;
+      for (const EnergyPart& part : before.energy.parts()) then += part.name == name ? part.events : 0;
+      return now - then;
+    };
+    CHECK(events("adc") == 240);
+    CHECK(events(model == std::string("sim:homodyne") ? "inputs" : "dac") == 40);
+    CHECK(layer.report().energy.joules() == Approx(layer.report().device_j).epsilon(1e-9));
+  }
+}
+
 TEST_CASE("what a layer cannot do is refused by name") {
   Session session = open("sim:crossbar,input.size=20,output.size=10", 20, 10);
   CHECK_THROWS_AS(Layer(session, 21, 10), ShapeMismatch);

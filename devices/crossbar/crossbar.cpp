@@ -103,9 +103,9 @@ Crossbar::Crossbar(const ParamSet& given)
   front_ = FrontEnd(params_, info_.model);
   info_.cost.frame_s = kFrameS;
   const auto in = static_cast<double>(n_in), out = static_cast<double>(n_out);
-  info_.cost.parts = {{"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS},
+  info_.cost.parts = {{"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS, CostPer::input},
                       {"cells", cells, cells * kCellJ, 0, 0, kFrameS},
-                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s()},
+                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output},
                       {"programming", 0, 0, cells, 0}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
   codes_.assign(static_cast<std::size_t>(n_out * n_in), static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));
@@ -244,7 +244,7 @@ RunReport Crossbar::run(ConstFrames in, Frames out, const RunOptions& options) {
     done += n;
   }
   frames_ += in.count;
-  return counted(info_, out, saturated);
+  return counted(info_, out, saturated, options.pass);
 }
 
 std::vector<std::byte> Crossbar::snapshot() const {

@@ -162,13 +162,15 @@ void Homodyne::derive() {
   const double light_j = photons * photon_energy_j(params_.real("wavelength_m")) / kWallPlug;
   const double rate_hz = params_.real("symbol_rate_hz");
   info_.cost.frame_s = (time ? in : 1.0) / rate_hz;
+  info_.cost.time_per = time ? CostPer::input : CostPer::frame;
   const double weights = in * out, shown = time ? weights : 0.0, written = time ? 0.0 : weights;
   info_.cost.parts = {
       {"laser", photons, light_j, 0, 0},
-      {"inputs", in, in * modulate_j, 0, 0, kDacLatencyS + info_.cost.frame_s},
+      {"inputs", in, in * modulate_j, 0, 0, kDacLatencyS + info_.cost.frame_s, CostPer::input},
       {"weights", shown, shown * weight_j, written, written * weight_j},
-      {"tia", out, out * kAmplifierW * info_.cost.frame_s, 0, 0, rise_time_s(kReceiverBandwidth * rate_hz)},
-      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s()}};
+      {"tia", out, out * kAmplifierW * info_.cost.frame_s, 0, 0, rise_time_s(kReceiverBandwidth * rate_hz),
+       time ? CostPer::frame : CostPer::output},  // one pulse after the other it sees as many as there are weights
+      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output}};
   info_.cost.power_w = 0;
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / info_.cost.frame_s;
   info_.cost.program_s = time ? 0.0 : kHeaterSettleS;
@@ -221,7 +223,7 @@ RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
     receiver_.detect(norm, norms_[side], counts, electrons, id(r), work_.row(r), y);
     clipped[static_cast<std::size_t>(r)] = front_.write(y, id(r), converters.output, out, r);
   });
-  return counted(info_, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}));
+  return counted(info_, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}), options.pass);
 }
 
 std::vector<std::byte> Homodyne::snapshot() const {

@@ -168,18 +168,20 @@ void MziMesh::derive() {
   noise_sd_ = std::hypot(params_.boolean("vacuum_noise") ? 0.5 / std::sqrt(photons) : 0.0, receiver.quadrature_sd);
   intensity_sd_ = receiver.intensity_sd;
   info_.deterministic = noise_sd_ == 0 && intensity_sd_ == 0 && !front_.noisy();
-  const double lit = photons * in + receiver.local_w * out * kFrameS / photon_energy_j(kPhotonM);
+  const double lit = photons * in, local = receiver.local_w * out * kFrameS / photon_energy_j(kPhotonM);
+  const double photon_j = photon_energy_j(kPhotonM) / kLaserEfficiency;
   const double hold = shifters * kHeaterW, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kFrameS;
-  info_.cost.parts = {
-      {"laser", lit, lit * photon_energy_j(kPhotonM) / kLaserEfficiency, 0, 0},
-      {"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS},
-      {"modulator", in, in * kModulatorJ, 0, 0, kFrameS},
-      {"path", 0, 0, 0, 0, chip_.path_latency_s()},
-      {"hold", shifters, hold * kFrameS, shifters, hold * kHeaterSettleS},
-      {"tia", out, out * kAmplifierW * kFrameS, 0, 0, noise_rise_time_s(params_.real("detector.bandwidth_hz"))},
-      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s()},
-      {"programming", 0, 0, shifters, writing}};
+  info_.cost.parts = {{"laser", lit, lit * photon_j, 0, 0, 0, CostPer::input},
+                      {"local oscillator", local, local * photon_j, 0, 0, 0, CostPer::output},
+                      {"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS, CostPer::input},
+                      {"modulator", in, in * kModulatorJ, 0, 0, kFrameS, CostPer::input},
+                      {"path", 0, 0, 0, 0, chip_.path_latency_s()},
+                      {"hold", shifters, hold * kFrameS, shifters, hold * kHeaterSettleS},
+                      {"tia", out, out * kAmplifierW * kFrameS, 0, 0,
+                       noise_rise_time_s(params_.real("detector.bandwidth_hz")), CostPer::output},
+                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output},
+                      {"programming", 0, 0, shifters, writing}};
   info_.cost.power_w = 0;
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
   info_.cost.program_s = kHeaterSettleS;

@@ -160,13 +160,14 @@ void TtRfnn::derive() {
   const auto shifters = static_cast<double>(info_.program->size());
   const double hold_w = kShifterW * shifters, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kUseS * uses;
-  // the carrier and its local oscillator, where their powers mean something
-  const double light_w = receiver_.local_w > 0 ? in * params_.real("power_w") + out * receiver_.local_w : 0.0;
-  info_.cost.parts = {{"source", 1, light_w * info_.cost.frame_s / kWallPlug, 0, 0},
-                      {"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS},
+  const double signal_j = in * params_.real("power_w") * info_.cost.frame_s / kWallPlug;
+  const double local_j = out * receiver_.local_w * info_.cost.frame_s / kWallPlug;
+  info_.cost.parts = {{"source", in, signal_j, 0, 0, 0, CostPer::input},
+                      {"local oscillator", receiver_.local_w > 0 ? out : 0, local_j, 0, 0, 0, CostPer::output},
+                      {"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS, CostPer::input},
                       {"switches", switched, switched * kSwitchJ, 0, 0, info_.cost.frame_s},
                       {"hold", shifters, hold_w * info_.cost.frame_s, shifters, hold_w * kSettleS},
-                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s()},
+                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output},
                       {"programming", 0, 0, shifters, writing}};
   info_.cost.power_w = 0;
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / info_.cost.frame_s;

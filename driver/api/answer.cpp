@@ -17,14 +17,33 @@ std::int64_t count_from(const Frames& frames, std::uint32_t bound) {
 }
 }  // namespace
 
-RunReport counted(const DeviceInfo& info, const Frames& out, std::int64_t saturated) {
+CostModel cost_of(const DeviceInfo& info, Pass pass) {
+  CostModel cost = info.cost;
+  if (pass == Pass::forward || cost.frame_s == 0) return cost;
+  const double ratio = static_cast<double>(info.output.size()) / static_cast<double>(info.input.size());
+  const auto factor = [ratio](CostPer per) {
+    return per == CostPer::input ? ratio : per == CostPer::output ? 1 / ratio : 1.0;
+  };
+  double frame_j = cost.power_w * cost.frame_s;
+  for (CostPart& part : cost.parts) {
+    frame_j += part.frame_j * (factor(part.per) - 1);
+    part.frame_events *= factor(part.per);
+    part.frame_j *= factor(part.per);
+  }
+  cost.frame_s *= factor(cost.time_per);
+  cost.power_w = std::max(0.0, frame_j) / cost.frame_s;
+  return cost;
+}
+
+RunReport counted(const DeviceInfo& info, const Frames& out, std::int64_t saturated, Pass pass) {
+  const CostModel cost = cost_of(info, pass);
   const Index batches = out.count > 0 ? 1 : 0;
   RunReport report;
   report.frames = out.count;
   report.codes = out.count * out.size;
   report.saturated = saturated;
-  report.device_s = info.cost.seconds(out.count, batches);
-  report.device_j = info.cost.joules(out.count, batches);
+  report.device_s = cost.seconds(out.count, batches);
+  report.device_j = cost.joules(out.count, batches);
   return report;
 }
 

@@ -7,8 +7,12 @@
 
 namespace lightloop {
 
+/// What a pass costs: the cost model, for a transposed one with as many inputs as the device has outputs and the other
+/// way round.
+CostModel cost_of(const DeviceInfo& info, Pass pass);
+
 /// The report of one call of run() with so many clipped codes: its counts, the cost model's seconds and joules.
-RunReport counted(const DeviceInfo& info, const Frames& out, std::int64_t saturated);
+RunReport counted(const DeviceInfo& info, const Frames& out, std::int64_t saturated, Pass pass = Pass::forward);
 
 /// A report with what can be told without the device: its counts, the cost model's seconds and joules, and as clipped
 /// codes those at the highest code (a detector's full scale).

@@ -1,6 +1,7 @@
 // Conformance: memory, programme, optional passes and the end of a device's use.
 #include <cstring>
 
+#include "driver/api/answer.hpp"
 #include "driver/api/conformance_checks.hpp"
 
 namespace lightloop::conformance {
@@ -131,6 +132,12 @@ void transposed(const Open& open) {
   const Codes codes = run(*device, in.frames(), options, 0xFF);
   for (const std::uint32_t code : codes.values)
     require(code <= info.output.highest(), "a transposed code of " + std::to_string(code));
+  const CostModel cost = cost_of(info, Pass::transposed);
+  const Index batches = (kFrames + info.max_batch - 1) / info.max_batch;
+  for (const auto& [said, wanted] : {std::pair{codes.report.device_s, cost.seconds(kFrames, batches)},
+                                     std::pair{codes.report.device_j, cost.joules(kFrames, batches)}})
+    require(std::abs(said - wanted) <= 0.01 * wanted, "a transposed pass reported " + std::to_string(said) +
+                                                          " s or J, the cost model says " + std::to_string(wanted));
   device.reset();
   require_equal(codes, run_fresh(open, in.frames(), options), "two fresh devices, transposed");
 }

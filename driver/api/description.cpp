@@ -13,6 +13,7 @@ namespace {
 constexpr Index kMostCodes = Index{1} << 30;  ///< per frame; assumed: far above any modulator or camera
 constexpr char kBetweenChoices = '|';
 constexpr std::int64_t kMostParts = 1024;  ///< auxiliary inputs, or components that take energy; assumed: far above any
+constexpr std::array kCostPer{"frame", "input", "output"};        ///< in the order of CostPer
 constexpr std::array kPairings{"certain", "counted", "unknown"};  ///< in the order of Pairing
 
 /// Typed look-ups that name what they looked in when they fail.
@@ -115,6 +116,13 @@ void check_keys(const Flat& read, std::int64_t aux, std::int64_t parts) {
   }
 }
 
+CostPer cost_per(const Flat& read, const std::string& key) {
+  const std::string text = read.text(key, kCostPer.front());
+  const auto named = std::ranges::find(kCostPer, text);
+  if (named == kCostPer.end()) read.refuse(key, "is \"" + text + "\", not frame, input or output");
+  return static_cast<CostPer>(named - kCostPer.begin());
+}
+
 void check_parts(const Flat& read, const CostModel& cost) {
   double frame_j = 0, program_j = 0;
   for (auto part = cost.parts.begin(); part != cost.parts.end(); ++part) {
@@ -177,6 +185,7 @@ Settings to_settings(const DeviceInfo& info) {
                    {"cost.batch_s", info.cost.batch_s},
                    {"cost.program_s", info.cost.program_s},
                    {"cost.power_w", info.cost.power_w},
+                   {"cost.time_per", std::string(kCostPer[static_cast<std::size_t>(info.cost.time_per)])},
                    {"cost.program_j", info.cost.program_j},
                    {"calibration_id", info.calibration_id},
                    {"pairing", std::string(kPairings[static_cast<std::size_t>(info.pairing)])},
@@ -202,6 +211,7 @@ Settings to_settings(const DeviceInfo& info) {
     flat[prefix + ".program_events"] = part.program_events;
     flat[prefix + ".program_j"] = part.program_j;
     flat[prefix + ".latency_s"] = part.latency_s;
+    flat[prefix + ".per"] = std::string(kCostPer[static_cast<std::size_t>(part.per)]);
   }
   return flat;
 }
@@ -230,11 +240,13 @@ DeviceInfo info_from(const Settings& flat, const std::string& who, const DeviceI
         std::pair{"cost.program_s", &cost.program_s}, std::pair{"cost.power_w", &cost.power_w},
         std::pair{"cost.program_j", &cost.program_j}})
     *value = read.real(key, *value);
+  cost.time_per = cost_per(read, "cost.time_per");
   for (std::int64_t i = 0; i < parts; ++i) {
     const std::string prefix = "cost.part." + std::to_string(i);
     cost.parts.push_back({read.text(prefix + ".name"), read.real(prefix + ".frame_events", 0),
                           read.real(prefix + ".frame_j", 0), read.real(prefix + ".program_events", 0),
-                          read.real(prefix + ".program_j", 0), read.real(prefix + ".latency_s", 0)});
+                          read.real(prefix + ".program_j", 0), read.real(prefix + ".latency_s", 0),
+                          cost_per(read, prefix + ".per")});
   }
   info.calibration_id = read.text("calibration_id", info.calibration_id);
   const std::string pairing = read.text("pairing", kPairings[static_cast<std::size_t>(info.pairing)]);

@@ -14,21 +14,26 @@
 
 namespace lightloop {
 
+/// What the number of a component's events goes with: a transposed pass shows the outputs and reads the inputs.
+enum class CostPer { frame, input, output };
+
 /// What one kind of component takes of the energy: its events (conversions, cells read, phases held) and joules.
 struct CostPart {
   std::string name;                          ///< "adc", "dac", "laser", "hold", "cells", ...
   double frame_events = 0, frame_j = 0;      ///< per frame
   double program_events = 0, program_j = 0;  ///< per program()
   double latency_s = 0;                      ///< that a frame spends in it; frames behind each other may overlap
+  CostPer per = CostPer::frame;              ///< of its frame_events
 };
 
 /// How long and how much energy the device takes. Valid for the present settings.
 struct CostModel {
-  double frame_s = 0;    ///< one frame, input and output overlapped as the hardware does
-  double batch_s = 0;    ///< fixed cost of every call of run()
-  double program_s = 0;  ///< one program()
-  double power_w = 0;    ///< drawn while frames run
-  double program_j = 0;  ///< energy of one program()
+  double frame_s = 0;                 ///< one frame, input and output overlapped as the hardware does
+  double batch_s = 0;                 ///< fixed cost of every call of run()
+  double program_s = 0;               ///< one program()
+  double power_w = 0;                 ///< drawn while frames run
+  double program_j = 0;               ///< energy of one program()
+  CostPer time_per = CostPer::frame;  ///< of frame_s: whether inputs or outputs follow one another
   /// Where it goes; what they leave of power_w * frame_s and of program_j is nobody's. Each name once; may be empty.
   std::vector<CostPart> parts = {};
   double seconds(Index frames, Index batches = 0, Index programs = 0) const {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
+#include "driver/api/answer.hpp"
 #include "driver/api/description.hpp"
 
 namespace lightloop {
@@ -42,6 +43,26 @@ TEST_CASE("the parts of an account add up to what was reported, and only grow") 
   CHECK(joules(account, "laser") == Approx(38 * 5e-3));
   CHECK(joules(account, "writing") == Approx(4));
   CHECK(joules(account, "other") == Approx(38 * 3e-3 + 4 * 2));
+}
+
+TEST_CASE(
+    "a transposed pass costs what it converts: outputs shown, inputs read, and as long as they follow one another") {
+  DeviceInfo info;
+  info.input.shape = {64};
+  info.output.shape = {4};
+  info.cost = {.frame_s = 64e-9, .power_w = 10, .time_per = CostPer::input};
+  info.cost.parts = {{"dac", 64, 64e-12, 0, 0, 0, CostPer::input},
+                     {"adc", 4, 40e-12, 0, 0, 0, CostPer::output},
+                     {"cells", 256, 1e-9, 0, 0}};
+  const CostModel back = cost_of(info, Pass::transposed);
+  CHECK(back.parts[0].frame_events == 4);
+  CHECK(back.parts[0].frame_j == Approx(4e-12));
+  CHECK(back.parts[1].frame_events == 64);
+  CHECK(back.parts[1].frame_j == Approx(640e-12));
+  CHECK(back.parts[2].frame_j == info.cost.parts[2].frame_j);
+  CHECK(back.frame_s == Approx(4e-9));
+  CHECK(back.joules(1) == Approx(info.cost.joules(1) - 60e-12 + 600e-12));
+  CHECK(cost_of(info, Pass::forward).joules(1) == info.cost.joules(1));
 }
 
 TEST_CASE("a published accelerator adds up: Albireo's power and energy per product from its parts") {

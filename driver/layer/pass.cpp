@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "core/threads.hpp"
+#include "driver/api/answer.hpp"
 #include "driver/layer/state.hpp"
 
 namespace lightloop {
@@ -31,7 +32,7 @@ void LayerState::run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index
   report.frames += said.frames;
   report.device_s += said.device_s;
   report.device_j += said.device_j;
-  report.energy.add_frames(session.info().cost, said.frames, said.device_j);
+  report.energy.add_frames(cost_of(session.info(), direction), said.frames, said.device_j);
 }
 
 void LayerState::pass(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink) {

@@ -5,6 +5,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "driver/api/answer.hpp"
 #include "driver/layer/snapshot_parts.hpp"
 
 namespace lightloop {
@@ -284,8 +285,14 @@ void TiledLayer::Tile::add_expected(Index rows, Index calls, Index writes, bool 
   const Index batches = calls + rows / std::max<Index>(1, info.max_batch) + again;  // each repeat alone, at worst
   all.frames += frames;
   all.programs += writes;
-  all.device_s += info.cost.seconds(frames, batches, writes);
-  all.device_j += info.cost.joules(frames, batches, writes);
+  double seconds = info.cost.seconds(frames, batches, writes), joules = info.cost.joules(frames, batches, writes);
+  if (layer->settings().text("backward") == "device" && info.transposed) {  // whichever way costs more
+    const CostModel back = cost_of(info, Pass::transposed);
+    seconds = std::max(seconds, back.seconds(frames, batches, writes));
+    joules = std::max(joules, back.joules(frames, batches, writes));
+  }
+  all.device_s += seconds;
+  all.device_j += joules;
 }
 
 LayerReport TiledLayer::expected(Index rows, Index calls, Index writes, bool repeats) const {

@@ -14,6 +14,11 @@ namespace {
                   "It does not keep the protocol; is it a Lightloop of the same version?");
 }
 
+CostPer per(v1::CostPer value) {
+  if (value < 0 || value > v1::PER_OUTPUT) nonsense("what a cost goes with", std::to_string(value));
+  return static_cast<CostPer>(value);
+}
+
 // ---- values and settings
 
 void put(const lightloop::Value& from, v1::Value& to) {
@@ -114,6 +119,7 @@ void put(Device& device, std::uint64_t max_bytes, v1::Description& to) {
   cost.set_program_s(info.cost.program_s);
   cost.set_power_w(info.cost.power_w);
   cost.set_program_j(info.cost.program_j);
+  cost.set_time_per(static_cast<v1::CostPer>(info.cost.time_per));
   for (const CostPart& part : info.cost.parts) {
     v1::CostPart& one = *cost.add_parts();
     one.set_name(clean(part.name));
@@ -122,6 +128,7 @@ void put(Device& device, std::uint64_t max_bytes, v1::Description& to) {
     one.set_program_events(part.program_events);
     one.set_program_j(part.program_j);
     one.set_latency_s(part.latency_s);
+    one.set_per(static_cast<v1::CostPer>(part.per));
   }
   to.set_calibration_id(info.calibration_id);
   to.set_ensemble(device.ensemble() != nullptr);
@@ -174,9 +181,10 @@ Described take(const v1::Description& from) {
   info.cost.program_s = from.cost().program_s();
   info.cost.power_w = from.cost().power_w();
   info.cost.program_j = from.cost().program_j();
+  info.cost.time_per = per(from.cost().time_per());
   for (const v1::CostPart& one : from.cost().parts())
-    info.cost.parts.push_back(
-        {one.name(), one.frame_events(), one.frame_j(), one.program_events(), one.program_j(), one.latency_s()});
+    info.cost.parts.push_back({one.name(), one.frame_events(), one.frame_j(), one.program_events(), one.program_j(),
+                               one.latency_s(), per(one.per())});
   info.calibration_id = from.calibration_id();
   to.ensemble = from.ensemble();
   if (from.pairing() < 0 || from.pairing() > v1::UNKNOWN) nonsense("pairing", std::to_string(from.pairing()));
