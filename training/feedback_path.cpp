@@ -21,12 +21,14 @@ Settings opening_settings(const TrainConfig& config, const std::string& device, 
 
 FeedbackPath open_device(const std::string& device, const TrainConfig& config, const Registry& registry, Index inputs,
                          Index outputs) {
+  const bool measured = config.digital();
   FeedbackPath path;
   path.session = open_session(registry, device, opening_settings(config, device, registry, inputs, outputs));
   if (path.session->info().kind != "projection")
-    throw Unsupported("rule " + config.model->info.name + " on device " + device,
-                      "the device is a " + path.session->info().kind, "the rule needs a fixed projection",
-                      "`lightloop devices` lists what is there; sim:opu is one");
+    throw Unsupported(
+        measured ? "rule.matrix_from " + device : "rule " + config.model->info.name + " on device " + device,
+        "the device is a " + path.session->info().kind, "the rule needs a fixed projection",
+        "`lightloop devices` lists what is there; sim:opu is one");
   path.projection = std::make_unique<Projection>(*path.session, inputs, outputs, config.projection);
   return path;
 }

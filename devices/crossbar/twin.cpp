@@ -27,10 +27,7 @@ class CrossbarTwin : public Twin {
   Index parameters() const override { return weights_.size(); }
 
   void program(View<const float> theta) override {
-    if (theta.rows() != 1 || theta.cols() != weights_.size())
-      throw ShapeMismatch("crossbar twin programme",
-                          std::to_string(theta.rows()) + " x " + std::to_string(theta.cols()),
-                          "1 x " + std::to_string(weights_.size()));
+    check_twin_programme("crossbar", *this, theta);
     std::ranges::transform(theta.row(0), weights_.data(), [&](float code) { return code / mid_weight_ - 1.0f; });
   }
 

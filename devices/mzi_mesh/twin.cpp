@@ -31,10 +31,7 @@ class MeshTwin : public Twin {
   Index parameters() const override { return static_cast<Index>(codes_.size()); }
 
   void program(View<const float> theta) override {
-    if (theta.rows() != 1 || theta.cols() != parameters())
-      throw ShapeMismatch("mzi_mesh twin programme",
-                          std::to_string(theta.rows()) + " x " + std::to_string(theta.cols()),
-                          "1 x " + std::to_string(parameters()));
+    check_twin_programme("mzi_mesh", *this, theta);
     codes_.assign(theta.row(0).begin(), theta.row(0).end());
     derive();
   }

@@ -22,9 +22,7 @@ class PendulaTwin : public Twin {
   Index parameters() const override { return scales_.parameters(); }
 
   void program(View<const float> theta) override {
-    if (theta.rows() != 1 || theta.cols() != parameters())
-      throw ShapeMismatch("pendula twin programme", std::to_string(theta.rows()) + " x " + std::to_string(theta.cols()),
-                          "1 x " + std::to_string(parameters()));
+    check_twin_programme("pendula", *this, theta);
     std::vector<double> settings;
     for (const float code : theta.row(0)) settings.push_back(static_cast<double>(code) / scales_.middle_program - 1);
     chain_ = scales_.chain(settings);

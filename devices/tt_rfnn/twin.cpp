@@ -35,9 +35,7 @@ class TrainTwin : public Twin {
   Index parameters() const override { return static_cast<Index>(codes_.size()); }
 
   void program(View<const float> theta) override {
-    if (theta.rows() != 1 || theta.cols() != parameters())
-      throw ShapeMismatch("tt_rfnn twin programme", std::to_string(theta.rows()) + " x " + std::to_string(theta.cols()),
-                          "1 x " + std::to_string(parameters()));
+    check_twin_programme("tt_rfnn", *this, theta);
     codes_.assign(theta.row(0).begin(), theta.row(0).end());
     derive();
   }

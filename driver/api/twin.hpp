@@ -29,4 +29,8 @@ class Twin {
   virtual std::vector<FitParameter> fit_parameters() const { return {}; }
 };
 
+/// Throws ShapeMismatch unless theta is (1, parameters) of the twin of `model`, InvalidParameter where it is not
+/// finite.
+void check_twin_programme(const std::string& model, const Twin& twin, View<const float> theta);
+
 }  // namespace lightloop

@@ -127,7 +127,10 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   weights = parse_weights(params.text("cells"));
   const DeviceInfo& info = session.info();
   if (info.kind != "layer" || !info.program)
-    throw Unsupported("layer", info.model + " (" + info.kind + ")", "a programmable device of kind \"layer\"");
+    throw Unsupported(
+        "layer", info.model + " (" + info.kind + ")", "a programmable device of kind \"layer\"",
+        "Physics without a programme stands in front of layers (train.map); what projects carries the error "
+        "(train.device).");
   if (n_in < 1 || n_out < 1)
     throw ShapeMismatch("layer", std::to_string(n_in) + " -> " + std::to_string(n_out), "at least 1 -> 1");
   const ParamSet& device = session.settings();
@@ -171,7 +174,9 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
     throw Unsupported("layer: programme of " + info.model, std::to_string(info.program->size()) + " codes",
                       std::to_string(cells) + (train  ? ": two meshes and attenuators per core"
                                                : mesh ? ": two meshes and attenuators"
-                                                      : ": one per output and input"));
+                                                      : ": one per output and input"),
+                      "No matrix can be written into it: it learns its own programme (ll.torch.Physical), or stands in "
+                      "front of layers (train.map).");
   range_known = device.has("adc.range");
   if (range_known) range = base_range = device.real("adc.range");
   const std::string& chosen = params.text("output_range");

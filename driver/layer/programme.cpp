@@ -79,7 +79,8 @@ void Layer::learn_programme(View<const float> x, View<const float> grad_y, doubl
   LayerState& s = *state_;
   check_gradient("learn_programme()", x, s.n_in, grad_y, s.n_out);
   s.check_programmed();
-  if (!std::isfinite(lr)) throw InvalidParameter("layer: learning rate", std::to_string(lr), "a finite number");
+  if (!(std::isfinite(lr) && lr >= 0))
+    throw InvalidParameter("layer: learning rate", std::to_string(lr), "a finite number, 0 or more");
   const DeviceInfo& info = s.session.info();
   if (!s.learns())
     throw Unsupported("layer: learn_programme()", s.twin ? "layer.update = " + s.params.text("update") : "no twin",
