@@ -72,12 +72,10 @@ int reproduce(const ReproduceRequest& request) {
   if (paper.table) arguments.insert(arguments.begin(), paper.facts.string());
   if (request.full) arguments.push_back("--full");
   if (request.json) arguments.push_back("--json");
-  const int status = paper.table ? run_script(shared_file("papers") / "runs.py", arguments, {"tomllib"})
-                                 : run_script(paper.facts, arguments, {});
-  if (status < 0)
-    throw Unsupported("reproduce", paper.table ? "no Python 3.11 found" : "no Python 3 found", "",
-                      "Install python3, or name one in $LIGHTLOOP_PYTHON.");
-  return status;
+  paper.table ? become_script(shared_file("papers") / "runs.py", arguments, {"tomllib"})
+              : become_script(paper.facts, arguments, {});
+  throw Unsupported("reproduce", paper.table ? "no Python 3.11 found" : "no Python 3 found", "",
+                    "Install python3, or name one in $LIGHTLOOP_PYTHON.");
 }
 
 }  // namespace lightloop::command

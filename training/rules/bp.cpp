@@ -4,18 +4,21 @@
 namespace lightloop {
 
 RuleModel bp_rule() {
-  const RuleInfo info{.name = "bp",
-                      .summary = "back-propagation: the exact gradient, through the transposed forward weights",
-                      .equation = "delta_L = e; delta_l = (W_{l+1}^T delta_{l+1}) * f'(a_l)",
-                      .needs = Needs::nothing,
-                      .cost = "none: runs on the host",
-                      .source = "Rumelhart, Hinton, Williams, Nature 323, 533 (1986)",
-                      .params = {},
-                      .any_layers = true,
-                      .masks = true,
-                      .by_error = true,
-                      .goes_back = true,
-                      .maps = true};
+  const RuleInfo info{
+      .name = "bp",
+      .summary =
+          "back-propagation: the exact gradient, through the transposed forward weights; on device "
+          "layers, or behind a map with a twin, physics-aware training",
+      .equation = "delta_L = e; delta_l = (W_{l+1}^T delta_{l+1}) * f'(a_l)",
+      .needs = Needs::nothing,
+      .cost = "none: runs on the host; physics-aware, the forward passes on the device",
+      .source = "Rumelhart, Hinton, Williams, Nature 323, 533 (1986); Wright et al., Nature 601, 549 (2022)",
+      .params = {},
+      .any_layers = true,
+      .masks = true,
+      .by_error = true,
+      .goes_back = true,
+      .maps = true};
   return {info, [info](const RuleContext&) { return chain_rule(info); }};
 }
 
