@@ -14,7 +14,7 @@ def begin_range(what: str, learned: Any, known: Any, x: Any) -> None:
     """Takes a range that is not known yet from the largest size in `x`. Raises OutOfRange for one that is not above 0."""
     if not known:
         with torch.no_grad():
-            most = x.detach().abs().max()
+            most = x.detach().abs().max() if x.numel() else torch.zeros(())
             learned.copy_(most.clamp(min=1e-6))
             known.copy_(most > 0)
     if not learned.item() > 0:
@@ -131,6 +131,9 @@ class Stochastic(torch.nn.Module):
         log = torch.nn.functional.logsigmoid
         self._log_chance = (fired * log(input) + (1 - fired) * log(-input)).flatten(1).sum(1)
         return fired
+
+    def __getstate__(self) -> dict[str, Any]:  # the graph of a pass belongs to no copy
+        return {**self.__dict__, "_log_chance": None}
 
     def extra_repr(self) -> str:
         return f"estimator={self.estimator!r}"

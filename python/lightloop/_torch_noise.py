@@ -18,7 +18,13 @@ LAWS = ("gaussian", "laplacian", "uniform", "poisson", "binomial")
 
 
 def noise_std(law: str, leakage: float, precision: float) -> float:
-    """The standard deviation with which `leakage` of the values leave their level, levels 1 / precision apart."""
+    """The standard deviation with which `leakage` of the values leave their level, levels 1 / precision apart.
+
+    law : gaussian, laplacian or uniform. Throws InvalidParameter for others, OutOfRange.
+    """
+    if law not in LAWS[:3]:
+        raise InvalidParameter("noise_std: law", repr(law), ", ".join(LAWS[:3]),
+                               "The width of the other laws goes with the value: ll.torch.Noise draws them.")  # fmt: skip
     if not 0 < leakage < 1:
         raise OutOfRange("noise: leakage", str(leakage), "above 0 and below 1")
     if not precision > 0:

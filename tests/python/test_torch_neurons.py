@@ -1,6 +1,8 @@
 """Signals and weights of few values in PyTorch: values and gradients, by differences in double precision."""
 
+import copy
 import math
+import pickle
 
 import pytest
 
@@ -120,3 +122,17 @@ def test_neurons_fire_with_their_chance_and_teach_as_they_say():
         assert layer(x)[0].item() == pytest.approx(p)
     with pytest.raises(ll.UnknownName, match="straight"):
         lt.Stochastic("gumbel")
+
+
+def test_neurons_are_copied_without_the_pass_they_have_made():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), lt.Stochastic("reinforce"))
+    y = model(torch.randn(5, 3))
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert lt.reinforce(other, torch.ones(5)).item() == 1.0  # no chances of a pass it has not made
+    lt.reinforce(model, y.sum(1)).backward()
+    assert model[0].weight.grad.abs().sum() > 0
+
+
+def test_an_empty_batch_begins_no_range():
+    layer = lt.Quantise(4)
+    assert layer(torch.zeros(0, 3)).shape == (0, 3) and not layer.range_known

@@ -32,6 +32,12 @@ def test_noise_has_the_variance_of_its_law_and_lets_gradients_pass(layer, varian
     assert abs(error.var().item() / variance - 1) < 3.3 * math.sqrt(5 / 1e5) + 1e-3
 
 
+@pytest.mark.parametrize("law", ["poisson", "binomial", "gausian"])
+def test_laws_without_one_width_and_misspelt_ones_are_refused(law):
+    with pytest.raises(lightloop.InvalidParameter, match=f"noise_std: law: '{law}'.*gaussian, laplacian, uniform"):
+        lt.noise_std(law, 0.5, 16)
+
+
 def test_poisson_noise_leaves_as_many_full_scale_levels_as_asked():
     torch.manual_seed(4)
     noise = lt.Noise("poisson", leakage=0.5, precision=16)
