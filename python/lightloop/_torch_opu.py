@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from . import _core
 from ._encoding import levels
-from ._torch_checks import check_finite
+from ._torch_checks import check_finite, check_real
 from ._torch_projection import FEEDBACK_MATRIX, OnDevice, rows_of
 from .errors import InvalidParameter, OutOfRange, ShapeMismatch, Unsupported
 
@@ -171,7 +171,7 @@ class OPU(torch.nn.Module):
     def _encoded(self, rows: np.ndarray) -> np.ndarray:
         low, high = self.made["low"], self.made["high"]
         borders = low + (np.arange(self._levels) + 0.5) / self._levels * (high - low)
-        return (rows[:, :, None] > borders).reshape(len(rows), -1).astype(np.float32)
+        return (rows[:, :, None] > borders).astype(np.float32).reshape(-1, rows.shape[1] * self._levels)
 
     def forward(self, input: Any) -> Any:
         if input.shape[-1] != self.in_features:
@@ -183,6 +183,7 @@ class OPU(torch.nn.Module):
                 return self.scale * (input @ matrix.to(input).t())
             real, imaginary = matrix.real.to(input), matrix.imag.to(input)
             return self.scale * ((input @ real.t()) ** 2 + (input @ imaginary.t()) ** 2)
+        check_real("input of OPU", input)
         check_finite("input of OPU", input)
         rows = rows_of(input)
         projection = self._own.open(self.in_features * self._levels, self.out_features)

@@ -27,7 +27,8 @@ def split(settings: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str,
 
 def rows_of(x: Any) -> np.ndarray:
     """float32 (rows, columns) in memory of the processor."""
-    return np.ascontiguousarray(x.detach().to("cpu", torch.float32).reshape(-1, x.shape[-1]).numpy())
+    rows = x.detach().to("cpu", torch.float32).contiguous().numpy()
+    return rows.reshape(-1, x.shape[-1])  # by numpy: PyTorch's empty arrays have strides of 0, which the core refuses
 
 
 def opened(device: str, of_device: Mapping[str, Any], of_projection: Mapping[str, Any], seed: int,

@@ -135,6 +135,11 @@ def test_copies_and_pickles_go_on_from_the_state_of_the_device(x):
     assert all(torch.equal(other(x), wanted) for other in others)
 
 
+def test_an_empty_batch_has_empty_features():
+    for mode in ("intensity", "linear"):
+        assert ll.torch.OPU(20, 16, FINE, mode=mode)(torch.zeros(0, 20)).shape == (0, 16)
+
+
 def test_what_cannot_be_is_refused_by_name():
     for words, error in (
         ({"mode": "phase"}, ll.InvalidParameter),
@@ -148,6 +153,8 @@ def test_what_cannot_be_is_refused_by_name():
             ll.torch.OPU(20, 16, **words)
     with pytest.raises(ll.ShapeMismatch, match="20"):
         ll.torch.OPU(20, 16)(torch.zeros(3, 21))
+    with pytest.raises(ll.Unsupported, match="complex64"):
+        ll.torch.OPU(20, 16)(torch.zeros(3, 20, dtype=torch.complex64))
     for encoding in ("threshold", "thermometer:4"):
         for bad in (math.nan, math.inf):
             shown = torch.zeros(3, 20)
