@@ -238,7 +238,7 @@ class Ranking:
 
 def deploy(model: Any, device: Any, settings: Mapping[str, Any] | None = None, **options: Any) -> Deployed:
     """A network on devices. `model`: a Run, [(W, b), ...] (tanh between), or a torch.nn.Sequential of Linear layers with one
-    kind of Tanh, ReLU, Sigmoid or nothing between them.
+    kind of Tanh, ReLU, Sigmoid or nothing between them; modules with a forward pass of their own are refused by name.
 
     `options` are settings: `**{"adc.bits": 6, "layer.cells": "offset", "device.layer2.adc.bits": 4}`.
     """

@@ -1,0 +1,224 @@
+"""`ll.torch.AnalogLinear` and `AnalogConv2d`: matrix products of PyTorch modules on analog devices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import _core
+from ._torch_checks import check_product
+from ._torch_neurons import begin_range, note_known
+from ._torch_projection import rows_of
+from .analog import below, open_devices, split
+from .errors import InvalidParameter, ShapeMismatch, Unsupported
+
+
+class _Held:
+    """An open layer, and the weights it was sent last; None while nobody knows what it holds."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+        self.sent: np.ndarray | None = None
+
+
+class Devices:
+    """Devices of one string for the layers that share them, opened when they are needed.
+
+    Chips are numbered in the order in which layers are first used. A copy, or what comes out of a pickle, opens devices of
+    its own in the order of the first, so that every layer has a chip of the number it had.
+    """
+
+    def __init__(self, device: Any, settings: Mapping[str, Any]) -> None:
+        self.device, self.settings = device, dict(settings)
+        self.sizes: list[tuple[int, int]] = []  # (inputs, outputs) of every layer
+        self.used: list[int] = []  # layers, in the order of their first use
+        self._open: Any = None
+        self._held: dict[int, _Held] = {}
+
+    def join(self, n_in: int, n_out: int) -> int:
+        """The number of a new layer."""
+        self.sizes.append((n_in, n_out))
+        return len(self.sizes) - 1
+
+    def open(self) -> Any:
+        if self._open is None:
+            most_in, most_out = (max(sizes) for sizes in zip(*self.sizes))
+            self._open = open_devices(self.device, self.settings, most_in, most_out)
+        return self._open
+
+    def layer(self, number: int) -> _Held:
+        if number not in self.used:
+            self.used.append(number)
+        for one in self.used[: self.used.index(number) + 1]:
+            if one not in self._held:
+                of_layer = below(self.settings, "layer")
+                self._held[one] = _Held(_core.TiledLayer(self.open(), *self.sizes[one], of_layer, {}))
+        return self._held[number]
+
+    def report(self, number: int) -> Any:
+        """None until the layer was written."""
+        report = self._held[number].layer.report if number in self._held else None
+        return report if report and report.programs else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": None, "_held": {}}
+
+
+class _Product(torch.autograd.Function):
+    """x W^T by the device; gradients by the way that layer.backward names, digital products in float32 at least."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, weight: Any, input_range: Any, output_factor: Any, layer: Any, way: str) -> Any:
+        ctx.save_for_backward(x, weight)
+        ctx.layer, ctx.way, ctx.learned = layer, way, input_range is not None
+        y = torch.from_numpy(layer.forward(rows_of(x)))
+        return y.reshape(*x.shape[:-1], y.shape[-1]).to(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        x, weight = ctx.saved_tensors
+        kind = torch.promote_types(weight.dtype, torch.float32)
+        rows, columns = grad.reshape(-1, grad.shape[-1]).to(kind), x.reshape(-1, x.shape[-1]).to(kind)
+        grad_x = grad_w = grad_r = grad_f = None
+        if ctx.needs_input_grad[0] and ctx.way != "weights":
+            grad_x = torch.from_numpy(ctx.layer.backward(rows_of(x), rows_of(grad))).reshape(x.shape).to(x)
+        elif ctx.needs_input_grad[0]:
+            grad_x = (rows @ weight.to(kind)).reshape(x.shape).to(x)
+            if ctx.learned:
+                grad_x = grad_x * (x.abs() <= ctx.layer.input_range)
+        if ctx.needs_input_grad[1]:
+            grad_w = (rows.t() @ columns).to(weight)
+        if ctx.needs_input_grad[2]:
+            grad_r = x.new_tensor(ctx.layer.range_gradient(rows_of(x), rows_of(grad)))
+        if ctx.needs_input_grad[3]:
+            grad_f = x.new_tensor(ctx.layer.output_factor_gradient(rows_of(x), rows_of(grad)))
+        return grad_x, grad_w, grad_r, grad_f, None, None
+
+
+class OnDevice:
+    """What the modules share: a layer of some devices, and the weights in it."""
+
+    weight: Any
+    training: bool
+
+    def _place(self, device: Any, settings: Mapping[str, Any], devices: Devices | None = None) -> None:
+        """Takes a place among `devices`, or on devices of its own."""
+        self.analog_device = device
+        self.analog_settings = dict(settings)
+        if self.analog_settings.get("layer.update") == "programme":
+            raise Unsupported("layer.update", "programme", "write or pulses: the weights of a module are no phases",
+                              "ll.torch.Physical has the phases of a device as its parameters.")  # fmt: skip
+        if self.analog_settings.get("layer.noise_management") == "learned" and "input_range" not in self._parameters:
+            start = float(self.analog_settings.get("layer.input_range", 0.0))  # 0: the first batch brings it
+            self.register_parameter("input_range", torch.nn.Parameter(torch.tensor(start)))
+            self.register_buffer("input_range_known", torch.tensor(start > 0))
+        if self.analog_settings.get("layer.output_range") == "learned" and "output_factor" not in self._parameters:
+            self.register_parameter("output_factor", torch.nn.Parameter(torch.tensor(1.0)))
+        n_out, n_in = self.weight.flatten(1).shape
+        self._devices = Devices(device, settings) if devices is None else devices
+        self._number = self._devices.join(n_in, n_out)
+
+    def _load_from_state_dict(self, state: Any, prefix: str, *more: Any) -> None:
+        note_known(state, prefix + "input_range")
+        super()._load_from_state_dict(state, prefix, *more)
+
+    def _product(self, x: Any) -> Any:
+        weight = self.weight.flatten(1)  # asked for once: a parametrisation may draw another every time
+        check_product(type(self).__name__, x, weight)
+        held = self._devices.layer(self._number)
+        learned = self._parameters.get("input_range")
+        if learned is not None:
+            begin_range(type(self).__name__, learned, self.input_range_known, x)
+            held.layer.input_range = learned.item()
+        self._write(held, weight.detach().to("cpu", torch.float32).numpy())
+        factor = self._parameters.get("output_factor")
+        if factor is not None:
+            held.layer.output_factor = factor.item()
+        way = self.analog_settings.get("layer.backward", "weights")
+        return _Product.apply(x, weight, learned, factor, held.layer, way)
+
+    def _write(self, held: _Held, weights: np.ndarray) -> None:
+        """Sends the weights unless they are those that were sent last, by their values: a pointer and a version of PyTorch
+        do not tell what was written past autograd."""
+        sent = held.sent
+        if sent is not None and np.array_equal(weights, sent):
+            return
+        weights = np.array(weights, order="C")
+        held.sent = None
+        pulses = self.analog_settings.get("layer.update") == "pulses"
+        if pulses and sent is not None:
+            held.layer.update(weights - sent)
+        else:
+            if pulses and not self.analog_settings.get("layer.weight_limit"):
+                raise InvalidParameter("layer.weight_limit", "not given", "the weight at full range, for layer.update=pulses",
+                                       "Give layer.weight_limit=0.5, for example.")  # fmt: skip
+            keep = sent is not None and self.training
+            held.layer.program(weights, keep)
+            if not keep and self.analog_settings.get("layer.calibrate", True):
+                held.layer.calibrate()
+        held.sent = weights
+
+    @property
+    def report(self) -> Any:
+        """Frames, seconds, joules and energy by component so far; None before the first forward pass."""
+        return self._devices.report(self._number)
+
+
+class AnalogLinear(OnDevice, torch.nn.Linear):
+    """`torch.nn.Linear` with the product x W^T on a device of kind "layer"; the bias is added digitally.
+
+    Settings without a prefix are the device's: `AnalogLinear(784, 10, device="sim:crossbar", **{"adc.bits": 6})`. Input and
+    weight have one floating dtype, but for autocast; the answer has the input's. Raises InvalidParameter for others, Unsupported
+    for complex ones.
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: str = "sim:crossbar",
+                 settings: Mapping[str, Any] | None = None, **options: Any) -> None:  # fmt: skip
+        torch.nn.Linear.__init__(self, in_features, out_features, bias)
+        self._place(device, split(settings, options))
+
+    def forward(self, input: Any) -> Any:
+        y = self._product(input)
+        return y if self.bias is None else y + self.bias.to(y.dtype)
+
+    def extra_repr(self) -> str:
+        return f"{torch.nn.Linear.extra_repr(self)}, device={self.analog_device!r}"
+
+
+def check_convolution(what: str, made: Any) -> None:
+    if made.groups != 1 or made.padding_mode != "zeros" or isinstance(made.padding, str):
+        raise Unsupported(what, f"Conv2d({torch.nn.Conv2d.extra_repr(made)})", "only one group and zero padding in numbers",
+                          "Replace it (padding=1, for example), or leave it digital: convert(..., exclude=[NAME]).")  # fmt: skip
+
+
+class AnalogConv2d(OnDevice, torch.nn.Conv2d):
+    """`torch.nn.Conv2d` (one group, zero padding) as a matrix of (outputs, inputs x kernel) that is shown every patch; dtypes
+    as in `AnalogLinear`."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+                 dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *,
+                 device: str = "sim:crossbar", settings: Mapping[str, Any] | None = None, **options: Any) -> None:  # fmt: skip
+        torch.nn.Conv2d.__init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
+        check_convolution("AnalogConv2d", self)
+        self._place(device, split(settings, options))
+
+    def forward(self, input: Any) -> Any:
+        if input.dim() == 3:  # one image, as torch.nn.Conv2d takes it
+            return self.forward(input[None])[0]
+        if input.dim() != 4:
+            raise ShapeMismatch("input of AnalogConv2d", str(tuple(input.shape)), f"([images,] {self.in_channels}, height, width)")
+        patches = torch.nn.functional.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
+        y = self._product(patches.transpose(1, 2)).transpose(1, 2)
+        size = [
+            (input.shape[2 + i] + 2 * self.padding[i] - self.dilation[i] * (self.kernel_size[i] - 1) - 1)
+            // self.stride[i] + 1
+            for i in range(2)
+        ]  # fmt: skip
+        y = y.reshape(input.shape[0], self.out_channels, *size)
+        return y if self.bias is None else y + self.bias[:, None, None].to(y.dtype)
+
+    def extra_repr(self) -> str:
+        return f"{torch.nn.Conv2d.extra_repr(self)}, device={self.analog_device!r}"

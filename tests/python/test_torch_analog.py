@@ -1,0 +1,262 @@
+"""Modules on analog devices: what is converted, copied, written and refused."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import lightloop as ll
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+
+FINE = "sim:crossbar,preset=ideal,dac.bits=16,weight.bits=16,adc.bits=16,adc.range=40"
+
+
+@pytest.fixture
+def x():
+    torch.manual_seed(1)
+    return torch.randn(6, 8)
+
+
+class Own(nn.Linear):
+    def forward(self, input):
+        return 2 * super().forward(input)
+
+
+class Skip(nn.Sequential):
+    def forward(self, input):
+        return input + super().forward(input)
+
+
+def parametrised():
+    layer = nn.Linear(8, 8)
+    nn.utils.parametrize.register_parametrization(layer, "weight", nn.Tanh())
+    return layer
+
+
+def patched():
+    layer = nn.Linear(8, 8)
+    layer.forward = lambda input: input
+    return layer
+
+
+def test_a_module_that_is_used_again_stays_one(x):
+    one = nn.Linear(8, 8)
+    model = nn.Sequential(one, nn.Tanh(), one, nn.Tanh(), nn.Sequential(one))
+    analog = ll.torch.convert(model, FINE)
+    assert type(analog[0]) is ll.torch.AnalogLinear and analog[0] is analog[2] is analog[4][0]
+    assert torch.allclose(analog(x), model(x), atol=0.02)
+    report = analog[0].report
+    assert report.programs == 1 and report.vectors == 64 + 3 * len(x)  # 64 to calibrate
+    assert type(one) is nn.Linear
+    assert type(ll.torch.convert(one, FINE)) is ll.torch.AnalogLinear
+
+
+def test_whoever_holds_a_module_holds_the_converted_one(x):
+    model = nn.Sequential(nn.Linear(8, 8))
+    model.held = [model[0]]
+    analog = ll.torch.convert(model, FINE)
+    assert analog.held[0] is analog[0] and type(model[0]) is nn.Linear
+
+
+@pytest.mark.parametrize("make", [Own, ll.torch.BinaryLinear, nn.modules.linear.NonDynamicallyQuantizableLinear])
+def test_subclasses_are_refused_by_name(make):
+    model = nn.Sequential(nn.Linear(8, 8), nn.Sequential(nn.Tanh(), make(8, 8)))
+    with pytest.raises(ll.Unsupported, match=rf"convert: 1\.1: {make.__name__}.*exclude=\['1\.1'\]"):
+        ll.torch.convert(model, FINE)
+
+
+@pytest.mark.parametrize(
+    "part,name",
+    [
+        (parametrised, "1: ParametrizedLinear"),
+        (patched, "1: Linear"),
+        (lambda: ll.torch.BinaryConv2d(2, 2, 3), "1: BinaryConv2d"),
+        (lambda: nn.MultiheadAttention(8, 2), "1: MultiheadAttention"),
+        (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), "1: TransformerEncoderLayer"),
+        (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2), r"1\.layers\.0: TransformerEncoderLayer"),
+        (lambda: nn.TransformerDecoderLayer(8, 2, 16), r"1\.self_attn: MultiheadAttention"),
+    ],
+)
+def test_what_would_stay_digital_unnoticed_is_refused_unless_it_is_excluded(part, name):
+    model = nn.Sequential(nn.Linear(8, 8), part())
+    with pytest.raises(ll.Unsupported, match=f"convert: {name}"):
+        ll.torch.convert(model, FINE)
+    analog = ll.torch.convert(model, FINE, exclude=["1"])
+    kinds = [type(m) for m in model[1].modules()]
+    assert type(analog[0]) is ll.torch.AnalogLinear and [type(m) for m in analog[1].modules()] == kinds
+
+
+def test_names_to_exclude_must_be_there(x):
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    with pytest.raises(ll.UnknownName, match="exclude: '2'.*0, 1"):
+        ll.torch.convert(model, FINE, exclude="2")
+    with pytest.raises(ll.InvalidParameter, match="no Linear"):
+        ll.torch.convert(model, FINE, exclude=["0", "1"])
+    analog = ll.torch.convert(model, FINE, exclude="1")
+    assert ll.torch.convert(analog, FINE)[0].analog_device == FINE  # what is on a device stays there
+    assert torch.allclose(analog(x), model(x), atol=0.01)
+
+
+WAYS = {
+    "data.copy_": lambda w: w.data.copy_(torch.ones_like(w)),
+    "data.mul_": lambda w: w.data.mul_(-2),
+    "data.clamp_": lambda w: w.data.clamp_(-0.01, 0.01),
+    "numpy": lambda w: w.detach().numpy().fill(0.5),
+    "autograd": lambda w: torch.no_grad()(w.mul_)(3),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_weights_are_those_of_now_however_they_were_written(x, way):
+    layer = ll.torch.AnalogLinear(8, 5, device=FINE)
+    convolution = ll.torch.AnalogConv2d(2, 3, 2, device=FINE)
+    pictures = x.reshape(3, 2, 2, 4)
+    layer(x), convolution(pictures)
+    WAYS[way](layer.weight), WAYS[way](convolution.weight)
+    assert torch.allclose(layer(x), nn.functional.linear(x, layer.weight, layer.bias), atol=0.02)
+    assert torch.allclose(convolution(pictures), nn.functional.conv2d(pictures, convolution.weight, convolution.bias), atol=0.02)
+    assert layer.report.programs == convolution.report.programs == 2
+    layer(x)
+    assert layer.report.programs == 2
+
+
+def test_weights_that_a_failed_write_left_behind_are_written_again(x):
+    layer = ll.torch.AnalogLinear(8, 5, device=FINE)
+    layer.train()
+    wanted = layer(x)
+    before = layer.weight.data.clone()
+    layer.weight.data[0, 0] = float("nan")
+    with pytest.raises(ll.InvalidParameter, match="not finite"):
+        layer(x)
+    layer.weight.data.copy_(before)
+    assert torch.equal(layer(x), wanted)
+
+
+def test_a_parametrised_weight_is_drawn_once_a_pass():
+    layer = ll.torch.AnalogLinear(8, 5, bias=False, device=FINE)
+    nn.utils.parametrize.register_parametrization(layer, "weight", ll.torch.Noise(std=0.5))
+    at = torch.eye(8, requires_grad=True)
+    for _ in range(2):
+        at.grad = None
+        y = layer(at)
+        y[:, 2].sum().backward()
+        assert torch.allclose(y[:, 2], at.grad[0], atol=0.02)  # the weights that answered have the gradient
+    assert copy.deepcopy(layer)(at).shape == (8, 5)
+
+
+@pytest.fixture
+def twins():
+    """Two layers with the same weights on chips that differ."""
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8))
+    model.load_state_dict({**model.state_dict(), "1.weight": model[0].weight, "1.bias": model[0].bias})
+    return model
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_layers_of_a_copy_share_devices_and_keep_their_chips(twins, again, x, monkeypatch):
+    analog = ll.torch.convert(twins, "sim:crossbar,preset=pcm")
+    fresh = again(analog)  # before anything was shown
+    first, second = analog[0](x), analog[1](x)
+    assert not torch.equal(first, second)
+    opened, real = [], ll.analog._core.TileDevices
+    monkeypatch.setattr(ll.analog._core, "TileDevices", lambda *a: opened.append(a) or real(*a))
+    for made in (fresh, again(analog), again(again(analog))):
+        assert made[0].report is None
+        assert torch.equal(made[0](x), first) and torch.equal(made[1](x), second)
+    assert len(opened) == 3  # one for each copy
+    late = again(analog)
+    assert torch.equal(late[1](x), second) and late[0].report is None
+    assert torch.equal(late[0](x), first)
+    assert torch.equal(again(analog[1])(x), second)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_modules_take_every_floating_dtype_and_give_it_back(x, dtype):
+    pictures = x.reshape(3, 2, 2, 4)
+    for made, shown in ((ll.torch.AnalogLinear(8, 5, device=FINE), x), (ll.torch.AnalogConv2d(2, 3, 2, device=FINE), pictures)):
+        wanted = made(shown)
+        made.to(dtype)
+        at = shown.to(dtype).requires_grad_()
+        y = made(at)
+        y.float().sum().backward()
+        assert y.dtype == at.grad.dtype == made.weight.grad.dtype == dtype
+        assert torch.allclose(y.float(), wanted, atol=0.05)
+
+
+def test_modules_work_under_autocast(x):
+    model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 5), nn.Linear(5, 3))
+    analog = ll.torch.convert(model, FINE, exclude="0")
+    at = x.clone().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = analog(at)
+    y.float().sum().backward()
+    assert y.dtype == torch.bfloat16 and torch.allclose(y.float(), model(x), atol=0.05)
+    model(x).sum().backward()
+    assert analog[2].weight.grad.dtype == torch.float32
+    assert torch.allclose(analog[2].weight.grad, model[2].weight.grad, atol=0.1) and at.grad.dtype == torch.float32
+
+
+def test_dtypes_that_do_not_go_together_are_refused(x):
+    layer = ll.torch.AnalogLinear(8, 5, device=FINE)
+    for bad in (x.double(), x.to(torch.int64), x.bfloat16()):
+        with pytest.raises(ll.InvalidParameter, match=f"input of AnalogLinear: {bad.dtype} .*float32.*weight.dtype"):
+            layer(bad)
+    with pytest.raises(ll.InvalidParameter, match="AnalogConv2d: torch.float64"):
+        ll.torch.AnalogConv2d(2, 3, 2, device=FINE)(x.reshape(3, 2, 2, 4).double())
+
+
+def test_complex_numbers_are_refused_by_name(x):
+    layer = ll.torch.AnalogLinear(8, 5, device=FINE)
+    with pytest.raises(ll.Unsupported, match="input of AnalogLinear: torch.complex64"):
+        layer(x + 1j)
+    with pytest.raises(ll.Unsupported, match="input of AnalogConv2d: torch.complex64"):
+        ll.torch.AnalogConv2d(2, 3, 2, device=FINE)((x + 1j).reshape(3, 2, 2, 4))
+    layer.weight = nn.Parameter(layer.weight.detach() + 1j)
+    with pytest.raises(ll.Unsupported, match="weight of AnalogLinear: torch.complex64"):
+        layer(x)
+    model = nn.Sequential(nn.Tanh(), nn.Linear(8, 8, dtype=torch.complex64))
+    with pytest.raises(ll.Unsupported, match="convert: 1: weight: torch.complex64"):
+        ll.torch.convert(model, FINE)
+    with pytest.raises(ll.Unsupported, match="deploy: 0: weight: torch.complex64"):
+        ll.deploy(nn.Sequential(model[1]), FINE)
+
+
+def test_modules_made_without_autograd_and_empty_batches_work(x):
+    with torch.inference_mode():
+        layer = ll.torch.AnalogLinear(8, 5, device=FINE)
+        assert torch.allclose(layer(x), nn.functional.linear(x, layer.weight, layer.bias), atol=0.02)
+        layer.weight.zero_()
+        assert torch.allclose(layer(x), layer.bias.expand(6, 5), atol=0.02)
+    learned = ll.torch.AnalogLinear(8, 5, device=FINE, **{"layer.noise_management": "learned"})
+    nothing = torch.zeros(0, 8, requires_grad=True)
+    learned(nothing).sum().backward()
+    assert nothing.grad.shape == (0, 8) and not learned.input_range_known
+
+
+def test_modules_are_deployed_as_they_answer(x):
+    weights = parametrised(), nn.Linear(8, 4)
+    model = nn.Sequential(weights[0], nn.Tanh(), weights[1])
+    assert np.allclose(ll.deploy(model, FINE).scores(x.numpy()), model(x).detach().numpy(), atol=0.05)
+    analog = ll.torch.convert(nn.Sequential(nn.Linear(8, 4)), FINE)
+    assert np.allclose(ll.deploy(analog, FINE).scores(x.numpy()), analog(x).detach().numpy(), atol=0.05)
+    analog.bfloat16()
+    assert ll.deploy(analog, FINE).scores(x.numpy()).shape == (6, 4)
+
+
+@pytest.mark.parametrize(
+    "model,name",
+    [
+        (nn.Sequential(nn.Linear(8, 8), ll.torch.BinaryLinear(8, 8)), "deploy: 1: BinaryLinear"),
+        (nn.Sequential(Own(8, 8)), "deploy: 0: Own"),
+        (nn.Sequential(patched()), "deploy: 0: Linear"),
+        (Skip(nn.Linear(8, 8)), "deploy: Skip"),
+        (ll.torch.BinaryLinear(8, 8), "deploy: BinaryLinear"),
+    ],
+)
+def test_modules_with_a_forward_pass_of_their_own_are_not_deployed(model, name):
+    with pytest.raises(ll.InvalidParameter, match=name):
+        ll.deploy(model, FINE)
