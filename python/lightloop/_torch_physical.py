@@ -10,9 +10,52 @@ import torch
 
 from . import _core
 from ._settings import flatten
-from ._torch_checks import check_finite
+from ._torch_checks import check_finite, check_real
+from ._torch_projection import rows_of
 from .device import address_of
 from .errors import InvalidParameter
+from .session import Session
+
+
+class _Chip:
+    """A device and its twin, opened when they are needed. A copy, or what comes out of a pickle, opens its own and goes on in
+    the state (programme, clock, frame count) of the one it was made from."""
+
+    def __init__(self, device: Any, settings: Mapping[str, Any]) -> None:
+        self.device, self.settings = device, settings
+        self.written: np.ndarray | None = None
+        self._session: Session | None = None
+        self._twin: Any = None
+        self._state: Any = None
+
+    @property
+    def session(self) -> Session:
+        if self._session is None:
+            made = Session(address_of(self.device), self.settings)
+            if self.written is not None:
+                made.program(self.written)
+            if self._state is not None:
+                made.restore(self._state)
+            self._session, self._state = made, None
+        return self._session
+
+    @property
+    def twin(self) -> Any:
+        if self._twin is None:
+            self._twin = _core.Twin(address_of(self.device), self.settings)
+        return self._twin
+
+    def program(self, codes: np.ndarray) -> None:
+        """Writes codes that are not there yet."""
+        if self.written is None or not np.array_equal(codes, self.written):
+            self.session.program(codes)
+            self.written = codes
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {**self.__dict__, "_session": None, "_twin": None}
+        if self._session is not None:
+            state["_state"] = self._session.snapshot()
+        return state
 
 
 class _Shown(torch.autograd.Function):
@@ -39,55 +82,62 @@ class Physical(torch.nn.Module):
     "adc.range" where the device has it. Forwards the device answers, noise and rounding included; backwards its twin gives
     both gradients at what was shown. `clipped_inputs` counts the numbers of x beyond -1 ... 1 that were shown as the ends.
     What was clipped has gradient 0, x and programme alike: keep the programme in its range while it learns, with
-    `programme.data.clamp_(0, 1)` after every step, or an entry that has left it stays at its end. The twin of sim:mzi_mesh
-    takes the gradient of a phase from three intensities at its shifter, as power monitors on a chip measure it (Hughes et
-    al., Optica 5, 864 (2018)).
+    `programme.data.clamp_(0, 1)` after every step, or an entry that has left it stays at its end.
+
+    The twin of sim:mzi_mesh is a mesh with perfect splitters and without crosstalk that holds the same programme: its gradient
+    is the one that in-situ back-propagation (Hughes et al., Optica 5, 864 (2018)) measures on such a mesh, not on the chip with
+    its errors. The larger these are, the less it points down the chip's own slope.
+
+    `session` is the open device. Copies and pickles open one of their own and go on from the state of the first. Throws
+    InvalidParameter for devices that are not programmable and for numbers that are not finite, Unsupported for complex ones.
     """
 
     def __init__(self, device: Any, settings: Mapping[str, Any] | None = None, **options: Any) -> None:
         super().__init__()
-        from .session import Session
-
-        wanted = flatten(settings, **options)
-        self.session = Session(address_of(device), wanted)
+        self._chip = _Chip(device, flatten(settings, **options))
         info = self.session.info
         if info.kind != "layer" or info.program is None:
             raise InvalidParameter("Physical", info.model, "a programmable device of kind layer is wanted",
                                    "`lightloop devices` lists what there is; sim:mzi_mesh is one.")  # fmt: skip
-        self.twin = _core.Twin(address_of(device), wanted)
+        _ = self._chip.twin  # a device without one is refused now
         self._top = {"in": 2.0 ** (info.input.bits - 1), "out": 2.0 ** (info.output.bits - 1)}
         self._highest = float(2**info.program.bits - 1)
         self._unit = float(self.session.settings.get("adc.range", 1.0))
-        self._written: Any = None
         self.clipped_inputs = 0
         self.programme = torch.nn.Parameter(torch.rand(info.program.size))
+
+    @property
+    def session(self) -> Session:
+        return self._chip.session
+
+    @property
+    def twin(self) -> Any:
+        return self._chip.twin
 
     def forward(self, input: Any) -> Any:
         return _Shown.apply(input, self.programme, self)
 
     def _codes(self, x: Any) -> np.ndarray:
-        rows = x.detach().cpu().numpy().reshape(-1, x.shape[-1]).astype(np.float32)
-        return self._top["in"] + np.clip(rows, -1, 1) * (self._top["in"] - 1)
+        return rows_of(torch.round(self._top["in"] + x.detach().float().clamp(-1, 1) * (self._top["in"] - 1)))
 
     def _theta(self, programme: Any) -> np.ndarray:
-        return np.rint(np.clip(programme.detach().cpu().numpy(), 0, 1) * self._highest).astype(np.float32)
+        return rows_of(torch.round(programme.detach().float().clamp(0, 1) * self._highest))
 
     def _show(self, x: Any, programme: Any) -> Any:
         for name, values in (("x", x), ("programme", programme)):
+            check_real(f"Physical: {name}", values)
             check_finite(f"Physical: {name}", values)
-        info, theta = self.session.info, self._theta(programme)
-        if self._written is None or not np.array_equal(theta, self._written):
-            self.session.program(theta.astype(np.uint8 if info.program.bits <= 8 else np.uint16))
-            self._written = theta
+        info = self.session.info
+        self._chip.program(self._theta(programme)[0].astype(np.uint8 if info.program.bits <= 8 else np.uint16))
         self.clipped_inputs += int((x.detach().abs() > 1).sum())
-        codes = np.rint(self._codes(x)).astype(np.uint8 if info.input.bits <= 8 else np.uint16)
+        codes = self._codes(x).astype(np.uint8 if info.input.bits <= 8 else np.uint16)
         out = (np.asarray(self.session.run(codes), np.float32) / self._top["out"] - 1) * self._unit
-        return torch.from_numpy(np.ascontiguousarray(out, np.float32)).reshape(*x.shape[:-1], -1).to(x)
+        y = torch.from_numpy(np.ascontiguousarray(out, np.float32))
+        return y.reshape(*x.shape[:-1], y.shape[-1]).to(x)
 
     def _back(self, x: Any, programme: Any, grad: Any) -> tuple[Any, Any]:
-        self.twin.program(self._theta(programme)[None])
-        rows = grad.detach().cpu().numpy().reshape(-1, grad.shape[-1]) * (self._unit / self._top["out"])
-        by_x, by_theta = self.twin.vjp(np.rint(self._codes(x)), np.ascontiguousarray(rows, np.float32))
+        self.twin.program(self._theta(programme))
+        by_x, by_theta = self.twin.vjp(self._codes(x), rows_of(grad.float() * (self._unit / self._top["out"])))
         grad_x = torch.from_numpy(by_x * np.float32(self._top["in"] - 1)).reshape(x.shape).to(x)
         grad_programme = torch.from_numpy(by_theta[0] * np.float32(self._highest)).to(programme)
         at = programme.detach()

@@ -1,5 +1,8 @@
 """Devices trained by their own programme."""
 
+import copy
+import pickle
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -77,3 +80,38 @@ def test_what_is_not_finite_is_refused_by_name_and_nothing_is_shown():
     with pytest.raises(ValueError, match=r"programme \[5\]: inf"):
         chip(torch.zeros(3, 4))
     assert chip.session.meter.frames == 0
+
+
+def test_copies_and_pickles_go_on_from_the_state_of_the_device():
+    torch.manual_seed(3)
+    chip = lt.Physical(CHIP)
+    x = 2 * torch.rand(6, 4) - 1
+    chip(x)
+    others = copy.deepcopy(chip), pickle.loads(pickle.dumps(chip)), copy.deepcopy(copy.deepcopy(chip))
+    wanted = chip(x)
+    for other in others:
+        assert other.session is not chip.session
+        assert torch.equal(other(x), wanted) and other.session.meter.frames == chip.session.meter.frames
+        other(x).sum().backward()
+        assert other.programme.grad.abs().sum() > 0
+
+
+def test_an_empty_batch_is_an_empty_answer_and_gradient():
+    chip = lt.Physical(QUIET)
+    x = torch.zeros(0, 4, requires_grad=True)
+    y = chip(x)
+    y.sum().backward()
+    assert y.shape == (0, 4) and x.grad.shape == (0, 4) and not chip.programme.grad.any()
+    assert chip(torch.zeros(2, 0, 4)).shape == (2, 0, 4)
+
+
+def test_dtypes_of_inputs_come_back_and_complex_ones_are_refused():
+    torch.manual_seed(4)
+    chip = lt.Physical(QUIET)
+    x = (torch.rand(3, 4) - 0.5).bfloat16().requires_grad_()
+    y = chip(x)
+    y.sum().backward()
+    assert y.dtype == x.grad.dtype == torch.bfloat16 and chip.programme.grad.dtype == torch.float32
+    assert torch.equal(y, chip(x.detach().float()).bfloat16())
+    with pytest.raises(ll.Unsupported, match="Physical: x: torch.complex64"):
+        chip(torch.zeros(3, 4, dtype=torch.complex64))
