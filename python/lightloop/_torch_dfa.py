@@ -143,6 +143,8 @@ class DFA:
 
     def _signals(self, error: Any, points: list[Any]) -> list[Any]:
         """B_l e for outputs of these shapes, with one projection of e."""
+        if error.numel() == 0:  # a batch of none
+            return [torch.zeros(shape, dtype=dtype, device=device) for shape, dtype, device in points]
         rows = error[..., 0].numel()
         e = error.reshape(rows, error.shape[-1])
         e = e if e.dtype == torch.float64 else e.float()

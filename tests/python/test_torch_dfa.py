@@ -72,6 +72,19 @@ def assert_close(found, wanted, tolerance=2e-6):
         np.testing.assert_allclose(a.numpy(), b, atol=tolerance)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("shape", [(0, 12), (0, 3, 12), (2, 0, 12)])
+def test_a_batch_of_none_gives_gradients_of_zero_and_shows_nothing(shape, reduction):
+    def shown(rows):
+        raise AssertionError("the device was asked")
+
+    model = ll.torch.dfa(tanh_net(), shown, reduction=reduction)
+    x = torch.empty(shape, requires_grad=True)
+    getattr(model(x), reduction)().backward()
+    assert x.grad.shape == shape
+    assert all(torch.equal(p.grad, torch.zeros_like(p)) for p in model.parameters())
+
+
 def test_the_model_stays_the_same_and_outputs_too(batch):
     model, plain = tanh_net(), tanh_net()
     before = list(model.state_dict())
