@@ -47,18 +47,20 @@ def split_devices(text):
     return found
 
 
+def owner_of(said, word):
+    """The rule that `word` is for alone, "tdfa" of `--set tdfa:rule.dead_zone=0.2`; `said` is the word before it. "": for all."""
+    return word.split(":")[0] if said == "--set" and re.match(r"[a-z_0-9]+:", word) else ""
+
+
 def own_words(rule, words):
-    """`--set tdfa:rule.dead_zone=0.2` counts for that rule alone."""
+    """The words of one rule's runs."""
     kept = []
-    for at, word in enumerate(words):
-        if at > 0 and words[at - 1] == "--set" and re.match(r"[a-z_0-9]+:", word):
-            owner, assignment = word.split(":", 1)
-            if owner == rule:
-                kept.append(assignment)
-            else:
-                kept.pop()
+    for said, word in zip(["", *words], words):
+        owner = owner_of(said, word)
+        if owner not in ("", rule):
+            kept.pop()
         else:
-            kept.append(word)
+            kept.append(word.removeprefix(f"{owner}:") if owner else word)
     return kept
 
 
@@ -372,6 +374,9 @@ def read(arguments):
     for word in options.train:
         if word.split("=")[0] in REFUSED:
             raise ValueError(f"{word}: {REFUSED[word.split('=')[0]]}")
+    for said, word in zip(["", *options.train], options.train):
+        if owner_of(said, word) not in ("", *options.rules):
+            raise ValueError(f"--set {word}: {owner_of(said, word)} is no rule of this comparison ({', '.join(options.rules)})")
     return options
 
 

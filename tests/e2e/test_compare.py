@@ -184,6 +184,8 @@ def test_rules_with_passes_of_their_own_run_on_layers_of_a_device_and_their_runs
         (["--rules", "bpp"], "bpp"),
         (["--rules", "bp", "--dataset", "none.csv"], "none.csv"),
         (["--rules", "bp", "--epoch", "3"], "--epoch"),
+        (["--rules", "dfa,tdfa", "--set", "tfda:rule.scale=2"], "--set tfda:rule.scale=2: tfda is no rule of this comparison (dfa, tdfa)"),
+        (["--rules", "dfa", "--dry-run", "--set", "bp:train.lr=1"], "--set bp:train.lr=1: bp is no rule of this comparison (dfa)"),
     ],
 )
 def test_mistakes_are_one_line(lightloop, words, said):
