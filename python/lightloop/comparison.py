@@ -22,7 +22,7 @@ from ._settings import flatten
 from .device import address_of
 from .errors import Error, InvalidParameter
 from .run import Run, load_run
-from .training import _datasets, _table
+from .training import _arrays, _datasets, _table
 
 
 class _Cell(_compare.Cell):
@@ -201,9 +201,8 @@ def compare(
 
 def _keep_arrays(asked: Any, dataset: Any, scratch: Path) -> None:
     """Arrays go to the processes in a file; a run that is taken up was made with the same ones."""
-    (x, y), (x_test, y_test) = dataset
-    arrays = {name: np.ascontiguousarray(a) for name, a in (("x", x), ("y", y), ("x_test", x_test), ("y_test", y_test))}
-    asked.data = _datasets(((arrays["x"], arrays["y"]), (arrays["x_test"], arrays["y_test"])))
+    arrays = _arrays(dataset)
+    asked.data = _datasets(**arrays)
     asked.dataset, asked.arrays = "arrays", scratch / "data.npz"
     np.savez(asked.arrays, **arrays)
     digest = hashlib.sha256()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ def train(
 ) -> Run:
     """Trains a network: `ll.train("mnist", rule="tdfa", device="sim:opu", net="784-1024-10", epochs=10, seed=1)`.
 
-    dataset : a name or file as for `load_dataset`, or ((x, y), (x_test, y_test)) with x float32 or uint8
+    dataset : a name or file as for `load_dataset`, or ((x, y), (x_test, y_test)), arrays or tensors, with x float32 or uint8
         (samples, features) or images (samples, height, width[, channels]), and y whole numbers from 0; y of whole
         numbers (samples, tokens) is a label per token, y of floats (samples, outputs) real targets (with loss="mse").
     options : every `train.` setting by its own name (`lr=1e-3`; see `train_params()`), the others by their table
@@ -106,9 +106,8 @@ def train(
     The interpreter is free meanwhile. Ctrl-C saves a checkpoint where the run has a file, and raises KeyboardInterrupt.
     Returns the Run; with `out="run.h5"` it is also in that file. Without `out` nothing is written.
     """
-    arrays = None if isinstance(dataset, str) or hasattr(dataset, "__fspath__") else dataset
-    table = _table("arrays" if arrays is not None else dataset, rule, device, settings, options)
-    data = _datasets(arrays)
+    data = None if isinstance(dataset, str) or hasattr(dataset, "__fspath__") else _datasets(**_arrays(dataset))
+    table = _table(dataset if data is None else "arrays", rule, device, settings, options)
     runs = []
     for asked, done in _core.parts_of(table):
         if done is None:
@@ -126,15 +125,17 @@ def _watched(table: Mapping[str, Any], data: Any, progress: bool | None) -> Any:
         watch.close()
 
 
-def _datasets(arrays: Any) -> Any:
-    if arrays is None:
-        return None
-    parts = list(arrays)
+def _arrays(dataset: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """What ((x, y), (x_test, y_test)) hold, which may be tensors, or lists where these have the types that are wanted."""
+    parts = list(dataset) if isinstance(dataset, Iterable) else [dataset]
     if len(parts) != 2 or any(not isinstance(part, (tuple, list)) or len(part) != 2 for part in parts):
         raise InvalidParameter("dataset", f"{len(parts)} x {type(parts[0]).__name__ if parts else 'nothing'}",
                                "a name, a file or ((x, y), (x_test, y_test))", "Give samples to test with beside those to train with.")  # fmt: skip
     (x, y), (x_test, y_test) = parts
-    y, y_test = np.asarray(y), np.asarray(y_test)
+    return {name: np.ascontiguousarray(a) for name, a in (("x", x), ("y", y), ("x_test", x_test), ("y_test", y_test))}
+
+
+def _datasets(x: Any, y: Any, x_test: Any, y_test: Any) -> Any:
     real = y.ndim == 2 and y.dtype.kind == "f"
     classes = 1 if real else _classes(y, y_test)
     return _core.make_dataset(x, y, classes), _core.make_dataset(x_test, y_test, classes)

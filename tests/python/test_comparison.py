@@ -52,6 +52,17 @@ def test_arrays_are_compared_too_and_drawn(tmp_path):
     assert (tmp_path / "bars.png").stat().st_size > 1000
 
 
+def test_arrays_are_refused_as_train_refuses_them():
+    x, y = np.ones((6, 4)), np.arange(6) % 2
+    for data in (((x, y), (x, y)), ((x.tolist(), y.tolist()), (x, y)), (x, y), [[x]], 5):
+        said = []
+        for ask in (lambda: ll.train(data, "bp", net="4-2", epochs=1, progress=False), lambda: ll.compare(data, "bp", net="4-2", epochs=1)):
+            with pytest.raises((TypeError, ll.InvalidParameter)) as caught:
+                ask()
+            said.append((caught.type, str(caught.value)))
+        assert said[0] == said[1] and ("float32 are wanted" in said[0][1] or "x_test" in said[0][1])
+
+
 def test_other_physics_stands_in_front_of_the_layers():
     wave = "sim:wave,input.size=16,output.size=16,encoding=phase"
     found = ll.compare("digits", ["dfa", "noprop"], wave, threads=1, samples=200, **SMALL)

@@ -77,6 +77,24 @@ def test_arrays_train_as_the_same_data_by_name_does():
         ll.train(((train.x, train.y[:-1]), (test.x, test.y)), rule="dfa", **SMALL)
 
 
+def test_lists_tensors_and_any_order_in_memory_are_arrays_too():
+    y = np.arange(60) % 3
+    x = np.random.default_rng(0).random((60, 8), dtype=np.float32)
+    options = dict(rule="bp", net="8-6-3", epochs=1, batch=20, progress=False)
+    wanted = ll.train(((x, y), (x, y)), **options).facts["weights_sha256"]
+    others = [(np.asfortranarray(x), y.tolist()), (np.repeat(x, 2, axis=1)[:, ::2], y), (list(x), tuple(y))]
+    try:
+        import torch
+    except ImportError:
+        pass
+    else:
+        others.append((torch.from_numpy(x), torch.from_numpy(y)))
+    for other in others:
+        assert ll.train((other, other), **options).facts["weights_sha256"] == wanted
+    with pytest.raises(TypeError, match="^x: rows of float32 are wanted, found float64"):
+        ll.train(((x.tolist(), y.tolist()), (x, y)), **options)
+
+
 def test_samples_to_train_with_alone_are_refused():
     x, y = np.zeros((6, 4), np.float32), np.arange(6) % 2
     with pytest.raises(ll.InvalidParameter, match="x_test"):
