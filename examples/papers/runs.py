@@ -10,10 +10,12 @@ import json
 import os
 import pathlib
 import shlex
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.dont_write_bytecode = True
 sys.path.append(str(pathlib.Path(__file__).parent))
@@ -27,6 +29,32 @@ MEASURES = {  # of a run: unit, and where its JSON has it
     "frames": ("frames", lambda run, epoch: run["device_frames"]),
     "seconds": ("s", lambda run, epoch: run["device_seconds"]),
 }
+
+
+RUNNING, STOPPED = set(), threading.Event()  # children; whether no other may begin
+
+
+def stop(*_):
+    """Ctrl-C, SIGTERM and SIGHUP end the runs too: a signal to this process alone does not reach them, and none has a file to save."""
+    again = STOPPED.is_set()
+    STOPPED.set()  # first: who starts a run meanwhile looks at it
+    for run in list(RUNNING):
+        run.terminate()  # the second kills
+    if not again:
+        raise KeyboardInterrupt
+
+
+def told(words, **options):
+    """A run to its end: exit status, stdout, stderr."""
+    if STOPPED.is_set():
+        raise RuntimeError("stopped")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options) as run:
+        RUNNING.add(run)
+        if STOPPED.is_set():
+            run.terminate()
+        out, said = run.communicate()
+        RUNNING.discard(run)
+    return run.returncode, out, said
 
 
 def command(facts, row, tier):
@@ -43,16 +71,18 @@ def measure(words, seed, file, validated):
     data = os.environ.get("LIGHTLOOP_DATA", "")
     environment = {**os.environ, "LIGHTLOOP_DATA": os.path.abspath(data) if data else ""}
     with tempfile.TemporaryDirectory() as folder:  # for run.h5
-        done = subprocess.run([LIGHTLOOP, *asked, *COMMON], capture_output=True, text=True, cwd=folder, env=environment)
-    if done.returncode != 0:
-        raise RuntimeError((done.stderr.strip() or f"{shlex.join(asked)} ended with {done.returncode}").splitlines()[-1])
-    run = json.loads(done.stdout)
+        status, out, said = told([LIGHTLOOP, *asked, *COMMON], cwd=folder, env=environment)
+    if status != 0:
+        raise RuntimeError((said.strip() or f"{shlex.join(asked)} ended with {status}").splitlines()[-1])
+    run = json.loads(out)
     epochs = run["epochs"]
     epoch = max(epochs, key=lambda e: e["validation_accuracy"]) if validated else epochs[-1]  # the first of equals
     kept = {"command": asked, "curve": [100 * e["test_accuracy"] for e in epochs]}
     kept |= {name: take(run, epoch) for name, (_, take) in MEASURES.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(kept))
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(kept))
+    os.replace(new, file)
     return kept
 
 
@@ -142,4 +172,11 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup, and a shell's background, mean that
+            signal.signal(number, stop)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("lightloop: stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)

@@ -2,7 +2,8 @@
 
 Standard library only (matplotlib for the picture). A finished run leaves NAME.json beside its run file NAME.h5 in the folder;
 the same command again takes these up, resumes what was interrupted (NAME.begun says what it began with), and does the rest.
-What was made while settings that nobody gave were others (an earlier version's) is made anew.
+What was made while settings that nobody gave were others (an earlier version's) is made anew, and so is a run whose file is
+complete without NAME.json (compare was killed before it could write that), or cannot be read.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import math
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -94,6 +96,47 @@ class Stopped(Exception):
     """Ctrl-C, here or in a run."""
 
 
+class Children:
+    """The programs that run now. A signal sent to this process alone is handed on to them, and counts as Ctrl-C: that of a
+    terminal reaches them by itself."""
+
+    def __init__(self):
+        self.running, self.stopped = set(), False
+
+    def heed(self):
+        """From now on; the handlers are the process's, so a script asks for it and the package does not."""
+        signal.signal(signal.SIGTERM, self.stop)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means that
+            signal.signal(signal.SIGHUP, self.stop)
+
+    def stop(self, *_):
+        again, self.stopped = self.stopped, True  # first: who starts meanwhile looks at it
+        for child in list(self.running):
+            child.send_signal(signal.SIGINT)  # the second kills
+        if not again:
+            raise KeyboardInterrupt
+
+    def run(self, words, told="", **options):
+        """As subprocess.run: `told` is the child's input, and all it says is kept. Stopped where it was, or where no other may begin."""
+        if self.stopped:
+            raise Stopped
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        with subprocess.Popen(words, text=True, **pipes, **options) as child:
+            self.running.add(child)
+            try:
+                if self.stopped:
+                    child.send_signal(signal.SIGINT)
+                out, said = child.communicate(told)
+            finally:
+                self.running.discard(child)
+        if child.returncode in (INTERRUPTED, -signal.SIGINT, -signal.SIGTERM, -signal.SIGHUP):
+            raise Stopped
+        return subprocess.CompletedProcess(words, child.returncode, out, said)
+
+
+children = Children()
+
+
 @functools.cache
 def rule_defaults():
     """{rule: {setting: value where nobody gives one}} of the command."""
@@ -105,8 +148,8 @@ class Cell:
     """One run of the grid. `way`: "device" where it projects the error, "layers" where it carries the network, "map" where it
     stands in front of the layers.
 
-    `words` tell what is run; a result that was made by others is not taken up. `prepare`, `start` and `defaults` are how
-    `lightloop train` is asked; the Python package has its own.
+    `words` tell what is run; a result that was made by others is not taken up. `prepare`, `start`, `complete` and `defaults` are
+    how `lightloop train` is asked; the Python package has its own.
     """
 
     defaults = staticmethod(rule_defaults)
@@ -136,9 +179,7 @@ class Cell:
         """What the run may cost the device, or the line that says why there can be no such run."""
         with tempfile.TemporaryDirectory(prefix="lightloop-") as scratch:  # `train` reserves a name, and plans are made side by side
             words = [LIGHTLOOP, *self.words, "--dry-run", "--json", "--out", os.path.join(scratch, "plan.h5")]
-            done = subprocess.run(words, capture_output=True, text=True)
-        if done.returncode == -2 or done.returncode == INTERRUPTED:
-            raise Stopped
+            done = children.run(words)
         if done.returncode == 0:
             return json.loads(done.stdout), None
         said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
@@ -149,7 +190,15 @@ class Cell:
         words = [LIGHTLOOP, *self.words, "--threads", str(threads), "--json", "--quiet", "--yes", "--out", str(run_file)]
         if run_file.exists():
             words += ["--resume", "true"]
-        return subprocess.run(words, capture_output=True, text=True)
+        return children.run(words)
+
+    @staticmethod
+    def complete(run_file):
+        """Whether a run file has its run to the end; None where it cannot be read, or is no run."""
+        done = children.run([LIGHTLOOP, "show", str(run_file), "--json"])
+        if done.returncode not in (0, BAD_INPUT):
+            raise RuntimeError(done.stderr.strip() or f"show {run_file}: exit status {done.returncode}")
+        return json.loads(done.stdout).get("complete") if done.returncode == 0 else None
 
     def file(self, end):
         return self.base.with_name(self.base.name + end)
@@ -160,37 +209,52 @@ class Cell:
         return {name: value for name, value in self.defaults()[self.rule].items() if f"rule.{name}" not in said}
 
     def take_up(self):
-        """The result of an earlier call, if there is one that holds. ValueError when the file is that of another command."""
+        """The result of an earlier call, if there is one that holds. ValueError when the files are those of another command."""
         path = self.file(".json")
         if not path.exists():
+            begun = self.begun()
+            if self.file(".h5").exists() and begun.get("command", self.words) != self.words:
+                raise self.of_another(self.file(".h5"), begun)
             return False
         try:
             stored = json.loads(path.read_text())
         except ValueError:
             raise ValueError(f"{path}: not the result of a run") from None
         if stored.get("command") != self.words:
-            raise ValueError(f"{path}: made by another command: lightloop {' '.join(stored.get('command', []))}")
+            raise self.of_another(path, stored)
         if stored.get("defaults") != self.unsaid():
             return False
         self.result = stored
         return True
 
-    def begin(self):
-        """Removes what was begun with other defaults, and notes those of now."""
-        note, defaults = self.file(".begun"), self.unsaid()
+    @staticmethod
+    def of_another(path, stored):
+        return ValueError(f"{path}: made by another command: lightloop {' '.join(stored.get('command', []))}")
+
+    def begun(self):
+        """What is known of a run that began: its command and defaults."""
         try:
-            same = json.loads(note.read_text()) == defaults
+            note = json.loads(self.file(".begun").read_text())
         except (OSError, ValueError):
-            same = False
-        if not same:
-            self.file(".h5").unlink(missing_ok=True)
-            note.write_text(json.dumps(defaults) + "\n")
+            return {}
+        return note if "command" in note else {"defaults": note}  # an earlier version's
+
+    def begin(self):
+        """Removes what `start` cannot go on with, and notes what it begins with."""
+        run_file, before, now = self.file(".h5"), self.begun(), {"command": self.words, "defaults": self.unsaid()}
+        if before.get("defaults") != now["defaults"]:
+            run_file.unlink(missing_ok=True)
+        elif run_file.exists() and (complete := self.complete(run_file)) is not False:
+            if not self.options.quiet:
+                why = "complete, but without its result" if complete else "cannot be read"
+                print(f"{run_file}: {why}; done anew", file=sys.stderr, flush=True)
+            run_file.unlink()
+        if before != now:
+            self.file(".begun").write_text(json.dumps(now) + "\n")
 
     def run(self, threads):
         self.begin()
         done = self.start(self.file(".h5"), threads)
-        if done.returncode in (INTERRUPTED, -2):
-            raise Stopped
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip() or f"exit status {done.returncode}")
         self.result = {**json.loads(done.stdout), "command": self.words, "defaults": self.unsaid()}
@@ -455,6 +519,7 @@ def tell_plans(options):
 
 
 def main(arguments):
+    children.heed()
     try:
         options = read(arguments)
         if options.dry_run:

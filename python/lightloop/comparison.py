@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import types
@@ -66,8 +65,14 @@ class _Cell(_compare.Cell):
         home = str(Path(__file__).parents[1])
         path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
         words = [sys.executable, "-m", "lightloop._compare_run"]
-        return subprocess.run(words, input=json.dumps(asked, default=str), env={**os.environ, "PYTHONPATH": path},
-                              capture_output=True, text=True)  # fmt: skip
+        return _compare.children.run(words, json.dumps(asked, default=str), env={**os.environ, "PYTHONPATH": path})
+
+    @staticmethod
+    def complete(run_file: Path) -> bool | None:
+        try:
+            return bool(load_run(run_file).facts["complete"])
+        except Error:
+            return None
 
 
 @dataclass(repr=False)
@@ -150,8 +155,8 @@ def compare(
         {"tdfa": {"rule.dead_zone": 0.2}}.
     threads : of each run; 0: the processors shared among the jobs.
     out : a folder that keeps run files, compare.md and compare.png: the same call again takes up what is done there and resumes
-        what was stopped, and does anew what an earlier version made with other defaults of a rule; a file that another call has
-        made is an InvalidParameter, unless `force`. None keeps nothing.
+        what was stopped, and does anew what an earlier version made with other defaults of a rule, and what is complete without
+        its result or cannot be read; a file that another call has made is an InvalidParameter, unless `force`. None keeps nothing.
 
     Throws InvalidParameter when no pair can be run, Error with what a run said when it failed; Ctrl-C is KeyboardInterrupt.
     """

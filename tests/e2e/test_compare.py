@@ -1,6 +1,7 @@
 """`lightloop compare`: a grid of runs becomes one table and one picture, and goes on where it was stopped."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -130,6 +131,60 @@ def test_ctrl_c_stops_politely_and_the_same_command_ends_alike(lightloop, small,
     assert again.returncode == 0, again.stderr
     pick = [(row["rule"], row["test_accuracy"]) for row in json.loads(again.stdout)["rows"]]
     assert pick == [(row["rule"], row["test_accuracy"]) for row in json.loads(whole.stdout)["rows"]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_compare_alone_stops_its_runs_too(lightloop, small, tmp_path, number):
+    words = ["compare", "--rules", "dfa,bp", "--out", "grid", "--jobs", "2", "--threads", "1", *small, "--epochs", "400"]
+    begun = subprocess.Popen([COMMAND, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while len(list(tmp_path.glob("grid/*.h5"))) < 2 and begun.poll() is None:
+        time.sleep(0.01)
+    os.kill(begun.pid, number)
+    said = begun.communicate(timeout=60)[1]
+    assert begun.returncode == 130 and said.endswith("lightloop: stopped; the same command goes on from here\n"), said
+    with pytest.raises(ProcessLookupError):  # nobody is left in its group
+        os.killpg(begun.pid, 0)
+    kept = sorted(tmp_path.glob("grid/*.h5"))
+    assert len(kept) == 2 and not list(tmp_path.glob("grid/*.json"))
+    for file in kept:
+        assert json.loads(lightloop("show", file, "--json").stdout)["complete"] is False
+    again = lightloop(*words, "--json")
+    assert again.returncode == 0 and "anew" not in again.stderr, again.stderr
+
+
+def unwritten(result):
+    """Takes the result of a finished run away, as if compare had been killed before it could write it."""
+    whole = json.loads(result.read_text())
+    result.unlink()
+    return whole, result.with_suffix(".begun"), result.with_suffix(".h5")
+
+
+def test_a_run_file_that_nobody_can_go_on_with_is_done_anew(lightloop, small, tmp_path):
+    words = ["compare", "--rules", "dfa", "--out", "grid", *small]
+    assert lightloop(*words).returncode == 0
+    result = tmp_path / "grid" / "dfa-digital-1.json"
+    anew = "grid/dfa-digital-1.h5: {}; done anew\n"
+    for size, more, said in ((1.0, [], "complete, but without its result"), (0.5, [], "cannot be read"), (0.5, ["--quiet"], "")):
+        whole, note, run_file = unwritten(result)
+        note.write_text(json.dumps(whole["defaults"]))
+        run_file.write_bytes(run_file.read_bytes()[: int(size * run_file.stat().st_size)])
+        again = lightloop(*words, *more)
+        assert again.returncode == 0 and (anew.format(said) in again.stderr if said else not again.stderr), again.stderr
+        assert json.loads(result.read_text())["weights_sha256"] == whole["weights_sha256"] and not note.exists()
+
+
+def test_what_another_command_began_is_left_alone(lightloop, small, tmp_path):
+    words = ["compare", "--rules", "dfa", "--out", "grid", "--quiet", *small]
+    assert lightloop(*words).returncode == 0
+    whole, note, run_file = unwritten(tmp_path / "grid" / "dfa-digital-1.json")
+    note.write_text(json.dumps({"command": whole["command"], "defaults": whole["defaults"]}))
+    other = lightloop(*words, "--lr", "0.002")
+    assert other.returncode == 2 and "dfa-digital-1.h5: made by another command: lightloop train" in other.stderr and run_file.exists()
+    assert lightloop(*words).returncode == 0
+    run_file.with_suffix(".json").unlink()
+    run_file.unlink()
+    note.write_text(json.dumps({"command": whole["command"], "defaults": whole["defaults"]}))  # it had saved nothing yet
+    assert lightloop(*words, "--lr", "0.002").returncode == 0
 
 
 def test_a_dry_run_tells_the_plan_of_every_pair_and_writes_nothing(lightloop, small, tmp_path):

@@ -3,8 +3,10 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from e2e import COMMAND, ROOT
@@ -181,6 +183,30 @@ def test_a_claim_can_fail_and_finished_runs_are_kept(tmp_path):
     assert all(file.stat().st_mtime_ns > kept[file] for file in kept)
     wrong = tell("fast")
     assert wrong.returncode == 1 and wrong.stderr.startswith("not reproduced: ") and wrong.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_table_alone_stops_its_runs_too(tmp_path, number):
+    def words(epochs):
+        (tmp_path / "runs.toml").write_text(FACTS.format(rate="3e-3").replace("--epochs 1", f"--epochs {epochs}"))
+        return [sys.executable, ROOT / "examples" / "papers" / "runs.py", tmp_path / "runs.toml", "--out", tmp_path / "out", "--json"]
+
+    def seen():
+        return [path for path in (tmp_path / "scratch").iterdir() if (path / "run.h5").exists()]
+
+    (tmp_path / "scratch").mkdir()
+    surroundings = {**os.environ, "LIGHTLOOP": str(COMMAND), "TMPDIR": str(tmp_path / "scratch")}
+    begun = subprocess.Popen(words(10000), stderr=subprocess.PIPE, text=True, start_new_session=True, env=surroundings,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip
+    while not seen() and begun.poll() is None:
+        time.sleep(0.01)
+    os.kill(begun.pid, number)
+    said = begun.communicate(timeout=60)[1]
+    assert begun.returncode == 130 and said == "lightloop: stopped; the same command goes on from here\n"
+    with pytest.raises(ProcessLookupError):  # nobody is left in its group
+        os.killpg(begun.pid, 0)
+    assert not list((tmp_path / "scratch").iterdir())
+    assert subprocess.run(words(1), capture_output=True, env=surroundings).returncode == 0
 
 
 @needs("photonic", "mmf_tm", "mmf_disorder.h5")

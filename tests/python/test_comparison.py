@@ -41,6 +41,19 @@ def test_the_rows_are_those_of_the_command(tmp_path):
         ll.compare("digits", "bp", seeds=2, out=out, lr=0.5, **SMALL)
 
 
+@pytest.mark.parametrize("size, said", [(1.0, "complete, but without its result"), (0.5, "cannot be read")])
+def test_a_run_file_that_nobody_can_go_on_with_is_done_anew(tmp_path, capsys, size, said):
+    ll.compare("digits", "bp", out=tmp_path, **SMALL)
+    result, run_file = tmp_path / "bp-digital-1.json", tmp_path / "bp-digital-1.h5"
+    whole = json.loads(result.read_text())
+    result.unlink()  # as if Python had been killed before it could write it
+    (tmp_path / "bp-digital-1.begun").write_text(json.dumps(whole["defaults"]))
+    run_file.write_bytes(run_file.read_bytes()[: int(size * run_file.stat().st_size)])
+    again = ll.compare("digits", "bp", out=tmp_path, progress=True, **SMALL)
+    assert f"{run_file}: {said}; done anew" in capsys.readouterr().err
+    assert json.loads(result.read_text())["weights_sha256"] == whole["weights_sha256"] == again.run("bp").facts["weights_sha256"]
+
+
 def test_arrays_are_compared_too_and_drawn(tmp_path):
     rng = np.random.default_rng(0)
     y = np.arange(300) % 3
