@@ -93,15 +93,19 @@ std::vector<double> mesh_phases(const MeshPair& pair) {
   return phases;
 }
 
-Matrix<Complex> mesh_pair_matrix(const MeshPair& pair) {
-  const Matrix<Complex> in = mesh_matrix(pair.in), out = mesh_matrix(pair.out);
-  Matrix<Complex> w(pair.out.size, pair.in.size);
-  for (Index i = 0; i < w.rows(); ++i)
-    for (std::size_t k = 0; k < pair.attenuator.size(); ++k) {
-      const Complex part = out(i, static_cast<Index>(k)) * std::sin(pair.attenuator[k] / 2);
-      for (Index j = 0; j < w.cols(); ++j) w(i, j) += part * in(static_cast<Index>(k), j);
+Matrix<Complex> joined(const Matrix<Complex>& u, std::span<const double> attenuator, const Matrix<Complex>& v) {
+  Matrix<Complex> w(u.rows(), v.cols());
+  for (Index r = 0; r < w.rows(); ++r)
+    for (std::size_t k = 0; k < attenuator.size(); ++k) {
+      const Complex factor = u(r, static_cast<Index>(k)) * std::sin(attenuator[k] / 2);
+      const Complex* row = v.row(static_cast<Index>(k)).data();
+      for (Index c = 0; c < w.cols(); ++c) w(r, c) += factor * row[c];
     }
   return w;
+}
+
+Matrix<Complex> mesh_pair_matrix(const MeshPair& pair) {
+  return joined(mesh_matrix(pair.out), pair.attenuator, mesh_matrix(pair.in));
 }
 
 MeshPair mesh_pair(MeshLayout layout, Index inputs, Index outputs, std::span<const double> phases) {

@@ -45,7 +45,8 @@ MeshPair mesh_pair(MeshLayout layout, View<const Complex> w, double& scale);
 std::vector<double> mesh_phases(const MeshPair& pair);
 MeshPair mesh_pair(MeshLayout layout, Index inputs, Index outputs, std::span<const double> phases);
 
-/// The matrix of a pair, out diag(sin(a / 2)) in.
-Matrix<Complex> mesh_pair_matrix(const MeshPair& pair);
+/// W = U diag(sin(a / 2)) V.
+Matrix<Complex> joined(const Matrix<Complex>& u, std::span<const double> attenuator, const Matrix<Complex>& v);
+Matrix<Complex> mesh_pair_matrix(const MeshPair& pair);  ///< of perfect meshes
 
 }  // namespace lightloop

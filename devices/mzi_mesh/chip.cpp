@@ -26,17 +26,6 @@ std::vector<double> flat(const Mesh& mesh) {
 
 }  // namespace
 
-Matrix<Complex> joined(const Matrix<Complex>& u, std::span<const double> attenuator, const Matrix<Complex>& v) {
-  Matrix<Complex> w(u.rows(), v.cols());
-  for (Index r = 0; r < w.rows(); ++r)
-    for (std::size_t k = 0; k < attenuator.size(); ++k) {
-      const Complex factor = u(r, static_cast<Index>(k)) * std::sin(attenuator[k] / 2);
-      const Complex* row = v.row(static_cast<Index>(k)).data();
-      for (Index c = 0; c < w.cols(); ++c) w(r, c) += factor * row[c];
-    }
-  return w;
-}
-
 double Chip::bytes(Index inputs, Index outputs, Index codes) {
   constexpr double kCode = 160;  // errors, neighbours and copies of a phase, about
   const auto in = static_cast<double>(inputs), out = static_cast<double>(outputs);
@@ -76,6 +65,17 @@ double Chip::path_latency_s() const {
   return lightloop::path_latency_s(static_cast<double>(depth_) * kInterferometerM, kSiliconGroupIndex);
 }
 
+std::vector<double> Chip::heated(std::span<const double> programme) const {
+  std::vector<double> phases(programme.begin(), programme.end());
+  if (crosstalk_ == 0) return phases;
+  const auto of_mesh = [&](Index n) { return static_cast<std::size_t>(2 * mesh_elements(layout_, n) + n); };
+  const std::size_t in = of_mesh(inputs_), out = of_mesh(outputs_);
+  std::ranges::copy(lightloop::heated(programme.first(in), neighbours_[0], crosstalk_), phases.begin());
+  std::ranges::copy(lightloop::heated(programme.last(out), neighbours_[1], crosstalk_),
+                    phases.end() - static_cast<std::ptrdiff_t>(out));
+  return phases;
+}
+
 std::vector<double> Chip::set_phases(Mesh mesh, int side) const {
   if (correct_splitters_) mesh = corrected(mesh, build_[side]);
   std::vector<double> phases = flat(mesh);
@@ -87,7 +87,7 @@ std::vector<double> Chip::set_phases(Mesh mesh, int side) const {
 
 Mesh Chip::arisen(int side, std::span<const double> set, std::uint64_t writes, std::uint64_t first_column) const {
   std::vector<double> phases(set.begin(), set.end());
-  if (crosstalk_ > 0) phases = heated(set, neighbours_[side], crosstalk_);
+  if (crosstalk_ > 0) phases = lightloop::heated(set, neighbours_[side], crosstalk_);
   const Stream programming(seed_, instance_, Purpose::mesh_programming);
   if (phase_error_ > 0 && writes > 0)
     for (std::size_t i = 0; i < phases.size(); ++i)

@@ -21,7 +21,11 @@ class Chip {
 
   /// The matrix (outputs, inputs) after write number `writes` of these codes; 0: nothing was written.
   Matrix<Complex> matrix(std::span<const std::uint16_t> codes, std::uint64_t writes);
-  double heater_power_w() const { return power_w_; }  ///< of the phases that were set last
+  /// Phases that arise, without errors of setting, where those of a whole programme are set; attenuators stand apart.
+  /// Neighbours heat each other alike, so that gradients go back the same way.
+  std::vector<double> heated(std::span<const double> programme) const;
+  const MeshBuild& build(int side) const { return build_[side]; }  ///< 0: at the inputs (V), 1: at the outputs (U)
+  double heater_power_w() const { return power_w_; }               ///< of the phases that were set last
   const PhaseLaw& law() const { return law_; }
   /// Of the longest way through it, attenuators included, at 3e-4 m an interferometer (assumed) in silicon.
   double path_latency_s() const;
@@ -42,8 +46,5 @@ class Chip {
   Index depth_ = 1;  ///< interferometers one after the other
   double power_w_ = 0;
 };
-
-/// W = U diag(sin(a / 2)) V.
-Matrix<Complex> joined(const Matrix<Complex>& u, std::span<const double> attenuator, const Matrix<Complex>& v);
 
 }  // namespace lightloop::mzi_mesh

@@ -40,16 +40,16 @@ double along(const FieldLanes& a, const FieldLanes& b) {
 }  // namespace
 
 Pair Pair::of(MeshLayout layout, Index inputs, Index outputs, std::span<const double> phases, const MeshBuild& build) {
-  return {mesh_pair(layout, inputs, outputs, phases), build};
+  return {mesh_pair(layout, inputs, outputs, phases), build, build};
 }
 
 Matrix<Complex> Pair::matrix() const {
-  return joined(built_matrix(phases.out, build), phases.attenuator, built_matrix(phases.in, build));
+  return joined(built_matrix(phases.out, out), phases.attenuator, built_matrix(phases.in, in));
 }
 
 void add_gradient(const Pair& pair, View<const Complex> input, View<const Complex> g, std::span<double> gradient) {
   const std::vector<double>& attenuator = pair.phases.attenuator;
-  const InSitu v(pair.phases.in, pair.build), u(pair.phases.out, pair.build);
+  const InSitu v(pair.phases.in, pair.in), u(pair.phases.out, pair.out);
   const std::span<double> of_v = gradient.first(v.shifters()), of_a = gradient.subspan(v.shifters(), attenuator.size()),
                           of_u = gradient.subspan(v.shifters() + attenuator.size());
   std::vector<FieldLanes> light, middle, back, there_v, there_u;

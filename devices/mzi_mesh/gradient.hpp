@@ -11,9 +11,9 @@ namespace lightloop::mzi_mesh {
 /// Phases of both meshes, and how they are built.
 struct Pair {
   MeshPair phases;
-  MeshBuild build;  ///< of both meshes
+  MeshBuild in, out;
 
-  /// From phases in the order of a programme.
+  /// From phases in the order of a programme, both meshes built alike.
   static Pair of(MeshLayout layout, Index inputs, Index outputs, std::span<const double> phases,
                  const MeshBuild& build);
   Matrix<Complex> matrix() const;

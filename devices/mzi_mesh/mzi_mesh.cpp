@@ -79,6 +79,14 @@ std::vector<ParamInfo> params() {
        "what the controller takes out: splitters, heat, all or none",
        {"none", "splitters", "heat", "all"},
        true},
+      {"monitors",
+       "",
+       false,
+       0,
+       0,
+       "power monitors at every shifter: the twin's gradients are those of this chip (in-situ); correction=none",
+       {},
+       true},
       {"photons",
        "1",
        1e6,
@@ -131,6 +139,10 @@ class MziMesh : public Device {
 
 /// Before anything large is made.
 const ParamSet& fitting(const ParamSet& given) {
+  if (given.boolean("monitors") && given.text("correction") != "none")
+    throw InvalidParameter("sim:mzi_mesh: monitors", "true with correction = " + given.text("correction"),
+                           "correction = none",
+                           "A controller that sets other phases than it is told has no gradient of those it is told.");
   const Index in = given.integer("input.size"), out = given.integer("output.size");
   const Index codes = mesh_programme_size(parse_mesh_layout(given.text("mesh.layout")), in, out);
   const double maps = 2.0 * (given.text("field.kind") == "complex" ? 4 : 1) * sizeof(float);

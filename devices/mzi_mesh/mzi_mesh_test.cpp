@@ -160,6 +160,57 @@ TEST_CASE("a butterfly's phases make the matrix of its elements, forwards and ba
   CHECK_THROWS_AS(open("mesh.layout=butterfly,input.size=12"), ShapeMismatch);
 }
 
+TEST_CASE("with monitors the twin is this chip, splitters and heat as they are, and so are its gradients") {
+  const std::string chip =
+      "preset=ideal,input.size=5,output.size=4,phase.law=linear,adc.bits=16,adc.range=4,dac.bits=14,loss=0.02,"
+      "splitter_error=0.1,crosstalk=0.03,correction=none";
+  Registry registry;
+  registry.add(mzi_mesh::model());
+  const auto device = open(chip + ",monitors=true");
+  const auto twin_of = [&](const Device& one) { return registry.model("mzi_mesh").twin(one.settings()); };
+  const auto twin = twin_of(*device), nominal = twin_of(*open(chip));
+  const Index n = device->describe().program->size();
+  const FrameBuffer codes = random_codes(n, 16, 1), in = random_codes(5, 14, 20);
+  device->program(codes.frames());
+  Matrix<float> theta(1, n), x(20, 5), y(20, 4), perfect(20, 4);
+  for (Index i = 0; i < n; ++i) theta(0, i) = static_cast<float>(codes.frames().at(0, i));
+  for (Index r = 0; r < 20; ++r)
+    for (Index j = 0; j < 5; ++j) x(r, j) = static_cast<float>(in.frames().at(r, j));
+  twin->program(theta);
+  nominal->program(theta);
+  twin->forward(x, y);
+  nominal->forward(x, perfect);
+  FrameBuffer out(device->describe().output, 20);
+  device->run(in.frames(), out.frames());
+  double off = 0, off_nominal = 0;
+  for (Index r = 0; r < 20; ++r)
+    for (Index i = 0; i < 4; ++i) {
+      const auto code = static_cast<float>(out.frames().at(r, i));
+      off = std::max(off, static_cast<double>(std::abs(y(r, i) - code)));
+      off_nominal = std::max(off_nominal, static_cast<double>(std::abs(perfect(r, i) - code)));
+    }
+  CHECK(off < 1);  // of 65536 codes: half a code of the ADC, and floats
+  CHECK(off_nominal > 500);
+
+  Matrix<float> g(20, 4), back(20, 5), slopes(1, n);
+  Stream(4, 0, Purpose::user).normal(0, 0, g.flat());
+  twin->vjp(x, g, back, slopes);
+  for (Index i = 0; i < n; i += 7) {
+    constexpr float kStep = 64;
+    double sums[2] = {};
+    for (int side = 0; side < 2; ++side) {
+      Matrix<float> moved = theta;
+      moved(0, i) += side == 0 ? -kStep : kStep;
+      twin->program(moved);
+      twin->forward(x, y);
+      for (Index k = 0; k < y.size(); ++k)
+        sums[side] += static_cast<double>(g.data()[k]) * static_cast<double>(y.data()[k]);
+    }
+    CHECK(static_cast<double>(slopes(0, i)) == Approx((sums[1] - sums[0]) / (2 * kStep)).epsilon(1e-2).margin(0.02));
+  }
+  CHECK_THROWS_WITH(open("monitors=true"), Catch::Contains("correction = all"));
+}
+
 TEST_CASE("a frame waits for its symbol, light, amplifier and converters, and deeper meshes for more light") {
   const auto latency = [](const std::string& settings) {
     std::map<std::string, double> waits;

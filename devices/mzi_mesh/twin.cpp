@@ -1,10 +1,12 @@
 #include "devices/mzi_mesh/twin.hpp"
 
 #include <cmath>
+#include <optional>
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "core/mesh_codes.hpp"
+#include "devices/mzi_mesh/chip.hpp"
 #include "devices/mzi_mesh/gradient.hpp"
 
 namespace lightloop::mzi_mesh {
@@ -21,6 +23,7 @@ class MeshTwin : public Twin {
         middle_in_(std::ldexp(1.0, static_cast<int>(p.integer("dac.bits")) - 1)),
         middle_out_(std::ldexp(1.0, static_cast<int>(p.integer("adc.bits")) - 1)),
         gain_(middle_out_ / p.real("adc.range")) {
+    if (p.boolean("monitors")) chip_.emplace(p);
     build_.amplitude = std::sqrt(1 - p.real("loss"));
     codes_.assign(static_cast<std::size_t>(mesh_programme_size(layout_, in_, out_)), 0.0);
     derive();
@@ -50,6 +53,7 @@ class MeshTwin : public Twin {
     if (grad_theta.empty()) return;
     std::vector<double> slopes(codes_.size());
     add_gradient(pair_, fields(x, in_, 1 / middle_in_, 1, 1), fields(grad_y, out_, gain_, 0, -1), slopes);
+    if (chip_) slopes = chip_->heated(slopes);
     for (std::size_t i = 0; i < slopes.size(); ++i)
       grad_theta(0, static_cast<Index>(i)) += static_cast<float>(slopes[i] * law_.slope(codes_[i]));
   }
@@ -58,7 +62,10 @@ class MeshTwin : public Twin {
   void derive() {
     std::vector<double> phases;
     for (const double code : codes_) phases.push_back(law_.phase(code));
-    pair_ = Pair::of(layout_, in_, out_, phases, build_);
+    if (chip_)
+      pair_ = {mesh_pair(layout_, in_, out_, chip_->heated(phases)), chip_->build(0), chip_->build(1)};
+    else
+      pair_ = Pair::of(layout_, in_, out_, phases, build_);
     const Matrix<Complex> w = pair_.matrix();
     map_.resize(parts_ * out_, parts_ * in_);
     for (Index i = 0; i < out_; ++i)
@@ -86,7 +93,8 @@ class MeshTwin : public Twin {
   MeshLayout layout_;
   PhaseLaw law_;
   double middle_in_, middle_out_, gain_;
-  MeshBuild build_;
+  MeshBuild build_;           ///< of the design
+  std::optional<Chip> chip_;  ///< where monitors know it
   std::vector<double> codes_;
   Pair pair_;
   Matrix<float> map_;  ///< (outputs, inputs) in code order

@@ -86,7 +86,8 @@ class Physical(torch.nn.Module):
 
     The twin of sim:mzi_mesh is a mesh with perfect splitters and without crosstalk that holds the same programme: its gradient
     is the one that in-situ back-propagation (Hughes et al., Optica 5, 864 (2018)) measures on such a mesh, not on the chip with
-    its errors. The larger these are, the less it points down the chip's own slope.
+    its errors. The larger these are, the less it points down the chip's own slope. With `monitors=true`, `correction=none` it is
+    measured on the chip as it is.
 
     `session` is the open device. Copies and pickles open one of their own and go on from the state of the first. Throws
     InvalidParameter for devices that are not programmable and for numbers that are not finite, Unsupported for complex ones.
