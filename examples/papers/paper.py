@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import pathlib
+import signal
 import sys
 
 sys.path.append(str(pathlib.Path(os.environ.get("LIGHTLOOP", "lightloop")).resolve().parents[1] / "python"))
@@ -15,6 +16,9 @@ def options(text, name, full):
     parser.add_argument("--full", action="store_true", help=full)
     parser.add_argument("--out", default=name, help="folder for the table and the picture")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup means that
+            signal.signal(number, lambda *_: sys.exit(130))  # by way of subprocess.run, which ends its child then
     return parser.parse_args()
 
 

@@ -209,6 +209,23 @@ def test_a_signal_to_the_table_alone_stops_its_runs_too(tmp_path, number):
     assert subprocess.run(words(1), capture_output=True, env=surroundings).returncode == 0
 
 
+def group(leader):
+    """The processes of a group, without those that have ended."""
+    stats = [path.read_text().rpartition(")")[2].split() for path in pathlib.Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    return [stat for stat in stats if stat[0] != "Z" and int(stat[2]) == leader]
+
+
+def test_a_signal_to_a_script_of_its_own_stops_its_runs_too(tmp_path):
+    begun = subprocess.Popen([COMMAND, "reproduce", "dfa-scales", "--full", "--out", tmp_path / "out"], stdout=subprocess.PIPE, text=True,
+                             start_new_session=True, env={**os.environ, "LIGHTLOOP_DATA": "/nowhere"})  # fmt: skip
+    assert "verdict" in begun.stdout.readline()  # the script has begun; what it can do without data are runs
+    while len(group(begun.pid)) < 2 and begun.poll() is None:
+        time.sleep(0.01)
+    os.kill(begun.pid, signal.SIGTERM)
+    begun.communicate(timeout=60)
+    assert begun.returncode == 130 and not group(begun.pid)
+
+
 @needs("photonic", "mmf_tm", "mmf_disorder.h5")
 @pytest.mark.skipif("LIGHTLOOP_FULL" not in os.environ, reason="takes a minute (LIGHTLOOP_FULL)")
 def test_phyll_learns_vowels_behind_measured_waves_and_relearns_them_when_these_change(told):
