@@ -115,7 +115,8 @@ def file_of(options, name, seed):
 
 
 def published():
-    """The runs behind the table: options and runs by row and seed."""
+    """The runs behind the table, by row: options, and runs by seed or, of those whose single results are not kept, `earlier`: how
+    many, their mean and sd."""
     return json.loads(RUNS.read_text()) if RUNS.exists() else {}
 
 
@@ -123,7 +124,12 @@ def finished(options, name, seed):
     """What the run of `seed` came to, if it is known by the options that the row has now."""
     file = file_of(options, name, seed)
     row = json.loads(file.read_text()) if file.exists() else published().get(name, {"options": None})
-    return row["seeds"].get(str(seed)) if row["options"] == ROWS[name][3] else None
+    return row.get("seeds", {}).get(str(seed)) if row["options"] == ROWS[name][3] else None
+
+
+def earlier(name):
+    row = published().get(name, {"options": None})
+    return row.get("earlier") if row["options"] == ROWS[name][3] else None
 
 
 def run(options, name, seed):
@@ -149,8 +155,11 @@ def run(options, name, seed):
 def publish(name, rows):
     """Keeps the runs of the row, by seed, for tables to come."""
     kept = published()
-    seeds = kept[name]["seeds"] if kept.get(name, {}).get("options") == ROWS[name][3] else {}
-    kept[name] = {"options": ROWS[name][3], "seeds": {**seeds, **{str(seed): row for seed, row in rows.items()}}}
+    row = kept[name] if kept.get(name, {}).get("options") == ROWS[name][3] else {"options": ROWS[name][3]}
+    row["seeds"] = {**row.get("seeds", {}), **{str(seed): one for seed, one in rows.items()}}
+    if len(row["seeds"]) >= row.get("earlier", {}).get("runs", 0):
+        row.pop("earlier", None)
+    kept[name] = row
     lines = (f"{json.dumps(key)}: {json.dumps(kept[key], sort_keys=True)}" for key in sorted(kept))
     RUNS.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
@@ -178,18 +187,22 @@ def main():
     for name in options.only:
         title = ROWS[name][0]
         mine = wanted(options, name, seeds)
-        if not mine:
+        old = earlier(name)
+        if old and options.finished and len(mine) < old["runs"]:
+            rows, count, mean, sd, of = {}, old["runs"], old["accuracy"], old["sd"], old
+        elif mine:
+            rows = {seed: run(options, name, seed) for seed in mine}
+            publish(name, rows)
+            accuracy = [row["accuracy"] for row in rows.values()]
+            count, mean, sd = len(rows), statistics.mean(accuracy), statistics.stdev(accuracy) if len(rows) > 1 else None
+            of = {**rows[mine[0]], "samples_per_second": statistics.median(row["samples_per_second"] for row in rows.values())}
+        else:
             continue
-        floor = floor_of(options, name, mine)
-        rows = {seed: run(options, name, seed) for seed in mine}
-        publish(name, rows)
-        accuracy = [row["accuracy"] for row in rows.values()]
-        shown = f"{statistics.mean(accuracy):.2f}" + (f" ± {statistics.stdev(accuracy):.2f}" if len(rows) > 1 else "")
-        verdict = "-" if floor is None else f"{floor:.1f} {'reached' if statistics.mean(accuracy) >= floor else 'missed'}"
+        floor = floor_of(options, name, list(rows) or seeds)
+        shown = f"{mean:.2f}" + ("" if sd is None else f" ± {sd:.2f}")
+        verdict = "-" if floor is None else f"{floor:.1f} {'reached' if mean >= floor else 'missed'}"
         shown_command = shlex.join(words_of(name)).replace('|', r'\|')
-        speed = statistics.median(row["samples_per_second"] for row in rows.values())
-        first = rows[mine[0]]
-        print(f"| {title} | {len(rows)} | {shown} | {verdict} | {first['passes']:g} | {first['projections']:g} | {speed:.0f} "
+        print(f"| {title} | {count} | {shown} | {verdict} | {of['passes']:g} | {of['projections']:g} | {of['samples_per_second']:.0f} "
               f"| `{shown_command}` |", flush=True)
 
 
