@@ -7,6 +7,7 @@
 #include "core/random.hpp"
 #include "devices/catalogue.hpp"
 #include "training/ageing.hpp"
+#include "training/layers/architecture.hpp"
 #include "training/report/sensitivity.hpp"
 #include "training/report/spec.hpp"
 
@@ -101,6 +102,22 @@ TEST_CASE("errors of independent sources add in squares: bits predicted from eac
   }
   // one step of an 8-bit DAC driven by its largest input: |w| s / sqrt(12) of each output, in the first layer |w| = 1
   CHECK(row_of(report, "dac.bits").error_alone < row_of(report, "output_noise").error_alone);
+}
+
+TEST_CASE("a network of any layers is reported on: its convolutions' patches are what errors are measured at") {
+  Network net(parse_model("4x6x1 | conv 5 3, batch_norm, tanh | conv 4 3 stride=2, relu | flatten, dense 10", {}));
+  Stream(6, 0, Purpose::user).normal(0, 0, net.parameters());
+  const Trial what = trial(net, "sim:crossbar,output_noise=0.5", {{"device.layer2.adc.bits", std::int64_t{3}}}, 2);
+  CHECK(what.layers() == 3);
+  const Sensitivity report = sensitivity(what, "sim:crossbar");
+  CHECK(std::abs(report.none.mean - report.digital_accuracy) < 0.006);
+  CHECK(report.rows.front().error_alone > 3 * report.error_none);
+  CHECK(report.enob_predicted == Approx(report.enob_measured).margin(0.3));
+  const Trial finer = trial(net, "sim:crossbar,output_noise=0.5", {}, 2);
+  const TrialResult coarse = what.run(what.without({}), 0), fine = finer.run(finer.without({}), 0);
+  REQUIRE(coarse.error.size() == 3);
+  CHECK(coarse.error[0] == fine.error[0]);
+  CHECK(coarse.error[1] > 1.2 * fine.error[1]);  // three bits there
 }
 
 TEST_CASE("sources that are not in force are not switched on with others") {

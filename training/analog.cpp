@@ -14,7 +14,10 @@ namespace {
 // rows of a few thousand numbers fit into memory beside the data.
 constexpr Index kBatch = 512, kLargeBatch = 8192;
 
-/// Of a network of fully connected layers, or of a model.
+}  // namespace
+
+std::string AnalogNetwork::shape_of(const Network& net) { return net.model() ? net.text() : to_string(net.widths()); }
+
 std::vector<WeightMatrix> matrices_of(const Network& net) {
   if (net.model()) return net.model()->products();
   std::vector<WeightMatrix> all;
@@ -22,10 +25,6 @@ std::vector<WeightMatrix> matrices_of(const Network& net) {
     all.push_back({l, net.offset(l), net.weights(l).rows(), net.weights(l).cols()});
   return all;
 }
-
-}  // namespace
-
-std::string AnalogNetwork::shape_of(const Network& net) { return net.model() ? net.text() : to_string(net.widths()); }
 
 Index analog_layers(const Network& net) { return static_cast<Index>(matrices_of(net).size()); }
 

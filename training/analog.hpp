@@ -30,7 +30,8 @@ struct LayerWork {
 /// From settings of the namespaces "device.", "layer." and "session."; "device.layer2.adc.bits" goes to layer 2 alone
 /// (counted from 1). Throws UnknownName for another namespace, OutOfRange for a layer that `layers` layers do not have.
 AnalogPlace analog_place(const std::string& device, const Settings& all, Index layers);
-/// How many layers of `net` a device could hold. Throws Unsupported as AnalogNetwork.
+/// The matrices of `net` that a device could hold, and how many. Throws Unsupported as AnalogNetwork.
+std::vector<WeightMatrix> matrices_of(const Network& net);
 Index analog_layers(const Network& net);
 
 /// The layers of one network that are products with weights (dense ones; convolutions, which are shown patches), a

@@ -26,8 +26,8 @@
 // and crosstalk from its factory calibration, and with correction = splitters, heat or all it changes the phases it was
 // given before it rounds them to its DAC's steps again (sim/optics/interferometer_mesh.hpp). Attenuators are push-pull:
 // they turn no phase, and stand apart from the meshes' heat. The twin is the perfect chip; with monitors = true (and
-// correction = none) it is this one, splitters and heat as they are, without the phases' errors: its gradients are those
-// that power monitors at every shifter measure (T. W. Hughes et al., Optica 5, 864 (2018)).
+// correction = none) it is this one, splitters and heat as they are, without the phases' errors: its gradients are
+// those that power monitors at every shifter measure (T. W. Hughes et al., Optica 5, 864 (2018)).
 //
 // Randomness. Fabrication: stream mesh_fabrication (instance 0 V, 1 U; row 0 alpha, 1 beta). Programming: stream
 // mesh_programming (row = write number, column = place in the programme). Read: stream mesh_read (instance 0 forward, 1

@@ -62,8 +62,9 @@ Network make_network(const py::list& layers, const std::string& activation) {
 
 Trial make_trial(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
                  const BoundAnswer& answer, Index repeats, Index samples, double age_s = 0) {
-  return Trial(registry(), analog_place(device, to_settings(settings), net.layers()), net, data, Loss::cross_entropy,
-               {repeats, samples, age_s}, [&net, answer](LayerProducts* layers) { return answer.on(net, layers); });
+  return Trial(registry(), analog_place(device, to_settings(settings), analog_layers(net)), net, data,
+               Loss::cross_entropy, {repeats, samples, age_s},
+               [&net, answer](LayerProducts* layers) { return answer.on(net, layers); });
 }
 
 /// Ctrl-C reaches Python between two deployments.

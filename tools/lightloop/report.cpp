@@ -61,7 +61,7 @@ struct Subject {
                         "`lightloop eval RUN --device DEVICE` asks it behind other physics");
   }
   Trial trial(const ReportRequest& request, const Registry& registry) const {
-    return Trial(registry, analog_place(request.device, request.settings, run.net.layers()), run.net, data,
+    return Trial(registry, analog_place(request.device, request.settings, analog_layers(run.net)), run.net, data,
                  loss_from(run.train.text("loss")), {request.repeats, request.samples, request.age_s},
                  [this](LayerProducts* layers) { return rule_of(run, layers); });
   }

@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "training/ageing.hpp"
+#include "training/layers/model.hpp"
 
 namespace lightloop {
 namespace {
@@ -68,6 +69,53 @@ double TrialResult::relative_error() const {
   return std::sqrt(sum / static_cast<double>(error.size()));
 }
 
+/// Makes the products in memory, and keeps evenly spaced rows of what every matrix is shown first.
+class Trial::InMemory : public LayerProducts {
+ public:
+  InMemory(const Network& net, std::vector<Shown>& shown) : net_(net), matrices_(matrices_of(net)), shown_(shown) {
+    shown_.resize(matrices_.size());
+  }
+  void hold(const Network&) override {}
+  void multiply(Index layer, View<const float> x, View<float> y) override {
+    const auto found = std::ranges::find(matrices_, layer, &WeightMatrix::number);
+    const View<const float> w(net_.parameters().data() + found->offset, found->outputs, found->inputs);
+    gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, y);
+    Shown& one = shown_[static_cast<std::size_t>(found - matrices_.begin())];
+    if (one.x.size() > 0) return;
+    const Index rows = std::min(kErrorRows, x.rows());
+    one.x.resize(rows, x.cols());
+    one.y.resize(rows, y.cols());
+    for (Index r = 0; r < rows; ++r) {
+      std::ranges::copy(x.row(r * x.rows() / rows), one.x.row(r).begin());
+      std::ranges::copy(y.row(r * x.rows() / rows), one.y.row(r).begin());
+    }
+  }
+
+ private:
+  const Network& net_;
+  std::vector<WeightMatrix> matrices_;
+  std::vector<Shown>& shown_;
+};
+
+void Trial::look(const Network& net) {
+  const Index rows = std::min({kErrorRows, data_.size(), samples_at_once(net, data_.size())});
+  std::vector<std::uint32_t> first(static_cast<std::size_t>(rows));
+  std::iota(first.begin(), first.end(), 0u);
+  Matrix<float> x(rows, data_.features());
+  data_.gather(first, x);
+  Activations passed;
+  InMemory products(net, shown_);
+  if (net.model()) {
+    lightloop::forward(net, x, passed, {.products = &products});
+    return;
+  }
+  lightloop::forward(net, x, passed);
+  for (Index l = 0; l < net.layers(); ++l) {
+    Matrix<float> y(rows, net.weights(l).rows());
+    products.multiply(l, passed.h[static_cast<std::size_t>(l)], y);
+  }
+}
+
 Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, const Dataset& data, Loss loss,
              TrialOptions options, Answers answers)
     : registry_(registry),
@@ -79,8 +127,9 @@ Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, co
   if (options.repeats < 1 || options.samples < 0)
     throw OutOfRange("repeats and samples", std::to_string(options.repeats) + ", " + std::to_string(options.samples),
                      "at least 1 and 0");
-  if (net.model())
-    throw Unsupported("report on net " + net.text(), "layers that are not dense", "widths such as 784-128-10");
+  if (net.model() && net.model()->graph())
+    throw Unsupported("report on net " + net.text(), "a graph, of which no sample stands alone", "",
+                      "`lightloop eval RUN --device DEVICE` scores it");
   check_fit(net, data);
   if (data.values.size() > 0)
     throw Unsupported("accuracy on " + data.name, "its targets are real numbers", "a label per sample",
@@ -88,12 +137,7 @@ Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, co
   data_ = options.samples > 0 && options.samples < data.size() ? data.some(options.samples) : data;
 
   digital_ = evaluate(net, data_, loss, answers_(nullptr).get()).accuracy;
-  const Index rows = std::min(kErrorRows, data_.size());
-  std::vector<std::uint32_t> first(static_cast<std::size_t>(rows));
-  std::iota(first.begin(), first.end(), 0u);
-  Matrix<float> x(rows, data_.features());
-  data_.gather(first, x);
-  lightloop::forward(net, x, digital_activations_);
+  look(net);
   AnalogNetwork once(registry_, place_, net);
   answers_(&once);  // a rule that cannot be asked there says so now
   shared_ = once.devices().shared();
@@ -153,10 +197,8 @@ TrialResult Trial::run(const Variant& variant, Index repeat) const {
       result.frame_j += joules / static_cast<double>(frames);
   }
   for (std::size_t l = 0; l < analog.layers(); ++l) {
-    const Matrix<float>& x = digital_activations_.h[l];
-    const View<const float> w = net_.weights(static_cast<Index>(l));
-    Matrix<float> wanted(x.rows(), w.rows()), answer(x.rows(), w.rows());
-    gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, wanted);
+    const Matrix<float>&x = shown_[l].x, &wanted = shown_[l].y;
+    Matrix<float> answer(wanted.rows(), wanted.cols());
     analog.layer(l).forward(x, answer);
     double error = 0, size = 0;
     for (Index i = 0; i < wanted.size(); ++i) {

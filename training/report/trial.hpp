@@ -69,10 +69,16 @@ class Trial {
   TrialResult run(const Variant& variant, Index repeat) const;
   double digital_accuracy() const { return digital_; }
   const TrialOptions& options() const { return options_; }
-  Index layers() const { return net_.layers(); }
+  Index layers() const { return static_cast<Index>(shown_.size()); }  ///< with weights
   bool shares_device() const { return shared_; }  ///< all layers one device: none can have settings of its own
 
  private:
+  struct Shown {
+    Matrix<float> x, y;  ///< rows, and their products in memory
+  };
+  class InMemory;
+  void look(const Network& net);
+
   const Registry& registry_;
   AnalogPlace place_;
   const Network& net_;
@@ -84,7 +90,7 @@ class Trial {
   std::vector<std::string> sources_, asleep_;
   double digital_ = 0;
   bool shared_ = false;
-  Activations digital_activations_;  ///< of the rows that errors are measured on
+  std::vector<Shown> shown_;  ///< to every layer with weights, of the rows that errors are measured on
 };
 
 }  // namespace lightloop
