@@ -36,7 +36,8 @@ CostModel cost_of(const DeviceInfo& info, Pass pass) {
 }
 
 RunReport counted(const DeviceInfo& info, const Frames& out, std::int64_t saturated, Pass pass) {
-  const CostModel cost = cost_of(info, pass);
+  const CostModel turned = pass == Pass::forward ? CostModel{} : cost_of(info, pass);
+  const CostModel& cost = pass == Pass::forward ? info.cost : turned;  // not copied for every run
   const Index batches = out.count > 0 ? 1 : 0;
   RunReport report;
   report.frames = out.count;

@@ -32,7 +32,10 @@ void LayerState::run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index
   report.frames += said.frames;
   report.device_s += said.device_s;
   report.device_j += said.device_j;
-  report.energy.add_frames(cost_of(session.info(), direction), said.frames, said.device_j);
+  if (direction == Pass::forward)
+    report.energy.add_frames(session.info().cost, said.frames, said.device_j);
+  else
+    report.energy.add_frames(cost_of(session.info(), direction), said.frames, said.device_j);
 }
 
 void LayerState::pass(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink) {
