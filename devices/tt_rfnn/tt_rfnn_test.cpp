@@ -142,9 +142,8 @@ TEST_CASE("a frame of a train costs its conversions, switched channels and held 
     frame += part.frame_j;
     programme += part.program_j;
     if (part.name == "switches") switched = part.frame_events;
-    if (part.name ==
-        "source")  // 16 channels of 1 mW, a fifth of the wall's power; local oscillators with detector.noise
-      CHECK(part.frame_j == Approx(16 * 1e-3 * cost.frame_s / 0.2));
+    // 16 channels of 1 mW, a fifth of the wall's power; local oscillators cost with detector.noise
+    if (part.name == "source") CHECK(part.frame_j == Approx(16 * 1e-3 * cost.frame_s / 0.2));
     if (part.name == "hold")
       CHECK(part.frame_j == Approx(1e-4 * double(shape.programme()) * cost.frame_s));  // 0.1 mW each
   }
