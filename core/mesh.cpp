@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numbers>
 
 #include "core/error.hpp"
@@ -90,14 +91,20 @@ void null_lower(MeshLayout layout, Matrix<Complex>& work, std::vector<Turn>& rig
 /// Diagonal of the triangular rest; throws where the rest is not a diagonal of phases.
 std::vector<Complex> phases_left(const Matrix<Complex>& work) {
   const Index n = work.rows();
-  double worst = 0;
+  double beside = 0, sum = 0, on = 0;  // squares of what is beside the diagonal; the sum keeps what is not a number
   std::vector<Complex> phases;
   for (Index r = 0; r < n; ++r) {
-    for (Index c = r + 1; c < n; ++c) worst = std::max(worst, std::abs(work(r, c)));
+    for (Index c = r + 1; c < n; ++c) {
+      const double square = std::norm(work(r, c));
+      beside = std::max(beside, square);
+      sum += square;
+    }
     const double size = std::abs(work(r, r));
-    worst = std::max(worst, std::abs(size - 1));
+    on = std::max(on, std::abs(size - 1));
+    sum += size;
     phases.push_back(work(r, r) / size);
   }
+  const double worst = std::isfinite(sum) ? std::max(std::sqrt(beside), on) : std::numeric_limits<double>::infinity();
   if (!(worst <= kUnitary))
     throw InvalidParameter("mesh: departure of the matrix from a unitary one", std::to_string(worst), "at most 1e-8",
                            "A matrix that is not unitary needs two meshes and attenuators (singular values).");

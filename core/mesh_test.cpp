@@ -128,6 +128,9 @@ TEST_CASE("what is not unitary, not square or not finite has no mesh") {
   CHECK_THROWS_AS(decompose(MeshLayout::clements, u), InvalidParameter);
   u(2, 3) = std::numeric_limits<double>::quiet_NaN();
   CHECK_THROWS_AS(decompose(MeshLayout::reck, u), InvalidParameter);
+  u(2, 3) = 1e200;  // finite, but its square is not
+  CHECK_THROWS_AS(decompose(MeshLayout::clements, u), InvalidParameter);
+  CHECK_THROWS_AS(decompose(MeshLayout::reck, u), InvalidParameter);
   CHECK_THROWS_AS(decompose(MeshLayout::reck, Matrix<Complex>(3, 4)), ShapeMismatch);
   CHECK_THROWS_AS(parse_mesh_layout("square"), UnknownName);
 }
