@@ -21,6 +21,7 @@ struct Operand {
   const float* data;
   Index stride;
   bool transposed;
+  const PackedMatrix* packed = nullptr;  // instead of the data
   const float* at(Index r, Index c) const { return transposed ? data + c * stride + r : data + r * stride + c; }
 };
 
@@ -96,39 +97,70 @@ void tile(const Operand& a, const Operand& b, float alpha, float beta, Index row
     const Index group = kGroupCols * std::max<Index>(1, kDepth / std::max<Index>(1, depth));
     for (Index g = 0; g < cols; g += group) {
       const Index end = std::min(cols, g + group), rest = (end - g) % kPanelCols;
-      const bool direct = !b.transposed && rows <= kDirectRows;
+      const bool direct = !b.packed && !b.transposed && rows <= kDirectRows;
       const Index packed = direct ? end - (rest == kLanes ? 0 : rest) : g;  // those before are read where they lie
-      if (packed < end) pack_b(b, col + packed, end - packed, first, depth, scratch.b);
+      const float* panels = b.packed ? b.packed->panel(first, depth, col + g) : scratch.b;
+      if (!b.packed && packed < end) pack_b(b, col + packed, end - packed, first, depth, scratch.b);
       for (Index r = 0; r < rows; r += kBlockRows)
         for (Index j = g; j < end; j += kPanelCols)
-          gemm_block(layout, {depth, std::min(kBlockRows, rows - r), std::min(kPanelCols, end - j),
-                              scratch.a + r * kStripStride,
-                              j < packed ? b.at(first, col + j) : scratch.b + (j - packed) * depth,
-                              j < packed ? b.stride : panel_width(end - j), alpha, first == 0 ? beta : 1.f,
-                              &c(row + r, col + j), c.stride()});
+          gemm_block(layout,
+                     {depth, std::min(kBlockRows, rows - r), std::min(kPanelCols, end - j),
+                      scratch.a + r * kStripStride, j < packed ? b.at(first, col + j) : panels + (j - packed) * depth,
+                      j < packed ? b.stride : panel_width(end - j), alpha, first == 0 ? beta : 1.f,
+                      &c(row + r, col + j), c.stride()});
     }
     first += depth;
   } while (first < k);
+}
+
+Index parts(Index whole, Index part) { return (whole + part - 1) / part; }
+
+void in_tiles(const Operand& a, const Operand& b, float alpha, float beta, Index k, View<float> c) {
+  const Index m = c.rows(), n = c.cols();
+  Index width = kMostTileCols;  // wide tiles pack A less often, narrow ones feed more threads
+  while (width > kLeastTileCols && parts(m, kTileRows) * parts(n, width) < 2 * threads()) width /= 2;
+  const Index tile_rows = parts(m, kTileRows), tile_cols = parts(n, width);
+  parallel_for(tile_rows * tile_cols, [&](Index i) {
+    const Index row = i / tile_cols * kTileRows, col = i % tile_cols * width;
+    tile(a, b, alpha, beta, row, std::min(kTileRows, m - row), col, std::min(width, n - col), k, c);
+  });
+}
+
+template <class Shape>
+void check_shapes(Transpose ta, View<const float> a, Index k, Index n, View<const float> c, Shape shape_of_b) {
+  const bool at = ta == Transpose::yes;
+  if ((at ? a.rows() : a.cols()) != k || c.rows() != (at ? a.cols() : a.rows()) || c.cols() != n)
+    throw ShapeMismatch("gemm", "op(A) " + shape(a, ta) + ", op(B) " + shape_of_b() + ", C " + shape(c, Transpose::no),
+                        "(m, k) (k, n) (m, n)");
 }
 
 }  // namespace
 
 void gemm(Transpose ta, Transpose tb, float alpha, View<const float> a, View<const float> b, float beta,
           View<float> c) {
-  const bool at = ta == Transpose::yes, bt = tb == Transpose::yes;
-  const Index m = at ? a.cols() : a.rows(), k = at ? a.rows() : a.cols();
-  const Index kb = bt ? b.cols() : b.rows(), n = bt ? b.rows() : b.cols();
-  if (k != kb || c.rows() != m || c.cols() != n)
-    throw ShapeMismatch("gemm", "op(A) " + shape(a, ta) + ", op(B) " + shape(b, tb) + ", C " + shape(c, Transpose::no),
-                        "(m, k) (k, n) (m, n)");
-  const auto parts = [](Index whole, Index part) { return (whole + part - 1) / part; };
-  Index width = kMostTileCols;  // wide tiles pack A less often, narrow ones feed more threads
-  while (width > kLeastTileCols && parts(m, kTileRows) * parts(n, width) < 2 * threads()) width /= 2;
-  const Index tile_rows = parts(m, kTileRows), tile_cols = parts(n, width);
-  const Operand left{a.data(), a.stride(), at}, right{b.data(), b.stride(), bt};
-  parallel_for(tile_rows * tile_cols, [&](Index i) {
-    const Index row = i / tile_cols * kTileRows, col = i % tile_cols * width;
-    tile(left, right, alpha, beta, row, std::min(kTileRows, m - row), col, std::min(width, n - col), k, c);
+  const bool bt = tb == Transpose::yes;
+  const Index k = bt ? b.cols() : b.rows();
+  check_shapes(ta, a, k, bt ? b.rows() : b.cols(), c, [&] { return shape(b, tb); });
+  in_tiles({a.data(), a.stride(), ta == Transpose::yes}, {b.data(), b.stride(), bt}, alpha, beta, k, c);
+}
+
+void gemm(Transpose ta, float alpha, View<const float> a, const PackedMatrix& b, float beta, View<float> c) {
+  check_shapes(ta, a, b.rows(), b.cols(), c,
+               [&] { return std::to_string(b.rows()) + " x " + std::to_string(b.cols()) + " (packed)"; });
+  in_tiles({a.data(), a.stride(), ta == Transpose::yes}, {nullptr, 0, false, &b}, alpha, beta, b.rows(), c);
+}
+
+void PackedMatrix::pack(Transpose tb, View<const float> b) {
+  const bool bt = tb == Transpose::yes;
+  const Index k = bt ? b.cols() : b.rows(), whole = (bt ? b.rows() : b.cols()) / kPanelCols * kPanelCols;
+  cols_ = bt ? b.rows() : b.cols();
+  panels_.resize(k, cols_ == whole ? whole : whole + panel_width(cols_ - whole));
+  const Operand from{b.data(), b.stride(), bt};
+  parallel_for(parts(k, kDepth) * parts(cols_, kGroupCols), [&](Index i) {
+    const Index first = i / parts(cols_, kGroupCols) * kDepth, depth = std::min(kDepth, k - first);
+    const Index col = i % parts(cols_, kGroupCols) * kGroupCols;
+    pack_b(from, col, std::min(kGroupCols, cols_ - col), first, depth,
+           panels_.data() + first * panels_.cols() + col * depth);
   });
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/factor.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
 
@@ -118,6 +119,12 @@ TEST_CASE("a row's bits depend neither on the other rows, nor on the thread coun
       gemm(ta, tb, alpha, cut, b.view(), beta, c.view().rows(first, rows));
       INFO("m " << m << " n " << n << " k " << k << " rows " << first << "+" << rows << " trial " << trial);
       REQUIRE(same_rows(c.view().rows(first, rows), whole.view().rows(first, rows)));
+      // B packed, C as it was
+      PackedMatrix packed;
+      packed.pack(tb, b.view());
+      for (Index r = 0; r < m; ++r) std::copy_n(start.view().row(r).data(), n, c.view().row(r).data());
+      gemm(ta, alpha, cut, packed, beta, c.view().rows(first, rows));
+      REQUIRE(same_rows(c.view().rows(first, rows), whole.view().rows(first, rows)));
       // the same product with A stored the other way round, and a part of the columns only
       Matrix<float> turned(cut.cols(), cut.rows());
       for (Index i = 0; i < cut.rows(); ++i)
@@ -131,6 +138,33 @@ TEST_CASE("a row's bits depend neither on the other rows, nor on the thread coun
     }
   }
   set_threads(before);
+}
+
+TEST_CASE("a factor gives the bits of gemm whichever product it is, and forgets what was packed when it changes") {
+  const Stream draw(6, 0, Purpose::user);
+  Factor factor(70, 300);
+  Matrix<float> forward(9, 300), back(9, 70);
+  draw.normal(0, 0, forward.flat());
+  draw.normal(1, 0, back.flat());
+  for (std::uint64_t change = 2; change < 5; ++change) {
+    draw.normal(change, 0, factor.change().flat());
+    for (int product = 0; product < 4; ++product)
+      for (const auto side : kBoth) {
+        const View<const float> a = side == Transpose::yes ? forward : back;
+        const Index n = side == Transpose::yes ? 70 : 300;
+        Matrix<float> ours(9, n), wanted(9, n);
+        factor.multiply(0.5f, a, side, 0.f, ours);
+        gemm(Transpose::no, side, 0.5f, a, factor.matrix(), 0.f, wanted);
+        REQUIRE(same_rows(ours, wanted));
+      }
+  }
+  factor = Factor(3, 4);  // smaller than what was packed
+  Matrix<float> ours(9, 3);
+  for (int product = 0; product < 3; ++product) {
+    factor.multiply(1.f, forward.view().cols(0, 4), Transpose::yes, 0.f, ours);
+    CHECK(std::ranges::all_of(ours.flat(), [](float y) { return y == 0; }));
+    CHECK_THROWS_AS(factor.multiply(1.f, forward, Transpose::yes, 0.f, ours), ShapeMismatch);
+  }
 }
 
 TEST_CASE("gemm may be called from many threads at once") {

@@ -18,8 +18,7 @@ RunReport run_product(const NoisyProduct& product, const DeviceInfo& info, const
   const double early = std::hypot(front.early_noise(), product.noise_sd);
   const auto id = [&](Index r) { return first_frame_id + static_cast<std::uint64_t>(r); };
   parallel_for(in.count, [&](Index r) { front.read(in, r, id(r), product.converters.input, work.drive.row(r)); });
-  gemm(Transpose::no, product.backwards ? Transpose::no : Transpose::yes, product.gain, work.drive, product.map, 0.0f,
-       work.sums);
+  product.map.multiply(product.gain, work.drive, product.backwards ? Transpose::no : Transpose::yes, 0.0f, work.sums);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
   parallel_for(in.count, [&](Index r) {
     const std::span<float> y = work.sums.row(r);

@@ -1,6 +1,6 @@
 #pragma once
 // A batch through passive optics with balanced detection: codes -> amplitudes -> a real matrix -> noise -> codes.
-#include "core/linalg.hpp"
+#include "core/factor.hpp"
 #include "devices/front_end.hpp"
 #include "driver/api/device.hpp"
 
@@ -11,7 +11,7 @@ namespace lightloop {
 /// row = frame id; `noise` one normal per output, `intensity` one per frame (for intensity_sd > 0).
 struct NoisyProduct {
   const FrontEnd& front;
-  View<const float> map;
+  Factor& map;
   bool backwards = false;
   float gain = 1;
   double noise_sd = 0;      ///< of the physics; the front end's early noise is drawn with it

@@ -49,16 +49,17 @@ Cells::Cells(const ParamSet& params)
     return;
   }
   for (int device = 0; device < 2; ++device) {
-    written_[device] = paths_[device] = weights_;
-    if (kind_ == CellKind::resistive) targets_[device] = weights_;
+    written_[device] = paths_[device] = weights_.matrix();
+    if (kind_ == CellKind::resistive) targets_[device] = weights_.matrix();
   }
   if (kind_ == CellKind::phase_change || kind_ == CellKind::resistive) read_variances_ = weights_;
   if (kind_ == CellKind::resistive)
-    std::ranges::fill(read_variances_.flat(), static_cast<float>(resistive::kReadSd * resistive::kReadSd));
+    std::ranges::fill(read_variances_.change().flat(), static_cast<float>(resistive::kReadSd * resistive::kReadSd));
 }
 
 double Cells::bytes_per_cell(const ParamSet& params) {
-  const double matrices[] = {2, 7, 6, 9, 7};  // by kind: weights, sums, and what the constructor adds
+  const double matrices[] = {6, 13, 10, 15,
+                             11};  // by kind: weights, sums, what the constructor adds, what factors pack
   return sizeof(float) * matrices[static_cast<std::size_t>(kind_of(params.text("cell.kind")))];
 }
 
@@ -93,12 +94,13 @@ void Cells::write(std::span<const std::uint16_t> codes, float middle, std::uint6
     return set(pulsed_->weights());
   }
   const Stream errors(seed_, 0, Purpose::crossbar_programming);
-  parallel_for(weights_.rows(), [&](Index i) {
-    const std::span<float> row = weights_.row(i), sums = sums_.row(i);
+  Matrix<float>&weights = weights_.change(), &conductances = sums_.change();
+  parallel_for(weights.rows(), [&](Index i) {
+    const std::span<float> row = weights.row(i), sums = conductances.row(i);
     if (write_number == 0) {
       std::ranges::fill(row, 0.0f);
     } else {
-      errors.normal(write_number * static_cast<std::uint64_t>(weights_.rows()) + static_cast<std::uint64_t>(i), 0, row);
+      errors.normal(write_number * static_cast<std::uint64_t>(weights.rows()) + static_cast<std::uint64_t>(i), 0, row);
       const std::uint16_t* from = codes.data() + i * n;
       for (std::size_t j = 0; j < row.size(); ++j) row[j] = (from[j] - middle) / middle + error_ * row[j];
     }
@@ -122,8 +124,8 @@ void Cells::apply(View<const std::int32_t> counts, std::uint64_t write_number, s
 
 void Cells::set(View<const float> weights) {
   if (weights.data() != pulsed_->weights().data()) pulsed_->set(weights);
-  weights_ = pulsed_->weights();
-  for (Index i = 0; i < weights_.size(); ++i) sums_.data()[i] = std::abs(weights_.data()[i]);
+  const Matrix<float>& now = weights_.change() = pulsed_->weights();
+  std::ranges::transform(now.flat(), sums_.change().data(), [](float w) { return std::abs(w); });
 }
 
 void Cells::write_pairs(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number) {
@@ -189,8 +191,10 @@ void Cells::age(Index step) {
   step_ = step;
   const double age_s = age_of(step);
   const auto log_time = static_cast<float>(-std::log1p(age_s / phase_change::kDriftStartS));
-  parallel_for(weights_.rows(), [&](Index i) {
-    const auto n = static_cast<std::size_t>(weights_.cols());
+  Matrix<float>&weights = weights_.change(), &conductances = sums_.change();
+  Matrix<float>* read_variances = kind_ == CellKind::phase_change ? &read_variances_.change() : nullptr;
+  parallel_for(weights.rows(), [&](Index i) {
+    const auto n = static_cast<std::size_t>(weights.cols());
     std::vector<float> now[2] = {std::vector<float>(n), std::vector<float>(n)}, variance(n);
     for (int device = 0; device < 2; ++device) {
       const std::span<const float> nu = paths_[device].row(i), g = written_[device].row(i);
@@ -204,17 +208,17 @@ void Cells::age(Index step) {
       stick(device, i, now[device]);
     }
     for (std::size_t j = 0; j < n; ++j) {
-      weights_.row(i)[j] = now[0][j] - now[1][j];
-      sums_.row(i)[j] = now[0][j] + now[1][j];
+      weights.row(i)[j] = now[0][j] - now[1][j];
+      conductances.row(i)[j] = now[0][j] + now[1][j];
     }
-    if (kind_ != CellKind::phase_change) return;
+    if (read_variances == nullptr) return;
     std::vector<float> held(n);  // what was written, where the device took it
     for (int device = 0; device < 2; ++device) {
       std::ranges::copy(written_[device].row(i), held.begin());
       stick(device, i, held);
       phase_change::read_variance(held, now[device], age_s, variance);
       for (std::size_t j = 0; j < n; ++j)
-        read_variances_.row(i)[j] = (device == 0 ? 0.0f : read_variances_.row(i)[j]) + variance[j];
+        read_variances->row(i)[j] = (device == 0 ? 0.0f : read_variances->row(i)[j]) + variance[j];
     }
   });
 }

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "core/array.hpp"
+#include "core/factor.hpp"
 #include "core/param.hpp"
 #include "sim/memory/pulsed.hpp"
 
@@ -33,9 +34,11 @@ class Cells {
   /// Makes weights() and the rest those of a step.
   void age(Index step);
 
-  const Matrix<float>& weights() const { return weights_; }                ///< w = (g+ - g-) / g_max, (outputs, inputs)
-  const Matrix<float>& conductances() const { return sums_; }              ///< s = (g+ + g-) / g_max
-  const Matrix<float>& read_variances() const { return read_variances_; }  ///< of the cell model; empty without one
+  const Factor& weights() const { return weights_; }                ///< w = (g+ - g-) / g_max, (outputs, inputs)
+  const Factor& read_variances() const { return read_variances_; }  ///< of the cell model; empty without one
+  Factor& weights() { return weights_; }
+  Factor& conductances() { return sums_; }  ///< s = (g+ + g-) / g_max
+  Factor& read_variances() { return read_variances_; }
 
  private:
   void write_pairs(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);
@@ -47,7 +50,7 @@ class Cells {
   std::uint64_t seed_;
   float error_, stuck_off_, stuck_on_;
   Index step_ = -1;
-  Matrix<float> weights_, sums_, read_variances_;
+  Factor weights_, sums_, read_variances_;
   std::optional<PulsedCells> pulsed_;
   // g+ and g- over g_max and their exponents nu; of resistive cells what they missed their targets by and where to they
   // relax, in spreads

@@ -21,8 +21,8 @@ TEST_CASE("a stuck phase-change device is read with the noise of what it is, not
     cells.age(step);
     const double full = std::pow(phase_change::read_sd(1, Cells::age_of(step)), 2);
     for (Index i = 0; i < 200; ++i) {
-      const double on = std::round(double(cells.conductances().data()[i]));  // of the pair: 0, 1 or 2
-      CHECK(double(cells.read_variances().data()[i]) == Approx(on * full).epsilon(1e-4).margin(1e-12));
+      const double on = std::round(double(cells.conductances().matrix().data()[i]));  // of the pair: 0, 1 or 2
+      CHECK(double(cells.read_variances().matrix().data()[i]) == Approx(on * full).epsilon(1e-4).margin(1e-12));
     }
   }
 }

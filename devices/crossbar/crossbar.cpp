@@ -254,7 +254,7 @@ std::vector<std::byte> Crossbar::snapshot() const {
   bytes.put(base_s_);
   bytes.put(written_s_);
   bytes.put(frames_);
-  cells_.pulsed() ? bytes.put_all(cells_.weights().flat()) : put_codes(bytes, codes_, *info_.program);
+  cells_.pulsed() ? bytes.put_all(cells_.weights().matrix().flat()) : put_codes(bytes, codes_, *info_.program);
   return bytes.take();
 }
 

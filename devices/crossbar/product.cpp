@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/linalg.hpp"
 #include "core/threads.hpp"
 
 namespace lightloop::crossbar {
@@ -24,15 +23,15 @@ Imperfections imperfections(const ParamSet& params) {
 }
 
 bool reads_noisily(const Imperfections& what, const Cells& cells) {
-  return what.law == ReadLaw::device ? cells.read_variances().size() > 0 : what.read_noise > 0;
+  return what.law == ReadLaw::device ? cells.read_variances().rows() > 0 : what.read_noise > 0;
 }
 
-void Product::compute(const Cells& cells, const Imperfections& what, bool forward) {
+void Product::compute(Cells& cells, const Imperfections& what, bool forward) {
   const Index n = voltages_.cols();
-  const Matrix<float>& w = cells.weights();
+  Factor& w = cells.weights();
   const Index outputs = forward ? w.rows() : w.cols();
   const bool wires = what.ir_drop > 0;
-  const bool own = what.law == ReadLaw::device && cells.read_variances().size() > 0;
+  const bool own = what.law == ReadLaw::device && cells.read_variances().rows() > 0;
   const bool squares = squares_ = own || (what.law == ReadLaw::pcm_read && what.read_noise > 0);
   squares_at_ = wires ? rows_ : 0;
   if (wires || squares) sizes_.resize(squares_at_ + (squares ? rows_ : 0), n);
@@ -63,16 +62,16 @@ void Product::compute(const Cells& cells, const Imperfections& what, bool forwar
   const Transpose side = forward ? Transpose::yes : Transpose::no;
   const Index stacked = wires ? 2 * rows_ : rows_;
   products_.resize(stacked, outputs);
-  gemm(Transpose::no, side, 1.0f, voltages_.view().rows(0, stacked), w, 0.0f, products_);
+  w.multiply(1.0f, voltages_.view().rows(0, stacked), side, 0.0f, products_);
   if (!wires && !squares) return;
   size_products_.resize(sizes_.rows(), outputs);
   const Index by_conductance = squares && !own ? sizes_.rows() : squares_at_;
   if (by_conductance > 0)
-    gemm(Transpose::no, side, 1.0f, sizes_.view().rows(0, by_conductance), cells.conductances(), 0.0f,
-         size_products_.view().rows(0, by_conductance));
+    cells.conductances().multiply(1.0f, sizes_.view().rows(0, by_conductance), side, 0.0f,
+                                  size_products_.view().rows(0, by_conductance));
   if (own)
-    gemm(Transpose::no, side, 1.0f, sizes_.view().rows(squares_at_, rows_), cells.read_variances(), 0.0f,
-         size_products_.view().rows(squares_at_, rows_));
+    cells.read_variances().multiply(1.0f, sizes_.view().rows(squares_at_, rows_), side, 0.0f,
+                                    size_products_.view().rows(squares_at_, rows_));
 }
 
 void Product::outputs(const Imperfections& what, Index row, Index first, std::span<float> out) const {

@@ -23,7 +23,7 @@ class Product {
   void prepare(Index rows, Index width) { voltages_.resize(2 * rows, width), rows_ = rows; }
   std::span<float> voltages(Index row) { return voltages_.row(row); }
   /// All products of the rows that were filled in.
-  void compute(const Cells& cells, const Imperfections& what, bool forward);
+  void compute(Cells& cells, const Imperfections& what, bool forward);
   /// Outputs [first, first + out.size()) of a row without noise.
   void outputs(const Imperfections& what, Index row, Index first, std::span<float> out) const;
   /// Variance of the cells' read noise: one for a whole row and, where every output has its own, those beside it.

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/linalg.hpp"
+#include "core/factor.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
 #include "devices/crossbar/twin.hpp"
@@ -111,7 +111,7 @@ class Homodyne : public Device {
   CoherentReceiver receiver_;
   FrontEnd front_;
   bool open_ = true;
-  Matrix<float> weights_;              // (outputs, inputs)
+  Factor weights_;                     // (outputs, inputs)
   std::vector<double> norms_[2];       // sums of w^2 over rows, over columns
   Matrix<float> drive_, sums_, work_;  // workspaces, one row per frame
 };
@@ -191,11 +191,12 @@ void Homodyne::program(ConstFrames codes) {
 }
 
 void Homodyne::write(Matrix<float> weights) {
-  weights_ = std::move(weights);
+  weights_.change() = std::move(weights);
+  const Matrix<float>& values = weights_.matrix();
   for (std::vector<double>& norms : norms_) std::ranges::fill(norms, 0.0);
   for (Index i = 0; i < weights_.rows(); ++i)
     for (Index j = 0; j < weights_.cols(); ++j) {
-      const double square = static_cast<double>(weights_(i, j)) * static_cast<double>(weights_(i, j));
+      const double square = static_cast<double>(values(i, j)) * static_cast<double>(values(i, j));
       norms_[0][static_cast<std::size_t>(i)] += square;
       norms_[1][static_cast<std::size_t>(j)] += square;
     }
@@ -213,7 +214,7 @@ RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
   const ConverterStreams converters = converter_streams(seed_, side);
   const auto id = [&](Index r) { return options.first_frame_id + static_cast<std::uint64_t>(r); };
   parallel_for(in.count, [&](Index r) { front_.read(in, r, id(r), converters.input, drive_.row(r)); });
-  gemm(Transpose::no, forward ? Transpose::yes : Transpose::no, 1.0f, drive_, weights_, 0.0f, sums_);
+  weights_.multiply(1.0f, drive_, forward ? Transpose::yes : Transpose::no, 0.0f, sums_);
   const Stream counts(seed_, side, Purpose::homodyne_read), electrons(seed_, side + 2, Purpose::homodyne_read);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
   parallel_for(in.count, [&](Index r) {
@@ -227,8 +228,8 @@ RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
 }
 
 std::vector<std::byte> Homodyne::snapshot() const {
-  std::vector<std::uint16_t> codes(weights_.flat().size());
-  to_codes(weights_.flat(), info_.program->bits, 1,
+  std::vector<std::uint16_t> codes(weights_.matrix().flat().size());
+  to_codes(weights_.matrix().flat(), info_.program->bits, 1,
            codes);  // weights are codes over a power of two: nothing is rounded
   ByteWriter bytes;
   put_head(bytes, kSnapshotVersion, params_);

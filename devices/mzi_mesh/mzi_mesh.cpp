@@ -5,7 +5,6 @@
 #include <numbers>
 
 #include "core/error.hpp"
-#include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "devices/detector.hpp"
 #include "devices/mzi_mesh/chip.hpp"
@@ -133,7 +132,7 @@ class MziMesh : public Device {
   std::vector<std::uint16_t> codes_;
   std::uint64_t writes_ = 0;
   bool open_ = true;
-  Matrix<float> map_[2];  // real matrices of the forward and the transposed pass, (out, in)
+  Factor map_[2];  // real matrices of the forward and the transposed pass, (out, in)
   ProductWork work_;
 };
 
@@ -220,7 +219,7 @@ void MziMesh::write(const std::vector<std::uint16_t>& codes, std::uint64_t write
         map(n_out + i, j) = static_cast<float>(value.imag());
         map(i, n_in + j) = -map(n_out + i, j);
       }
-    map_[pass] = std::move(map);
+    map_[pass].change() = std::move(map);
   }
   writes_ = writes;
 }
@@ -270,7 +269,8 @@ SelfTest MziMesh::self_test() {
   double most = 0;  // energy is not made: no column of the map is longer than 1
   for (Index j = 0; j < map_[0].cols(); ++j) {
     double sum = 0;
-    for (Index i = 0; i < map_[0].rows(); ++i) sum += static_cast<double>(map_[0](i, j)) * map_[0](i, j);
+    for (Index i = 0; i < map_[0].rows(); ++i)
+      sum += static_cast<double>(map_[0].matrix()(i, j)) * map_[0].matrix()(i, j);
     most = std::max(most, sum);
   }
   return {most <= 1 + 1e-5, "at most " + std::to_string(100 * most) + " % of the light of a channel comes out"};

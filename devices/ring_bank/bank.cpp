@@ -61,8 +61,7 @@ Bank::Bank(const ParamSet& p)
   heaters_.assign(all, 0.0);
   unreached_.assign(static_cast<std::size_t>(outputs_), 0);
   bias_.assign(static_cast<std::size_t>(outputs_), 0.0);
-  weights_.resize(outputs_, inputs_);
-  totals_.resize(outputs_, inputs_);
+  weights_ = totals_ = Factor(outputs_, inputs_);
   fabricate();
 }
 
@@ -208,7 +207,7 @@ void Bank::write(std::span<const std::uint16_t> codes, float middle, std::uint64
   move_to(now);
   for (Index i = 0; i < outputs_; ++i) {
     double sum = 0;
-    for (const float w : weights_.row(i)) sum += static_cast<double>(w);
+    for (const float w : weights_.matrix().row(i)) sum += static_cast<double>(w);
     bias_[static_cast<std::size_t>(i)] = sum;
   }
 }
@@ -216,6 +215,7 @@ void Bank::write(std::span<const std::uint16_t> codes, float middle, std::uint64
 void Bank::move_to(Index step) {
   if (step == step_) return;
   const double common = thermostat_.phase(step);
+  Matrix<float>&weights = weights_.change(), &totals = totals_.change();
   parallel_for(outputs_, [&](Index i) {
     const auto n = static_cast<std::size_t>(inputs_);
     std::vector<double> psi(n), drop(n), through(n);
@@ -223,8 +223,8 @@ void Bank::move_to(Index step) {
     add_drift(i, step, common, psi);
     respond(i, psi, drop, through);
     for (std::size_t k = 0; k < n; ++k) {
-      weights_(i, static_cast<Index>(k)) = static_cast<float>((drop[k] - through[k]) / range_);
-      totals_(i, static_cast<Index>(k)) = static_cast<float>((drop[k] + through[k]) / range_);
+      weights(i, static_cast<Index>(k)) = static_cast<float>((drop[k] - through[k]) / range_);
+      totals(i, static_cast<Index>(k)) = static_cast<float>((drop[k] + through[k]) / range_);
     }
   });
   step_ = step;

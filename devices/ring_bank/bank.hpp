@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "core/array.hpp"
+#include "core/factor.hpp"
 #include "core/param.hpp"
 #include "devices/ring_bank/temperature.hpp"
 #include "sim/optics/ring.hpp"
@@ -22,8 +22,8 @@ class Bank {
   /// Makes weights() and totals() those of a step.
   void move_to(Index step);
 
-  const Matrix<float>& weights() const { return weights_; }  ///< (drop - through) / range, (outputs, inputs)
-  const Matrix<float>& totals() const { return totals_; }    ///< (drop + through) / range
+  Factor& weights() { return weights_; }                     ///< (drop - through) / range, (outputs, inputs)
+  Factor& totals() { return totals_; }                       ///< (drop + through) / range
   const std::vector<double>& bias() const { return bias_; }  ///< sum of a row of weights when it was written
   double heater_rad() const { return heater_rad_; }          ///< sum of all heaters' phases
   Index out_of_reach() const { return out_of_reach_; }       ///< rings at the end of their detuning
@@ -62,7 +62,7 @@ class Bank {
   Index step_ = -1, out_of_reach_ = 0;
   double heater_rad_ = 0;
   std::vector<double> bias_;
-  Matrix<float> weights_, totals_;
+  Factor weights_, totals_;
 };
 
 }  // namespace lightloop::ring_bank

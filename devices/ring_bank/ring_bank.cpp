@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "core/error.hpp"
-#include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
 #include "devices/clock.hpp"
@@ -210,13 +209,13 @@ Index RingBank::run_part(const ConstFrames& in, const Frames& out, std::uint64_t
   });
   if (filtered) {  // what is remembered has no noise of the detection
     quiet_.resize(in.count, out.size);
-    gemm(Transpose::no, Transpose::yes, 1.0f, powers_, bank_.weights(), 0.0f, quiet_);
+    bank_.weights().multiply(1.0f, powers_, Transpose::yes, 0.0f, quiet_);
     parallel_for(in.count, flicker);
   }
-  gemm(Transpose::no, Transpose::yes, 1.0f, powers_, bank_.weights(), 0.0f, sums_);
+  bank_.weights().multiply(1.0f, powers_, Transpose::yes, 0.0f, sums_);
   if (shot_variance_ > 0) {
     totals_.resize(in.count, out.size);
-    gemm(Transpose::no, Transpose::yes, 1.0f, powers_, bank_.totals(), 0.0f, totals_);
+    bank_.totals().multiply(1.0f, powers_, Transpose::yes, 0.0f, totals_);
   }
   if (filtered) {
     parallel_for(in.count, [&](Index r) { subtract_bias(quiet_.row(r)); });
@@ -312,7 +311,7 @@ std::vector<Monitor> RingBank::monitors() const {
 
 SelfTest RingBank::self_test() {
   float most = 0;  // light is not made
-  for (const float total : bank_.totals().flat()) most = std::max(most, total);
+  for (const float total : bank_.totals().matrix().flat()) most = std::max(most, total);
   const double part = static_cast<double>(most) * bank_.full_scale();
   return {part <= 1 + 1e-6, "at most " + std::to_string(100 * part) + " % of a channel arrives at a pair of diodes"};
 }

@@ -5,7 +5,6 @@
 #include <numbers>
 
 #include "core/error.hpp"
-#include "core/linalg.hpp"
 #include "core/random.hpp"
 #include "core/train_shape.hpp"
 #include "devices/detector.hpp"
@@ -106,7 +105,7 @@ class TtRfnn : public Device {
   std::vector<std::uint16_t> codes_;
   std::uint64_t writes_ = 0;
   bool open_ = true;
-  Matrix<float> map_;  // (outputs, inputs), switches aside
+  Factor map_;  // (outputs, inputs), switches aside
   ProductWork work_;
 };
 
@@ -189,8 +188,9 @@ void TtRfnn::write(const std::vector<std::uint16_t>& codes, std::uint64_t writes
     first += n;
   }
   const Matrix<Complex> w = train_matrix(shape_.rows, shape_.cols, cores);
-  map_.resize(w.rows(), w.cols());
-  for (Index i = 0; i < w.size(); ++i) map_.data()[i] = static_cast<float>(w.data()[i].real());
+  Matrix<float>& map = map_.change();
+  map.resize(w.rows(), w.cols());
+  for (Index i = 0; i < w.size(); ++i) map.data()[i] = static_cast<float>(w.data()[i].real());
   writes_ = writes;
 }
 
@@ -241,7 +241,7 @@ void TtRfnn::restore(const std::vector<std::byte>& state) {
 SelfTest TtRfnn::self_test() {
   // Every core is passive, and so is the train: no entry of its matrix exceeds 1.
   double most = 0;
-  for (const float value : map_.flat()) most = std::max(most, std::abs(static_cast<double>(value)));
+  for (const float value : map_.matrix().flat()) most = std::max(most, std::abs(static_cast<double>(value)));
   return {most <= 1 + 1e-5, "at most " + std::to_string(100 * most) + " % of an input's amplitude reaches one output"};
 }
 

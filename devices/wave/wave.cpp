@@ -4,7 +4,7 @@
 #include <cmath>
 #include <optional>
 
-#include "core/linalg.hpp"
+#include "core/factor.hpp"
 #include "core/random.hpp"
 #include "core/threads.hpp"
 #include "devices/streams.hpp"
@@ -41,7 +41,7 @@ class Wave : public Device {
   Medium medium_, changed_medium_;
   std::optional<Medium> other_;  // of perturbation.matrix
   std::optional<Scales> scales_;
-  Matrix<float> operation_, changed_;  // changed_: empty without a perturbation
+  Factor operation_, changed_;  // changed_: empty without a perturbation
   std::uint64_t changes_at_ = 0;
   bool noisy_ = true, open_ = true;
   Matrix<float> drive_, fields_;  // workspaces
@@ -85,13 +85,13 @@ Wave::Wave(const ParamSet& given)
 
 void Wave::derive() {
   scales_.emplace(params_, medium_);
-  if (operation_.size() == 0) operation_ = scales_->operation(medium_);
+  if (operation_.rows() == 0) operation_.change() = scales_->operation(medium_);
   const double part = params_.real("perturbation");
   changes_at_ = static_cast<std::uint64_t>(params_.integer("perturbation.frame"));
   changed_ = {};
   if (part > 0) {
     changed_medium_ = other_ ? *other_ : scattered_anew(medium_, part, Stream(seed_, 0, kWaveScattered));
-    changed_ = scales_->operation(changed_medium_);
+    changed_.change() = scales_->operation(changed_medium_);
   }
   noisy_ = false;
   for (Index i = 0; i < medium_.outputs(); ++i) noisy_ = noisy_ || scales_->noise(i) > 0;
@@ -118,7 +118,7 @@ RunReport Wave::run(ConstFrames in, Frames out, const RunOptions& options) {
   check_frames(in, out, options);
   if (in.count == 0) return {};
   const std::uint64_t first = options.first_frame_id;
-  const bool any = changed_.size() > 0;
+  const bool any = changed_.rows() > 0;
   Index before = any ? 0 : in.count;  // frames that meet the system as it was
   if (any && changes_at_ > first)
     before = static_cast<Index>(std::min<std::uint64_t>(changes_at_ - first, static_cast<std::uint64_t>(in.count)));
@@ -141,7 +141,7 @@ Index Wave::show(const ConstFrames& in, const Frames& out, std::uint64_t first_i
     for (Index j = 0; j < in.size; ++j) codes[static_cast<std::size_t>(j)] = static_cast<float>(in.at(r, j));
     scales_->drive(codes, drive_.row(r));
   });
-  gemm(Transpose::no, Transpose::yes, 1.0f, drive_, perturbed ? changed_ : operation_, 0.0f, fields_);
+  (perturbed ? changed_ : operation_).multiply(1.0f, drive_, Transpose::yes, 0.0f, fields_);
   clipped_.assign(static_cast<std::size_t>(in.count), 0);
   const Stream noise(seed_, 0, kWaveRead);
   parallel_for(in.count, [&](Index r) {
