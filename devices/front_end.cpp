@@ -19,9 +19,9 @@ Value whole(std::int64_t value) { return value; }
 Index levels_of(const ParamSet& params, const std::string& model, const std::string& converter) {
   const Index levels = params.integer(converter + ".levels"), bits = params.integer(converter + ".bits");
   const Index most = most_levels(static_cast<int>(bits));
-  if (levels != 0 && (levels % 2 == 0 || levels < 3 || levels > most))
+  if (levels != 0 && (levels < 2 || levels > most))
     throw OutOfRange(model + ": " + converter + ".levels", std::to_string(levels),
-                     "0 (one per code), or an odd number from 3 to " + std::to_string(most) + " with " + converter +
+                     "0 (one per code), or from 2 to " + std::to_string(most) + " with " + converter +
                          ".bits = " + std::to_string(bits),
                      "More need more " + converter + ".bits; 2^b levels are " + converter + ".bits = b.");
   return levels;
@@ -38,7 +38,7 @@ std::vector<ParamInfo> front_end_params(const FrontEndDefaults& d) {
        every,
        0,
        32767,
-       "levels of the DAC: odd, below half of the codes; 0: one per code",
+       "levels of the DAC, below half of the codes; an even number has none at 0; 0: one per code",
        {},
        true,
        every},
@@ -48,7 +48,7 @@ std::vector<ParamInfo> front_end_params(const FrontEndDefaults& d) {
        every,
        0,
        32767,
-       "levels of the ADC: odd, below half of the codes; 0: one per code",
+       "levels of the ADC, below half of the codes; an even number has none at 0; 0: one per code",
        {},
        true,
        every},
@@ -105,7 +105,7 @@ Index FrontEnd::write(std::span<float> y, std::uint64_t id, const Stream& noise,
 
 double FrontEnd::off_zero(double sd) const {
   const double middle = std::ldexp(1.0, adc_bits - 1), bent = 1 + std::max(0.0, -asymmetry);
-  const double half_level = adc_levels > 0 ? 0.5 / static_cast<double>(adc_levels / 2) : 0.0;
+  const double half_level = adc_levels > 0 ? 1.0 / static_cast<double>(adc_levels - 1) : 0.0;
   return middle * (7 * bent * sd / range + half_level) + 1;
 }
 

@@ -61,8 +61,7 @@ void add_noise(const Stream& stream, std::uint64_t row, std::size_t first, doubl
 /// Present values of the shared settings, and one row at a time through them. Nothing is allocated.
 struct FrontEnd {
   FrontEnd() = default;
-  /// Throws OutOfRange naming `model` for a converter of an even number of levels, of one, or of more
-  /// than most_levels().
+  /// Throws OutOfRange naming `model` for a converter of one level, or of more than most_levels().
   FrontEnd(const ParamSet& params, const std::string& model, const FrontEndNames& names = {});
 
   bool bends() const { return s_shape != 0 || asymmetry != 0; }

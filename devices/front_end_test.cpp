@@ -173,38 +173,41 @@ TEST_CASE("a DAC of fewer levels answers as to the codes of its levels") {
 }
 
 TEST_CASE("an ADC of fewer levels gives codes of levels, and counts what lies beyond the last") {
-  for (const char* name : kLayers) {
-    const std::string range = std::string(name) == "crossbar" || std::string(name) == "homodyne" ? "1" : "0.3";
-    const auto fine = open(name, quiet(range)), seven = open(name, quiet(range), "adc.bits=8,adc.levels=7");
-    const FrameBuffer in = random_codes(fine->describe().input, 200, 2);
-    const Said exact = run(*fine, in), of7 = run(*seven, in);
-    std::int64_t beyond = 0, wrong = 0, ends = 0;
-    for (std::size_t i = 0; i < exact.codes.size(); ++i) {
-      const bool end = exact.codes[i] == 0 || exact.codes[i] == 65535;  // may lie anywhere beyond
-      const double k = 3 * number(exact.codes[i], 16);
-      if (!end && std::abs(std::abs(k - std::floor(k)) - 0.5) > 2e-3) {  // not between two levels
-        const double level = std::clamp(std::nearbyint(k), -3.0, 3.0);
-        wrong += of7.codes[i] != static_cast<std::uint32_t>(std::min(255.0, std::nearbyint(128 + 128 * level / 3)));
+  for (const char* name : kLayers)
+    for (const int levels : {7, 6}) {
+      const double half = (levels - 1) / 2.0, between = levels == 6 ? 0.5 : 0;
+      const std::string range = std::string(name) == "crossbar" || std::string(name) == "homodyne" ? "1" : "0.3";
+      const auto fine = open(name, quiet(range)),
+                 few = open(name, quiet(range), "adc.bits=8,adc.levels=" + std::to_string(levels));
+      const FrameBuffer in = random_codes(fine->describe().input, 200, 2);
+      const Said exact = run(*fine, in), rounded = run(*few, in);
+      std::int64_t beyond = 0, wrong = 0, ends = 0;
+      for (std::size_t i = 0; i < exact.codes.size(); ++i) {
+        const bool end = exact.codes[i] == 0 || exact.codes[i] == 65535;  // may lie anywhere beyond
+        const double k = half * number(exact.codes[i], 16) - between;
+        if (!end && std::abs(std::abs(k - std::floor(k)) - 0.5) > 2e-3) {  // not between two levels
+          const double level = std::clamp(std::nearbyint(k) + between, -half, half) / half;
+          wrong += rounded.codes[i] != static_cast<std::uint32_t>(std::min(255.0, std::nearbyint(128 + 128 * level)));
+        }
+        beyond += end;
+        ends += rounded.codes[i] == 0 || rounded.codes[i] == 255;
       }
-      beyond += end;
-      ends += of7.codes[i] == 0 || of7.codes[i] == 255;
+      INFO(name << ": " << exact.saturated << " clipped at fine codes, " << rounded.saturated << " of " << levels);
+      CHECK(wrong == 0);
+      CHECK(exact.saturated > 0);
+      CHECK(rounded.saturated <= exact.saturated);  // half a step of room at either end
+      CHECK(beyond >= rounded.saturated);
+      CHECK(ends >= rounded.saturated);  // what is clipped lies at an end
     }
-    INFO(name << ": " << exact.saturated << " clipped at fine codes, " << of7.saturated);
-    CHECK(wrong == 0);
-    CHECK(exact.saturated > 0);
-    CHECK(of7.saturated <= exact.saturated);  // half a step of room at either end
-    CHECK(beyond >= of7.saturated);
-    CHECK(ends >= of7.saturated);  // what is clipped lies at an end
-  }
 }
 
 TEST_CASE("levels that no converter has are refused, and fewer of them take the energy of their bits") {
   for (const char* name : kLayers) {
     INFO(name);
-    for (const char* wrong : {"dac.levels=1", "dac.levels=16", "dac.levels=129", "adc.bits=4,adc.levels=9"}) {
+    for (const char* wrong : {"dac.levels=1", "dac.levels=128", "dac.levels=129", "adc.bits=4,adc.levels=9"}) {
       const bool dac = wrong[0] == 'd';
       CHECK_THROWS_WITH(open(name, wrong), Catch::Matchers::Contains(dac ? "dac.levels" : "adc.levels") &&
-                                               Catch::Matchers::Contains(dac ? "from 3 to 127" : "from 3 to 7"));
+                                               Catch::Matchers::Contains(dac ? "from 2 to 127" : "from 2 to 7"));
     }
     const auto joules = [&](const std::string& settings, const char* part) {
       const auto device = open(name, settings);

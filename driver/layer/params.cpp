@@ -200,8 +200,8 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
 
 bool LayerState::at_end(double code) const {
   if (levels == 0) return std::rint(code) <= 0 || std::rint(code) >= 2 * mid_out - 1;
-  const auto half = static_cast<double>(levels / 2);
-  return std::abs(std::rint(half * (code / mid_out - 1))) >= half;
+  const double half = 0.5 * static_cast<double>(levels - 1);
+  return half * std::abs(code / mid_out - 1) >= half - 0.5;
 }
 
 void LayerState::forget_calibration() {

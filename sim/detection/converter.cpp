@@ -26,14 +26,15 @@ Index encode(std::span<const float> y, int bits, double range, std::span<Code> c
   return clipped;
 }
 
-/// k of the levels k / half.
+/// k of the levels k / half: whole numbers, or for an even number of levels those between.
 struct Levels {
-  explicit Levels(Index levels) : half(static_cast<float>(levels / 2)) {}
+  explicit Levels(Index levels) : half(static_cast<float>(levels - 1) / 2), between(levels % 2 == 0 ? 0.5f : 0.0f) {}
+  float rounded(float k) const { return std::rint(k - between) + between; }
   float nearest(float k) const {
     const float high = k > half ? half : k;
     return high > -half ? high : -half;  // NaN ends here
   }
-  float half;
+  float half, between;
 };
 
 template <class Code>
@@ -43,7 +44,7 @@ Index encode_levels(std::span<const float> y, int bits, Index levels, double ran
   const float gain = static_cast<float>(static_cast<double>(of.half) / range);
   int clipped = 0;
   for (std::size_t i = 0; i < y.size(); ++i) {
-    const float k = std::rint(gain * y[i]), stored = of.nearest(k), code = std::rint(middle + step * stored);
+    const float k = of.rounded(gain * y[i]), stored = of.nearest(k), code = std::rint(middle + step * stored);
     clipped += k != stored;
     codes[i] = static_cast<Code>(static_cast<std::int32_t>(code > top ? top : code));
   }
@@ -63,7 +64,7 @@ Index to_codes(std::span<const float> y, int bits, double range, std::span<std::
 
 void to_levels(std::span<float> y, Index levels) {
   const Levels of(levels);
-  for (float& value : y) value = of.nearest(std::rint(of.half * value)) / of.half;
+  for (float& value : y) value = of.nearest(of.rounded(of.half * value)) / of.half;
 }
 Index to_codes(std::span<const float> y, int bits, Index levels, double range, std::span<std::uint8_t> codes) {
   return encode_levels(y, bits, levels, range, codes);

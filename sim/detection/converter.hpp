@@ -16,9 +16,9 @@ void from_codes(std::span<const std::uint16_t> codes, int bits, std::span<float>
 Index to_codes(std::span<const float> y, int bits, double range, std::span<std::uint8_t> codes);
 Index to_codes(std::span<const float> y, int bits, double range, std::span<std::uint16_t> codes);
 
-/// A converter with an odd number n = 2 h + 1 >= 3 of levels, at most most_levels() of core/levels.hpp: numbers are
-/// rounded to the nearest of k / h, k = -h .. h (n = 33 is a precision of 16 steps to either side); what lies beyond
-/// takes the last.
+/// A converter with n >= 2 levels, at most most_levels() of core/levels.hpp: numbers are rounded to the nearest of k /
+/// h, k = -h, -h + 1 .. h with h = (n - 1) / 2 (n = 33 is a precision of 16 steps to either side; an even n has no
+/// level at 0, which goes to the one above); what lies beyond takes the last.
 void to_levels(std::span<float> y, Index levels);
 
 /// As above for y / range rounded to `levels`: code = round(middle + middle k / h), and the highest code, which

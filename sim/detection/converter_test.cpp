@@ -64,17 +64,31 @@ TEST_CASE("levels are k / h to both ends, their codes tell them apart, and what 
   CHECK(to_codes(ends, 8, 33, 1.0, of33) == 2);  // beyond the last level by more than half a step
   CHECK(of33 == std::vector<std::uint16_t>{0, 0, 136, 248, 255, 255});
 
-  for (const int bits : {3, 4, 8, 12}) {  // as many as there may be
-    const Index most = most_levels(bits);
-    std::vector<float> all, back;
-    for (Index k = -(most / 2); k <= most / 2; ++k) all.push_back(static_cast<float>(k) / static_cast<float>(most / 2));
-    std::vector<std::uint16_t> codes(all.size());
-    back.resize(all.size());
-    CHECK(to_codes(all, bits, most, 1.0, codes) == 0);
-    from_codes(codes, bits, back);
-    to_levels(back, most);  // what a DAC of as many levels makes of the codes
-    CHECK(back == all);
-  }
+  for (const int bits : {3, 4, 8, 12})
+    for (const Index levels : {most_levels(bits), most_levels(bits) - 1}) {  // as many as there may be, odd and even
+      std::vector<float> all, back;
+      const float half = static_cast<float>(levels - 1) / 2;
+      for (Index i = 0; i < levels; ++i) all.push_back((static_cast<float>(i) - half) / half);
+      std::vector<std::uint16_t> codes(all.size());
+      back.resize(all.size());
+      CHECK(to_codes(all, bits, levels, 1.0, codes) == 0);
+      from_codes(codes, bits, back);
+      to_levels(back, levels);  // what a DAC of as many levels makes of the codes
+      CHECK(back == all);
+    }
+}
+
+TEST_CASE("an even number of levels has none at 0, and two of them are a sign") {
+  std::vector<float> of4{-1.3f, -0.7f, -0.6f, -0.1f, 0, 0.1f, 0.6f, 0.7f, 1.3f}, of2 = of4;
+  to_levels(of4, 4);
+  const float third = 0.5f / 1.5f;
+  CHECK(of4 == std::vector<float>{-1, -1, -third, -third, third, third, third, 1, 1});
+  to_levels(of2, 2);
+  CHECK(of2 == std::vector<float>{-1, -1, -1, -1, 1, 1, 1, 1, 1});
+  const std::vector<float> ends{-2.7f, -2.6f, 2.6f, 2.7f};  // half a step beyond the last level at 2 is 2.667
+  std::vector<std::uint8_t> codes(4);
+  CHECK(to_codes(ends, 8, 4, 2.0, codes) == 2);
+  CHECK(codes == std::vector<std::uint8_t>{0, 0, 255, 255});
 }
 
 TEST_CASE("the bits of a number of levels") {
