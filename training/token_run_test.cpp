@@ -161,7 +161,7 @@ TEST_CASE("a picture is learned as real targets by the square of the error, and 
   TrainSettings asked{{"train.net", std::string("64-48-3")}, {"train.activation", std::string("relu")},
                       {"train.loss", std::string("mse")},    {"train.lr", 3e-3},
                       {"train.batch", std::int64_t{32}},     {"train.epochs", std::int64_t{30}}};
-  for (const char* rule : {"bp", "dfa", "fa"}) {
+  for (const char* rule : {"bp", "dfa", "fa", "sign_symmetric"}) {
     asked["train.rule"] = std::string(rule);
     const TrainResult run = train(asked, picture, kNoDevices);
     INFO(rule);
