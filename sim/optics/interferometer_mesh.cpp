@@ -11,6 +11,10 @@ namespace lightloop {
 namespace {
 
 constexpr double kTurn = 2 * std::numbers::pi;
+/// Part of the least leak below which the amplitude that an element should pass there says nothing of the leak's phase
+/// (assumed; 0 to 0.25 are alike). Aligned nevertheless, the leaks of elements that pass straight would all have one
+/// sign and add up along a channel.
+constexpr double kHeard = 0.1;
 double at(const std::vector<double>& errors, std::size_t i) { return errors.empty() ? 0.0 : errors[i]; }
 
 Complex2x2 splitter(double error) {
@@ -58,11 +62,21 @@ Mesh corrected(const Mesh& ideal, const MeshBuild& build, Index* out_of_reach) {
     clipped += std::abs(cosine) > 1 + 1e-12;
     const double theta = std::acos(std::clamp(cosine, -1.0, 1.0));
     const Complex2x2 real = interferometer(theta, 0, at(build.alpha, i), at(build.beta, i), 1);
-    const double psi1 = std::arg(target.b * std::conj(real.b)), psi2 = std::arg(target.d * std::conj(real.d));
-    const Complex turn =
-        target.c * std::conj(real.c * std::polar(1.0, psi2)) + target.a * std::conj(real.a * std::polar(1.0, psi1));
+    const bool bar = std::norm(target.a) > 0.5;
+    const double wanted = std::abs(bar ? target.b : target.a), leak = std::abs(bar ? real.b : real.a);
+    double psi1 = std::arg(target.b * std::conj(real.b)), psi2 = std::arg(target.d * std::conj(real.d));
+    double phi = std::arg(target.c * std::conj(real.c * std::polar(1.0, psi2)) +
+                          target.a * std::conj(real.a * std::polar(1.0, psi1)));
+    if (wanted < kHeard * leak) {  // what leaks keeps a phase of its own
+      phi = e.phi + upper - lower;
+      const Complex before = std::polar(1.0, -phi);
+      if (bar)
+        psi1 = std::arg(target.a * std::conj(real.a) * before);
+      else
+        psi2 = std::arg(target.c * std::conj(real.c) * before);
+    }
     e.theta = theta;
-    e.phi = std::arg(turn);
+    e.phi = phi;
     upper = lower + psi1;
     lower += psi2;
   }

@@ -24,7 +24,8 @@ Matrix<Complex> built_matrix(const Mesh& mesh, const MeshBuild& build);
 /// Phases with which the mesh as built does what `ideal` asks of a perfect one: element by element theta is chosen for
 /// the split that was meant, phi and two phases handed on to what follows for its phases (S. Bandyopadhyay et al.,
 /// Optica 8, 1247 (2021)). Exact where the split lies in [sin^2(alpha + beta), cos^2(alpha - beta)]; elsewhere the
-/// nearest end. `out_of_reach`, if given, gets the number of such elements.
+/// nearest end, where what leaks into a way that should stay dark has a phase by chance: an identity or a permutation
+/// is as far off as uncorrected. `out_of_reach`, if given, gets the number of such elements.
 Mesh corrected(const Mesh& ideal, const MeshBuild& build, Index* out_of_reach = nullptr);
 
 /// Nearest neighbours of every phase shifter on the chip, in the order of a mesh's part of a programme (theta, phi per
