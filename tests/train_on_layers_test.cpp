@@ -239,6 +239,35 @@ TEST_CASE("rules that make passes of their own make them, and their answers, on 
   }
 }
 
+TEST_CASE("layers that no rule moves are written once, whatever the batch, and are the same after a resume") {
+  const TemporaryFolder folder;
+  for (const std::string rule : {"ridge", "mask"}) {
+    INFO(rule);
+    const TrainSettings asked{{"train.rule", rule}, {"train.layers", std::string(kNoisy)}};
+    TrainSettings few = asked, stored = asked;
+    std::int64_t writes = 0;
+    TrainObserver planning;
+    planning.on_plan = [&](const TrainPlan& plan) {
+      writes = plan.device_writes;
+      return true;
+    };
+    const TrainResult whole = run(asked, planning);
+    CHECK(writes == 3);  // one for each layer
+    few["train.batch"] = std::int64_t{250};
+    if (rule == "ridge") {  // one answer to all samples, whichever came together
+      CHECK(run(few).device_joules == Approx(whole.device_joules).epsilon(1e-9));
+    }
+    stored["train.out"] = folder / (rule + ".h5");
+    int steps = 0;
+    TrainObserver stopping;
+    stopping.stop = [&] { return ++steps == 12; };
+    CHECK(run(stored, stopping).interrupted);
+    const TrainResult resumed = run({{"train.rule", rule}, {"train.resume", folder / (rule + ".h5")}});
+    CHECK(resumed.test_accuracy == whole.test_accuracy);
+    CHECK(resumed.epochs.back().test_loss == whole.epochs.back().test_loss);
+  }
+}
+
 TEST_CASE("convolutions run on devices, which are shown their patches, whatever the rule") {
   Registry registry;
   add_devices(registry);

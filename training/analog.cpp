@@ -40,6 +40,7 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
   learns_outputs_ = layer.text("output_range") == "learned";
   pulses_ = layer.text("update") == "pulses";
   learns_programme_ = layer.text("update") == "programme";
+  fixed_ = place.fixed;
   if (net.model() && (goes_back_ || learns_by_itself()))
     throw Unsupported(goes_back_          ? "layer.backward = " + layer.text("backward")
                       : learns_programme_ ? "layer.update = programme"

@@ -17,6 +17,7 @@ struct AnalogPlace {
   Settings settings = {};          ///< laid over it; "session." keys are the session's
   Settings layer = {};             ///< the "layer." namespace, without that prefix
   std::vector<Settings> own = {};  ///< per layer, laid over `settings`; may be shorter than the net
+  bool fixed = false;  ///< the weights stay: devices are written once, and after that as little as they move
 };
 
 /// What is asked of every layer of a network.
@@ -106,7 +107,7 @@ class AnalogNetwork : public LayerProducts {
   static std::string shape_of(const Network& net);
   void pulse(const Network& net);
   void answer(const Network& net, View<const float> x, std::uint64_t first_sample, Rule* rule, Activations& out);
-  void resume_programme();
+  void resume_programme(const Network& net);
 
   View<const float> weights(const Network& net, std::size_t l) const;
 
@@ -114,6 +115,7 @@ class AnalogNetwork : public LayerProducts {
   std::vector<WeightMatrix> matrices_;
   bool calibrates_ = true;
   bool goes_back_ = false, learns_ranges_ = false, learns_outputs_ = false, pulses_ = false, learns_programme_ = false;
+  bool fixed_ = false;
   bool programmed_ = false;  ///< and calibrated
   struct Range {
     bool known = false;

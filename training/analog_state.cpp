@@ -48,7 +48,7 @@ void AnalogNetwork::restore(const std::vector<std::byte>& state) {
   ranges_ = std::move(ranges);
   sent_ = std::move(sent);
   programmed_ = programmed;
-  if ((pulses_ || learns_programme_) && programmed) to_restore_ = state;
+  if ((pulses_ || learns_programme_ || fixed_) && programmed) to_restore_ = state;
 }
 
 }  // namespace lightloop

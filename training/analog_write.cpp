@@ -26,7 +26,7 @@ void AnalogNetwork::program(const Network& net, bool keep_calibration) {
     throw ShapeMismatch("analog network", shape_of(net), "its devices were opened for " + shape_);
   const bool keep = keep_calibration && programmed_;
   if (pulses_ && keep) return pulse(net);
-  if (learns_programme_ && keep) return resume_programme();
+  if ((learns_programme_ || fixed_) && keep) return resume_programme(net);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     layers_[l].program(weights(net, l), keep);
     if (!keep && calibrates_) layers_[l].calibrate();
@@ -42,11 +42,13 @@ void AnalogNetwork::calibrate() {
   for (TiledLayer& layer : layers_) layer.calibrate();
 }
 
-void AnalogNetwork::resume_programme() {
+void AnalogNetwork::resume_programme(const Network& net) {
   if (to_restore_.empty()) return;
   const std::vector<std::byte> state = std::move(to_restore_);
   to_restore_.clear();
-  for (TiledLayer& layer : layers_) layer.program(Matrix<float>(layer.outputs(), layer.inputs()), true);
+  for (std::size_t l = 0; l < layers_.size(); ++l)
+    layers_[l].program(fixed_ ? weights(net, l) : Matrix<float>(layers_[l].outputs(), layers_[l].inputs()).view(),
+                       true);
   restore(state);
   to_restore_.clear();
 }

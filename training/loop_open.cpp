@@ -1,5 +1,6 @@
 // What a run needs, opened and checked before the first frame.
 #include <algorithm>
+#include <functional>
 
 #include "core/error.hpp"
 #include "driver/api/opening.hpp"
@@ -9,11 +10,12 @@
 namespace lightloop {
 namespace {
 
-/// "use bp, dfa, ...": rules whose record says `what`; those of graphs alone only where a graph is there.
-std::string use_rules(bool RuleInfo::*what, bool graph) {
+/// "use bp, dfa, ...": rules of which `what` holds; those of graphs alone only where a graph is there.
+template <class What>
+std::string use_rules(What what, bool graph) {
   std::string names;
   for (const RuleModel& model : rules())
-    if (model.info.*what && (graph || !model.info.graph_only))
+    if (std::invoke(what, model.info) && (graph || !model.info.graph_only))
       names += (names.empty() ? "use " : ", ") + model.info.name;
   return names;
 }
@@ -60,9 +62,10 @@ void TrainingLoop::check_targets() const {
   const bool real = data.values.size() > 0;
   if (data.targets == 1 && !real) return;
   const std::string why = real ? "its targets are real numbers" : "every sample has a label for each of its tokens";
-  if (!config_.model->info.by_error)
+  const auto learns = [real](const RuleInfo& rule) { return rule.by_error || (real && rule.real_targets); };
+  if (!learns(config_.model->info))
     throw Unsupported("rule " + config_.model->info.name + " on " + data.name, why, "the rule asks for one label",
-                      use_rules(&RuleInfo::by_error, false));
+                      use_rules(learns, false));
   if (config_.train.integer("layer_metrics") > 0)
     throw Unsupported("train.layer_metrics on " + data.name, why, "probes ask for one label", "leave it out");
   if (real && loss_ != Loss::mse)
@@ -76,7 +79,7 @@ void TrainingLoop::open_layers(const Registry& registry) {
   if ((ruled.own_forward || ruled.own_answer) && !ruled.trials && !ruled.on_layers)
     throw Unsupported("rule " + ruled.name + " on layers " + device, "the rule makes passes of its own, in memory", "",
                       "use a rule whose passes devices can make: bp, dfa, local, ff, spsa, ...");
-  AnalogPlace place{.device = device, .settings = {}, .layer = config_.layer};
+  AnalogPlace place{.device = device, .settings = {}, .layer = config_.layer, .fixed = ruled.keeps_net};
   if (takes_seed(registry, device)) place.settings["seed"] = config_.train.integer("seed");
   for (const auto& [key, value] : config_.session) place.settings["session." + key] = value;
   layers_ = std::make_unique<AnalogNetwork>(registry, place, run_.net);

@@ -70,13 +70,14 @@ void TrainingLoop::add_projection(TrainPlan& plan) const {
   if (config_.train.boolean("probe")) add(path_.projection->probe_cost(), resumed_ ? 1 : 2);
 }
 
-/// Every step writes the weights and shows a batch, every epoch ends with a write and the scores.
+/// Every step writes the weights, unless they stay, and shows a batch, every epoch ends with a write and the scores.
 void TrainingLoop::add_layers(TrainPlan& plan, const Rule& rule) const {
   if (!layers_) return;
   const auto [vectors, writes] = step_of_layer(rule);
   const LayerTouch answer = answer_of_layer(rule);
   const Index epochs = epochs_ - run_.position.epoch;
-  LayerWork scoring{.writes = 1};
+  const bool fixed = config_.model->info.keeps_net;
+  LayerWork scoring{.writes = fixed ? 0 : 1};
   for (const Dataset* data : {&data_.test, &data_.validation}) {
     const Index at_once = layers_->samples_shown_at_once(run_.net, data->size());
     const Index times = (data->size() + at_once - 1) / at_once;
@@ -87,10 +88,11 @@ void TrainingLoop::add_layers(TrainPlan& plan, const Rule& rule) const {
   const LayerWork training{.samples = vectors,
                            .back = config_.model->info.goes_back ? batch_ : 0,
                            .calls = (vectors + batch_ - 1) / batch_,
-                           .writes = 1 + writes};
+                           .writes = (fixed ? 0 : 1) + writes};
   for (const bool repeats : {false, true}) {
     LayerReport need = layers_->expected(plan.steps, training, repeats);
     need.add(layers_->expected(epochs, scoring, repeats));
+    if (fixed) need.add(layers_->expected(1, {.writes = 1}, repeats));
     need.add(layers_->expected_calibration(repeats));
     plan.device_writes = need.programs;
     (repeats ? plan.device_frames : plan.frames_shown_once) += need.frames;
@@ -126,7 +128,7 @@ LayerTouch TrainingLoop::answer_of_layer(const Rule& rule) const {
 
 StepTouch TrainingLoop::step_touch(StepTouch rule, Index samples) const {
   if (!config_.model->info.own_forward) rule.passes += run_.net.layers() * samples;
-  rule.writes += run_.net.layers();  // the update
+  if (!config_.model->info.keeps_net) rule.writes += run_.net.layers();  // the update
   return rule;
 }
 

@@ -172,6 +172,20 @@ TEST_CASE("a picture is learned as real targets by the square of the error, and 
   asked["train.rule"] = std::string("spsa");
   asked["train.epochs"] = std::int64_t{150};  // all weights are tried at once
   CHECK(train(asked, picture, kNoDevices).epochs.back().test_loss < 0.16);
+  asked["train.epochs"] = std::int64_t{60};
+  for (const char* rule : {"local", "auglocal", "pepita", "predictive_coding", "forward_gradient", "adfa", "reinforce",
+                           "ridge", "node_perturbation"}) {
+    asked["train.rule"] = std::string(rule);
+    if (std::string(rule) == "reinforce") asked["train.activation"] = std::string("tanh");
+    const TrainResult run = train(asked, picture, kNoDevices);
+    INFO(rule);
+    CHECK(run.epochs.back().test_loss < 0.12);
+    asked["train.activation"] = std::string("relu");
+  }
+  asked["train.rule"] = std::string("local");
+  asked["rule.answer"] = std::string("sum");
+  CHECK_THROWS_WITH(train(asked, picture, kNoDevices), Catch::Contains("real numbers"));
+  asked.erase("rule.answer");
   asked["train.rule"] = std::string("drtp");
   CHECK_THROWS_WITH(train(asked, picture, kNoDevices), Catch::Contains("drtp") && Catch::Contains("real numbers"));
   asked["train.rule"] = std::string("bp");

@@ -79,17 +79,18 @@ CONV_RULES = {  # name: (title, seconds on one idle core, options behind the rul
     "sff": ("Scalable Forward-Forward, dense maps", 110, "--set rule.answer=softmax"),
     "sff-pixels": ("Scalable Forward-Forward, 1 x 1 maps", 120, "--set rule.map=pixels --set rule.answer=softmax"),
     "lls": ("LLS, square patterns", 100, "--set rule.temperature=0.3"),
-    "lls-mxm": ("LLS-MxM", 100, "--set rule.mixing=matrix --set rule.temperature=0.3"),
+    "lls-mxm": ("LLS-MxM, square patterns", 100, "--set rule.mixing=matrix --set rule.temperature=0.3"),
+    "lls-sine": ("LLS, sine patterns", 100, "--set rule.basis=sine --set rule.temperature=0.3"),
+    "lls-mxm-sine": ("LLS-MxM, sine patterns", 100, "--set rule.basis=sine --set rule.mixing=matrix"),
     "ccl": ("Counter-Current Learning", 110, ""),
     "auglocal": ("AugLocal, heads of two layers", 160, ""),
     "noprop": ("NoProp, 5 blocks", 450, "--set rule.blocks=5"),
 }
-RATES = dict.fromkeys(("lls", "lls-mxm"), "5e-3")
 for data, shown, points in (("mnist", "MNIST", 1), ("fashion", "Fashion-MNIST", 2)):
     for rule, (title, seconds, more) in CONV_RULES.items():
         ROWS[f"conv-{data}-{rule}"] = (f"{title}, convolutional net, {shown}",
                                        None if rule == "bp" else (f"conv-{data}-bp", points), seconds,
-                                       f"{CONV.format(data, rule.split('-')[0], RATES.get(rule, '2e-3'))} {more}")
+                                       f"{CONV.format(data, rule.split('-')[0], '5e-3' if rule.startswith('lls') else '2e-3')} {more}")
 
 
 def words_of(name):

@@ -30,6 +30,8 @@ GRIDS = {  # name: (data, the settings that stay, those that are tried)
                     {"schedule": ["constant", "cosine"], "lr": [2e-3, 5e-3], "rule.temperature": [0.3, 0.1]}),
     "lls-fashion-local": ("fashion", {"rule": "lls", "net": CONV, "batch": 64, "epochs": 5, "schedule": "cosine", "lr": 5e-3, "rule.temperature": 0.3},
                           {"rule.smoothing": [0.0, 0.1], "rule.pool": [2, 4, 7]}),
+    "lls-patterns": ("fashion", {"rule": "lls", "net": CONV, "batch": 64, "epochs": 5, "schedule": "cosine", "lr": 5e-3},
+                     {"rule.basis": ["square", "sine"], "rule.mixing": ["none", "scale", "matrix"], "rule.temperature": [0.3, 1.0, 3.0]}),
     "bp-fashion": ("fashion", {"rule": "bp", "net": CONV, "batch": 64, "epochs": 5}, {"schedule": ["constant", "cosine"], "lr": [1e-3, 2e-3, 5e-3]}),
     "tdfa": ("fashion", {"rule": "tdfa", "net": "784-1024-1024-10", "device": "sim:opu", "batch": 128, "epochs": 5},
              {"lr": [1e-3, 3e-3], "rule.dead_zone": [0.05, 0.1, 0.2, 0.3]}),

@@ -64,7 +64,7 @@ class AugmentedDfa : public WholeBatch {
       in = h;
     }
     error_.resize(samples, h_.back().cols());
-    loss_ = output_error(batch.loss, h_.back(), batch.labels, error_);
+    loss_ = answer_error(batch.loss, h_.back(), batch.targets(), error_);
     if (hidden > 0) {
       projected_.resize(samples, feedback_->outputs());
       feedback_->begin(error_, projected_);
@@ -152,6 +152,7 @@ RuleModel adfa_rule() {
                  {"matrix_from", "", std::string(), 0, 0,
                   "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
       .encoding = "bitplanes:6",
+      .real_targets = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

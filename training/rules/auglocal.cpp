@@ -88,7 +88,7 @@ class AugLocal : public HeadRule {
     logits_.resize(h.rows(), head.outputs());
     head.forward({.training = true, .seed = seed_, .first_sample = batch.first_sample, .instance = instance(i)}, in,
                  logits_, memory_);
-    const double loss = output_error(batch.loss, logits_, batch.labels, error_of(h.rows(), head.outputs()));
+    const double loss = answer_error(batch.loss, logits_, batch.targets(), error_of(h.rows(), head.outputs()));
     delta.resize(h.rows(), h.cols());
     const std::span<float> gradient = part(gradient_.flat(), offsets_, i);
     head.vjp(in, logits_, memory_, error_, delta, gradient, work_);
@@ -128,6 +128,7 @@ RuleModel auglocal_rule() {
       .params = {{"depth", "1", std::int64_t{2}, 1, 1e3, "layers of the lowest head, its output among them"},
                  {"pyramid", "1", 0.5, 0, 1, "by what share heads are shallower at the top"}},
       .any_layers = true,
+      .real_targets = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

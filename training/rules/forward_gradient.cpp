@@ -139,7 +139,7 @@ View<const float> ForwardGradient::pass(const Network& net, Index l, View<const 
 
 void ForwardGradient::finish_pass(const RuleBatch& batch, View<const float> logits) {
   error_.resize(logits.rows(), logits.cols());
-  loss_ = output_error(batch.loss, logits, batch.labels, error_);
+  loss_ = answer_error(batch.loss, logits, batch.targets(), error_);
 }
 
 void ForwardGradient::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
@@ -181,7 +181,7 @@ void ForwardGradient::local_signal(const Network& net, const RuleBatch& batch, I
   dense(Activation::identity, heads_.weights(layer), heads_.bias(layer), h, logits_);
   local_error_.resize(samples, logits_.cols());
   layer_loss_[static_cast<std::size_t>(layer)] =
-      output_error(batch.loss, logits_, batch.labels, local_error_) / static_cast<double>(samples);
+      answer_error(batch.loss, logits_, batch.targets(), local_error_) / static_cast<double>(samples);
   dense_gradient(local_error_, h, samples, heads_.weight_gradient(layer), heads_.bias_gradient(layer));
   back_through(local_error_, heads_.weights(layer), local_);
   times_derivative(net.activation(layer), h, local_);
@@ -374,6 +374,7 @@ RuleModel forward_gradient_rule() {
                  {"recompute", "", false, 0, 0,
                   "make activities again where tangents meet them: two layers' are held instead of all; the same "
                   "bits"}},
+      .real_targets = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

@@ -17,7 +17,7 @@ void HeadRule::gradient(const Network& net, const RuleBatch& batch, std::span<fl
   View<const float> in = batch.activations.h[0];
   const auto learn_output = [&](View<const float> h, Matrix<float>* below) {
     const View<const float> logits = blocks_.forward(net, hidden, h, 2);
-    loss_ = output_error(batch.loss, logits, batch.labels, error_of(samples, logits.cols()));
+    loss_ = answer_error(batch.loss, logits, batch.targets(), error_of(samples, logits.cols()));
     layer_loss_.back() = loss_ / static_cast<double>(samples);
     blocks_.backward(net, hidden, h, 2, error_, gradient, below);
   };

@@ -1,6 +1,7 @@
 // Local heads: every hidden block learns from a linear classifier of its own.
 #include <algorithm>
 
+#include "core/error.hpp"
 #include "training/rules/gradient.hpp"
 #include "training/rules/head_rule.hpp"
 #include "training/rules/own_layers.hpp"
@@ -39,8 +40,11 @@ class LocalHeads : public HeadRule {
 
  protected:
   double teach(const Network&, Index b, View<const float> h, const RuleBatch& batch, Matrix<float>& delta) override {
+    if (sums_ && !batch.values.empty())
+      throw Unsupported("rule.answer = sum", "the targets are real numbers", "scores of classes can be added up",
+                        "Use rule.answer=output.");
     const View<const float> seen = classify(b, h);
-    const double loss = output_error(batch.loss, logits_, batch.labels, error_of(h.rows(), logits_.cols()));
+    const double loss = answer_error(batch.loss, logits_, batch.targets(), error_of(h.rows(), logits_.cols()));
     dense_gradient(error_, seen, h.rows(), heads_.weight_gradient(b), heads_.bias_gradient(b));
     back_through(error_, heads_.weights(b), delta);
     views_[static_cast<std::size_t>(b)].back(h, delta);
@@ -79,6 +83,7 @@ RuleModel local_rule() {
                   {"output", "sum"}},
                  pool_param()},
       .any_layers = true,
+      .real_targets = true,
       .own_forward = true,
       .own_answer = true,
       .on_layers = true,

@@ -76,10 +76,11 @@ class NodePerturbation : public WholeBatch {
   /// Loss of every sample; `error` becomes what each leaves at the output.
   static void losses(const RuleBatch& batch, View<const float> logits, Matrix<float>& error, Matrix<float>& out) {
     out.resize(1, logits.rows());
-    for (Index r = 0; r < logits.rows(); ++r)
-      out(0, r) = static_cast<float>(output_error(batch.loss, logits.rows(r, 1),
-                                                  batch.labels.subspan(static_cast<std::size_t>(r), 1),
-                                                  error.view().rows(r, 1)));
+    for (Index r = 0; r < logits.rows(); ++r) {
+      Targets one{.labels = batch.labels.subspan(static_cast<std::size_t>(r), 1)};
+      if (!batch.values.empty()) one.values = batch.values.rows(r, 1);
+      out(0, r) = static_cast<float>(answer_error(batch.loss, logits.rows(r, 1), one, error.view().rows(r, 1)));
+    }
   }
 
   /// Noise on layer `layer` in direction k, always the same: it is drawn when the pass needs it and when the gradient
@@ -168,6 +169,7 @@ RuleModel node_perturbation_rule() {
                  {"recompute", "", false, 0, 0,
                   "make the pass without noise again for the gradient: two layers' activities are held instead of "
                   "all; the same bits"}},
+      .real_targets = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

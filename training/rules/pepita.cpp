@@ -60,7 +60,7 @@ class Pepita : public WholeBatch {
     for (Index l = 0; l < hidden; ++l) in = first_pass(net, batch, l, in);
     layer_forward(net, hidden, inputs_.see(hidden, in, 0), logits_, products_);
     error_.resize(samples, logits_.cols());
-    loss_ = output_error(batch.loss, logits_, batch.labels, error_);
+    loss_ = answer_error(batch.loss, logits_, batch.targets(), error_);
     touched_ = declared(net, samples);
     if (hidden == 0) return layer_gradient(net, 0, error_, inputs_.seen(in, 0), samples, gradient);
 
@@ -231,6 +231,7 @@ RuleModel pepita_rule() {
             "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
       .encoding = "bitplanes:6",
       .projects_to = ProjectTo::input,
+      .real_targets = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

@@ -86,7 +86,7 @@ class PredictiveCoding : public WholeBatch {
     }
     const View<const float> logits = runner_.output(static_cast<std::size_t>(net.hidden_layers()));
     error_.resize(logits.rows(), logits.cols());
-    return output_error(batch.loss, logits, batch.labels, error_);
+    return answer_error(batch.loss, logits, batch.targets(), error_);
   }
   /// One step of all values down the slope of the energy, as it was when the step began.
   void settle(const Network& net, View<const float> x) {
@@ -132,6 +132,7 @@ RuleModel predictive_coding_rule() {
       .params = {{"steps", "1", std::int64_t{16}, 1, 1e4, "T, steps of settling (assumed: enough for a few layers)"},
                  {"rate", "1", 0.1, 1e-4, 1, "size of such a step (assumed)"}},
       .any_layers = true,
+      .real_targets = true,
       .own_forward = true,
       .on_layers = true,
       .no_map = "the rule settles activities by derivatives of the layers above, and that of the physics is unknown"};

@@ -47,7 +47,7 @@ class Reinforce : public WholeBatch {
     const auto last = static_cast<std::size_t>(hidden);
     layer_forward(net, hidden, inputs_.see(hidden, in, last), logits_, products_);
     error_.resize(logits_.rows(), logits_.cols());
-    loss_ = output_error(batch.loss, logits_, batch.labels, error_);
+    loss_ = answer_error(batch.loss, logits_, batch.targets(), error_);
     layer_gradient(net, hidden, error_, inputs_.seen(in, last), x.rows(), gradient);
     const double mean = loss_ / static_cast<double>(x.rows()), baseline = known_ ? baseline_ : mean;
     baseline_ = known_ ? memory_ * baseline_ + (1 - memory_) * mean : mean;
@@ -135,6 +135,7 @@ RuleModel reinforce_rule() {
           {{"memory", "1", 0.9, 0, 0.999999, "of the baseline b, a running mean of the loss"},
            {"recompute", "", false, 0, 0,
             "fire again, alike, for the gradient: two layers' activities are held instead of all; the same bits"}},
+      .real_targets = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

@@ -43,12 +43,12 @@ class Ridge : public WholeBatch {
     begin(x.rows(), 1);
     std::ranges::fill(gradient, 0.0f);
     const View<const float> h = features(net, x, batch.first_sample);
-    add(h, batch.labels);
+    add(h, batch.targets());
     const View<const float> w(answered_.data(), classes_, width_);
     const std::span<const float> bias = answered_.flat().last(static_cast<std::size_t>(classes_));
     dense(Activation::identity, w, bias, h, logits_);
     error_.resize(x.rows(), classes_);
-    loss_ = output_error(batch.loss, logits_, batch.labels, error_);
+    loss_ = answer_error(batch.loss, logits_, batch.targets(), error_);
     layer_loss_[0] = loss_ / static_cast<double>(x.rows());
     touched_ = declared(net, x.rows());
     state_.resize(1, static_cast<Index>(net.state().size()));
@@ -90,7 +90,7 @@ class Ridge : public WholeBatch {
   }
 
   /// Rows of sums_: h^T h, then y^T h, then the sum of h; their last column: sums of h, of y, and the number of rows.
-  void add(View<const float> h, std::span<const std::uint8_t> labels) {
+  void add(View<const float> h, const Targets& targets) {
     const Index rows = h.rows();
     extended_.resize(rows, width_ + classes_ + 1);
     seen_.resize(rows, width_ + 1);
@@ -98,7 +98,10 @@ class Ridge : public WholeBatch {
       std::ranges::fill(extended_.row(r), 0.0f);
       std::ranges::copy(h.row(r), extended_.row(r).begin());
       std::ranges::copy(h.row(r), seen_.row(r).begin());
-      extended_(r, width_ + labels[static_cast<std::size_t>(r)]) = 1;
+      if (targets.values.empty())
+        extended_(r, width_ + targets.labels[static_cast<std::size_t>(r)]) = 1;
+      else
+        std::ranges::copy(targets.values.row(r), extended_.row(r).begin() + width_);
       extended_(r, width_ + classes_) = seen_(r, width_) = 1;
     }
     products_.resize(extended_.cols(), seen_.cols());
@@ -155,6 +158,7 @@ RuleModel ridge_rule() {
       .params = {{"ridge", "1", 1e-3, 1e-12, 1e6,
                   "penalty on the square of W, in units of the mean variance of a feature (assumed)"}},
       .any_layers = true,
+      .real_targets = true,
       .own_forward = true,
       .own_answer = true,
       .keeps_net = true,

@@ -37,19 +37,20 @@ struct RuleInfo {
   bool signed_signal = true;  ///< what is projected has both signs, so no encoding may drop one
   bool any_layers = false;    ///< trains models of any layers too, not only fully connected networks
   ProjectTo projects_to = ProjectTo::widest_hidden;
-  bool masks = false;        ///< heeds RuleBatch::counts: learns nothing from labels that do not count
-  bool by_error = false;     ///< asks for errors or losses, not for labels: learns tokens and real targets too
-  bool graph_only = false;   ///< trains networks on graphs alone
-  bool own_forward = false;  ///< makes its forward passes itself; a batch then brings its input and labels only
-  bool trials = false;       ///< ... and these are of the network at other weights, which devices can make too
-  bool goes_back = false;    ///< sends signals back through the forward weights, or the way that stands for them
-  bool own_answer = false;   ///< may answer in its own way: see Rule::scores
-  bool keeps_net = false;    ///< leaves the network's weights as they were drawn
-  bool on_layers = false;    ///< ... and own passes may run on devices: it heeds RuleContext::layers
-  bool in_features = false;  ///< shows labels in place of the first features, one per class
-  bool one_hot = false;      ///< projects one-hot labels: C columns serve all steps, and a device shows only these
-  bool maps = false;         ///< trains networks with physics in front of their layers
-  std::string no_map = {};   ///< ... and of the others, why not: "the rule ..."
+  bool masks = false;         ///< heeds RuleBatch::counts: learns nothing from labels that do not count
+  bool by_error = false;      ///< asks for errors or losses, not for labels: learns tokens and real targets too
+  bool real_targets = false;  ///< ... or, with by_error false, real targets though no tokens
+  bool graph_only = false;    ///< trains networks on graphs alone
+  bool own_forward = false;   ///< makes its forward passes itself; a batch then brings its input and labels only
+  bool trials = false;        ///< ... and these are of the network at other weights, which devices can make too
+  bool goes_back = false;     ///< sends signals back through the forward weights, or the way that stands for them
+  bool own_answer = false;    ///< may answer in its own way: see Rule::scores
+  bool keeps_net = false;     ///< leaves the network's weights as they were drawn
+  bool on_layers = false;     ///< ... and own passes may run on devices: it heeds RuleContext::layers
+  bool in_features = false;   ///< shows labels in place of the first features, one per class
+  bool one_hot = false;       ///< projects one-hot labels: C columns serve all steps, and a device shows only these
+  bool maps = false;          ///< trains networks with physics in front of their layers
+  std::string no_map = {};    ///< ... and of the others, why not: "the rule ..."
 };
 
 /// The way back through layer `layer`: below (m, d_l) = (da_{l+1}/dh_l)^T delta for delta (m, d_{l+1}), a without bias
