@@ -8,6 +8,8 @@ complete without NAME.json (compare was killed before it could write that), or c
 
 import argparse
 import concurrent.futures
+import copy
+import difflib
 import functools
 import hashlib
 import json
@@ -148,11 +150,12 @@ class Cell:
     """One run of the grid. `way`: "device" where it projects the error, "layers" where it carries the network, "map" where it
     stands in front of the layers.
 
-    `words` tell what is run; a result that was made by others is not taken up. `prepare`, `start`, `complete` and `defaults` are
-    how `lightloop train` is asked; the Python package has its own.
+    `words` tell what is run; a result that was made by others is not taken up. `prepare`, `start`, `complete`, `defaults`,
+    `for_one`, `shared` and `bare` are how `lightloop train` is asked; the Python package has its own.
     """
 
     defaults = staticmethod(rule_defaults)
+    for_one = "--set {rule}:rule.{setting}=..."  # how a setting is given to one rule
 
     def __init__(self, options, rule, device, seed, way="device"):
         self.options, self.rule, self.device, self.seed, self.way = options, rule, device, seed, way
@@ -174,6 +177,20 @@ class Cell:
         before = ["", *options.train]
         return any(word.split("=")[0] == "--map" or said == "--set" and word.split("=")[0].removeprefix("train.") == "map"
                    for said, word in zip(before, options.train))  # fmt: skip
+
+    @staticmethod
+    def shared(options, rule):
+        """The options without the settings of one rule; None where `rule` has none of its own."""
+        made = copy.copy(options)
+        made.train = own_words("", options.train)
+        return made if own_words(rule, options.train) != made.train else None
+
+    @staticmethod
+    def bare(options):
+        """The options without any settings of runs."""
+        made = copy.copy(options)
+        made.train = []
+        return made
 
     def plan(self):
         """What the run may cost the device, or the line that says why there can be no such run."""
@@ -222,7 +239,7 @@ class Cell:
             raise ValueError(f"{path}: not the result of a run") from None
         if stored.get("command") != self.words:
             raise self.of_another(path, stored)
-        if stored.get("defaults") != self.unsaid():
+        if stored.get("defaults") != self.unsaid() or not scored(stored):
             return False
         self.result = stored
         return True
@@ -316,6 +333,11 @@ def left_out_lines(refused):
     return lines
 
 
+def notes_on(rows, refused):
+    """The lines below a table."""
+    return loss_lines(rows) + way_lines(rows) + left_out_lines(refused)
+
+
 class Progress:
     """A line for each finished run, and the time left."""
 
@@ -331,7 +353,7 @@ class Progress:
             spent = time.monotonic() - self.begun
             left = spent / self.done * (self.count - self.done)
             print(f"{self.done}/{self.count}  {cell.rule} on {cell.device}, seed {cell.seed}: "
-                  f"{100 * cell.result['test_accuracy']:.2f} %  ({left:.0f} s left)", file=sys.stderr, flush=True)  # fmt: skip
+                  f"{score(summary(cell.rule, cell.device, cell.way, [cell.result]))}  ({left:.0f} s left)", file=sys.stderr, flush=True)  # fmt: skip
 
 
 def work_off(cells, jobs, threads, quiet):
@@ -348,21 +370,51 @@ def work_off(cells, jobs, threads, quiet):
     pool.shutdown()
 
 
+def number(value):
+    """None where a result has no such number: JSON writes NaN as null, Python as NaN."""
+    return None if value is None or math.isnan(value) else value
+
+
+def scored(result):
+    """Whether a result tells how well its run did: an earlier version of `ll.compare` kept no losses."""
+    return number(result.get("test_accuracy")) is not None or "epochs" in result or "test_loss" in result
+
+
+def loss_of(result):
+    """The last test loss of a run."""
+    return number(result["epochs"][-1]["test_loss"]) if result.get("epochs") else number(result.get("test_loss"))
+
+
 def summary(rule, device, way, results):
-    """Means over the seeds; the spread is the standard deviation of the sample, None for one seed."""
-    accuracies = [r["test_accuracy"] for r in results]
-    row = {"rule": rule, "device": device, "way": way, "seeds": len(results), "test_accuracy": statistics.mean(accuracies),
-           "spread": statistics.stdev(accuracies) if len(results) > 1 else None, "map": results[0].get("map") or ""}  # fmt: skip
+    """Means over the seeds; the spread is the standard deviation of the sample, None for one seed. Runs on real targets have no
+    accuracy: it is None then, and the row has the test loss, whose spread it is."""
+    accuracies, losses = [number(r["test_accuracy"]) for r in results], [loss_of(r) for r in results]
+    real = None in accuracies
+    found = losses if real else accuracies
+    mean = None if None in found else statistics.mean(found)
+    row = {"rule": rule, "device": device, "way": way, "seeds": len(results), "test_accuracy": None if real else mean,
+           **({"test_loss": mean} if real else {}),
+           "spread": statistics.stdev(found) if len(found) > 1 and mean is not None else None, "map": results[0].get("map") or ""}  # fmt: skip
     return {**row, **{name: statistics.mean(r.get(name) or 0 for r in results) for name in COSTS}}
 
 
-def percent(row):
-    spread = "" if row["spread"] is None else f" ± {100 * row['spread']:.2f}"
-    return f"{100 * row['test_accuracy']:.2f}{spread} %"
+def score(row):
+    """The accuracy in percent, or the test loss where there is none."""
+    if row["test_accuracy"] is not None:
+        spread = "" if row["spread"] is None else f" ± {100 * row['spread']:.2f}"
+        return f"{100 * row['test_accuracy']:.2f}{spread} %"
+    if row["test_loss"] is None:
+        return "nothing to test with"
+    return f"{row['test_loss']:.4g}" + ("" if row["spread"] is None else f" ± {row['spread']:.2g}")
+
+
+def loss_lines(rows):
+    """What the numbers are where they are no accuracies."""
+    return ["numbers without % are test losses: lower is better"] if any(row.get("test_loss") is not None for row in rows) else []
 
 
 def markdown(rules, devices, rows, refused):
-    """One table: accuracy, and below it the cost of one run on the device; then why cells are empty."""
+    """One table: accuracy or test loss, and below it the cost of one run on the device; then why cells are empty."""
     at = {(row["rule"], row["device"]): row for row in rows}
     lines = ["| rule | " + " | ".join(devices) + " |", "|---|" + "---|" * len(devices)]
     for rule in rules:
@@ -370,36 +422,40 @@ def markdown(rules, devices, rows, refused):
         for device in devices:
             row = at.get((rule, device))
             cost = f"<br>{row['device_frames']:.0f} frames, {row['device_seconds']:.4g} s, {row['device_joules']:.4g} J" if row and row["device_frames"] else ""  # fmt: skip
-            cells.append(percent(row) + cost if row else "-")
+            cells.append(score(row) + cost if row else "-")
         lines.append(f"| {rule} | " + " | ".join(cells) + " |")
-    notes = way_lines(rows) + left_out_lines(refused)
+    notes = notes_on(rows, refused)
     lines += ["", *("* " + line for line in notes)] if notes else []
     return "\n".join(lines) + "\n"
 
 
 def plain(rules, devices, rows):
-    """The accuracies for a terminal."""
-    at = {(row["rule"], row["device"]): percent(row) for row in rows}
+    """The accuracies, or test losses, for a terminal."""
+    at = {(row["rule"], row["device"]): score(row) for row in rows}
     table = [["rule", *devices], *([rule, *(at.get((rule, device), "-") for device in devices)] for rule in rules)]
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     return "\n".join("  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip() for line in table)
 
 
 def picture(rules, devices, rows, title):
-    """Bars of accuracy, one group for each rule, one colour for each device."""
+    """Bars of accuracy, of test loss where no run has one; one group for each rule, one colour for each device."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(max(6.0, 1.0 + 0.5 * len(rules) * (1 + len(devices))), 4.2), layout="constrained")
     axes = figure.subplots()
     width = 0.8 / len(devices)
+    real = all(row["test_accuracy"] is None for row in rows)
+    drawn, unit = ("test_loss", 1) if real else ("test_accuracy", 100)
+    rows = [row for row in rows if row[drawn] is not None]
     for i, device in enumerate(devices):
         found = [(rules.index(row["rule"]), row) for row in rows if row["device"] == device]
-        axes.bar([x + (i - (len(devices) - 1) / 2) * width for x, _ in found], [100 * row["test_accuracy"] for _, row in found],
-                 0.92 * width, yerr=[100 * (row["spread"] or 0) for _, row in found], label=device, color=COLOURS[i % len(COLOURS)])  # fmt: skip
-    low = min(100 * (row["test_accuracy"] - (row["spread"] or 0)) for row in rows)
-    axes.set_ylim(max(0.0, math.floor((low - 1) / 5) * 5), 100)
+        axes.bar([x + (i - (len(devices) - 1) / 2) * width for x, _ in found], [unit * row[drawn] for _, row in found],
+                 0.92 * width, yerr=[unit * (row["spread"] or 0) for _, row in found], label=device, color=COLOURS[i % len(COLOURS)])  # fmt: skip
+    if not real:
+        low = min(100 * (row["test_accuracy"] - (row["spread"] or 0)) for row in rows)
+        axes.set_ylim(max(0.0, math.floor((low - 1) / 5) * 5), 100)
     axes.set_xticks(range(len(rules)), rules)
-    axes.set_ylabel("test accuracy (%)")
+    axes.set_ylabel("test loss (lower is better)" if real else "test accuracy (%)")
     axes.set_title(title)
     axes.legend(loc="lower right")
     return figure
@@ -457,8 +513,46 @@ def taken_threads(words):
     return 0
 
 
+def check_rules(options):
+    """ValueError with the first name that is no rule."""
+    known = options.cell.defaults()
+    for rule in options.rules:
+        if rule not in known:
+            near = difflib.get_close_matches(rule, known, 1)
+            raise ValueError(f"rule: {rule} (known: {', '.join(known)})." + (f" Did you mean {near[0]}?" if near else ""))
+
+
+def check_devices(options, found):
+    """ValueError where a device that no rule can use cannot be opened at all: its string is misspelt, its file or instrument not there.
+    It is so where the error on it and the layers on it are refused by the same words, without any settings of runs."""
+    bare = options.cell.bare(options)
+    for device in options.devices:
+        if device != "digital" and not any(way for (_, one), (way, _, _) in found.items() if one == device):
+            said = {options.cell(bare, rule, device, options.seeds[0], way).plan()[1] for rule, way in (("dfa", "device"), ("bp", "layers"))}
+            if len(said) == 1:
+                raise ValueError(*said)
+
+
+def check_own_settings(options, found):
+    """ValueError where nothing but the settings of one rule alone keeps it out of the grid."""
+    for rule in options.rules:
+        reasons = [why for (one, _), (_, _, why) in found.items() if one == rule]
+        shared = options.cell.shared(options, rule)
+        if None not in reasons and shared and any(way_of(shared, rule, device)[0] for device in options.devices):
+            raise ValueError(reasons[0])
+
+
+def for_others(options, why):
+    """How a setting that one rule does not know is given to those that do; "" for another reason."""
+    said = re.match(r'rule \S+: unknown setting "(\w+)"', why)
+    known = options.cell.defaults()
+    knowing = [rule for rule in options.rules if said and said[1] in known[rule]]
+    return f" To give it to {knowing[0]} alone: {options.cell.for_one.format(rule=knowing[0], setting=said[1])}" if knowing else ""
+
+
 def plans(options):
     """{(rule, device): (way, plan, reason)} of the grid, in its order."""
+    check_rules(options)
     pairs = [(rule, device) for rule in options.rules for device in options.devices]
     with concurrent.futures.ThreadPoolExecutor(options.jobs or len(os.sched_getaffinity(0))) as pool:
         found = dict(zip(pairs, pool.map(lambda pair: way_of(options, *pair), pairs)))
@@ -467,12 +561,13 @@ def plans(options):
     if idle and not any(way == "map" for way, _, _ in found.values()):
         reasons = sorted({f"{rule} on {device}: {why}" for (rule, device), (_, _, why) in found.items() if why})
         raise ValueError("; ".join([f"{' and '.join(OF_MAPS)} are of physics in front of the layers, and no run of the grid has any", *reasons]))
-    return found
+    check_devices(options, found)
+    check_own_settings(options, found)
+    return {pair: (way, plan, why and why + for_others(options, why)) for pair, (way, plan, why) in found.items()}
 
 
 def compare(options):
     """Runs what is missing; (rows, refused)."""
-    options.out.mkdir(parents=True, exist_ok=True)
     refused, cells, seconds = {}, [], 0.0
     for (rule, device), (way, plan, why) in plans(options).items():
         if plan is None:
@@ -482,6 +577,7 @@ def compare(options):
         seconds += plan.get("device_seconds", 0) * len(options.seeds)
     if not cells:
         raise ValueError(next(iter(refused.values())))
+    options.out.mkdir(parents=True, exist_ok=True)
     if options.force:
         for cell in cells:
             for end in (".json", ".h5", ".begun"):
@@ -547,7 +643,7 @@ def main(arguments):
         print(json.dumps({"rows": rows, "left_out": left_out, **{k: str(v) for k, v in written.items()}}, indent=2))
         return 0
     print(plain(options.rules, options.devices, rows))
-    for line in way_lines(rows) + left_out_lines(refused):
+    for line in notes_on(rows, refused):
         print(line)
     print("; ".join(f"{k} {v}" for k, v in written.items()))
     return 0

@@ -8,6 +8,7 @@ def main() -> int:
     import numpy as np
 
     import lightloop as ll
+    from lightloop._compare import number
 
     asked = json.load(sys.stdin)
     data = asked["dataset"]
@@ -21,7 +22,9 @@ def main() -> int:
     except (ll.Error, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps({"test_accuracy": run.test_accuracy, **run.facts}, default=str))
+    losses = [number(float(loss)) for loss in run.curves["test_loss"][-1:]]
+    scores = {"test_accuracy": number(run.test_accuracy), "test_loss": losses[0] if losses else None}
+    print(json.dumps({**scores, **run.facts}, default=str))
     return 0
 
 

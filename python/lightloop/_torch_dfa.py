@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -70,7 +72,10 @@ class _Passing:
 
 
 class DFA:
-    """What `ll.torch.dfa` has put on a module, as `model.dfa`: `remove()`, `off()`, `device`."""
+    """What `ll.torch.dfa` has put on a module, as `model.dfa`: `remove()`, `off()`, `device`; `reduction` may be set anew
+    before any backward pass."""
+
+    _warned = False
 
     def __init__(self, model: Any, feedback: Feedback, points: list[tuple[str, Any]], error_at: str, dead_zone: float | None,
                  scale: float, reduction: Any) -> None:  # fmt: skip
@@ -148,10 +153,11 @@ class DFA:
         rows = error[..., 0].numel()
         e = error.reshape(rows, error.shape[-1])
         e = e if e.dtype == torch.float64 else e.float()
-        by = float(rows) if self.reduction == "mean" else 1.0 if self.reduction == "sum" else float(self.reduction)
+        by = self._rows_meant(e)
         widths = [self._width(shape, rows, error) for shape, _, _ in points]
         shown = e * by
         if self.dead_zone is not None:
+            self._warn_once(shown)
             shown = torch.where(shown.abs() > self.dead_zone, shown.sign(), torch.zeros_like(shown))
         with torch.no_grad(), torch.autocast(error.device.type, enabled=False):
             projected = self.feedback(shown, max(widths))
@@ -159,6 +165,24 @@ class DFA:
             (projected[:, :width] * (self.scale / (by * width**0.5))).to(device, dtype).reshape(shape)
             for width, (shape, dtype, device) in zip(widths, points)
         ]
+
+    def _rows_meant(self, e: Any) -> float:
+        """What makes the gradient of one row that of its own loss."""
+        if self.reduction == "mean":
+            return float(max(1, int((e != 0).any(dim=1).sum())))
+        return 1.0 if self.reduction == "sum" else float(self.reduction)
+
+    def _warn_once(self, e: Any) -> None:
+        """Rows of a softmax's error (they add up to 0) have entries of at most 1; larger ones are scaled by something else."""
+        if self._warned or self.reduction not in ("mean", "sum") or not (largest := e.abs().amax()) > 1.1:
+            return
+        if not (e.sum(dim=1).abs() <= 0.01 * e.abs().sum(dim=1)).all():
+            return  # real targets: of any size
+        self._warned = True
+        warnings.warn(f"dfa: errors reach {largest.item():.3g} with reduction={self.reduction!r}, and those of a softmax are at most 1: "
+                      f"the dead zone ({self.dead_zone}) cuts at the wrong place. If the loss is a sum give reduction=\"sum\", if it is "
+                      "scaled (a gradient scaler) the number that undoes it; weights of classes do this too.",
+                      RuntimeWarning, stacklevel=2)  # fmt: skip
 
     @staticmethod
     def _width(shape: Any, rows: int, error: Any) -> int:
@@ -229,9 +253,12 @@ def dfa(
         stay behind it: it then has its exact gradient, and e is the one that arrives at its input).
     dead_zone : None, or the threshold in [0, 1) below which an entry of a sample's error is 0 and above which it is its sign:
         ternary DFA; the rule `tdfa` takes 0.2.
-    reduction : "mean" where the loss is a mean over the rows of e, "sum" where it is a sum; or the number that makes the
-        gradient of one row that of its own loss. The error is multiplied by it before it is cut and shown, and the signal
-        divided by it. With a gradient scaler, or a loss divided by accumulated steps, give the number if `dead_zone` is used.
+    reduction : what makes the gradient of one row that of its own loss, a factor on e before it is cut and shown and a divisor
+        of the signal. "mean", the loss is a mean over rows: the number of rows of e that are not all 0, so masked rows and
+        `ignore_index` do not count. "sum": 1. Any other loss wants the number itself if `dead_zone` is used, k times the rows
+        where the loss is divided by k accumulated steps; `model.dfa.reduction = ...` changes it between passes. A loss that is
+        taken for another is told by one RuntimeWarning where it must be (errors of a softmax above 1); errors that are too
+        small cannot be told from those of a trained network, and vanish in the dead zone.
     settings : of the device, and "projection." ones; `projection.encoding` is "ternary" with a dead zone and "bitplanes:6"
         without.
 
@@ -248,8 +275,8 @@ def dfa(
         raise OutOfRange("dead_zone", str(dead_zone), "at least 0, below 1")
     if not scale > 0:
         raise OutOfRange("scale", str(scale), "above 0")
-    if reduction not in ("mean", "sum") and not (isinstance(reduction, (int, float)) and reduction > 0):
-        raise InvalidParameter("reduction", repr(reduction), "mean, sum, or a number above 0")
+    if reduction not in ("mean", "sum") and not (isinstance(reduction, (int, float)) and 0 < reduction < math.inf):
+        raise InvalidParameter("reduction", repr(reduction), "mean, sum, or a finite number above 0")
     found = _find(model, points)
     if error_at:
         (error_at, _), *_ = _find(model, error_at)

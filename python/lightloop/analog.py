@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from . import _core
 from ._html import table
 from ._settings import flatten
 from .device import address_of
-from .errors import ShapeMismatch
+from .errors import InvalidParameter, ShapeMismatch
 
 
 def split(settings: Mapping[str, Any] | None, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,17 +35,25 @@ def open_devices(device: Any, settings: Mapping[str, Any], n_in: int, n_out: int
 
 def dataset(x: Any, y: Any, classes: int) -> Any:
     """Samples (n, features), float or uint8, with whole numbers from 0 as labels."""
-    x = np.asarray(x)
-    if x.dtype != np.uint8:
-        x = np.ascontiguousarray(x, dtype=np.float32)
-    return _core.make_dataset(np.ascontiguousarray(x), np.asarray(y), classes, "arrays")
+    return _core.make_dataset(samples_of(x), np.asarray(y), classes, "arrays")
 
 
-def rows_of(x: Any) -> np.ndarray:
-    """Samples as rows of float32; bytes are taken as value / 255."""
+def samples_of(x: Any) -> np.ndarray:
+    """Bytes as they are, other real numbers as float32; InvalidParameter for what are no numbers."""
     h = np.asarray(x)
-    h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h.astype(np.float32)
-    return np.ascontiguousarray(h.reshape(len(h), -1))
+    if h.dtype.kind not in "biuf":
+        raise InvalidParameter("x", f"of {h.dtype}" if h.ndim else type(x).__name__, "real numbers", "Give samples (samples, features).")
+    with np.errstate(over="ignore"):  # infinity, which is refused by its place
+        return np.ascontiguousarray(h if h.dtype == np.uint8 else h.astype(np.float32, copy=False))
+
+
+def rows_of(x: Any, net: Any) -> np.ndarray:
+    """Samples for a network as rows of float32; bytes are taken as value / 255. ShapeMismatch for a sample by itself."""
+    h = samples_of(x)
+    if h.ndim == 0 or h.ndim == 1 and net.widths[0] != 1:
+        raise ShapeMismatch("x", str(h.shape), f"(samples, {net.widths[0]}), or images", "One sample alone wants an axis in front: x[None].")
+    h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h
+    return h.reshape(len(h), math.prod(h.shape[1:]))
 
 
 def tokens_apart(net: Any, scores: np.ndarray) -> np.ndarray:
@@ -117,7 +126,7 @@ class Deployed:
 
     def scores(self, x: Any, first_sample: int = 0) -> np.ndarray:
         """Scores as those of `Run.scores`, in memory where no product with weights is made."""
-        return tokens_apart(self.network, self._opened().scores(rows_of(x), first_sample))
+        return tokens_apart(self.network, self._opened().scores(rows_of(x, self.network), first_sample))
 
     def predict(self, x: Any) -> np.ndarray:
         """The class with the highest score, as `Run.predict`."""
@@ -126,7 +135,9 @@ class Deployed:
         return self.scores(x).argmax(axis=-1)
 
     def accuracy(self, x: Any, y: Any) -> float:
-        """Fraction of samples whose highest score is that of the label."""
+        """Fraction of samples whose highest score is that of the label; Unsupported where real targets were learned."""
+        if self._run is not None:
+            self._run._labels_only("accuracy")
         found, labels = self.predict(x), np.asarray(y)
         if found.shape != labels.shape:
             raise ShapeMismatch("accuracy: y", str(labels.shape), f"{found.shape}, a label for each answer")

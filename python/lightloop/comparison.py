@@ -27,6 +27,8 @@ from .training import _arrays, _datasets, _table
 class _Cell(_compare.Cell):
     """A run by `ll.train` in a process of its own."""
 
+    for_one = 'only={{"{rule}": {{"rule.{setting}": ...}}}}'
+
     @staticmethod
     def defaults() -> dict[str, dict[str, Any]]:
         return {rule.name: {param.name: param.default for param in rule.params} for rule in _core.rules()}
@@ -47,6 +49,14 @@ class _Cell(_compare.Cell):
     @staticmethod
     def maps(options: Any) -> bool:
         return "map" in options.table or "train.map" in options.table
+
+    @staticmethod
+    def shared(options: Any, rule: str) -> Any:
+        return types.SimpleNamespace(**{**vars(options), "only": {}}) if options.only.get(rule) else None
+
+    @staticmethod
+    def bare(options: Any) -> Any:
+        return types.SimpleNamespace(**{**vars(options), "only": {}, "table": {}, "dataset": "digits", "data": None})
 
     def plan(self) -> Any:
         kept: list[Any] = []
@@ -79,8 +89,10 @@ class _Cell(_compare.Cell):
 class Comparison:
     """What `ll.compare` found. `print(it)` is a table; `pandas.DataFrame(it.rows)` another.
 
-    rows : a dictionary for each pair that could be run: rule, device, way ("device": it projects the error; "layers"; "map": in front of them), seeds, test_accuracy (mean), spread (standard deviation
-        of the sample; None for one seed), device_frames, device_seconds, device_joules, train_seconds (means of one run), map: what stands in front of the layers, or "".
+    rows : a dictionary for each pair that could be run: rule, device, way ("device": it projects the error; "layers"; "map": in
+        front of them), seeds, test_accuracy (mean), spread (standard deviation of the sample; None for one seed), device_frames,
+        device_seconds, device_joules, train_seconds (means of one run), map: what stands in front of the layers, or "". On real
+        targets test_accuracy is None, and the row has test_loss (mean; lower is better), whose spread it is then.
     left_out : {(rule, device): reason} of the pairs that could not.
     folder : where the run files are; None when nothing was kept.
     """
@@ -109,11 +121,11 @@ class Comparison:
         return load_run(self.folder / (name + ".h5"))
 
     def markdown(self) -> str:
-        """The table of compare.md: accuracies, costs on the devices, and why cells are empty."""
+        """The table of compare.md: accuracies or test losses, costs on the devices, and why cells are empty."""
         return _compare.markdown(self.rules, self.devices, self.rows, self.left_out)
 
     def plot(self, out: Any = None) -> Any:
-        """Bars of accuracy, a group for each rule; writes `out` if given, returns the matplotlib Figure."""
+        """Bars of accuracy, or of test loss on real targets, a group for each rule; writes `out` if given, returns the matplotlib Figure."""
         figure = _compare.picture(self.rules, self.devices, self.rows, self.title)
         if out is not None:
             figure.savefig(out, dpi=150)
@@ -121,7 +133,7 @@ class Comparison:
 
     def __str__(self) -> str:
         table = _compare.plain(self.rules, self.devices, self.rows)
-        return "\n".join([table, *_compare.way_lines(self.rows), *_compare.left_out_lines(self.left_out)])
+        return "\n".join([table, *_compare.notes_on(self.rows, self.left_out)])
 
     def __repr__(self) -> str:
         return f"<lightloop.Comparison of {len(self.rules)} rules on {len(self.devices)} devices, {len(self.rows)} pairs run>"
@@ -158,7 +170,8 @@ def compare(
         what was stopped, and does anew what an earlier version made with other defaults of a rule, and what is complete without
         its result or cannot be read; a file that another call has made is an InvalidParameter, unless `force`. None keeps nothing.
 
-    Throws InvalidParameter when no pair can be run, Error with what a run said when it failed; Ctrl-C is KeyboardInterrupt.
+    Throws InvalidParameter when no pair can be run, before the first run for a name that is no rule, a device that cannot be opened
+    at all, and settings in `only` that alone keep their rule out; Error with what a run said when it failed; Ctrl-C is KeyboardInterrupt.
     """
     asked = types.SimpleNamespace(cell=_Cell, jobs=jobs, threads=threads, force=force, only=dict(only or {}), data=None, arrays=None, print=[])
     asked.rules = [rules] if isinstance(rules, str) else list(rules)

@@ -117,17 +117,30 @@ class Run:
         if self.map:
             raise Unsupported(wanted, f"a run behind {self.map}", "the network answers behind that device", "use `lightloop eval`")
 
+    def _logits_only(self, wanted: str) -> None:
+        """Refuses what would be another network than the one that answers: `answer=output` means the logits."""
+        info = next(rule for rule in _core.rules() if rule.name == self.rule)
+        answer = {param.name: param.default for param in info.params}.get("answer", "")
+        if info.own_answer and self.settings.get("rule.answer", answer) != "output":
+            raise Unsupported(wanted, f"rule {self.rule} answers in its own way", "not by the last layer of the network",
+                              "Take run.scores(x) or run.predict(x); run.weights are the bare layers.")  # fmt: skip
+
+    def _exportable(self, wanted: str) -> None:
+        self._layers_only(wanted)
+        self._in_memory_only(wanted)
+        self._logits_only(wanted)
+
     def to_numpy(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """[(W, b), ...], arrays of your own."""
-        self._layers_only("to_numpy")
+        """[(W, b), ...], arrays of your own, of a network whose logits are `scores(x)`. Unsupported for a network of other
+        layers, behind a device, or of a rule that answers in its own way (ff, ridge, mask, noprop, ...; `weights` has its layers)."""
+        self._exportable("to_numpy")
         return [(w.copy(), b.copy()) for w, b in self.weights]
 
     def to_torch(self) -> Any:
-        """The network as a torch.nn.Sequential (logits out)."""
+        """The network as a torch.nn.Sequential, whose output is `scores(x)` up to rounding; Unsupported where `to_numpy` is."""
         import torch
 
-        self._layers_only("to_torch")
-        self._in_memory_only("to_torch")
+        self._exportable("to_torch")
         made = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid, "identity": torch.nn.Identity,
                 "elu": torch.nn.ELU}  # fmt: skip
         modules: list[Any] = []
@@ -156,11 +169,10 @@ class Run:
 
     def scores(self, x: Any, first_sample: int = 0) -> np.ndarray:
         """Scores (samples, classes) of samples (samples, features) or images, the largest is the answer: the logits, or what
-        the rule answers with (goodness, for example). Bytes are taken as value / 255. Of a text (samples, tokens, classes).
-        Sample i is number first_sample + i to layers with noise, which draw by that number."""
+        the rule answers with (goodness, for example). Bytes are taken as value / 255, other real numbers as float32. Of a text
+        (samples, tokens, classes). Sample i is number first_sample + i to layers with noise, which draw by that number."""
         self._in_memory_only("scores")
-        return tokens_apart(self.net, _core.scores(self.net, self._answer, rows_of(x), first_sample))
-
+        return tokens_apart(self.net, _core.scores(self.net, self._answer, rows_of(x, self.net), first_sample))
 
     def predict(self, x: Any) -> np.ndarray:
         """The class with the highest score, for a text of each token; Unsupported where real targets were learned."""

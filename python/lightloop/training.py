@@ -11,6 +11,7 @@ import numpy as np
 from . import _core
 from ._progress import bar
 from ._settings import flatten
+from .analog import samples_of
 from .device import address_of
 from .errors import InvalidParameter
 from .run import Run
@@ -60,7 +61,7 @@ class _Watch:
             self.bar.close()
 
 
-def plan(dataset: str = "digits", rule: str = "dfa", device: str = "digital", **options: Any) -> _core.TrainPlan:
+def plan(dataset: Any = "digits", rule: str = "dfa", device: str = "digital", **options: Any) -> _core.TrainPlan:
     """What `train` with the same arguments would ask of the device: frames, seconds, joules. Shows no frame."""
     kept: list[Any] = []
 
@@ -68,7 +69,8 @@ def plan(dataset: str = "digits", rule: str = "dfa", device: str = "digital", **
         kept.append(found)
         return False
 
-    _core.train(_table(dataset, rule, device, options.pop("settings", None), options), on_plan=keep)
+    name, data = _named(dataset)
+    _core.train(_table(name, rule, device, options.pop("settings", None), options), data=data, on_plan=keep)
     return kept[0]
 
 
@@ -94,9 +96,10 @@ def train(
 ) -> Run:
     """Trains a network: `ll.train("mnist", rule="tdfa", device="sim:opu", net="784-1024-10", epochs=10, seed=1)`.
 
-    dataset : a name or file as for `load_dataset`, or ((x, y), (x_test, y_test)), arrays or tensors, with x float32 or uint8
-        (samples, features) or images (samples, height, width[, channels]), and y whole numbers from 0; y of whole
-        numbers (samples, tokens) is a label per token, y of floats (samples, outputs) real targets (with loss="mse").
+    dataset : a name or file as for `load_dataset`, or ((x, y), (x_test, y_test)), arrays, tensors or lists, with x (samples,
+        features) or images (samples, height, width[, channels]), bytes or real numbers, which are taken as float32, and y whole
+        numbers from 0; y of whole numbers (samples, tokens) is a label per token, y of floats (samples, outputs) real targets
+        (with loss="mse").
     options : every `train.` setting by its own name (`lr=1e-3`; see `train_params()`), the others by their table
         (`projection={"readout": "anchor"}`, `**{"rule.dead_zone": 0.2}`). `settings` is laid under them.
 
@@ -106,8 +109,8 @@ def train(
     The interpreter is free meanwhile. Ctrl-C saves a checkpoint where the run has a file, and raises KeyboardInterrupt.
     Returns the Run; with `out="run.h5"` it is also in that file. Without `out` nothing is written.
     """
-    data = None if isinstance(dataset, str) or hasattr(dataset, "__fspath__") else _datasets(**_arrays(dataset))
-    table = _table(dataset if data is None else "arrays", rule, device, settings, options)
+    name, data = _named(dataset)
+    table = _table(name, rule, device, settings, options)
     runs = []
     for asked, done in _core.parts_of(table):
         if done is None:
@@ -125,19 +128,37 @@ def _watched(table: Mapping[str, Any], data: Any, progress: bool | None) -> Any:
         watch.close()
 
 
+def _named(dataset: Any) -> tuple[Any, Any]:
+    """(name, None) of a known data set or a file, ("arrays", data) of arrays."""
+    if isinstance(dataset, str) or hasattr(dataset, "__fspath__"):
+        return dataset, None
+    return "arrays", _datasets(**_arrays(dataset))
+
+
 def _arrays(dataset: Any) -> dict[str, np.ndarray[Any, Any]]:
-    """What ((x, y), (x_test, y_test)) hold, which may be tensors, or lists where these have the types that are wanted."""
-    parts = list(dataset) if isinstance(dataset, Iterable) else [dataset]
+    """What ((x, y), (x_test, y_test)) hold, which may be tensors or lists."""
+    whole = not isinstance(dataset, Iterable) or isinstance(dataset, Mapping)
+    parts = [dataset] if whole else list(dataset)
     if len(parts) != 2 or any(not isinstance(part, (tuple, list)) or len(part) != 2 for part in parts):
-        raise InvalidParameter("dataset", f"{len(parts)} x {type(parts[0]).__name__ if parts else 'nothing'}",
-                               "a name, a file or ((x, y), (x_test, y_test))", "Give samples to test with beside those to train with.")  # fmt: skip
+        found = type(dataset).__name__ if whole else f"{len(parts)} x {type(parts[0]).__name__ if parts else 'nothing'}"
+        raise InvalidParameter("dataset", found, "a name, a file or ((x, y), (x_test, y_test))",
+                               "Give samples to test with beside those to train with.")  # fmt: skip
     (x, y), (x_test, y_test) = parts
-    return {name: np.ascontiguousarray(a) for name, a in (("x", x), ("y", y), ("x_test", x_test), ("y_test", y_test))}
+    return {"x": samples_of(x), "y": _targets(y), "x_test": samples_of(x_test), "y_test": _targets(y_test)}
+
+
+def _targets(y: Any) -> np.ndarray[Any, Any]:
+    """Labels as they are, real targets (samples, outputs) as float32."""
+    y = np.ascontiguousarray(y)
+    return samples_of(y) if _real(y) else y
+
+
+def _real(y: Any) -> bool:
+    return y.ndim == 2 and y.dtype.kind == "f"
 
 
 def _datasets(x: Any, y: Any, x_test: Any, y_test: Any) -> Any:
-    real = y.ndim == 2 and y.dtype.kind == "f"
-    classes = 1 if real else _classes(y, y_test)
+    classes = 1 if _real(y) else _classes(y, y_test)
     return _core.make_dataset(x, y, classes), _core.make_dataset(x_test, y_test, classes)
 
 

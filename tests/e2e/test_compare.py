@@ -199,6 +199,24 @@ def test_a_dry_run_tells_the_plan_of_every_pair_and_writes_nothing(lightloop, sm
     assert len(told) == 9 and {pair["way"] for pair in told} == {"device", "layers", None}
 
 
+def test_real_targets_are_compared_by_their_loss(lightloop, tmp_path):
+    words = ["compare", "--rules", "dfa,bp", "--dataset", "picture", "--net", "64-16-3", "--loss", "mse", "--epochs", "1"]
+    done = lightloop(*words, "--seeds", "1,2")
+    assert done.returncode == 0 and "lower is better" in done.stdout and "%  (" not in done.stderr, done.stderr
+    told = json.loads(lightloop(*words, "--seeds", "1,2", "--json").stdout)
+    assert [(row["rule"], row["test_accuracy"]) for row in told["rows"]] == [("dfa", None), ("bp", None)]
+    losses = [json.loads((tmp_path / "compare" / f"bp-digital-{seed}.json").read_text())["epochs"][-1]["test_loss"] for seed in (1, 2)]
+    assert told["rows"][1]["test_loss"] == pytest.approx(sum(losses) / 2)
+    assert f"{told['rows'][1]['test_loss']:.4g} ±" in (tmp_path / "compare" / "compare.md").read_text()
+
+
+def test_a_setting_that_one_rule_does_not_know_leaves_it_out_and_says_how_to_name_it(lightloop, small):
+    done = lightloop("compare", "--rules", "bp,dfa", "--set", "rule.scale=2", *small)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("left out: ")]
+    assert line.startswith("left out: bp on digital: ") and line.endswith("To give it to dfa alone: --set dfa:rule.scale=...")
+
+
 SIX = "dfa,tdfa,ff,phyll,pepita,local"
 
 
@@ -237,6 +255,10 @@ def test_rules_with_passes_of_their_own_run_on_layers_of_a_device_and_their_runs
         (["--rules", "bp", "--record", "x.h5"], "one file would serve several runs"),
         (["--rules", "bp", "--threads", "many"], "--threads many"),
         (["--rules", "bpp"], "bpp"),
+        (["--rules", "dfa,tdffa"], "rule: tdffa (known: bp, "),
+        (["--rules", "dfa,bp", "--devices", "digital,sim:opuu"], "Did you mean opu?"),
+        (["--rules", "bp", "--dry-run", "--devices", "digital,sim:opuu"], "Did you mean opu?"),
+        (["--rules", "dfa,bp", "--set", "dfa:rule.scal=2"], 'rule dfa: unknown setting "scal"'),
         (["--rules", "bp", "--dataset", "none.csv"], "none.csv"),
         (["--rules", "bp", "--epoch", "3"], "--epoch"),
         (["--rules", "dfa,tdfa", "--set", "tfda:rule.scale=2"], "--set tfda:rule.scale=2: tfda is no rule of this comparison (dfa, tdfa)"),

@@ -67,13 +67,56 @@ def test_arrays_are_compared_too_and_drawn(tmp_path):
 
 def test_arrays_are_refused_as_train_refuses_them():
     x, y = np.ones((6, 4)), np.arange(6) % 2
-    for data in (((x, y), (x, y)), ((x.tolist(), y.tolist()), (x, y)), (x, y), [[x]], 5):
+    for data in (((x + 1j, y), (x, y)), ((x.astype(str).tolist(), y.tolist()), (x, y)), (x, y), [[x]], {"x": x, "y": y}, 5):
         said = []
         for ask in (lambda: ll.train(data, "bp", net="4-2", epochs=1, progress=False), lambda: ll.compare(data, "bp", net="4-2", epochs=1)):
-            with pytest.raises((TypeError, ll.InvalidParameter)) as caught:
+            with pytest.raises(ll.InvalidParameter) as caught:
                 ask()
             said.append((caught.type, str(caught.value)))
-        assert said[0] == said[1] and ("float32 are wanted" in said[0][1] or "x_test" in said[0][1])
+        assert said[0] == said[1] and ("real numbers" in said[0][1] or "x_test" in said[0][1])
+
+
+def test_arrays_of_other_real_numbers_are_taken_as_float32():
+    rng = np.random.default_rng(0)
+    y, x = np.arange(60) % 3, rng.random((60, 8), dtype=np.float32)
+    options = dict(net="8-6-3", epochs=1, batch=20, seed=1)
+
+    def trained(x, y, **more):
+        return ll.train(((x, y), (x, y)), rule="bp", progress=False, **options, **more).facts["weights_sha256"]
+
+    assert trained(x.astype(np.float64), y) == trained(x.tolist(), y.tolist()) == trained(x, y)
+    targets = x[:, :3]
+    assert trained(x, targets.astype(np.float64), loss="mse") == trained(x, targets, loss="mse")
+    with pytest.raises(ll.InvalidParameter, match="inf"):
+        trained(x * 1e300, y)
+    assert ll.plan(((x, y), (x, y)), rule="bp", **options).steps == 3
+
+
+def test_real_targets_are_compared_by_their_loss(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 8))
+    y = np.tanh(x @ rng.normal(size=(8, 2)))
+    found = ll.compare(((x, y), (x[:90], y[:90])), ["bp", "dfa"], seeds=[1, 2], net="8-12-2", loss="mse", epochs=3, batch=10, out=tmp_path)
+    for rule in ("bp", "dfa"):
+        row, runs = found.row(rule), [found.run(rule, seed=seed) for seed in (1, 2)]
+        losses = [run.curves["test_loss"][-1] for run in runs]
+        assert row["test_accuracy"] is None and row["test_loss"] == pytest.approx(np.mean(losses))
+        assert row["spread"] == pytest.approx(np.std(losses, ddof=1))
+        assert f"{row['test_loss']:.4g} ± {row['spread']:.2g}" in str(found)
+    assert "lower is better" in str(found) and "lower is better" in found.markdown() and "nan" not in found.markdown()
+    pytest.importorskip("matplotlib")
+    (axes,) = found.plot().axes
+    assert "test loss" in axes.get_ylabel() and {bar.get_height() for bar in axes.patches} == {row["test_loss"] for row in found.rows}
+    result = tmp_path / "bp-digital-1.json"
+    older = json.loads(result.read_text())
+    result.write_text(json.dumps({key: value for key, value in older.items() if key != "test_loss"}))  # an earlier version's
+    again = ll.compare(((x, y), (x[:90], y[:90])), "bp", net="8-12-2", loss="mse", epochs=3, batch=10, out=tmp_path)
+    assert again.row("bp")["test_loss"] == older["test_loss"]
+
+
+def test_labels_have_rows_without_losses():
+    found = ll.compare("digits", "bp", **SMALL)
+    assert "test_loss" not in found.row("bp") and "lower is better" not in str(found)
 
 
 def test_other_physics_stands_in_front_of_the_layers():
@@ -92,6 +135,12 @@ def test_mistakes_are_named():
         (dict(rules=["bp", "bp"]), "bp"),
         (dict(rules=[]), "at least one"),
         (dict(rules=["bpp"]), "bpp"),
+        (dict(rules=["bp", "tdffa"]), r"tdffa.*Did you mean tdfa\?"),
+        (dict(rules=["dfa"], devices=["digital", "sim:opuu"]), r"opuu.*Did you mean opu\?"),
+        (dict(rules=["bp", "forwardgnn"], devices=["digital", "sim:opuu"]), r"opuu.*Did you mean opu\?"),
+        (dict(rules=["dfa"], devices=["digital", "sim:opu,camera.bitz=8"]), "camera.bitz"),
+        (dict(rules=["bp", "ff"], devices=["digital", "none.toml"]), "cannot read none.toml"),
+        (dict(rules=["bp", "dfa"], only={"dfa": {"rule.scal": 2}}), 'unknown setting "scal"'),
         (dict(rules=["bp"], jobs=-1), "jobs"),
         (dict(rules=["bp"], threads=-1), "threads"),
         (dict(rules=["bp"], seed=3), "seed"),
@@ -101,6 +150,12 @@ def test_mistakes_are_named():
     ):
         with pytest.raises(ll.InvalidParameter, match=said):
             ll.compare(**words)
+
+
+def test_a_setting_that_one_rule_does_not_know_says_how_to_give_it_to_another():
+    found = ll.compare("digits", ["bp", "dfa"], settings={"rule.scale": 2.0}, samples=200, **SMALL)
+    assert list(found.left_out) == [("bp", "digital")] and found.row("dfa")
+    assert found.left_out["bp", "digital"].endswith('To give it to dfa alone: only={"dfa": {"rule.scale": ...}}')
 
 
 def test_a_rule_of_graphs_says_that_it_wants_one():

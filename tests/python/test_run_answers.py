@@ -34,6 +34,7 @@ def refused_everywhere(run):
         lambda: run.on("sim:crossbar"),
         lambda: ll.deploy(run, "sim:crossbar"),
         run.to_torch,
+        run.to_numpy,
     ):
         with pytest.raises(ll.Unsupported, match="lightloop eval"):
             asked()
@@ -109,8 +110,51 @@ def test_reports_score_a_rule_by_its_own_answer(points, tmp_path):
     test = ll.load_dataset(str(points))[1]
     found = run.on("sim:crossbar").sensitivity(test.features(), test.y, repeats=2)
     assert found.facts["digital_accuracy"] == run.test_accuracy
-    logits = ll.deploy(run.to_numpy(), "sim:crossbar").sensitivity(test.features(), test.y, repeats=2)
+    logits = ll.deploy(run.weights, "sim:crossbar").sensitivity(test.features(), test.y, repeats=2)
     assert logits.facts["digital_accuracy"] != run.test_accuracy  # of a net whose last layer goodness never taught
+
+
+@pytest.mark.parametrize("rule", [rule.name for rule in ll.rules() if rule.name != "forwardgnn"])
+def test_a_run_exports_the_network_that_answers_or_none(rule):
+    """`to_torch` and `to_numpy` give what `scores` gives, or say which rule answers otherwise."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    y, x = np.arange(60) % 3, rng.random((60, 8), dtype=np.float32)
+    for settings in ({}, {"rule.answer": "sum"}) if rule == "local" else ({},):
+        run = ll.train(((x, y), (x, y)), rule=rule, net="8-6-6-3", epochs=1, batch=20, settings=settings, progress=False)
+        logits = torch.nn.Sequential(*[part for w, b in run.weights for part in (linear_of(torch, w, b), torch.nn.Tanh())][:-1])
+        assert run.activation == "tanh"
+        with torch.no_grad():
+            same = np.allclose(logits(torch.from_numpy(x)).numpy(), run.scores(x), atol=1e-4)
+        assert same == (not ll.rules()[rule].own_answer or rule == "local" and not settings)
+        if not same:
+            for wanted in (run.to_torch, run.to_numpy):
+                with pytest.raises(ll.Unsupported, match=rf"rule {rule} answers in its own way.*run\.scores"):
+                    wanted()
+            continue
+        with torch.no_grad():
+            assert np.allclose(run.to_torch()(torch.from_numpy(x)).numpy(), run.scores(x), atol=1e-4)
+        assert all((w == v).all() for (w, _), (v, _) in zip(run.to_numpy(), run.weights, strict=True))
+
+
+def linear_of(torch, w, b):
+    layer = torch.nn.Linear(w.shape[1], w.shape[0])
+    layer.load_state_dict({"weight": torch.tensor(w.copy()), "bias": torch.tensor(b.copy())})
+    return layer
+
+
+def test_samples_of_a_wrong_shape_or_kind_are_named():
+    rng = np.random.default_rng(0)
+    y, x = np.arange(60) % 3, rng.random((60, 8), dtype=np.float32)
+    run = ll.train(((x, y), (x, y)), rule="bp", net="8-6-3", epochs=1, batch=20, progress=False)
+    for asked in (run, run.on("sim:crossbar")):
+        with pytest.raises(ll.ShapeMismatch, match=r"x\[None\]"):
+            asked.predict(x[0])
+        for wrong in (x + 1j, x.astype(str), None):
+            with pytest.raises(ll.InvalidParameter, match="real numbers"):
+                asked.scores(wrong)
+        assert asked.predict(x[:1]).shape == (1,) and asked.predict(x[:0]).shape == (0,)
+    assert (run.scores(x.astype(np.float64)) == run.scores(x)).all()
 
 
 def test_a_resumed_run_of_real_targets_still_has_no_classes(tmp_path):
@@ -133,8 +177,10 @@ def test_a_resumed_run_of_real_targets_still_has_no_classes(tmp_path):
     for run in (whole, resumed, ll.load_run(out)):
         assert run.settings["train.loss"] == "mse" and run.settings["train.batch"] == 20
         for asked in (run, run.on("sim:crossbar")):
-            with pytest.raises(ll.Unsupported, match="real numbers"):
+            with pytest.raises(ll.Unsupported, match="predict: .*real numbers"):
                 asked.predict(x)
+        with pytest.raises(ll.Unsupported, match="accuracy: .*real numbers"):
+            run.on("sim:crossbar").accuracy(x, y)
 
 
 def test_labels_may_be_whole_reals_and_others_are_refused(tmp_path):

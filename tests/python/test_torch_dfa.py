@@ -236,6 +236,55 @@ def test_gradients_accumulate_over_parts_of_a_batch(batch):
         assert torch.allclose(p.grad, wanted, atol=1e-4)
 
 
+def test_with_a_dead_zone_only_rows_with_an_error_count_in_a_mean(batch):
+    """The signals of a batch of which some rows are masked are those of the batch of the others."""
+    model = ll.torch.dfa(tanh_net(), dead_zone=0.2)
+    kept, ignored = torch.arange(40) % 4 == 0, batch[1].clone()
+    wanted = backward(model, (batch[0][kept], batch[1][kept]))
+    ignored[~kept] = -100
+    for found in (backward(model, (batch[0], ignored)), masked(model, batch, kept)):
+        assert wanted[0].abs().max() > 0.01
+        for a, b in zip(found, wanted, strict=True):
+            assert torch.allclose(a, b, atol=1e-6)
+
+
+def masked(model, batch, kept):
+    model.zero_grad()
+    nn.functional.cross_entropy(model(batch[0])[kept], batch[1][kept]).backward()
+    return [p.grad.clone() for p in model.parameters()]
+
+
+def test_accumulated_and_scaled_losses_are_cut_where_the_whole_batch_is(batch):
+    wanted = backward(ll.torch.dfa(tanh_net(), dead_zone=0.2), batch)
+    model = ll.torch.dfa(tanh_net(), dead_zone=0.2, reduction=40)
+    model.zero_grad()
+    for x, y in zip(batch[0].split(10), batch[1].split(10), strict=True):
+        (nn.functional.cross_entropy(model(x), y) / 4).backward()
+    assert all(torch.allclose(p.grad, b, atol=1e-6) for p, b in zip(model.parameters(), wanted, strict=True))
+    model.zero_grad()
+    model.dfa.reduction = 40 / 1024  # a gradient scaler's
+    (1024 * nn.functional.cross_entropy(model(batch[0]), batch[1])).backward()
+    assert all(torch.allclose(p.grad / 1024, b, atol=1e-6) for p, b in zip(model.parameters(), wanted, strict=True))
+
+
+def test_a_sum_that_was_called_a_mean_is_told_once(batch, recwarn):
+    model = ll.torch.dfa(tanh_net(), dead_zone=0.2)
+    backward(model, batch)
+    backward(ll.torch.dfa(tanh_net(), dead_zone=0.2, reduction="sum"), batch, reduction="sum")
+    nn.functional.mse_loss(model(batch[0]), torch.full((40, 5), 90.0)).backward()  # real targets have errors of any size
+    assert not [w for w in recwarn if "dead zone" in str(w.message)]
+    with pytest.warns(RuntimeWarning, match='errors reach .*reduction="sum"'):
+        backward(model, batch, reduction="sum")
+    backward(model, batch, reduction="sum")
+    assert not [w for w in recwarn if "dead zone" in str(w.message)]
+
+
+@pytest.mark.parametrize("reduction", ["none", 0, -1.0, float("inf"), float("nan")])
+def test_a_reduction_is_a_name_or_a_finite_number(reduction):
+    with pytest.raises(ll.InvalidParameter, match="reduction"):
+        ll.torch.dfa(tanh_net(), reduction=reduction)
+
+
 def test_copies_pickles_and_files_keep_the_hooks_apart(batch, tmp_path):
     model = ll.torch.dfa(tanh_net(), seed=9)
     wanted = backward(model, batch)

@@ -82,7 +82,7 @@ def test_lists_tensors_and_any_order_in_memory_are_arrays_too():
     x = np.random.default_rng(0).random((60, 8), dtype=np.float32)
     options = dict(rule="bp", net="8-6-3", epochs=1, batch=20, progress=False)
     wanted = ll.train(((x, y), (x, y)), **options).facts["weights_sha256"]
-    others = [(np.asfortranarray(x), y.tolist()), (np.repeat(x, 2, axis=1)[:, ::2], y), (list(x), tuple(y))]
+    others = [(np.asfortranarray(x), y.tolist()), (np.repeat(x, 2, axis=1)[:, ::2], y), (list(x), tuple(y)), (x.tolist(), y)]
     try:
         import torch
     except ImportError:
@@ -91,8 +91,8 @@ def test_lists_tensors_and_any_order_in_memory_are_arrays_too():
         others.append((torch.from_numpy(x), torch.from_numpy(y)))
     for other in others:
         assert ll.train((other, other), **options).facts["weights_sha256"] == wanted
-    with pytest.raises(TypeError, match="^x: rows of float32 are wanted, found float64"):
-        ll.train(((x.tolist(), y.tolist()), (x, y)), **options)
+    with pytest.raises(ll.InvalidParameter, match="^x: of complex64 .real numbers"):
+        ll.train(((x + 0j, y), (x, y)), **options)
 
 
 def test_samples_to_train_with_alone_are_refused():
