@@ -65,17 +65,18 @@ void TrainingLoop::make_network() {
   if (init_from.empty()) {
     run_.net.initialise(config_.seed());
   } else {
-    Network stored = load_network(init_from);
+    RunFile stored = load_run(init_from);
     const auto name = [](const Network& net) {
       return net.text() + (net.model() ? "" : " " + to_string(net.hidden_activation()));
     };
-    if (name(stored) != name(run_.net))
-      throw ShapeMismatch("train.init_from " + init_from, name(stored), "this run is " + name(run_.net),
+    if (name(stored.net) != name(run_.net))
+      throw ShapeMismatch("train.init_from " + init_from, name(stored.net), "this run is " + name(run_.net),
                           "give the net and the activation of that run");
-    if (data_.train.alphabet != load_run(init_from).alphabet)
+    if (data_.train.alphabet != stored.alphabet)
       throw InvalidParameter("train.init_from " + init_from, "it has learned other characters than " + data_.train.name,
                              "its codes would mean others", "go on with a text of the same characters");
-    run_.net = std::move(stored);
+    run_.net = std::move(stored.net);
+    if (stored.train.text("rule") == config_.model->info.name) begun_with_ = std::move(stored.own);
   }
   run_.optimizer = optimizer_state(optimizer_, static_cast<Index>(run_.net.parameters().size()));
 }

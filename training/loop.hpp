@@ -109,6 +109,7 @@ class TrainingLoop {
   Matrix<float> error_, gradient_, values_;
   Alignment alignment_;
   RunFile run_;
+  Matrix<float> begun_with_;  ///< parameters of the rule itself in train.init_from
   bool resumed_ = false;
   std::int64_t told_ = 0, map_told_ = 0;  ///< events of the sessions
 };

@@ -21,6 +21,11 @@ std::vector<std::string> TrainingLoop::first_warnings() {
     if (std::string text = overlay_warning(config_.model->info.name, data_.train, run_.net.widths().back());
         !text.empty())
       texts.push_back(std::move(text));
+  if (const std::string& init_from = config_.train.text("init_from");
+      !resumed_ && !init_from.empty() && rule_ && rule_->own().values.size() != begun_with_.flat().size())
+    texts.push_back("train.init_from " + init_from + ": the parameters that rule " + config_.model->info.name +
+                    " has of its own (heads, feedback nets) are not those of that run, which had another rule or other "
+                    "sizes: they begin anew");
   if (!resumed_) run_.warnings = texts;  // else they are in the file
   return texts;
 }

@@ -35,6 +35,11 @@ void TrainingLoop::open_path(const Registry& registry) {
     throw Unsupported("train.weight_decay with rule " + config_.model->info.name,
                       to_string(config_.train.value("weight_decay")), "0: the net's weights stay as they were drawn",
                       "leave it out");
+  if (config_.model->info.own_loss && !config_.train.is_default("loss"))
+    throw InvalidParameter("train.loss", config_.train.text("loss"),
+                           "rule " + config_.model->info.name + " minimises what its equation says (lightloop rules " +
+                               config_.model->info.name + ")",
+                           "leave it out");
   check_targets();
   const auto& widths = run_.net.widths();
   if (run_.net.model() && !config_.model->info.any_layers)
@@ -136,6 +141,7 @@ void TrainingLoop::make_rule() {
   const std::span<float> own = rule_->own().values;
   if (run_.own.size() == 0 && !resumed_) {
     run_.own_optimizer = optimizer_state(optimizer_, static_cast<Index>(own.size()));
+    if (begun_with_.flat().size() == own.size()) std::ranges::copy(begun_with_.flat(), own.begin());
   } else {
     if (run_.own.flat().size() != own.size())
       throw FileError("train.resume " + config_.train.text("resume"),

@@ -165,13 +165,23 @@ TEST_CASE("a resume that would change the result is refused naming the setting")
   CHECK_THAT(message({{"train.resume", path}}), Catch::Contains("complete"));
 }
 
-TEST_CASE("init_from takes the weights of a run and nothing else") {
+TEST_CASE("init_from takes the weights of a run, those of the same rule's own layers too, and nothing else") {
   const TemporaryFolder folder;
   const std::string path = folder / "run.h5";
   const TrainResult first = run(small("bp", {{"train.out", path}}));
   const TrainResult second =
       run(small("bp", {{"train.init_from", path}, {"train.epochs", std::int64_t{1}}, {"train.lr", 0.0}}));
   CHECK(second.weights_sha256 == first.weights_sha256);
+  const auto again = [&](const char* rule, const std::string& from) {
+    return run(small(rule, {{"train.init_from", from}, {"train.epochs", std::int64_t{1}}, {"train.lr", 0.0}}));
+  };
+  const std::string heads = folder / "heads.h5";
+  const TrainResult local = run(small("ccl", {{"train.out", heads}}));  // whose feedback net is its own
+  CHECK(again("ccl", heads).weights_sha256 == local.weights_sha256);
+  const std::vector<std::string> warned = again("ccl", path).warnings;
+  CHECK(std::ranges::any_of(warned, [](const std::string& text) { return text.find("begin anew") != text.npos; }));
+  CHECK(again("ccl", heads).warnings.empty());
+  CHECK_THAT(message(small("sff", {{"train.loss", std::string("mse")}})), Catch::Contains("train.loss"));
   CHECK_THAT(message(small("bp", {{"train.init_from", path}, {"train.net", "20-30-5"}})), Catch::Contains("init_from"));
 }
 

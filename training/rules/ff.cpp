@@ -294,7 +294,10 @@ RuleModel ff_rule() {
            {"recompute", "", false, 0, 0,
             "make the pass without a label twice, so that two layers' activities of it are held instead of all; the "
             "same bits"},
-           {"head_rate", "1", 10.0, 1e-6, 1e6, "learning rate of the softmax output, as a multiple of train.lr"}},
+           {"head_rate", "1", 10.0, 1e-6, 1e6,
+            "factor on the gradient of the softmax output: with sgd and momentum its rate as a multiple of train.lr; "
+            "adam takes factors out"}},
+      .own_loss = true,
       .own_forward = true,
       .own_answer = true,
       .on_layers = true,

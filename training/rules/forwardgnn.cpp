@@ -254,6 +254,7 @@ RuleModel forwardgnn_rule() {
       .any_layers = true,
       .masks = true,
       .graph_only = true,
+      .own_loss = true,
       .own_forward = true,
       .own_answer = true,
       .no_map = "the rule trains networks on graphs alone, and physics stands in front of dense layers"};

@@ -113,6 +113,7 @@ RuleModel noprop_rule() {
                   "of a block: cross-entropy, or the square |softmax - y|^2 / 2 of the paper",
                   {"cross_entropy", "square"}}},
       .any_layers = true,
+      .own_loss = true,
       .own_forward = true,
       .own_answer = true,
       .on_layers = true,

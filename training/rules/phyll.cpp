@@ -38,6 +38,7 @@ RuleInfo phyll_info() {
             "P: nothing, the net's non-linearity after a fixed random mixture, or the intensity of a random complex "
             "mixture in units of its mean (speckle); with train.map it is the device's",
             {"none", "mixing", "speckle"}}},
+      .own_loss = true,
       .own_forward = true,
       .own_answer = true,
       .on_layers = true,

@@ -41,6 +41,7 @@ struct RuleInfo {
   bool by_error = false;      ///< asks for errors or losses, not for labels: learns tokens and real targets too
   bool real_targets = false;  ///< ... or, with by_error false, real targets though no tokens
   bool graph_only = false;    ///< trains networks on graphs alone
+  bool own_loss = false;      ///< what it minimises its equation says, whatever train.loss
   bool own_forward = false;   ///< makes its forward passes itself; a batch then brings its input and labels only
   bool trials = false;        ///< ... and these are of the network at other weights, which devices can make too
   bool goes_back = false;     ///< sends signals back through the forward weights, or the way that stands for them

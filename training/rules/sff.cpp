@@ -227,6 +227,7 @@ RuleModel sff_rule() {
                   {"dense", "pixels"}},
                  pool_param()},
       .any_layers = true,
+      .own_loss = true,
       .own_forward = true,
       .own_answer = true,
       .on_layers = true,
