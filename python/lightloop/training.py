@@ -96,10 +96,10 @@ def train(
 ) -> Run:
     """Trains a network: `ll.train("mnist", rule="tdfa", device="sim:opu", net="784-1024-10", epochs=10, seed=1)`.
 
-    dataset : a name or file as for `load_dataset`, or ((x, y), (x_test, y_test)), arrays, tensors or lists, with x (samples,
-        features) or images (samples, height, width[, channels]), bytes or real numbers, which are taken as float32, and y whole
-        numbers from 0; y of whole numbers (samples, tokens) is a label per token, y of floats (samples, outputs) real targets
-        (with loss="mse").
+    dataset : a name or file as for `load_dataset`, what that returns, or ((x, y), (x_test, y_test)), arrays, tensors or lists, with
+        x (samples, features) or images (samples, height, width[, channels]), bytes or real numbers, which are taken as float32, and
+        y whole numbers from 0; y of whole numbers (samples, tokens) is a label per token, y of floats (samples, outputs) real
+        targets (with loss="mse").
     options : every `train.` setting by its own name (`lr=1e-3`; see `train_params()`), the others by their table
         (`projection={"readout": "anchor"}`, `**{"rule.dead_zone": 0.2}`). `settings` is laid under them.
 
@@ -132,6 +132,8 @@ def _named(dataset: Any) -> tuple[Any, Any]:
     """(name, None) of a known data set or a file, ("arrays", data) of arrays."""
     if isinstance(dataset, str) or hasattr(dataset, "__fspath__"):
         return dataset, None
+    if isinstance(dataset, (tuple, list)) and len(dataset) == 2 and all(isinstance(part, _core.Dataset) for part in dataset):
+        return "arrays", tuple(dataset)  # as load_dataset() gives them
     return "arrays", _datasets(**_arrays(dataset))
 
 

@@ -227,3 +227,9 @@ def test_samples_of_nets_with_noise_are_numbered():
     all_of_them = run.scores(x)
     assert np.array_equal(run.scores(x[10:], 10), all_of_them[10:])
     assert not np.array_equal(run.scores(x[10:]), all_of_them[10:])
+
+
+def test_what_load_dataset_returns_is_trained_on():
+    asked = {"rule": "bp", "net": "784-16-10", "epochs": 1, "samples": 256, "progress": False}
+    hashes = [ll.train(data, **asked).facts["weights_sha256"] for data in (ll.load_dataset("digits"), "digits")]
+    assert hashes[0] == hashes[1]

@@ -5,8 +5,10 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include "core/error.hpp"
+#include "core/threads.hpp"
 #include "core/units.hpp"
 #include "devices/catalogue.hpp"
 #include "driver/backends/backends.hpp"
@@ -109,6 +111,16 @@ void add_age(CLI::App& verb, double& age_s) {
       ->type_name("TIME");
 }
 
+/// --threads as `train` has it.
+void add_threads(CLI::App& verb) {
+  verb.add_option_function<int>(
+          "--threads",
+          [](int count) { set_threads(count > 0 ? count : static_cast<int>(std::thread::hardware_concurrency())); },
+          "processors to use; 0: all. Results do not depend on it")
+      ->check(CLI::Range(0, 4096))
+      ->type_name("N");
+}
+
 /// CLI11 only says that a subcommand is missing.
 void check_verb_name(const CLI::App& app, const std::string& word) {
   std::vector<std::string> verbs;
@@ -187,6 +199,7 @@ int parse_and_run(int argc, char** argv) {
       "--recalibrate", evaluation.recalibrate,
       "of a run behind physics (--map): take out what gains and offsets of its detectors have done since, "
       "by showing its first rows again; with --age: gains and offsets of the layers at that age");
+  add_threads(*eval_verb);
   eval_verb->add_flag("--json", evaluation.json, "print JSON");
   eval_verb->callback([&] {
     assign(evaluation.settings, eval_set);
@@ -317,6 +330,7 @@ int parse_and_run(int argc, char** argv) {
     one->add_option("--repeats", asked.repeats, "deployments of each kind, with other seeds")->default_val(5);
     one->add_option("--samples", asked.samples, "samples of the data, drawn evenly, always the same ones; 0: all")
         ->default_val(1000);
+    add_threads(*one);
     one->add_flag("--json", asked.json, "print JSON");
     one->add_flag("--quiet", asked.quiet, "no progress");
     one->callback([&, work] {
