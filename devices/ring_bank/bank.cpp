@@ -201,6 +201,8 @@ void Bank::write(std::span<const std::uint16_t> codes, float middle, std::uint64
     const auto n = static_cast<std::size_t>(inputs_), first = static_cast<std::size_t>(i) * n;
     if (writes == 0) {
       std::fill_n(heaters_.begin() + static_cast<std::ptrdiff_t>(first), n, 0.0);
+      unreached_[static_cast<std::size_t>(i)] = 0;
+      left_[static_cast<std::size_t>(i)] = 0;
       return;
     }
     std::vector<double> target(n);
@@ -210,10 +212,7 @@ void Bank::write(std::span<const std::uint16_t> codes, float middle, std::uint64
   });
   heater_rad_ = std::accumulate(heaters_.begin(), heaters_.end(), 0.0);
   out_of_reach_ = std::accumulate(unreached_.begin(), unreached_.end(), Index{0});
-  loop_error_ =
-      writes == 0
-          ? 0.0
-          : std::sqrt(std::accumulate(left_.begin(), left_.end(), 0.0) / static_cast<double>(inputs_ * outputs_));
+  loop_error_ = std::sqrt(std::accumulate(left_.begin(), left_.end(), 0.0) / static_cast<double>(inputs_ * outputs_));
   step_ = -1;
   move_to(now);
   for (Index i = 0; i < outputs_; ++i) {

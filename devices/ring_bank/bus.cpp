@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/units.hpp"
@@ -12,24 +13,26 @@ namespace {
 constexpr double kTurn = 2 * std::numbers::pi, kLightM = 299792458.0;
 constexpr double kDark = 1e-12;  // of the power: a channel that a lossless ring takes whole
 
-/// x of A x = b in b; A is symmetric and positive definite, and its lower triangle is lost.
-void solve_in_place(Matrix<double>& a, Index n, std::span<double> b) {
-  const auto at = [](Index i) { return static_cast<std::size_t>(i); };
-  for (Index j = 0; j < n; ++j) {
-    for (Index k = 0; k < j; ++k) a(j, j) -= a(j, k) * a(j, k);
-    a(j, j) = std::sqrt(a(j, j));
-    for (Index i = j + 1; i < n; ++i) {
-      for (Index k = 0; k < j; ++k) a(i, j) -= a(i, k) * a(j, k);
-      a(i, j) /= a(j, j);
+/// x of A x = b in b, by Cholesky; of the symmetric A, which is positive definite, only the upper triangle is read and
+/// lost. Inner loops run along rows.
+void solve_in_place(Matrix<double>& a, std::span<double> b) {
+  const std::size_t n = b.size();
+  const auto row = [&](std::size_t i) { return a.row(static_cast<Index>(i)); };
+  for (std::size_t j = 0; j < n; ++j) {
+    const std::span<double> pivot = row(j);
+    const double root = 1 / std::sqrt(pivot[j]);
+    for (std::size_t k = j; k < n; ++k) pivot[k] *= root;
+    b[j] *= root;
+    for (std::size_t i = j + 1; i < n; ++i) {
+      const std::span<double> below = row(i);
+      for (std::size_t k = i; k < n; ++k) below[k] -= pivot[i] * pivot[k];
+      b[i] -= pivot[i] * b[j];
     }
   }
-  for (Index i = 0; i < n; ++i) {
-    for (Index k = 0; k < i; ++k) b[at(i)] -= a(i, k) * b[at(k)];
-    b[at(i)] /= a(i, i);
-  }
-  for (Index i = n - 1; i >= 0; --i) {
-    for (Index k = i + 1; k < n; ++k) b[at(i)] -= a(k, i) * b[at(k)];
-    b[at(i)] /= a(i, i);
+  for (std::size_t i = n; i-- > 0;) {
+    const std::span<double> pivot = row(i);
+    for (std::size_t k = i + 1; k < n; ++k) b[i] -= pivot[k] * b[k];
+    b[i] /= pivot[i];
   }
 }
 }  // namespace
@@ -65,7 +68,9 @@ BusStep::BusStep(const AddDropRing& ring, Index channels, double steepest, doubl
       nearest_(nearest),
       passed_(static_cast<std::size_t>(channels)),
       dropped_(passed_),
-      bends_(passed_) {
+      bends_(passed_),
+      ring_cos_(passed_),
+      ring_sin_(passed_) {
   for (Index j = 0; j < channels; ++j) {
     const double angle = kTurn * static_cast<double>(j) / static_cast<double>(channels);
     cos_.push_back(std::cos(angle));
@@ -79,17 +84,21 @@ void BusStep::linearise(std::span<const double> detuning) {
   const double kept = ring_.r2 * ring_.r2 * ring_.a * ring_.a + ring_.r1 * ring_.r1;
   const double drop = (1 - ring_.r1 * ring_.r1) * (1 - ring_.r2 * ring_.r2) * ring_.a;
   slopes_.resize(static_cast<Index>(n), static_cast<Index>(n));
+  for (std::size_t k = 0; k < n; ++k) {
+    const double psi = std::max(detuning[k], nearest_);
+    ring_cos_[k] = 2 * round * std::cos(psi);
+    ring_sin_[k] = 2 * round * std::sin(psi);
+  }
   for (std::size_t j = 0; j < n; ++j) {
     double through = 1;
     for (std::size_t k = 0; k < n; ++k) {
-      const double psi = std::max(detuning[k], nearest_);
       const std::size_t apart = j >= k ? j - k : j + static_cast<std::size_t>(channels_) - k;
-      const double c = std::cos(psi) * cos_[apart] - std::sin(psi) * sin_[apart],
-                   s = std::sin(psi) * cos_[apart] + std::cos(psi) * sin_[apart];
-      const double inverse = 1 / (square - 2 * round * c);
-      passed_[k] = std::max((kept - 2 * round * c) * inverse, kDark);
+      const double c = ring_cos_[k] * cos_[apart] - ring_sin_[k] * sin_[apart],
+                   s = ring_sin_[k] * cos_[apart] + ring_cos_[k] * sin_[apart];
+      const double inverse = 1 / (square - c);
+      passed_[k] = std::max((kept - c) * inverse, kDark);
       dropped_[k] = through * drop * inverse;
-      bends_[k] = 2 * round * s * inverse;  // -d ln T_d
+      bends_[k] = s * inverse;  // -d ln T_d
       through *= passed_[k];
     }
     double behind = 0;  // dropped by the rings after k, which get less where k passes less
@@ -103,19 +112,20 @@ void BusStep::linearise(std::span<const double> detuning) {
 
 void BusStep::solve(std::span<const double> detuning, std::span<const double> change, std::span<double> step) {
   linearise(detuning);
-  const auto n = static_cast<Index>(detuning.size());
-  normal_.resize(n, n);
-  for (Index i = 0; i < n; ++i) {
-    double right = 0;
-    for (Index j = 0; j < n; ++j) right += slopes_(j, i) * change[static_cast<std::size_t>(j)];
-    step[static_cast<std::size_t>(i)] = right;
-    for (Index k = 0; k <= i; ++k) {
-      double sum = i == k ? damping_ * damping_ : 0.0;
-      for (Index j = 0; j < n; ++j) sum += slopes_(j, i) * slopes_(j, k);
-      normal_(i, k) = sum;
+  const std::size_t n = detuning.size();
+  normal_.resize(static_cast<Index>(n), static_cast<Index>(n));
+  std::ranges::fill(normal_.flat(), 0.0);
+  std::ranges::fill(step, 0.0);
+  for (std::size_t j = 0; j < n; ++j) {
+    const std::span<const double> slope = std::as_const(slopes_).row(static_cast<Index>(j));
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::span<double> sums = normal_.row(static_cast<Index>(i));
+      for (std::size_t k = i; k < n; ++k) sums[k] += slope[i] * slope[k];
+      step[i] += slope[i] * change[j];
     }
   }
-  solve_in_place(normal_, n, step);
+  for (std::size_t i = 0; i < n; ++i) normal_(static_cast<Index>(i), static_cast<Index>(i)) += damping_ * damping_;
+  solve_in_place(normal_, step);
 }
 
 }  // namespace lightloop::ring_bank

@@ -35,6 +35,7 @@ class BusStep {
   double damping_, nearest_;
   std::vector<double> cos_, sin_;                 // of the angles between channels
   std::vector<double> passed_, dropped_, bends_;  // workspaces: of one channel at every ring
+  std::vector<double> ring_cos_, ring_sin_;       // of the rings' phases, times 2 r1 r2 a
   Matrix<double> slopes_, normal_;                // J, and J^T J with its factor
 };
 
