@@ -18,7 +18,7 @@ RunReport run_product(const NoisyProduct& product, const DeviceInfo& info, const
   const double early = std::hypot(front.early_noise(), product.noise_sd);
   const auto id = [&](Index r) { return first_frame_id + static_cast<std::uint64_t>(r); };
   parallel_for(in.count, [&](Index r) { front.read(in, r, id(r), product.converters.input, work.drive.row(r)); });
-  product.map.multiply(product.gain, work.drive, product.backwards ? Transpose::no : Transpose::yes, 0.0f, work.sums);
+  product.map.multiply(product.gain, work.drive, product.turned ? Transpose::no : Transpose::yes, 0.0f, work.sums);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
   parallel_for(in.count, [&](Index r) {
     const std::span<float> y = work.sums.row(r);
@@ -29,8 +29,7 @@ RunReport run_product(const NoisyProduct& product, const DeviceInfo& info, const
     if (early > 0) add_noise(product.noise, id(r), 0, early, y);
     clipped[static_cast<std::size_t>(r)] = front.write(y, id(r), product.converters.output, out, r);
   });
-  return counted(info, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}),
-                 product.backwards ? Pass::transposed : Pass::forward);
+  return counted(info, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}), product.pass);
 }
 
 }  // namespace lightloop

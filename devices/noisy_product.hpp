@@ -7,12 +7,14 @@
 namespace lightloop {
 
 /// y = (1 + intensity_sd xi) gain op(map) x + noise_sd xi for every frame x that the front end has read, and codes by
-/// the front end. `map` is (outputs, inputs) and op(map) is map itself, or its transpose where `backwards`. Streams:
-/// row = frame id; `noise` one normal per output, `intensity` one per frame (for intensity_sd > 0).
+/// the front end. `pass` is what the frames are billed as. op(map) is map itself, of this pass's (outputs, inputs), or
+/// its transpose where `turned`. Streams: row = frame id; `noise` one normal per output, `intensity` one per frame (for
+/// intensity_sd > 0).
 struct NoisyProduct {
   const FrontEnd& front;
   Factor& map;
-  bool backwards = false;
+  Pass pass;
+  bool turned = false;
   float gain = 1;
   double noise_sd = 0;      ///< of the physics; the front end's early noise is drawn with it
   double intensity_sd = 0;  ///< of the relative amplitude

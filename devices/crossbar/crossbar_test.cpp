@@ -5,6 +5,7 @@
 
 #include "core/bytes.hpp"
 #include "core/random.hpp"
+#include "driver/api/conformance.hpp"
 
 namespace lightloop {
 namespace {
@@ -468,6 +469,17 @@ TEST_CASE("pulsed cells take weights by pulses and reading back, and go on from 
     device->restore(state);
     CHECK(held(*device) == before);
   }
+  Registry registry;
+  registry.add(crossbar::model());
+  for (const std::string kind : {"soft_bounds", "constant_step"})
+    for (const CheckResult& result : check_device([&](const Settings& settings) {
+           return registry.open("sim:crossbar,input.size=6,output.size=4,program.mode=pulses,cell.kind=" + kind,
+                                settings);
+         })) {
+      INFO(kind << ": " << result.name << ": " << result.detail);
+      CHECK(result.outcome != CheckResult::Outcome::failed);
+      if (result.name.starts_with("a programme has an effect")) CHECK_THAT(result.detail, Catch::Contains("pulses"));
+    }
   const auto other = open("preset=ideal,program.mode=pulses");
   FrameBuffer codes(*other->describe().program, 1);
   CHECK_THROWS_AS(other->program(std::as_const(codes).frames()), Unsupported);

@@ -114,7 +114,7 @@ Matrix<Complex> Chip::matrix(std::span<const std::uint16_t> codes, std::uint64_t
   for (const std::span<const double> phases :
        {std::span(in), std::span(std::as_const(pair.attenuator)), std::span(out)})
     for (const double phase : phases) sum += phase;
-  power_w_ = kHeaterWPerRad * sum;
+  heater_rad_ = sum;
   const Stream programming(seed_, instance_, Purpose::mesh_programming);
   const auto middle = static_cast<std::uint64_t>(in.size());
   if (phase_error_ > 0 && writes > 0)

@@ -25,7 +25,7 @@ class Chip {
   /// Neighbours heat each other alike, so that gradients go back the same way.
   std::vector<double> heated(std::span<const double> programme) const;
   const MeshBuild& build(int side) const { return build_[side]; }  ///< 0: at the inputs (V), 1: at the outputs (U)
-  double heater_power_w() const { return power_w_; }               ///< of the phases that were set last
+  double heater_rad() const { return heater_rad_; }                ///< sum of the phases that were set last
   const PhaseLaw& law() const { return law_; }
   /// Of the longest way through it, attenuators included, at 3e-4 m an interferometer (assumed) in silicon.
   double path_latency_s() const;
@@ -44,7 +44,7 @@ class Chip {
   MeshBuild build_[2];  // V, U
   std::vector<std::vector<std::size_t>> neighbours_[2];
   Index depth_ = 1;  ///< interferometers one after the other
-  double power_w_ = 0;
+  double heater_rad_ = 0;
 };
 
 }  // namespace lightloop::mzi_mesh

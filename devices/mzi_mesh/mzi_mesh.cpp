@@ -20,10 +20,9 @@ namespace lightloop::mzi_mesh {
 namespace {
 
 constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;  // 1 had no programme
-// 1 ns a frame: assumed. Converters, modulators, amplifiers, heaters: sim/detection/component_energy.hpp; a heater
-// holds pi on average. Half of the laser's light is lost on the way (assumed); it shines whatever the modulators let
-// through.
-constexpr double kFrameS = 1e-9, kHeaterW = kHeaterWPerRad * std::numbers::pi, kPhotonM = 1550e-9;
+// 1 ns a frame: assumed. Converters, modulators, amplifiers, heaters: sim/detection/component_energy.hpp. Half of
+// the laser's light is lost on the way (assumed); it shines whatever the modulators let through.
+constexpr double kFrameS = 1e-9, kPhotonM = 1550e-9;
 constexpr double kLaserEfficiency = kWallPlug * 0.5;
 
 Value whole(std::int64_t value) { return value; }
@@ -116,11 +115,12 @@ class MziMesh : public Device {
   std::vector<std::byte> snapshot() const override;
   void restore(const std::vector<std::byte>& state) override;
   SelfTest self_test() override;
-  std::vector<Monitor> monitors() const override { return {{"heater power", "W", chip_.heater_power_w()}}; }
+  std::vector<Monitor> monitors() const override { return {{"heater power", "W", hold_w()}}; }
   void close() override { open_ = false; }
 
  private:
   void derive();
+  double hold_w() const { return kHeaterWPerRad * chip_.heater_rad(); }
   void write(const std::vector<std::uint16_t>& codes, std::uint64_t writes);
 
   ParamSet params_;
@@ -167,7 +167,6 @@ MziMesh::MziMesh(const ParamSet& given)
   info_.transposed = true;
   codes_.assign(static_cast<std::size_t>(info_.program->size()), 0);
   write(codes_, 0);
-  derive();
 }
 
 void MziMesh::derive() {
@@ -181,7 +180,7 @@ void MziMesh::derive() {
   info_.deterministic = noise_sd_ == 0 && intensity_sd_ == 0 && !front_.noisy();
   const double lit = photons * in, local = receiver.local_w * out * kFrameS / photon_energy_j(kPhotonM);
   const double photon_j = photon_energy_j(kPhotonM) / kLaserEfficiency;
-  const double hold = shifters * kHeaterW, writing = shifters * dac_energy_j(info_.program->bits);
+  const double hold = hold_w(), writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kFrameS;
   info_.cost.parts = {{"laser", lit, lit * photon_j, 0, 0, 0, CostPer::input},
                       {"local oscillator", local, local * photon_j, 0, 0, 0, CostPer::output},
@@ -222,6 +221,7 @@ void MziMesh::write(const std::vector<std::uint16_t>& codes, std::uint64_t write
     map_[pass].change() = std::move(map);
   }
   writes_ = writes;
+  derive();
 }
 
 void MziMesh::program(ConstFrames codes) {
@@ -239,6 +239,7 @@ RunReport MziMesh::run(ConstFrames in, Frames out, const RunOptions& options) {
   const std::size_t pass = options.pass == Pass::forward ? 0 : 1;
   return run_product({.front = front_,
                       .map = map_[pass],
+                      .pass = options.pass,
                       .noise_sd = noise_sd_,
                       .intensity_sd = intensity_sd_,
                       .noise = Stream(seed_, pass, Purpose::mesh_read),

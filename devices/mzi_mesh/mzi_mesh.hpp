@@ -36,12 +36,12 @@
 //
 // Parameters and sources: splitters 0.01 rad, phases 5 mrad after calibration: the better end of what is reported; loss
 // 0.1 dB per interferometer, crosstalk 0.01, 1e6 photons, electrical noise 0.002, 1 ns a frame: assumed. Heaters 30
-// mW per pi and 10 us to settle: the figures of the SimPhony energy model, as are the converters' energies. Latencies:
-// sim/detection/component_latency.hpp (interferometers of 0.3 mm, assumed). The local oscillator's light counts where
-// detector.noise is on.
-// Decomposition: W. R. Clements et al., Optica 3, 1460 (2016). Homodyne noise: R. Hamerly et al., Phys. Rev. X 9,
-// 021032 (2019). Validity: one wavelength, one polarisation, no reflections, crosstalk linear; the detectors' two
-// quadratures are measured in two runs of the same light (no splitting loss).
+// mW per pi of the phases that are set (the attenuators' too) and 10 us to settle: the figures of the SimPhony energy
+// model, as are the converters' energies. Latencies: sim/detection/component_latency.hpp (interferometers of 0.3 mm,
+// assumed). The local oscillator's light counts where detector.noise is on. Decomposition: W. R. Clements et al.,
+// Optica 3, 1460 (2016). Homodyne noise: R. Hamerly et al., Phys. Rev. X 9, 021032 (2019). Validity: one wavelength,
+// one polarisation, no reflections, crosstalk linear; the detectors' two quadratures are measured in two runs of the
+// same light (no splitting loss).
 #include "driver/api/registry.hpp"
 
 namespace lightloop::mzi_mesh {

@@ -7,6 +7,7 @@
 
 #include "core/mesh_codes.hpp"
 #include "core/random_unitary_for_tests.hpp"
+#include "driver/api/conformance.hpp"
 
 namespace lightloop {
 namespace {
@@ -226,6 +227,54 @@ TEST_CASE("a frame waits for its symbol, light, amplifier and converters, and de
   CHECK(latency("detector.bandwidth_hz=2e9")["tia"] == Approx(std::log(9.0) / (4 * 2e9)));
   CHECK(latency("adc.bits=12")["adc"] - small["adc"] == Approx(2 * 100e-12));
   CHECK(small["hold"] == 0);
+}
+
+TEST_CASE("a chip with more inputs than outputs, or fewer, bills each way for what it shows and reads") {
+  Registry registry;
+  registry.add(mzi_mesh::model());
+  for (const std::string size : {"input.size=5,output.size=3", "preset=receiver,input.size=5,output.size=3",
+                                 "preset=receiver,input.size=3,output.size=5,field.kind=complex"})
+    for (const CheckResult& result :
+         check_device([&](const Settings& settings) { return registry.open("sim:mzi_mesh," + size, settings); })) {
+      INFO(size << ": " << result.name << ": " << result.detail);
+      CHECK(result.outcome != CheckResult::Outcome::failed);
+    }
+}
+
+TEST_CASE("heaters draw 30 mW per pi of the phases that are set, and are billed for that after every way to set them") {
+  const auto device = open("correction=none,phase.law=linear,input.size=6,output.size=4");
+  const FrameFormat format = *device->describe().program;
+  const auto check_bill = [&](const FrameBuffer* codes) {
+    double wanted = 0, all = 0, once = 0;
+    const PhaseLaw law = parse_phase_law("linear", 2 * std::numbers::pi, format.highest());
+    for (Index i = 0; codes && i < format.size(); ++i)
+      wanted += 30e-3 / std::numbers::pi * law.phase(std::as_const(*codes).frames().at(0, i));
+    const CostModel& cost = device->describe().cost;
+    for (const CostPart& part : cost.parts) {
+      all += part.frame_j;
+      once += part.program_j;
+      if (part.name == "hold") CHECK(part.frame_j == Approx(wanted * cost.frame_s));
+    }
+    CHECK(all == Approx(cost.joules(1)).epsilon(1e-12));
+    CHECK(once == Approx(cost.program_j).epsilon(1e-12));
+    CHECK(device->monitors().front().value == Approx(wanted));
+  };
+  check_bill(nullptr);
+  const FrameBuffer drawn = random_codes(format.size(), format.bits, 2);
+  FrameBuffer first(format, 1), second(format, 1);
+  for (Index i = 0; i < format.size(); ++i) {
+    first.frames().set(0, i, drawn.frames().at(0, i));
+    second.frames().set(0, i, drawn.frames().at(1, i) / 2);
+  }
+  device->program(std::as_const(first).frames());
+  check_bill(&first);
+  const auto state = device->snapshot();
+  device->program(std::as_const(second).frames());
+  check_bill(&second);
+  device->configure({{"photons", 1e5}});
+  check_bill(&second);
+  device->restore(state);
+  check_bill(&first);
 }
 
 // Null: sd^2 = S B / (4 R^2 P_local P_signal) and a step^2 / 12 for every quadrature, whatever the signal. Two-sided,

@@ -7,20 +7,12 @@
 
 #include "core/random.hpp"
 #include "core/threads.hpp"
+#include "devices/ring_bank/bus.hpp"
 #include "sim/detection/component_latency.hpp"
 
 namespace lightloop::ring_bank {
 namespace {
-
 constexpr double kTurn = 2 * std::numbers::pi;
-
-AddDropRing nominal_ring(const ParamSet& p) {
-  const double given = p.real("ring.self_coupling");
-  const double r = given > 0 ? given : measured_self_coupling(p.real("ring.radius_m"), p.real("ring.gap_m"));
-  const double db = p.real("ring.loss_db_cm") * 100 * kTurn * p.real("ring.radius_m");
-  return {r, r, std::pow(10.0, -db / 20)};
-}
-
 }  // namespace
 
 Bank::Bank(const ParamSet& p)
@@ -47,6 +39,8 @@ Bank::Bank(const ParamSet& p)
       seed_(static_cast<std::uint64_t>(p.integer("seed"))),
       nominal_(nominal_ring(p)),
       beyond_(std::numbers::pi / nominal_.finesse()),
+      resolved_(resolved_channels(nominal_.finesse(), range_)),
+      coupled_(channels_ > 1 && static_cast<double>(channels_) > resolved_),
       thermostat_(p.real("temperature.sd_k"), p.real("temperature.time_s"), p.real("phase_per_k"),
                   p.text("control.tracking") == "dither", p.real("dither.period_s"), seed_) {
   for (Index j = 0; j < channels_; ++j) {
@@ -60,6 +54,7 @@ Bank::Bank(const ParamSet& p)
   known_.assign(all, 0.0);
   heaters_.assign(all, 0.0);
   unreached_.assign(static_cast<std::size_t>(outputs_), 0);
+  left_.assign(static_cast<std::size_t>(outputs_), 0.0);
   bias_.assign(static_cast<std::size_t>(outputs_), 0.0);
   weights_ = totals_ = Factor(outputs_, inputs_);
   fabricate();
@@ -152,16 +147,18 @@ void Bank::add_drift(Index output, Index step, double common, std::span<double> 
     psi[k] += common + (dithered ? dither_error_ * errors.normal(row, first + k) : 0.0);
 }
 
-void Bank::control(Index output, std::span<const double> target, std::uint64_t writes, Index step, double common) {
+void Bank::control(Index output, std::span<const double> target, std::uint64_t writes, Index now, double common) {
   const auto n = static_cast<std::size_t>(inputs_);
   const std::span<double> heaters(heaters_.data() + output * inputs_, n);
-  std::vector<double> detuning(n), slope(n), psi(n), drop(n), through(n), last(n, 0.0), before(n, 0.0), drift(n, 0.0);
+  std::vector<double> detuning(n), slope(n), psi(n), drop(n), through(n), last(n, 0.0), before(n, 0.0), drift(n, 0.0),
+      change(n), step(n);
   const double steepest = nominal_.weight_slope(std::numbers::pi / nominal_.finesse() / std::sqrt(3.0));
   for (std::size_t k = 0; k < n; ++k) {
     detuning[k] = nominal_.phase_of_weight(range_ * target[k]);
     slope[k] = std::min(nominal_.weight_slope(detuning[k]), 0.05 * steepest) / range_;
   }
-  add_drift(output, step, common, drift);
+  BusStep bus(nominal_, channels_, steepest, nominal_.phase_of_weight(range_));
+  add_drift(output, now, common, drift);
   drive(output, detuning, heaters);
   const Stream monitor(seed_, 0, Purpose::ring_programming);
   const std::uint64_t row = writes * static_cast<std::uint64_t>(outputs_) + static_cast<std::uint64_t>(output);
@@ -173,16 +170,26 @@ void Bank::control(Index output, std::span<const double> target, std::uint64_t w
       const double seen = (drop[k] - through[k]) / range_ +
                           monitor_noise_ * monitor.normal(row, static_cast<std::uint64_t>(round * inputs_) + k);
       const double error = seen - target[k];
-      const double change = ki_ * error + (round > 0 ? kp_ * (error - last[k]) : 0.0) +
-                            (round > 1 ? kd_ * (error - 2 * last[k] + before[k]) : 0.0);
+      change[k] = ki_ * error + (round > 0 ? kp_ * (error - last[k]) : 0.0) +
+                  (round > 1 ? kd_ * (error - 2 * last[k] + before[k]) : 0.0);
       before[k] = last[k];
       last[k] = error;
-      // no more than a third of the linewidth at once: the slope was that of the nominal ring
-      const double most = kTurn / nominal_.finesse() / 3;
-      detuning[k] = std::clamp(detuning[k] - std::clamp(change / slope[k], -most, most), -beyond_, std::numbers::pi);
+      step[k] = change[k] / slope[k];
     }
+    if (coupled_)
+      for (std::size_t first = 0; first < n; first += static_cast<std::size_t>(channels_)) {
+        const std::size_t rings = std::min(static_cast<std::size_t>(channels_), n - first);
+        for (std::size_t k = first; k < first + rings; ++k) change[k] *= range_;
+        bus.solve(std::span(detuning).subspan(first, rings), std::span(change).subspan(first, rings),
+                  std::span(step).subspan(first, rings));
+      }
+    // no more than a third of the linewidth at once: the slopes were those of nominal rings
+    const double most = kTurn / nominal_.finesse() / 3;
+    for (std::size_t k = 0; k < n; ++k)
+      detuning[k] = std::clamp(detuning[k] - std::clamp(step[k], -most, most), -beyond_, std::numbers::pi);
     drive(output, detuning, heaters);
   }
+  left_[static_cast<std::size_t>(output)] = std::inner_product(last.begin(), last.end(), last.begin(), 0.0);
   Index& unreached = unreached_[static_cast<std::size_t>(output)];
   unreached = std::ranges::count_if(detuning, [&](double d) { return d <= -beyond_ || d >= std::numbers::pi; });
 }
@@ -194,6 +201,8 @@ void Bank::write(std::span<const std::uint16_t> codes, float middle, std::uint64
     const auto n = static_cast<std::size_t>(inputs_), first = static_cast<std::size_t>(i) * n;
     if (writes == 0) {
       std::fill_n(heaters_.begin() + static_cast<std::ptrdiff_t>(first), n, 0.0);
+      unreached_[static_cast<std::size_t>(i)] = 0;
+      left_[static_cast<std::size_t>(i)] = 0;
       return;
     }
     std::vector<double> target(n);
@@ -203,6 +212,7 @@ void Bank::write(std::span<const std::uint16_t> codes, float middle, std::uint64
   });
   heater_rad_ = std::accumulate(heaters_.begin(), heaters_.end(), 0.0);
   out_of_reach_ = std::accumulate(unreached_.begin(), unreached_.end(), Index{0});
+  loop_error_ = std::sqrt(std::accumulate(left_.begin(), left_.end(), 0.0) / static_cast<double>(inputs_ * outputs_));
   step_ = -1;
   move_to(now);
   for (Index i = 0; i < outputs_; ++i) {

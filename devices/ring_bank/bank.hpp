@@ -27,6 +27,8 @@ class Bank {
   const std::vector<double>& bias() const { return bias_; }  ///< sum of a row of weights when it was written
   double heater_rad() const { return heater_rad_; }          ///< sum of all heaters' phases
   Index out_of_reach() const { return out_of_reach_; }       ///< rings at the end of their detuning
+  double loop_error() const { return loop_error_; }          ///< rms over all weights, as the last round measured them
+  double resolved() const { return resolved_; }              ///< channels up to which every matrix can be held
   Index buses() const { return (inputs_ + channels_ - 1) / channels_; }
   double full_scale() const { return range_; }
   /// Past the rings of a bus, two diameters apart (assumed), and out of the last of them on resonance. Group index of
@@ -41,7 +43,7 @@ class Bank {
   void phases(Index output, std::span<const double> heaters, std::span<double> psi) const;
   /// Heaters, as their DACs hold them, that bring the rings to these detunings as far as the controller knows.
   void drive(Index output, std::span<const double> detuning, std::span<double> heaters) const;
-  void control(Index output, std::span<const double> target, std::uint64_t writes, Index step, double common);
+  void control(Index output, std::span<const double> target, std::uint64_t writes, Index now, double common);
   /// Adds what temperature and dither do to one output's rings; `common` is the thermostat's phase at the step.
   void add_drift(Index output, Index step, double common, std::span<double> psi) const;
 
@@ -54,13 +56,16 @@ class Bank {
   std::uint64_t seed_;
   AddDropRing nominal_;
   double beyond_;  // how far past the resonance it believes in the controller goes: half a linewidth
+  double resolved_;
+  bool coupled_;  // more channels than that: rings are not set each for itself
   Thermostat thermostat_;
   std::vector<AddDropRing> rings_;
   std::vector<double> offset_, known_, heaters_;  // per ring: phase as made, what the controller knows of it, heater
   std::vector<double> cos_, sin_;                 // of the angles between channels
   std::vector<Index> unreached_;
+  std::vector<double> left_;  // per output: squared errors of the last round
   Index step_ = -1, out_of_reach_ = 0;
-  double heater_rad_ = 0;
+  double heater_rad_ = 0, loop_error_ = 0;
   std::vector<double> bias_;
   Factor weights_, totals_;
 };

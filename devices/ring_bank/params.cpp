@@ -16,7 +16,14 @@ std::vector<ParamInfo> params() {
   const std::vector<ParamInfo> size{
       {"input.size", "1", whole(16), 1, 1024, "wavelengths times buses: DAC codes per frame", {}, true},
       {"output.size", "1", whole(16), 1, 1024, "banks: ADC codes per frame", {}, true},
-      {"channels", "1", whole(8), 1, 128, "wavelengths on one bus, over one free spectral range", {}, true},
+      {"channels",
+       "1",
+       whole(8),
+       1,
+       128,
+       "wavelengths on one bus, over one free spectral range; at most the rings' finesse",
+       {},
+       true},
   };
   const std::vector<ParamInfo> bank{
       {"weight.bits", "1", whole(10), 2, 16, "bits of a programme code", {}, true, whole(16)},
@@ -77,7 +84,7 @@ std::vector<ParamInfo> params() {
       {"temperature.time_s", "s", 10.0, 1e-6, 1e9, "its correlation time", {}, true},
       {"phase_per_k", "rad/K", 0.058, 0, 10, "of a ring: 2 pi over the free spectral range in K", {}, true},
       {"power_w", "W", 1e-3, 1e-12, 1, "power of a channel at full drive, at every bank"},
-      {"symbol_rate_hz", "Hz", 1e9, 1, 1e12, "frames per second"},
+      {"symbol_rate_hz", "Hz", 1e9, 1, 1e12, "frames per second, at most the rings' linewidth"},
   };
   const DetectorDefaults detector{.rin_hz = 1e-15,
                                   .bandwidth_help = "noise bandwidth of a receiver, or the cutoff of its filter",

@@ -29,10 +29,19 @@
 // the heaters. control.method = model: it takes every ring for the nominal one; swept: it has measured each resonance
 // to sweep_error when the device was opened, and takes out the heat of neighbours; pid: it goes on from there with
 // control.steps measured rounds of all weights, each measured to monitor_noise, and moves the detuning by
-//   - (ki e + kp (e - e') + kd (e - 2 e' + e'')) / (slope of the nominal weight).
-// A ring that cannot reach its weight ends half a linewidth past resonance, and is counted (monitors). With
-// control.tracking = dither the bank takes out the temperature every dither.period_s from then on, leaving
-// dither.error_rad per ring, drawn anew each time.
+//   - (ki e + kp (e - e') + kd (e - 2 e' + e'')) / (slope of the nominal weight)
+// for every ring by itself, or, on a bus of more channels than its rings resolve, for all rings of the bus together by
+// a damped Gauss-Newton step on the slopes of every nominal ring at every channel (devices/ring_bank/bus.hpp); never by
+// more than a third of a linewidth. A ring that cannot reach its weight ends half a linewidth past resonance, and is
+// counted; the rms of e over all weights in the last round is watched too (monitors), and the self-test fails where it
+// is above 0.01 + 3 monitor_noise. With control.tracking = dither the bank takes out the temperature every
+// dither.period_s from then on, leaving dither.error_rad per ring, drawn anew each time.
+//
+// What rings resolve: up to channels = (2 F / pi) acosh(sqrt(2 / (1 + weight_range))) of finesse F every matrix is held
+// (sim/optics/ring.hpp); 13.9 at the defaults, F = 59. Beyond it rows near -1 are lost first, because there is no room
+// to park a ring: 16 channels leave a row of -1 off by 0.06 (rms). Uniform random weights are held with 18 channels,
+// off by 0.01 with 20, 0.03 with 24 and 0.2 with 32, about what least squares of nominal rings come to. More channels
+// than F are refused.
 //
 // The temperature is a stationary Gaussian process of sd temperature.sd_k and correlation exp(-t / temperature.time_s),
 // a sum of 64 cosines whose frequencies are drawn from its spectrum: a function of time, which can be set forward
@@ -48,10 +57,12 @@
 // of 40 measured rings (sim/optics/ring.hpp). 20 pm/K, 2 mK, 10 s, 1 % heat crosstalk, 1 mW, 1 GS/s: assumed. Weight
 // banks: A. N. Tait et al., Sci. Rep. 7, 7430 (2017). Monitor noise 0.002 and dither error 5e-5 rad: assumed; they
 // leave 10 bits, where 9 are reported with dithering (W. Zhang et al., Optica 9, 579 (2022)). Energies:
-// sim/detection/component_energy.hpp.
+// sim/detection/component_energy.hpp; lasers give power_w of every channel to every bank all the time, and modulators
+// carve it.
 // Validity: noise of neighbouring frames is independent, and that of light is of the frame's own light; no dispersion
-// over the free spectral range, symbol rate below the linewidth of the rings, drop bus without return coupling, powers
-// below thermal bistability, dither too small to be seen in the weights.
+// over the free spectral range, symbol rate below the linewidth of the rings (above it is refused: their group index
+// is that of the measured ones), drop bus without return coupling, powers below thermal bistability, dither too small
+// to be seen in the weights.
 #include "driver/api/registry.hpp"
 
 namespace lightloop::ring_bank {

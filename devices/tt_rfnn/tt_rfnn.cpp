@@ -23,7 +23,7 @@ namespace {
 // 1 had no programme.
 constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;
 // Assumed; a use of a network lasts as long as the way through it and its switching.
-constexpr double kUseS = 10e-9, kSwitchJ = 1e-12, kShifterW = 1e-4, kSettleS = 1e-6;
+constexpr double kUseS = 10e-9, kSwitchJ = 1e-12, kShifterWPerRad = 1e-4 / std::numbers::pi, kSettleS = 1e-6;
 // Of one mesh, as of sim:mzi_mesh.
 constexpr Index kMostChannels = 512;
 
@@ -142,7 +142,6 @@ TtRfnn::TtRfnn(const ParamSet& given)
   info_.transposed = true;
   codes_.assign(static_cast<std::size_t>(info_.program->size()), 0);
   write(codes_, 0);
-  derive();
 }
 
 void TtRfnn::derive() {
@@ -151,13 +150,14 @@ void TtRfnn::derive() {
   pass_ = static_cast<float>(std::pow(1 - params_.real("switch_loss"), static_cast<double>(shape_.cores() - 1) / 2));
   info_.deterministic = receiver_.quadrature_sd == 0 && receiver_.intensity_sd == 0 && !front_.noisy();
   const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
-  double uses = 0, switched = 0;
+  double uses = 0, switched = 0, held_rad = 0;
   for (std::size_t k = 0; k < shape_.cores(); ++k) {
+    held_rad += chips_[k].heater_rad();
     uses += static_cast<double>(shape_.uses(k));
     switched += static_cast<double>(shape_.uses(k) * shape_.inputs(k));
   }
   const auto shifters = static_cast<double>(info_.program->size());
-  const double hold_w = kShifterW * shifters, writing = shifters * dac_energy_j(info_.program->bits);
+  const double hold_w = kShifterWPerRad * held_rad, writing = shifters * dac_energy_j(info_.program->bits);
   info_.cost.frame_s = kUseS * uses;
   const double signal_j = in * params_.real("power_w") * info_.cost.frame_s / kWallPlug;
   const double local_j = out * receiver_.local_w * info_.cost.frame_s / kWallPlug;
@@ -192,6 +192,7 @@ void TtRfnn::write(const std::vector<std::uint16_t>& codes, std::uint64_t writes
   map.resize(w.rows(), w.cols());
   for (Index i = 0; i < w.size(); ++i) map.data()[i] = static_cast<float>(w.data()[i].real());
   writes_ = writes;
+  derive();
 }
 
 void TtRfnn::program(ConstFrames codes) {
@@ -210,7 +211,8 @@ RunReport TtRfnn::run(ConstFrames in, Frames out, const RunOptions& options) {
   const std::uint64_t pass = forward ? 0 : 1;
   return run_product({.front = front_,
                       .map = map_,
-                      .backwards = !forward,
+                      .pass = options.pass,
+                      .turned = !forward,
                       .gain = pass_,
                       .noise_sd = receiver_.quadrature_sd,
                       .intensity_sd = receiver_.intensity_sd,

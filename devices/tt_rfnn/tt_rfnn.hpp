@@ -27,7 +27,8 @@
 //
 // Parameters and sources: tensor-train interferometer networks for radio frequencies: Sui et al., ICCAD 2023 (arXiv
 // 2312.10343), of which only the abstract was at hand: all numbers here are assumed, among them 10 ns for each use of a
-// core and its switches, 0.5 dB loss and 1 pJ per switched channel, 0.1 mW per shifter. Number of parameters sum
+// core and its switches, 0.5 dB loss and 1 pJ per switched channel, 0.1 mW to hold a phase of pi, in
+// proportion to the phase. Number of parameters sum
 // r_(k-1) m_k n_k r_k. Validity: one frequency, no reflections, signals held between uses without loss or noise.
 #include "driver/api/registry.hpp"
 

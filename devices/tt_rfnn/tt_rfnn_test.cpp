@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <numbers>
 
 #include "core/random.hpp"
 #include "core/train_shape.hpp"
@@ -134,7 +135,14 @@ TEST_CASE("errors of phases are drawn once per write, switches cost amplitude") 
 }
 
 TEST_CASE("a frame of a train costs its conversions, switched channels and held phases, and nothing else") {
-  const auto device = open("input.size=16,output.size=16,tt.cores=2,tt.rank=4");
+  const auto device = open("correction=none,input.size=16,output.size=16,tt.cores=2,tt.rank=4");
+  FrameBuffer codes(*device->describe().program, 1);
+  double held_rad = 0;
+  for (Index i = 0; i < codes.frames().size; ++i) {
+    codes.frames().set(0, i, static_cast<std::uint32_t>(100 * i % 4096));
+    held_rad += 2 * std::numbers::pi * static_cast<double>(100 * i % 4096) / 4095;
+  }
+  device->program(std::as_const(codes).frames());
   const CostModel& cost = device->describe().cost;
   const TrainShape shape(16, 16, 2, 4);
   double frame = 0, programme = 0, uses = 0, switched = 0;
@@ -145,7 +153,7 @@ TEST_CASE("a frame of a train costs its conversions, switched channels and held 
     // 16 channels of 1 mW, a fifth of the wall's power; local oscillators cost with detector.noise
     if (part.name == "source") CHECK(part.frame_j == Approx(16 * 1e-3 * cost.frame_s / 0.2));
     if (part.name == "hold")
-      CHECK(part.frame_j == Approx(1e-4 * double(shape.programme()) * cost.frame_s));  // 0.1 mW each
+      CHECK(part.frame_j == Approx(1e-4 / std::numbers::pi * held_rad * cost.frame_s));  // 0.1 mW per pi
   }
   for (std::size_t k = 0; k < 2; ++k) uses += double(shape.uses(k));
   CHECK(frame == Approx(cost.joules(1)).epsilon(1e-12));

@@ -2,6 +2,7 @@
 // What the checks of the conformance suite share. Internal to the suite.
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,6 +23,13 @@ struct Skipped {
 };
 inline void require(bool holds, const std::string& why) {
   if (!holds) throw Failed{why};
+}
+
+/// A number in a message, however small.
+inline std::string in_short(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
 }
 
 /// Opens fresh devices, and tells what to ask them with.

@@ -65,11 +65,11 @@ void report(const Open& open) {
   const Index batches = (kFrames + info.max_batch - 1) / info.max_batch;
   const auto near = [](double a, double b) { return std::abs(a - b) <= 0.01 * b; };
   require(near(said.device_s, info.cost.seconds(kFrames, batches)),
-          "reported " + std::to_string(said.device_s) + " s, the cost model says " +
-              std::to_string(info.cost.seconds(kFrames, batches)) + " s");
+          "reported " + in_short(said.device_s) + " s, the cost model says " +
+              in_short(info.cost.seconds(kFrames, batches)) + " s");
   require(near(said.device_j, info.cost.joules(kFrames, batches)),
-          "reported " + std::to_string(said.device_j) + " J, the cost model says " +
-              std::to_string(info.cost.joules(kFrames, batches)) + " J");
+          "reported " + in_short(said.device_j) + " J, the cost model says " +
+              in_short(info.cost.joules(kFrames, batches)) + " J");
 }
 
 void only_grow(const Open& open) {

@@ -148,6 +148,10 @@ std::string kind_of(const Value& value) {
 }
 }  // namespace
 
+bool moves_by_pulses(const ParamSet& settings) {
+  return settings.has("program.mode") && settings.text("program.mode") == "pulses";
+}
+
 void check_info(const DeviceInfo& info, const std::string& who) {
   const Flat read{{}, "description of " + who};
   constexpr std::array kinds{"projection", "layer", "reservoir"};

@@ -13,6 +13,9 @@ namespace lightloop {
 /// cost that is negative or not finite, a deterministic device that does not repeat itself.
 void check_info(const DeviceInfo& info, const std::string& who);
 
+/// Whether a programme moves what is there, instead of taking its place (program.mode = pulses).
+bool moves_by_pulses(const ParamSet& settings);
+
 /// Everything in a description under flat keys: "input.shape" = "28x28", "cost.frame_s" = 4e-4.
 Settings to_settings(const DeviceInfo& info);
 /// The inverse; keys that are left out keep the value of `defaults`, except kind, model, input.* and output.*. Throws

@@ -101,7 +101,6 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   void throw_if_cancelled(const SessionJob& job);
 
   // session_program.cpp
-  bool moves_by_pulses() const;  ///< programmes change what is there (program.mode = pulses)
   void pulse(SessionJob& job, const ConstFrames& codes);
 
   // session_link.cpp

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "driver/api/description.hpp"
 #include "driver/api/session_core.hpp"
 
 namespace lightloop {
@@ -149,7 +150,7 @@ void SessionCore::put_back(Device& device) {
     // not every device can test itself
   }
   // The last pulses once more would be too many, and weights are no pulses.
-  const bool forgets = (programme_moves_ || moves_by_pulses()) && (!memory_ || memory_->empty());
+  const bool forgets = (programme_moves_ || moves_by_pulses(settings_)) && (!memory_ || memory_->empty());
   if (forgets && programme_.frames().count > 0) cells_unknown_ = true;
   if (!programme_state_.empty() && !forgets) {
     device.restore(programme_state_);

@@ -1,12 +1,9 @@
 // Writing a device, once: what moves what is there must not be sent again blindly. The device's thread only.
 #include "core/error.hpp"
+#include "driver/api/description.hpp"
 #include "driver/api/session_core.hpp"
 
 namespace lightloop {
-
-bool SessionCore::moves_by_pulses() const {
-  return settings_.has("program.mode") && settings_.text("program.mode") == "pulses";
-}
 
 void SessionCore::settle_cells() {
   if (!cells_unknown_) return;
@@ -19,7 +16,7 @@ void SessionCore::settle_cells() {
 
 void SessionCore::write(SessionJob& job, const FrameBuffer& codes) {
   const ConstFrames written = codes.frames();
-  if (moves_by_pulses())
+  if (moves_by_pulses(settings_))
     pulse(job, written);
   else
     device_->program(written);
@@ -32,7 +29,7 @@ void SessionCore::write(SessionJob& job, const FrameBuffer& codes) {
   });
   if (can_reopen()) {
     programme_ = codes;
-    programme_moves_ = moves_by_pulses();
+    programme_moves_ = moves_by_pulses(settings_);
     programme_state_.clear();
   }
   remember();

@@ -56,6 +56,10 @@ double AddDropRing::finesse() const {
   return std::numbers::pi * std::sqrt(round) / (1 - round);
 }
 
+double resolved_channels(double finesse, double range) {
+  return 2 * finesse / std::numbers::pi * std::acosh(std::sqrt(2 / (1 + range)));
+}
+
 double measured_self_coupling(double radius_m, double gap_m) {
   using M = MeasuredRings;
   return std::cos(

@@ -34,6 +34,12 @@ struct AddDropRing {
   double finesse() const;  ///< pi sqrt(r1 r2 a) / (1 - r1 r2 a): free spectral range over full width at half maximum
 };
 
+/// Channels over one free spectral range up to which a bus of such rings holds every row of weights in [-range, range]:
+/// (2 F / pi) acosh(sqrt(2 / (1 + range))). A row of -range is the hardest: rings parked half way between channels pass
+/// prod_m x_m^2 / (1 + x_m^2) = 1 / cosh^2(pi K / 2 F) of each, x_m = (2 m + 1) F / K half linewidths away on both
+/// sides, and without loss drop the rest. Loss in the rings leaves a little more room.
+double resolved_channels(double finesse, double range);
+
 /// Free spectral range lambda^2 / (n_g L).
 inline double free_spectral_range_m(double wavelength_m, double group_index, double length_m) {
   return wavelength_m * wavelength_m / (group_index * length_m);

@@ -63,4 +63,25 @@ TEST_CASE("the measured rings: 2.16 nm between resonances and a finesse near 59 
   CHECK(AddDropRing{r, r, a}.finesse() == Approx(59).epsilon(0.03));
 }
 
+TEST_CASE("rings parked half way between channels leave weight -1 up to as many channels as are called resolved") {
+  const AddDropRing ring{.996, .996, 1};
+  const double finesse = ring.finesse();
+  const auto parked = [&](Index channels) {  // what one of the channels sees of all rings of its bus
+    double drop = 0, through = 1;
+    for (Index k = 0; k < channels; ++k) {
+      const double phi = (2 * static_cast<double>(k) + 1) * std::numbers::pi / static_cast<double>(channels);
+      drop += through * ring.split(phi).drop;
+      through *= ring.split(phi).through;
+    }
+    return drop - through;
+  };
+  for (const double range : {0.5, 0.75, 0.9}) {
+    const auto most = static_cast<Index>(resolved_channels(finesse, range));
+    INFO(most << " channels at a range of " << range);
+    CHECK(most > 20);
+    CHECK(parked(most) <= -range);
+    CHECK(parked(most + 1) > -range);
+  }
+}
+
 }  // namespace lightloop
