@@ -322,13 +322,16 @@ TEST_CASE("a range so narrow that no drive of the converter fits in it is found,
   CHECK_FALSE(layer.calibration().done);
   CHECK(layer.output_range() == before);
   CHECK(dark.settings().real("adc.range") == before);
-  // No weights, nothing to see: that is no fault of the range, which is not touched.
+  // No weights, nothing to see: that is no fault of the range, which is not touched. Offsets are seen where they count.
   Session plain(registry().open("sim:crossbar,preset=ideal,input.size=9,output.size=7"));
-  Layer empty(plain, 9, 7, {{"output_range", std::string("measured")}});
-  empty.program(Matrix<float>(7, 9));
-  const auto frames = empty.report().frames;
-  CHECK_THROWS_AS(empty.calibrate(), CalibrationError);
-  CHECK(empty.report().frames == frames + empty.settings().integer("calibration_vectors"));
+  for (const double limit : {0.0, 1.0}) {
+    Layer empty(plain, 9, 7, {{"output_range", std::string("measured")}, {"weight_limit", limit}});
+    const double range = empty.output_range();
+    empty.program(Matrix<float>(7, 9));
+    empty.calibrate();
+    CHECK(empty.output_range() == range);
+    CHECK(empty.report().frames == (limit > 0 ? empty.settings().integer("calibration_vectors") : 0));
+  }
 }
 
 TEST_CASE("the gradient of a learned ADC range is what the answers say: rounding within the range, clipping beyond") {
@@ -457,9 +460,10 @@ TEST_CASE("a programme that learns is snapped before its first step too, and dam
   const std::vector<std::byte> before = one.snapshot();
   CHECK_THROWS_WITH(one.learn_programme(x, endless, 0.01), Catch::Contains("not finite"));
   CHECK(one.snapshot() == before);
-  std::vector<std::byte> damaged = before;  // the last numbers are the means of squared gradients
+  std::vector<std::byte> damaged = before;  // behind the means of squared gradients: two flags, the device's programme
   const float negative = -1;
-  std::memcpy(damaged.data() + damaged.size() - sizeof negative, &negative, sizeof negative);
+  std::memcpy(damaged.data() + damaged.size() - 2 - sizeof(std::uint64_t) - sizeof negative, &negative,
+              sizeof negative);
   CHECK_THROWS_AS(one.restore(damaged), InvalidParameter);
   CHECK(one.snapshot() == before);
 }

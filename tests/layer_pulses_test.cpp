@@ -101,6 +101,27 @@ TEST_CASE(
   CHECK(seen(layer)(0, 0) == Approx(before).margin(0.004));
 }
 
+TEST_CASE("a write that broke off leaves the device to no layer, one that was refused leaves it as it was") {
+  auto own = std::make_unique<Interrupted>();
+  Interrupted& device = *own;
+  Session session(std::move(own), "interrupted");
+  Layer a(session, 4, 3, kLimit), b(session, 4, 3, kLimit);
+  a.program(filled(0.25f));
+  device.before = [](const std::string& what) {
+    if (what == "program") throw Unsupported("interrupted", "a programme");
+  };
+  CHECK_THROWS_AS(b.program(filled(0.5f)), Unsupported);
+  CHECK(seen(a)(0, 0) == Approx(0.25).margin(0.02));
+  device.before = [](const std::string& what) {
+    if (what == "program") throw Timeout("interrupted", "half of it was written");
+  };
+  CHECK_THROWS_AS(b.program(filled(0.5f)), Timeout);
+  CHECK_THROWS_WITH(seen(a), Catch::Contains("nobody knows what its device holds"));
+  device.before = [](const std::string&) {};
+  a.program(filled(0.25f));
+  CHECK(seen(a)(0, 0) == Approx(0.25).margin(0.02));
+}
+
 TEST_CASE("an update of cells that know no pulses is refused, and the layer answers as before") {
   Registry registry;
   add_devices(registry);
@@ -138,6 +159,27 @@ TEST_CASE("weights end where cells do, in the layer as in the device, and the re
   CHECK(seen(layer)(2, 0) == Approx(-128.0 / 127 + 0.4).margin(0.006));
 }
 
+TEST_CASE("behind soft bounds the programmed weights move as nominal cells do: by what is left of the way") {
+  Registry registry;
+  add_devices(registry);
+  Session session(
+      registry.open("sim:crossbar,cell.kind=soft_bounds,preset=ideal,input.size=4,output.size=3,adc.bits=14,"
+                    "dac.bits=12,pulse.step=0.002,pulse.step_spread=0,pulse.asymmetry_spread=0,"
+                    "pulse.bound_spread=0,pulse.cycle_noise=0"),
+      "sim:crossbar");
+  Layer layer(session, 4, 3, kLimit);
+  for (const float change : {0.1f, -0.3f}) {
+    layer.program(filled(0.5f));
+    const auto from = static_cast<double>(layer.programmed()(0, 0));
+    layer.update(filled(change));
+    // n = change / step pulses in units of a cell, (1 - step)^n = exp(-n step) of the way to the bound are left
+    const double unit = 128.0 / 127, sign = change > 0 ? 1 : -1, left = std::exp(-std::abs(change) / unit);
+    const double wanted = unit * sign * (1 - (1 - sign * from / unit) * left);
+    CHECK(layer.programmed()(1, 2) == Approx(wanted).margin(0.003));
+    CHECK(seen(layer)(1, 2) == Approx(wanted).margin(0.01));
+  }
+}
+
 TEST_CASE("a snapshot of another version, or with weights that no cell holds, is refused") {
   Session session(crossbar(), "sim:crossbar");
   Layer layer(session, 4, 3, kLimit);
@@ -151,8 +193,10 @@ TEST_CASE("a snapshot of another version, or with weights that no cell holds, is
     CHECK_THROWS_WITH(layer.restore(other), Catch::Contains("another version"));
   }
   std::vector<std::byte> broken = good;
-  const float beyond = 1.5f;  // twelve targets and twelve weights held stand before two ranges and two flags
-  std::memcpy(broken.data() + broken.size() - 2 * sizeof(double) - 2 - 24 * sizeof(float), &beyond, sizeof beyond);
+  const float beyond =
+      1.5f;  // twelve targets and twelve weights held stand before two ranges, three flags and a programme's number
+  const std::size_t tail = 2 * sizeof(double) + 3 + sizeof(std::uint64_t);
+  std::memcpy(broken.data() + broken.size() - tail - 24 * sizeof(float), &beyond, sizeof beyond);
   CHECK_THROWS_WITH(layer.restore(broken), Catch::Contains("no cell holds"));
 }
 

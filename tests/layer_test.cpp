@@ -144,6 +144,27 @@ TEST_CASE("bound management meets the end of an ADC of few levels where its last
   CHECK(layer.report().frames > 40);
 }
 
+TEST_CASE("bound management stops at the weakest drive that shows something, and counts what is at the end there") {
+  // full drive is code 7: rows whose sums are beyond 7 ranges are at the end at code 1 too
+  const Matrix<float> w = uniform(8, 64, 1.0f, 1), x = uniform(400, 64, 1.0f, 2);
+  for (const char* management : {"iterative", "worst_case"}) {
+    INFO(management);
+    Session session = open("sim:crossbar,preset=ideal,adc.range=1,dac.bits=4", 64, 8);
+    Layer layer(session, 64, 8, {{"bound_management", std::string(management)}});
+    layer.program(w);
+    Matrix<float> y(400, 8);
+    layer.forward(x, y);
+    for (Index r = 0; r < 400; ++r) CHECK(std::ranges::any_of(y.row(r), [](float value) { return value != 0; }));
+    CHECK(layer.report().saturated > 0);
+    CHECK(session.next_frame_id() == 400);
+    const std::int64_t frames = layer.report().frames;
+    const Matrix<float> none(3, 64);
+    Matrix<float> zeros(3, 8);
+    layer.forward(none, zeros);
+    CHECK(layer.report().frames == frames + 3);
+  }
+}
+
 TEST_CASE("answers depend neither on how rows are grouped nor on threads, repeats included") {
   const Matrix<float> w = uniform(16, 64, 1.0f, 1), x = uniform(40, 64, 1.0f, 2);
   const auto answers = [&](std::initializer_list<Index> cuts, int count) {
@@ -220,8 +241,13 @@ TEST_CASE("calibration finds a wrong scale of the ADC's range, a row of zeros st
     others(0, 0) = -w(0, 0);
     layer.program(others);
     CHECK_THROWS_AS(layer.restore(state), InvalidParameter);
-    auto older = state;  // as it was before a flag and the digest of the weights stood at the end
-    older[0] = std::byte{4};
+    auto older = state;  // as it was before the device's programme and a flag stood at the end
+    older[0] = std::byte{5};
+    older.resize(older.size() - sizeof(std::uint64_t) - 1);
+    layer.program(w);
+    layer.restore(older);
+    CHECK(layer.calibration().gain == Approx(1.25).epsilon(1e-3));
+    older[0] = std::byte{4};  // and before a flag and the digest of the weights
     older.resize(older.size() - 65);
     layer.program(w);
     layer.restore(older);
@@ -237,6 +263,160 @@ TEST_CASE("calibration finds a wrong scale of the ADC's range, a row of zeros st
     wrong.push_back(std::byte{0});
     CHECK_THROWS_AS(layer.restore(wrong), InvalidParameter);
   }
+}
+
+TEST_CASE("a matrix of zeros answers zeros on every device, and is calibrated once it has weights") {
+  for (const char* model : {"sim:crossbar", "sim:mzi_mesh", "sim:homodyne", "sim:ring_bank", "sim:tt_rfnn"})
+    for (const char* cells : {"signed", "differential", "offset"}) {
+      const bool is_signed = cells == std::string("signed"), is_mesh = model == std::string("sim:mzi_mesh");
+      if (!is_signed && (is_mesh || model == std::string("sim:tt_rfnn"))) continue;
+      INFO(model << ", " << cells);
+      const Settings settings{{"cells", std::string(cells)}};
+      Session session = open(model, 20, 10, settings);
+      Layer layer(session, 20, 10, settings);
+      const Matrix<float> w = uniform(10, 20, 0.1f, 1), x = uniform(30, 20, 1.0f, 2), zeros(10, 20);
+      const Matrix<double> nothing(30, 10);
+      Matrix<float> y(30, 10), back(10, 20);
+      layer.program(zeros);
+      layer.forward(x, y);
+      CHECK(rms(y, nothing) == 0);
+      layer.calibrate();
+      CHECK(layer.calibration().done);
+      CHECK(layer.calibration().gain == 1);
+      layer.forward(x, y);
+      if (session.info().transposed) layer.transposed(uniform(10, 10, 1.0f, 3), back);
+      CHECK(rms(y, nothing) == 0);
+      CHECK(rms(back, Matrix<double>(10, 20)) == 0);
+      const auto state = layer.snapshot();
+      layer.program(zeros);
+      layer.restore(state);
+      layer.program(w, true);  // as in training: the gain of zeros is nobody's
+      layer.forward(x, y);
+      CHECK(rms(y, product(x, layer.programmed())) < 0.5 * rms(y, nothing));  // of a train: what its ranks leave
+      if (is_mesh) CHECK(layer.calibration().gain < 0.95);
+      CHECK(layer.calibration().gain != 1);
+      const double gain = layer.calibration().gain;
+      layer.program(w, true);
+      layer.forward(x, y);
+      CHECK(layer.calibration().gain == gain);
+    }
+}
+
+TEST_CASE("zeros beside weights have the noise of those, zeros of a fixed scale that of the scale") {
+  const Matrix<float> x = uniform(300, 32, 1.0f, 2);
+  const auto noise_of_row = [&](float others, const Settings& settings) {
+    Session session = open("sim:crossbar", 32, 8);
+    Layer layer(session, 32, 8, settings);
+    Matrix<float> w = uniform(8, 32, others, 1), y(300, 8), row(300, 1);
+    std::ranges::fill(w.row(3), 0.0f);
+    layer.program(w);
+    layer.calibrate();
+    layer.forward(x, y);
+    for (Index r = 0; r < 300; ++r) row(r, 0) = y(r, 3);
+    return rms(row, Matrix<double>(300, 1));
+  };
+  const double beside = noise_of_row(0.05f, {}), limited = noise_of_row(0.0f, {{"weight_limit", 0.05}});
+  CHECK(beside > 0);
+  CHECK(limited == Approx(beside).epsilon(0.2));  // 300 rows: 3 standard errors of a ratio of deviations are 0.17
+  CHECK(noise_of_row(0.05f, {{"weight_scale", std::string("row")}}) == 0);
+}
+
+TEST_CASE("calibrating zeros of a fixed scale takes out what the device answers to nothing") {
+  for (const char* compensation : {"global", "column"}) {
+    Session session = open("sim:crossbar,preset=ideal,adc.bits=14,adc.range=4,asymmetry=0.1", 20, 10);
+    Layer layer(session, 20, 10, {{"weight_limit", 1.0}, {"compensation", std::string(compensation)}});
+    layer.program(Matrix<float>(10, 20));
+    layer.calibrate();
+    CHECK(layer.calibration().done);
+    CHECK(layer.calibration().gain == 1);
+    CHECK(layer.calibration().residual == 0);
+  }
+}
+
+TEST_CASE("a calibration that explains nothing is refused, one that explains little is told") {
+  const Matrix<float> w = uniform(10, 20, 1.0f, 1);
+  Session session = open(kIdeal + "800", 20, 10);
+  Layer layer(session, 20, 10);
+  layer.program(w);
+  // sums of 20 products of uniform weights and signs far from the ends: their deviation is sqrt(20 / 3) = 2.6
+  session.configure({{"output_noise", 2.6}});
+  layer.calibrate();
+  CHECK(layer.report().residual == layer.calibration().residual);
+  CHECK(layer.report().residual == Approx(1).epsilon(0.15));
+  LayerReport all;
+  all.add(layer.report());
+  all.add(LayerReport{});
+  CHECK(all.residual > kLargeResidual);
+  session.configure({{"output_noise", 90.0}});  // 35 times the signal, in 640 answers: a standard error of 1.4
+  const double gain = layer.calibration().gain;
+  CHECK_THROWS_WITH(layer.calibrate(), Catch::Contains("standard errors"));
+  CHECK(layer.calibration().gain == gain);
+  layer.program(w);
+  CHECK(layer.report().residual == 0);
+}
+
+TEST_CASE("a layer does not answer with what somebody else has written into its device") {
+  Registry registry;
+  add_devices(registry);
+  const auto session = open_session(registry, "sim:crossbar,preset=ideal,input.size=20,output.size=10");
+  const Matrix<float> mine = uniform(10, 20, 1.0f, 1), others = uniform(10, 20, 1.0f, 2), x = uniform(5, 20, 1.0f, 3);
+  Layer a(*session, 20, 10), b(*session, 20, 10);
+  Matrix<float> y(5, 10), back(5, 20);
+  CHECK(session->programme() == 0);
+  a.program(mine);
+  const auto state = session->snapshot();
+  const std::uint64_t own = session->programme();
+  CHECK(own != 0);
+  a.forward(x, y);
+  b.program(others);
+  const std::int64_t frames = session->meter().frames;
+  CHECK_THROWS_WITH(a.forward(x, y), Catch::Contains("another programme"));
+  CHECK_THROWS_WITH(a.transposed(uniform(5, 10, 1.0f, 4), back), Catch::Contains("another programme"));
+  CHECK_THROWS_WITH(a.calibrate(), Catch::Contains("another programme"));
+  CHECK(session->meter().frames == frames);
+  CHECK(a.programmed()(0, 0) == Approx(mine(0, 0)).margin(0.02));  // what it knows, it knows
+  b.forward(x, y);
+  session->restore(state);  // of mine: now it is b whose weights are gone
+  CHECK(session->programme() == own);
+  a.forward(x, y);
+  CHECK(rms(y, product(x, mine)) < 0.1);
+  CHECK_THROWS_WITH(b.forward(x, y), Catch::Contains("another programme"));
+  session->reopen();  // brings its own programme
+  a.forward(x, y);
+  CHECK(rms(y, product(x, mine)) < 0.1);
+  b.program(mine);  // the same weights are the same programme
+  a.forward(x, y);
+  auto older = session->snapshot();  // which did not say: taken for what was programmed first, as its contract is
+  older[0] = std::byte{2};
+  const std::size_t number = 1 + sizeof(std::uint64_t) + sizeof(Meter);
+  older.erase(older.begin() + static_cast<std::ptrdiff_t>(number),
+              older.begin() + static_cast<std::ptrdiff_t>(number + sizeof(std::uint64_t)));
+  session->restore(older);
+  a.forward(x, y);
+}
+
+TEST_CASE("pulses leave a layer its device, here and where snapshots bring it back") {
+  Registry registry;
+  add_devices(registry);
+  Session session(registry.open("sim:crossbar,cell.kind=soft_bounds,input.size=20,output.size=10"), "sim:crossbar");
+  const Settings settings{{"weight_limit", 1.0}};
+  Layer layer(session, 20, 10, settings);
+  const Matrix<float> w = uniform(10, 20, 0.5f, 1), x = uniform(5, 20, 1.0f, 3), dw = uniform(10, 20, 0.1f, 2);
+  Matrix<float> y(5, 10), again(5, 10);
+  layer.program(w);
+  layer.update(dw);
+  const auto device = session.snapshot(), state = layer.snapshot();
+  layer.forward(x, y);
+  Session fresh(registry.open("sim:crossbar,cell.kind=soft_bounds,input.size=20,output.size=10"), "sim:crossbar");
+  Layer resumed(fresh, 20, 10, settings);
+  resumed.program(dw);  // of other weights: the snapshots bring the cells and what they are
+  fresh.restore(device);
+  CHECK_THROWS_WITH(resumed.forward(x, again), Catch::Contains("another programme"));
+  resumed.restore(state);
+  resumed.forward(x, again);
+  CHECK(std::ranges::equal(y.flat(), again.flat()));
+  layer.update(dw);
+  CHECK_NOTHROW(layer.forward(x, y));
 }
 
 TEST_CASE("transposed rows are charged the conversions they make: outputs shown, inputs read") {
@@ -262,6 +442,9 @@ TEST_CASE("transposed rows are charged the conversions they make: outputs shown,
 }
 
 TEST_CASE("what a layer cannot do is refused by name") {
+  Session mesh = open("sim:mzi_mesh", 1, 1);  // which has two channels at least
+  CHECK_NOTHROW(Layer(mesh, 1, 1));
+  CHECK_THROWS_AS(Layer(mesh, 1, 1, {{"weight_scale", std::string("row")}}), Unsupported);
   Session session = open("sim:crossbar,input.size=20,output.size=10", 20, 10);
   CHECK_THROWS_AS(Layer(session, 21, 10), ShapeMismatch);
   CHECK_THROWS_AS(Layer(session, 20, 10, {{"cells", std::string("offset")}}), ShapeMismatch);

@@ -12,7 +12,7 @@
 namespace lightloop {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 2;
+constexpr std::uint8_t kSnapshotVersion = 3;  // 2 did not say which programme
 
 void copy(const ConstFrames& from, FrameBuffer& to) {
   to.resize(from.bytes, from.size, from.count);
@@ -154,6 +154,7 @@ std::vector<std::byte> Session::snapshot() const {
   bytes.put(kSnapshotVersion);
   bytes.put(next_frame_id());
   bytes.put(meter());
+  bytes.put(programme());
   bytes.put_all(std::span<const std::byte>(*state));
   return bytes.take();
 }
@@ -161,11 +162,12 @@ std::vector<std::byte> Session::snapshot() const {
 void Session::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "session snapshot");
   const auto version = bytes.get<std::uint8_t>();
-  if (version != kSnapshotVersion) bytes.refuse("version " + std::to_string(version));
+  if (version != 2 && version != kSnapshotVersion) bytes.refuse("version " + std::to_string(version));
   const auto next = bytes.get<std::uint64_t>();
   const auto meter = bytes.get<Meter>();
+  const auto programme = version > 2 ? bytes.get<std::uint64_t>() : this->programme();
   const auto rest = bytes.take(bytes.left());
-  core_->call("restore", [core = core_.get(), next, meter,
+  core_->call("restore", [core = core_.get(), next, meter, programme,
                           memory = std::vector<std::byte>(rest.begin(), rest.end())](SessionJob& job) {
     core->device_->restore(memory);
     if (!memory.empty()) core->cells_unknown_ = false;
@@ -176,6 +178,7 @@ void Session::restore(const std::vector<std::byte>& state) {
       core->settings_ = core->device_->settings();
       core->next_frame_id_ = next;
       core->meter_ = meter;
+      if (core->info_.program && !memory.empty()) core->written_ = programme;
     });
     if (const auto told = core->observer()) told->on_restore();
   });
@@ -228,6 +231,11 @@ void Session::observe(std::shared_ptr<SessionObserver> observer) {
 Meter Session::meter() const {
   const std::lock_guard lock(core_->mutex_);
   return core_->meter_;
+}
+
+std::uint64_t Session::programme() const {
+  const std::lock_guard lock(core_->mutex_);
+  return core_->written_;
 }
 
 std::uint64_t Session::next_frame_id() const {

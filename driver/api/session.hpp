@@ -76,6 +76,9 @@ class Session {
   /// are Cancelled.
   Ticket submit(ConstFrames in, RunOptions options = {});
   void program(ConstFrames codes);
+  /// Tells programmes apart: a fingerprint of the codes that program() wrote last, or that a restored snapshot came
+  /// with; pulses (program.mode) move what is there and leave it. 0: nothing was written, or a write failed half-way.
+  std::uint64_t programme() const;
   void configure(const Settings& changes);
   /// Device::reset(); ids and meter go on.
   void reset();

@@ -79,6 +79,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
   std::int64_t events_noted_ = 0;
   Meter meter_;
   std::uint64_t next_frame_id_ = 0, generation_ = 0;
+  std::uint64_t written_ = 0;  ///< Session::programme()
   std::shared_ptr<SessionObserver> observer_;
 
   // the device's thread only, or nobody's while no job is under way
@@ -102,6 +103,7 @@ class SessionCore : public std::enable_shared_from_this<SessionCore> {
 
   // session_program.cpp
   void pulse(SessionJob& job, const ConstFrames& codes);
+  void overwrite(SessionJob& job, const ConstFrames& codes);
 
   // session_link.cpp
   void lose(const std::string& why);

@@ -1,9 +1,32 @@
 // Writing a device, once: what moves what is there must not be sent again blindly. The device's thread only.
+#include <algorithm>
+#include <cstring>
+
 #include "core/error.hpp"
 #include "driver/api/description.hpp"
 #include "driver/api/session_core.hpp"
 
 namespace lightloop {
+namespace {
+
+/// A hash of 64 bits, never 0. Programmes are large and written often: eight bytes a round instead of a SHA.
+std::uint64_t fingerprint(const ConstFrames& codes) {
+  const auto* next = static_cast<const std::byte*>(codes.data);
+  auto left = static_cast<std::size_t>(codes.count * codes.size * codes.bytes);
+  std::uint64_t hash = left;
+  while (left > 0) {
+    std::uint64_t word = 0;
+    const std::size_t n = std::min(left, sizeof word);
+    std::memcpy(&word, next, n);
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;  // 2^64 over the golden ratio (Knuth)
+    hash ^= hash >> 32;
+    next += n;
+    left -= n;
+  }
+  return hash | 1u;
+}
+
+}  // namespace
 
 void SessionCore::settle_cells() {
   if (!cells_unknown_) return;
@@ -19,7 +42,7 @@ void SessionCore::write(SessionJob& job, const FrameBuffer& codes) {
   if (moves_by_pulses(settings_))
     pulse(job, written);
   else
-    device_->program(written);
+    overwrite(job, written);
   commit(job, [&] {
     info_.cost = device_->describe().cost;  // what it draws may depend on the programme
     ++meter_.programs;
@@ -35,6 +58,22 @@ void SessionCore::write(SessionJob& job, const FrameBuffer& codes) {
   remember();
   cells_unknown_ = false;
   if (const auto told = observer()) told->on_program(written);
+}
+
+void SessionCore::overwrite(SessionJob& job, const ConstFrames& codes) {
+  const auto now_holds = [&](std::uint64_t programme) { commit(job, [&] { written_ = programme; }); };
+  const std::uint64_t before = written_;
+  now_holds(0);
+  try {
+    device_->program(codes);
+  } catch (const InvalidParameter&) {  // refused before anything was done
+    now_holds(before);
+    throw;
+  } catch (const Unsupported&) {
+    now_holds(before);
+    throw;
+  }
+  now_holds(fingerprint(codes));
 }
 
 /// Pulses that may have arrived are undone before any are sent, or none are. However this ends, cells_unknown_ stays

@@ -96,9 +96,11 @@ void LayerState::at_twin(View<const float> x, View<const float> grad_y, Matrix<f
     }
   };
   std::vector<Index> shown(rows);
+  std::vector<double> largest_of(rows);
   for (Index r = 0; r < x.rows(); ++r) {
     const auto i = static_cast<std::size_t>(r);
-    alpha_of[i] = row_range(static_cast<double>(largest_size(x.row(r))));
+    largest_of[i] = static_cast<double>(largest_size(x.row(r)));
+    alpha_of[i] = row_range(largest_of[i]);
     shown[i] = r;
     show(r);
   }
@@ -115,7 +117,10 @@ void LayerState::at_twin(View<const float> x, View<const float> grad_y, Matrix<f
       if (std::ranges::all_of(codes,
                               [&](float c) { return !at_end(middle + wider * (static_cast<double>(c) - middle)); }))
         continue;
-      factor[static_cast<std::size_t>(shown[i])] = repeat_factor(k);
+      const auto r = static_cast<std::size_t>(shown[i]);
+      const double next = repeat_factor(k, alpha_of[r] <= kLeastRange ? 0 : top * largest_of[r] / alpha_of[r]);
+      if (next == factor[r]) continue;
+      factor[r] = next;
       show(shown[i]);
       again.push_back(shown[i]);
     }
@@ -216,11 +221,13 @@ double Layer::output_factor_gradient(View<const float> x, View<const float> grad
   const std::int64_t most = s.most_repeats();
   const double top = s.mid_in - 1;
   const auto rows = static_cast<std::size_t>(x.rows());
-  std::vector<double> alpha(rows), factor(rows, 1.0);
+  std::vector<double> alpha(rows), largest_code(rows), factor(rows, 1.0);
   Matrix<float> drive(x.rows(), s.n_in), sums(x.rows(), s.device_rows), slopes(x.rows(), s.device_rows);
   for (Index r = 0; r < x.rows(); ++r) {
+    const auto largest = static_cast<double>(largest_size(x.row(r)));
     double& full = alpha[static_cast<std::size_t>(r)];
-    full = s.row_range(static_cast<double>(largest_size(x.row(r))));
+    full = s.row_range(largest);
+    largest_code[static_cast<std::size_t>(r)] = full <= kLeastRange ? 0 : top * largest / full;
     for (Index j = 0; j < s.n_in; ++j)
       drive(r, j) =
           full <= kLeastRange
@@ -240,8 +247,10 @@ double Layer::output_factor_gradient(View<const float> x, View<const float> grad
       if (const double code = std::rint(answer(r, i)); code <= low || code >= high) return true;
     return false;
   };
-  for (Index r = 0; r < x.rows(); ++r)
-    for (std::int64_t k = 1; k <= most && at_end(r); ++k) factor[static_cast<std::size_t>(r)] = s.repeat_factor(k);
+  for (Index r = 0; r < x.rows(); ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    for (std::int64_t k = 1; k <= most && at_end(r); ++k) factor[i] = s.repeat_factor(k, largest_code[i]);
+  }
   s.code_slopes(grad_y, alpha, factor, slopes);
   double sum = 0;
   for (Index r = 0; r < x.rows(); ++r)

@@ -32,19 +32,37 @@ struct Line {
   double spread() const { return ee - e * e / n; }
   double gain() const { return (ez - e * z / n) / spread(); }
   double offset() const { return (z - gain() * e) / n; }
+  /// Standard error of the gain.
+  double error() const { return std::sqrt(std::max(0.0, rest(gain(), offset())) / std::max(1.0, n - 2) / spread()); }
+  bool rises() const { return gain() > 3 * error(); }  // assumed
   /// Sum of squares left by z = g e + o.
   double rest(double g, double o) const { return zz - 2 * (g * ez + o * z) + g * g * ee + 2 * g * o * e + n * o * o; }
 };
 
+/// Nothing is promised: what is answered all the same are offsets.
+void fit_offsets(LayerState& s, const std::vector<Line>& lines, const Line& all) {
+  const bool column = s.params.text("compensation") == "column";
+  s.gain.assign(lines.size(), 1.0);
+  for (std::size_t i = 0; i < lines.size(); ++i)
+    s.offset[i] = column && lines[i].n > 0 ? lines[i].z / lines[i].n : all.n > 0 ? all.z / all.n : 0;
+  s.set_calibration({true, 1, 0});
+}
+
 /// Shows `x` (full drive) and fits the answers; gives the largest answer to be met at full drive, in device units: the
 /// largest that the fit promises and three times the rms of what it does not explain. `narrow`: whether answers met an
-/// end of the ADC at full drive; it is set also where the fit fails.
+/// end of the ADC at full drive; it is set also where the fit fails. Rows that met an end at any drive tell nothing.
 double fit(LayerState& s, View<const float> x, bool& narrow) {
   const Index vectors = x.rows();
   Matrix<float> shown(vectors, s.n_in), measured(vectors, s.device_rows), promised(vectors, s.device_rows);
   const double running = s.running, at_full = (s.mid_in - 1) / s.mid_in;
   const std::int64_t saturated = s.report.saturated;
+  const std::uint32_t highest = s.session.info().output.highest();
+  std::vector<unsigned char> used(static_cast<std::size_t>(vectors), 1);
   s.pass(x, Pass::forward, [&](const Answer& answer) {
+    if (s.most_repeats() > 0 && codes_at_ends(answer.out, answer.at, s.device_rows, highest) > 0) {
+      used[static_cast<std::size_t>(answer.row)] = 0;
+      return;
+    }
     for (Index j = 0; j < s.n_in; ++j)
       shown(answer.row, j) = static_cast<float>(answer.in.at(answer.at, j) / s.mid_in - 1);
     for (Index i = 0; i < s.device_rows; ++i)
@@ -52,7 +70,7 @@ double fit(LayerState& s, View<const float> x, bool& narrow) {
   });
   s.running = running;
   narrow = s.report.saturated > saturated;
-  for (Index r = 0; r < vectors; ++r)  // bound management halves the drive, down to nothing
+  for (Index r = 0; r < vectors; ++r)  // bound management halves the drive
     narrow = narrow || (static_cast<double>(largest_size(x.row(r))) > kLeastRange &&
                         static_cast<double>(largest_size(shown.row(r))) < 0.75 * at_full);
   gemm(Transpose::no, Transpose::yes, 1.0f, shown, s.target, 0.0f, promised);
@@ -61,27 +79,35 @@ double fit(LayerState& s, View<const float> x, bool& narrow) {
   for (Index i = 0; i < s.device_rows; ++i) {
     Line& line = lines[static_cast<std::size_t>(i)];
     for (Index r = 0; r < vectors; ++r)
-      line.add(static_cast<double>(promised(r, i)), static_cast<double>(measured(r, i)));
+      if (used[static_cast<std::size_t>(r)] != 0)
+        line.add(static_cast<double>(promised(r, i)), static_cast<double>(measured(r, i)));
     all.add(line);
   }
-  if (all.spread() == 0)
+  if (s.largest_sum == 0) {
+    fit_offsets(s, lines, all);
+    return 0;
+  }
+  if (!(all.spread() > 0))
     throw CalibrationError("layer: calibration", "nothing to compare answers with", "",
-                           "The programmed weights are all 0, or every answer was at the end of the ADC at any drive.");
-  if (!(all.gain() > 0))
-    throw CalibrationError("layer: calibration", "gain " + std::to_string(all.gain()), "above 0",
-                           "The answers do not follow the drive: check the device and its ADC range.");
+                           "Every answer was at the end of the ADC at any drive: give the device a wider adc.range.");
+  if (!all.rises())
+    throw CalibrationError("layer: calibration",
+                           "gain " + std::to_string(all.gain()) + " +- " + std::to_string(all.error()),
+                           "three standard errors above 0",
+                           "The answers do not follow the drive: check the device, its size and its ADC range.");
   const bool column = s.params.text("compensation") == "column";
   double rest = 0;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const Line& line = lines[i];
-    const bool own = column && line.spread() > 0 && line.gain() > 0;  // a row of zeros has the gain of all
+    const bool own = column && line.spread() > 0 && line.rises();  // a row of zeros has the gain of all
     s.gain[i] = own ? line.gain() : all.gain();
     s.offset[i] = own ? line.offset() : all.offset();
     rest += line.rest(s.gain[i], s.offset[i]);
   }
-  s.calibration = {true, all.gain(), std::sqrt(std::max(0.0, rest) / (all.gain() * all.gain() * all.ee))};
+  s.set_calibration({true, all.gain(), std::sqrt(std::max(0.0, rest) / (all.gain() * all.gain() * all.ee))});
   double largest = 0;  // rows were shown at the full drive or a half, a quarter, .. of it
   for (Index r = 0; r < vectors; ++r) {
+    if (used[static_cast<std::size_t>(r)] == 0) continue;
     const double full = at_full / std::max(1e-30, static_cast<double>(largest_size(shown.row(r))));
     for (Index i = 0; i < s.device_rows; ++i) {
       const auto n = static_cast<std::size_t>(i);
@@ -105,6 +131,7 @@ void find_range(LayerState& s, View<const float> x) {
     double wanted = 0;
     try {
       wanted = kHeadroom * fit(s, x, narrow);
+      if (s.largest_sum == 0) return;  // no answers to move a range by
     } catch (const CalibrationError&) {
       // Nothing could be made out: all answers met the ends, or none left the middle. With no weights it stays so.
       const bool moved =
@@ -140,6 +167,12 @@ Index Layer::calibration_frames() const {
 void Layer::calibrate() {
   LayerState& s = *state_;
   s.check_programmed();
+  if (s.left_out()) {
+    s.forget_calibration();
+    s.set_calibration({true, 1, 0});
+    s.awaits_weights = true;
+    return;
+  }
   const Index vectors = s.params.integer("calibration_vectors");
   Matrix<float> x(vectors, s.n_in);
   const Stream signs(static_cast<std::uint64_t>(s.params.integer("seed")), 1, Purpose::calibration);
@@ -157,8 +190,9 @@ void Layer::calibrate() {
     if (s.sets_range && factor != 1) s.set_range(base, 1);
     find_range(s, x);
     if (s.sets_range && factor != 1) s.set_range(s.base_range, factor);
+    s.awaits_weights = false;
   } catch (...) {
-    s.calibration = calibration;
+    s.set_calibration(calibration);
     s.gain = gain;
     s.offset = offset;
     try {

@@ -12,8 +12,8 @@
 namespace lightloop {
 namespace {
 
-// 1 had no updates, 3 no ranges of the ADC, 4 did not know its weights; no release wrote 2
-constexpr std::uint8_t kSnapshotVersion = 5;
+// 1 had no updates, 3 no ranges of the ADC, 4 did not know its weights, 5 not its device's; no release wrote 2
+constexpr std::uint8_t kSnapshotVersion = 6;
 
 void check_batch(const char* what, View<const float> x, Index in, View<float> y, Index out) {
   if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
@@ -64,6 +64,7 @@ void LayerReport::add(const LayerReport& other) {
   saturated += other.saturated;
   device_s += other.device_s;
   device_j += other.device_j;
+  residual = std::max(residual, other.residual);
   programs += other.programs;
   program_s += other.program_s;
   energy.add(other.energy);
@@ -98,6 +99,7 @@ void Layer::program(View<const float> w, bool keep_calibration) {
   if (s.sets_range && device.real("adc.range") != s.range)  // tiles that share a device have ranges of their own
     s.session.configure({{"adc.range", s.range}});
   s.session.program(std::as_const(codes).frames());
+  s.written = s.session.programme();
   s.count_program();
   const bool learns = s.params.text("update") == "programme";
   s.mean_slope = s.mean_square = Matrix<float>(learns ? 1 : 0, learns ? info.program->size() : 0);
@@ -202,6 +204,8 @@ std::vector<std::byte> Layer::snapshot() const {
   const std::string weights = moved || learns ? std::string() : digest(s);
   bytes.put(!weights.empty());
   bytes.put_all(std::span<const char>(weights));
+  bytes.put(s.programmed ? s.written : std::uint64_t{0});
+  bytes.put(s.awaits_weights);
   return bytes.take();
 }
 
@@ -209,7 +213,7 @@ void Layer::restore(const std::vector<std::byte>& state) {
   LayerState& s = *state_;
   ByteReader bytes(state, "layer snapshot");
   const auto version = bytes.get<std::uint8_t>();
-  if (version != 1 && version != 3 && version != 4 && version != kSnapshotVersion) bytes.refuse("another version");
+  if (version < 1 || version == 2 || version > kSnapshotVersion) bytes.refuse("another version");
   const auto running = bytes.get<double>();
   LayerCalibration calibration;
   calibration.done = bytes.get<bool>();
@@ -256,6 +260,8 @@ void Layer::restore(const std::vector<std::byte>& state) {
   const bool knows = version > 4 && bytes.get<bool>();
   std::string weights(knows ? sha256("").size() : 0, '0');
   bytes.get_all(std::span<char>(weights));
+  const auto written = version > 5 ? bytes.get<std::uint64_t>() : std::uint64_t{0};
+  const bool awaits_weights = version > 5 && bytes.get<bool>();
   bytes.done();
   if (knows && s.programmed && weights != digest(s))
     throw InvalidParameter(
@@ -270,9 +276,11 @@ void Layer::restore(const std::vector<std::byte>& state) {
   if (s.sets_range) s.set_range(base, factor);
   s.updates = updates;
   s.running = running;
-  s.calibration = calibration;
+  s.set_calibration(calibration);
+  s.awaits_weights = awaits_weights;
   s.gain = std::move(gain);
   s.offset = std::move(offset);
+  if (written != 0) s.written = written;  // what the session's own snapshot brings back
   if (learns && s.programmed) {
     s.twin_gain = twin_gain;
     s.steps = steps;

@@ -25,6 +25,9 @@ std::vector<ParamInfo> layer_params();
 Settings sizes_for_layer(const std::vector<ParamInfo>& device_params, const Settings& user, const Settings& layer,
                          Index n_in, Index n_out);
 
+/// Residual of a calibration from which on eval and reports warn. Assumed: a signal-to-noise ratio of 6 dB.
+inline constexpr double kLargeResidual = 0.5;
+
 /// All that a layer has asked of its device since it was made.
 struct LayerReport {
   std::int64_t vectors = 0;         ///< rows given to forward() and transposed()
@@ -37,6 +40,9 @@ struct LayerReport {
   /// weights are then those of the phases as they are set: programmed().
   std::int64_t clipped_phases = 0;
   std::int64_t saturated = 0;  ///< output codes clipped in the frames that were used
+  /// Of the calibration in use (LayerCalibration); of several layers the largest. Above kLargeResidual the answers are
+  /// noise and errors of the device more than they are the product.
+  double residual = 0;
   double device_s = 0, device_j = 0;
   std::int64_t programs = 0;  ///< times weights were written
   double program_s = 0;       ///< of device_s, what writing took
@@ -62,11 +68,15 @@ struct LayerState;
 
 /// y = x W^T by a device, W (n_out, n_in) real.
 ///
+/// A device holds one matrix. Where somebody else has written it since - another Layer, or a snapshot restored with
+/// another programme - whatever shows it frames or pulses throws Error, and shows nothing, until program().
+///
 /// forward(): every row is divided by its range alpha (noise management: the largest |x|, a fixed or a running one),
 /// rounded to the DAC's 2 c0 - 1 symmetric levels, multiplied by the device, and scaled back by alpha, the weights'
 /// scale and the calibrated gain. Where an output meets the end of the ADC, bound management shows that row again at
-/// half the drive ("iterative") or at the drive that cannot clip ("worst_case"). A repeat has the frame id of its row
-/// with the number of the repeat in the top bits, so results do not depend on how rows are grouped into calls.
+/// half the drive ("iterative") or at the drive that cannot clip ("worst_case"), but at none so weak that nothing of
+/// the row is left but codes of 0: then the last answer counts, and its ends as saturated. A repeat has the frame id of
+/// its row with the number of the repeat in the top bits, so results do not depend on how rows are grouped into calls.
 class Layer {
  public:
   /// Shows nothing: `session` must outlive the layer. Throws Unsupported when the device is no programmable layer,
@@ -80,17 +90,22 @@ class Layer {
   Index outputs() const;
   const ParamSet& settings() const;
 
-  /// Turns w (n_out, n_in) into codes and writes them. Forgets the calibration unless told to keep it. Throws
-  /// ShapeMismatch; InvalidParameter for a weight that is not finite; OutOfRange for one beyond a fixed
-  /// layer.weight_limit. Nothing is written then.
+  /// Turns w (n_out, n_in) into codes and writes them. A matrix of zeros (with layer.weight_scale = row: a row) is left
+  /// out: its answers are 0, whatever the device's noise, because no weight says what a code should stand for; where
+  /// layer.weight_limit says so, or the device learns (layer.update), answers keep that scale (1). Forgets the
+  /// calibration unless told to keep it. Throws ShapeMismatch; InvalidParameter for a weight that is not finite;
+  /// OutOfRange for one beyond a fixed layer.weight_limit. Nothing is written then.
   void program(View<const float> w, bool keep_calibration = false);
   /// The weights as the codes can hold them (n_out, n_in); for meshes before rounding of the phases (after it where
   /// phases were out of reach), for trains of meshes what their ranks leave of the weights.
   View<const float> programmed() const;
   /// Shows random vectors and fits gain and offset of the answers to the programmed weights, one gain for all outputs
   /// or one each (layer.compensation). Done again later it takes drift out. Where the layer sets the ADC's range, the
-  /// first pass does this if nobody has. Throws Error when nothing was programmed, CalibrationError when the device
-  /// does not answer to the drive; calibration and range are then as they were.
+  /// first pass does this if nobody has. Where all promised answers are 0 the gain stays 1 and the offset alone is
+  /// fitted; a matrix that is left out (program()) shows nothing, and the first pass with weights calibrates instead.
+  /// Throws Error when nothing was programmed; CalibrationError, when the device does not answer to the drive: a gain
+  /// below three standard errors (assumed: of a dead device one in 700 passes). Calibration and range are then as they
+  /// were.
   void calibrate();
   const LayerCalibration& calibration() const;
   /// Frames that calibration takes at most, rows shown once; 0 where nobody asks for it.
@@ -131,10 +146,11 @@ class Layer {
   double output_range() const;  ///< sum of products, in device units, at the ends of the ADC
   /// Adds dw (n_out, n_in) to the weights in the device by pulses of its "pulse.step", whole numbers of them that are
   /// right on average; programmed() goes on as if all cells were nominal, as far as codes reach (what lies beyond is
-  /// counted in the report). Calibration and scale stay.
-  /// Randomness: Stream(layer.seed, 2, calibration), row = update * n_out + output, column = input; layers of one seed
-  /// and size round alike. Throws as check_update(), before anything changes. When the device fails nothing has changed
-  /// either, or, once pulses were on their way, the layer is unprogrammed: nobody knows then what the cells hold.
+  /// counted in the report; cell.kind = soft_bounds: a pulse moves a nominal cell by pulse.step times what is left of
+  /// the way to +-1). Calibration and scale stay. Randomness: Stream(layer.seed, 2, calibration), row = update * n_out
+  /// + output, column = input; layers of one seed and size round alike. Throws as check_update(), before anything
+  /// changes. When the device fails nothing has changed either, or, once pulses were on their way, the layer is
+  /// unprogrammed: nobody knows then what the cells hold.
   void update(View<const float> dw);
   /// Throws ShapeMismatch, Unsupported for a device without pulses, OutOfRange for more than the whole range.
   void check_update(View<const float> dw) const;

@@ -114,9 +114,12 @@ Settings sizes_for_layer(const std::vector<ParamInfo>& device_params, const Sett
   Settings sizes;
   for (const ParamInfo& info : device_params) {
     if (user.contains(info.name)) continue;
-    if (info.name == "input.size") sizes[info.name] = static_cast<std::int64_t>(n_in);
+    const auto at_least = [&](Index size) {
+      return std::max(static_cast<std::int64_t>(size), static_cast<std::int64_t>(info.min));
+    };
+    if (info.name == "input.size") sizes[info.name] = at_least(n_in);
     if (info.name == "output.size")
-      sizes[info.name] = static_cast<std::int64_t>(rows_needed(parse_weights(params.text("cells")), n_out));
+      sizes[info.name] = at_least(rows_needed(parse_weights(params.text("cells")), n_out));
   }
   return sizes;
 }
@@ -145,6 +148,9 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
                       "The phases of a butterfly are trained: ll.torch.Physical.");
   if (mesh && weights != Weights::one)
     throw Unsupported("layer.cells", params.text("cells"), "signed: a mesh has no cells to pair");
+  if (mesh && params.text("weight_scale") != "matrix")
+    throw Unsupported("layer.weight_scale", params.text("weight_scale"),
+                      "matrix: a mesh has one scale, that of its largest singular value");
   if (weights != Weights::one && params.text("update") == "programme")
     throw Unsupported("layer.update", "programme with layer.cells = " + params.text("cells"),
                       "layer.cells = signed: what pairs of cells learn is no matrix of their codes");
@@ -207,11 +213,33 @@ bool LayerState::at_end(double code) const {
 void LayerState::forget_calibration() {
   gain.assign(static_cast<std::size_t>(device_rows), 1.0);
   offset.assign(gain.size(), 0.0);
-  calibration = {};
+  awaits_weights = false;
+  set_calibration({});
+}
+
+void LayerState::set_calibration(const LayerCalibration& found) {
+  calibration = found;
+  report.residual = found.residual;
 }
 
 void LayerState::check_programmed() const {
   if (!programmed) throw Error("layer", "nothing was programmed", "", "Call program(weights) first.");
 }
+
+void LayerState::check_written() const {
+  const std::uint64_t now = session.programme();
+  if (now == written) return;
+  throw Error("layer on " + session.info().model,
+              now == 0 ? "nobody knows what its device holds" : "its device holds another programme by now",
+              now == 0 ? "a write has failed since, or a snapshot without a programme was restored"
+                       : "another layer, program() or restore() has written it since",
+              "program() the weights again, or give every layer a device of its own.");
+}
+
+bool LayerState::left_out() const {
+  return std::ranges::all_of(scale, [](double one) { return one == 0; });
+}
+
+double LayerState::scale_of_zeros() const { return params.text("update") == "write" ? 0 : 1; }
 
 }  // namespace lightloop

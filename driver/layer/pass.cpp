@@ -39,6 +39,7 @@ void LayerState::run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index
 }
 
 void LayerState::pass(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink) {
+  check_written();
   const DeviceInfo& info = session.info();
   const bool forward = direction == Pass::forward;
   const Index width_in = (forward ? info.input : info.output).size();
@@ -87,7 +88,7 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
   parallel_for(x.rows(), [&](Index r) {
     const auto i = static_cast<std::size_t>(r);
     ends[i] = codes_at_ends(answers, r, used, info.output.highest());
-    clipped[i] = manage && ends[i] > 0;
+    clipped[i] = manage && ends[i] > 0 && repeat_factor(1, largest_code(i)) > 1;
     if (!clipped[i]) sink({r, r, shown, answers, alpha[i] * mid_in / top});
   });
   for (std::size_t i = 0; i < rows; ++i) {
@@ -113,10 +114,18 @@ std::int64_t LayerState::most_repeats() const {
   return kind == "none" ? 0 : kind == "worst_case" ? std::min<std::int64_t>(most, 1) : most;
 }
 
-double LayerState::repeat_factor(std::int64_t k) const {
-  if (params.text("bound_management") != "worst_case") return std::ldexp(1.0, static_cast<int>(k));
+double LayerState::largest_code(std::size_t row) const {
+  return static_cast<double>(largest[row]) * static_cast<double>(ratio[row]);
+}
+
+double LayerState::repeat_factor(std::int64_t k, double largest_code) const {
+  if (k == 0) return 1;
+  double factor = std::ldexp(1.0, static_cast<int>(k));
   // A drive that cannot clip: largest sum of products over the range, rounded up to a power of two.
-  return std::exp2(std::ceil(std::max(1.0, std::log2(largest_sum / range))));
+  if (params.text("bound_management") == "worst_case")
+    factor = std::exp2(std::ceil(std::max(1.0, std::log2(largest_sum / range))));
+  while (factor > 1 && std::rint(largest_code / factor) < 1) factor /= 2;
+  return factor;
 }
 
 void LayerState::repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink,
@@ -125,7 +134,6 @@ void LayerState::repeat(View<const float> x, Pass direction, const std::function
   const std::int64_t most = most_repeats();
   const double top = mid_in - 1;
   for (std::int64_t k = 1; k <= most; ++k) {
-    const double factor = repeat_factor(k);
     std::vector<Index> rows;
     for (Index r = 0; r < x.rows(); ++r)
       if (clipped[static_cast<std::size_t>(r)]) rows.push_back(r);
@@ -134,9 +142,11 @@ void LayerState::repeat(View<const float> x, Pass direction, const std::function
     const bool forward = direction == Pass::forward;
     again_in.resize(info.input.bytes(), (forward ? info.input : info.output).size(), count);
     again_out.resize(info.output.bytes(), (forward ? info.output : info.input).size(), count);
+    std::vector<double> factor;
     for (Index i = 0; i < count; ++i) {
       const auto r = static_cast<std::size_t>(rows[static_cast<std::size_t>(i)]);
-      encode_row(x.row(static_cast<Index>(r)), ratio[r] / static_cast<float>(factor), static_cast<float>(mid_in),
+      factor.push_back(repeat_factor(k, largest_code(r)));
+      encode_row(x.row(static_cast<Index>(r)), ratio[r] / static_cast<float>(factor.back()), static_cast<float>(mid_in),
                  again_in.frames(), i);
     }
     for (Index i = 0; i < count;) {  // neighbours in one call, so that ids stay those of the rows
@@ -151,12 +161,14 @@ void LayerState::repeat(View<const float> x, Pass direction, const std::function
     const ConstFrames shown = std::as_const(again_in).frames(), answers = std::as_const(again_out).frames();
     for (Index i = 0; i < count; ++i) {
       const Index row = rows[static_cast<std::size_t>(i)];
+      const auto r = static_cast<std::size_t>(row);
+      const double now = factor[static_cast<std::size_t>(i)];
       const Index ends = codes_at_ends(answers, i, used, info.output.highest());
-      const bool last = k == most;
+      const bool last = k == most || repeat_factor(k + 1, largest_code(r)) == now;
       if (ends > 0 && !last) continue;
-      clipped[static_cast<std::size_t>(row)] = 0;
-      if (last) report.saturated += ends;
-      sink({row, i, shown, answers, alpha[static_cast<std::size_t>(row)] * factor * mid_in / top});
+      clipped[r] = 0;
+      report.saturated += ends;
+      sink({row, i, shown, answers, alpha[r] * now * mid_in / top});
     }
   }
 }

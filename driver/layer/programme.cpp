@@ -63,6 +63,7 @@ void LayerState::write_theta() {
   }
   programmed = false;  // until they have arrived nobody knows what the device holds
   session.program(std::as_const(codes).frames());
+  written = session.programme();
   programmed = true;
   count_program();
   twin->program(rounded);

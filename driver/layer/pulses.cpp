@@ -19,8 +19,16 @@ struct Change {
   bool any = false;
 };
 
+/// What a nominal cell of soft bounds holds after so many pulses: each moves it by `step` of what is left of the way.
+double soft(double from, std::int32_t pulses, double step) {
+  const double sign = pulses < 0 ? -1 : 1;
+  return sign * (1 - (1 - sign * from) * std::pow(1 - step, std::abs(static_cast<double>(pulses))));
+}
+
 Change change_of(const LayerState& s, View<const float> dw) {
-  const double step = s.session.settings().real("pulse.step");
+  const ParamSet& device = s.session.settings();
+  const double step = device.real("pulse.step");
+  const bool bounds_are_soft = device.has("cell.kind") && device.text("cell.kind") == "soft_bounds";
   const Stream rounding(static_cast<std::uint64_t>(s.params.integer("seed")), kUpdates, Purpose::calibration);
   Change to{Matrix<std::int32_t>(s.n_out, s.n_in), s.target, s.held};
   std::vector<float> u(static_cast<std::size_t>(s.n_in));
@@ -33,7 +41,8 @@ Change change_of(const LayerState& s, View<const float> dw) {
           static_cast<std::int32_t>(std::floor(part / step + static_cast<double>(u[static_cast<std::size_t>(j)])));
       to.pulses(i, j) = pulses;
       to.any = to.any || pulses != 0;
-      const auto moved = static_cast<float>(pulses * step);
+      const auto from = static_cast<double>(s.target(i, j));
+      const auto moved = static_cast<float>(bounds_are_soft ? soft(from, pulses, step) - from : pulses * step);
       const float aim = s.target(i, j) + moved, now = std::clamp(aim, -1.0f, s.highest_target());
       to.target(i, j) = now;
       to.held(i, j) = now == aim ? s.held(i, j) + moved * static_cast<float>(full) : now * static_cast<float>(full);
@@ -68,6 +77,7 @@ float LayerState::highest_target() const {
 void Layer::check_update(View<const float> dw) const {
   const LayerState& s = *state_;
   s.check_programmed();
+  s.check_written();
   if (dw.rows() != s.n_out || dw.cols() != s.n_in)
     throw ShapeMismatch("layer: update", std::to_string(dw.rows()) + " x " + std::to_string(dw.cols()),
                         std::to_string(s.n_out) + " x " + std::to_string(s.n_in) + " (outputs x inputs)");
@@ -81,7 +91,8 @@ void Layer::check_update(View<const float> dw) const {
     for (Index j = 0; j < s.n_in; ++j)
       if (!(std::abs(static_cast<double>(dw(i, j)) / full) <= 2))  // also NaN
         throw OutOfRange("layer: update (" + std::to_string(i) + ", " + std::to_string(j) + ")",
-                         std::to_string(dw(i, j)), "at most the whole range, " + std::to_string(2 * full));
+                         std::to_string(dw(i, j)), "at most the whole range, " + std::to_string(2 * full),
+                         full == 0 ? "Weights of 0 have no range: give layer.weight_limit." : "");
   }
 }
 

@@ -56,6 +56,7 @@ struct LayerState {
   Index levels = 0;  ///< of the device's ADC (its setting adc.levels); 0: one per code
 
   bool programmed = false;
+  std::uint64_t written = 0;  ///< Session::programme() of this layer's weights
   Matrix<float> target;       ///< (device_rows, n_in): what the cells hold, in device units
   Matrix<float> held;         ///< (n_out, n_in): the weights that stands for
   std::vector<double> scale;  ///< per output: weight of one device unit
@@ -64,8 +65,9 @@ struct LayerState {
 
   std::vector<double> gain, offset;  ///< per device row: z = gain * promised + offset
   LayerCalibration calibration;
-  double running = 0;         ///< input range: running or learned
-  std::uint64_t updates = 0;  ///< in pulses
+  bool awaits_weights = false;  ///< calibrated while there were none: the first pass with some does it again
+  double running = 0;           ///< input range: running or learned
+  std::uint64_t updates = 0;    ///< in pulses
   std::unique_ptr<Twin> twin;
   Matrix<float> theta;   ///< (1, codes) of the programme
   double twin_gain = 1;  ///< of the twin's matrix over the target, when the weights were written
@@ -85,21 +87,31 @@ struct LayerState {
   /// Whether an answer, in codes but not rounded yet, is read at an end of the ADC.
   bool at_end(double code) const;
   void forget_calibration();
+  void set_calibration(const LayerCalibration& found);
   void check_programmed() const;
+  /// Throws Error where the device holds what somebody else has written since.
+  void check_written() const;
+  /// The weights are zeros without a scale: no answer counts.
+  bool left_out() const;
+  /// What a code stands for where all weights are 0 and layer.weight_limit does not say.
+  double scale_of_zeros() const;
   /// Input at full drive of a row whose largest size is given.
   double row_range(double largest_x) const;
   /// y = factor unit_i (code_i - zero_i) for every device row, the scale of the output in `unit` (not that of the
   /// offset scheme's reference).
   void decoding(std::vector<float>& zero, std::vector<float>& unit) const;
   void count_program();
-  /// Bound management: how often a row may be shown again, and what divides its drive the k-th time, k = 1, 2, ...
+  /// Bound management: how often a row may be shown again, and what divides its drive the k-th time, k = 0, 1, ...,
+  /// where its largest code at full drive would be `largest_code`; as the time before where less would show nothing.
   std::int64_t most_repeats() const;
-  double repeat_factor(std::int64_t k) const;
+  double repeat_factor(std::int64_t k, double largest_code) const;
   /// Sets the ADC's range to base * factor within what the device takes, in the device too; whether it changed. Nothing
   /// has when the device throws.
   bool set_range(double base, double factor);
   /// The next pass cannot do without: the range is to be found, and nobody has. Where there are no weights any will do.
-  bool wants_calibration() const { return !calibration.done && (!range_known || (sets_range && largest_sum > 0)); }
+  bool wants_calibration() const {
+    return calibration.done ? awaits_weights && !left_out() : !range_known || (sets_range && largest_sum > 0);
+  }
   /// The programme itself learns: layer.update = programme, and a twin to teach it.
   bool learns() const { return twin && params.text("update") == "programme"; }
   /// dL/d(output code) of every device row for grad_y, rows driven at full input `full` over `factor`.
@@ -125,6 +137,8 @@ struct LayerState {
   void find_ranges();  ///< alpha where it is not the largest of the row
   void run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index count, Pass direction);
   void repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink, std::uint64_t base);
+  /// Of a row at full drive, unrounded.
+  double largest_code(std::size_t row) const;
 };
 
 /// Weights as codes: fills target, held, scale, rest of the state, and the programme. Nothing is changed when it

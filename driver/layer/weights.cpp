@@ -19,7 +19,13 @@ void check_weights(const LayerState& state, View<const float> w) {
         throw InvalidParameter("layer: weight (" + std::to_string(i) + ", " + std::to_string(j) + ")", "not finite");
 }
 
-/// Weight at full range, per output.
+bool all_zero(View<const float> w) {
+  for (Index i = 0; i < w.rows(); ++i)
+    if (largest_size(w.row(i)) > 0) return false;
+  return true;
+}
+
+/// Weight at full range, per output; 0 where nothing says.
 std::vector<double> full_range(const LayerState& state, View<const float> w) {
   const double limit = state.params.real("weight_limit");
   std::vector<double> scale;
@@ -34,7 +40,7 @@ std::vector<double> full_range(const LayerState& state, View<const float> w) {
   for (double& value : scale) {
     if (state.params.text("weight_scale") == "matrix") value = all;
     if (limit > 0) value = limit;
-    if (value == 0) value = 1;
+    if (value == 0) value = state.scale_of_zeros();
   }
   return scale;
 }
@@ -65,7 +71,7 @@ void encode_cells(LayerState& state, View<const float> w, FrameBuffer& programme
     double& full = scale[static_cast<std::size_t>(i)];
     const RowPair rows = rows_of(state.weights, state.n_out, i);
     for (Index j = 0; j < state.n_in; ++j) {
-      const double level = std::rint(w(i, j) / full * steps);
+      const double level = full > 0 ? std::rint(w(i, j) / full * steps) : 0.0;
       state.held(i, j) = static_cast<float>(level / steps * full);
       if (state.weights == Weights::differential) {
         write(rows.plus, j, std::max(level, 0.0));
@@ -157,6 +163,10 @@ void encode_weights(LayerState& state, View<const float> w, FrameBuffer& program
   state.train  ? encode_train(state, w, programme)
   : state.mesh ? encode_mesh(state, w, programme)
                : encode_cells(state, w, programme);
+  if (state.mesh && state.params.real("weight_limit") == 0 && state.scale_of_zeros() == 0 && all_zero(w)) {
+    state.scale.assign(state.scale.size(), 0.0);
+    std::ranges::fill(state.held.flat(), 0.0f);  // phases out of reach leave something of the light
+  }
   state.find_largest_sum();
 }
 

@@ -98,6 +98,10 @@ void register_layer(py::module_& m) {
                     "Phases beyond what the device can set, put at the nearest end; the weights held are those of the "
                     "phases set.")
       .def_readonly("saturated", &LayerReport::saturated)
+      .def_readonly("residual", &LayerReport::residual,
+                    "What the calibration in use does not explain, rms over the rms of the response; of tiles the "
+                    "largest. Above 0.5 "
+                    "the answers are noise and errors of the device more than the product.")
       .def_readonly("device_s", &LayerReport::device_s)
       .def_readonly("device_j", &LayerReport::device_j)
       .def_readonly("programs", &LayerReport::programs)

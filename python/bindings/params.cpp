@@ -82,12 +82,13 @@ View<const float> float_rows(const py::object& object, Index columns, const char
   if (array.ndim() != 2) refuse(std::to_string(array.ndim()) + " dimensions");
   const Index rows = array.shape(0), cols = array.shape(1);
   const Index item = static_cast<Index>(sizeof(float));
-  if ((cols > 1 && array.strides(1) != item) ||
-      (rows > 1 && (array.strides(0) < cols * item || array.strides(0) % item)))
+  if (array.size() > 0 &&  // numpy gives empty arrays any strides
+      ((cols > 1 && array.strides(1) != item) ||
+       (rows > 1 && (array.strides(0) < cols * item || array.strides(0) % item))))
     refuse("another memory order");
   if (columns >= 0 && cols != columns)
     throw ShapeMismatch(name, std::to_string(cols) + " columns", std::to_string(columns) + " wanted");
-  return {static_cast<const float*>(array.data()), rows, cols, rows > 1 ? array.strides(0) / item : cols};
+  return {static_cast<const float*>(array.data()), rows, cols, rows > 1 && cols > 0 ? array.strides(0) / item : cols};
 }
 
 namespace {

@@ -2,6 +2,8 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "python/bindings/bindings.hpp"
 #include "python/bindings/session.hpp"
@@ -41,8 +43,9 @@ py::tuple sizes(const py::dict& projection, Index n_in, Index n_out) {
 py::dict size_settings(const std::string& address, Index inputs, Index outputs) {
   Settings settings;
   for (const ParamInfo& info : registry().open_params(address)) {
-    if (info.name == "input.size") settings[info.name] = std::int64_t{inputs};
-    if (info.name == "output.size") settings[info.name] = std::int64_t{outputs};
+    const auto least = static_cast<std::int64_t>(info.min);
+    if (info.name == "input.size") settings[info.name] = std::max(std::int64_t{inputs}, least);
+    if (info.name == "output.size") settings[info.name] = std::max(std::int64_t{outputs}, least);
   }
   return from_settings(settings);
 }
@@ -54,7 +57,8 @@ void register_projection(py::module_& m) {
   m.def("projection_sizes", &sizes, py::arg("settings"), py::arg("n_in"), py::arg("n_out"),
         "(inputs, outputs) a device needs for a projection n_in -> n_out.");
   m.def("size_settings", &size_settings, py::arg("address"), py::arg("inputs"), py::arg("outputs"),
-        "Settings that give a device these sizes, where they can be chosen and the string leaves them open.");
+        "Settings that give a device these sizes, or the least it has, where they can be chosen and the string leaves "
+        "them open.");
   py::class_<ProjectionCost>(m, "ProjectionCost", "Frames and device time for a piece of work.")
       .def_readonly("frames", &ProjectionCost::frames)
       .def_readonly("device_s", &ProjectionCost::device_s)

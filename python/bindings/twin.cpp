@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "driver/api/opening.hpp"
 #include "python/bindings/bindings.hpp"
+#include "python/bindings/session.hpp"
 
 namespace lightloop::python {
 
@@ -12,7 +14,13 @@ void register_twin(py::module_& m) {
       .def(py::init([](const std::string& address, const py::dict& settings) {
              return registry().twin(address, to_settings(settings));
            }),
-           py::arg("address"), py::arg("settings") = py::dict())
+           py::arg("address"), py::arg("settings") = py::dict(), "Of a device string.")
+      .def(py::init([](SharedSession& device) {
+             return without_interpreter(device, [](Session& session) {
+               return registry().twin(without_session(session.address()), session.settings().all());
+             });
+           }),
+           py::arg("device"), "Of an open device, as it is set now; what it holds is not taken over: program().")
       .def_property_readonly("inputs", &Twin::inputs)
       .def_property_readonly("outputs", &Twin::outputs)
       .def_property_readonly("parameters", &Twin::parameters)

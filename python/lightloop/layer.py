@@ -22,6 +22,9 @@ class Layer(_core.Layer):
     layer. Settings (`cells="differential"`, `bound_management="none"`, ...) are those of `layer_params()`. Give
     `weights`, a float32 array (n_out, n_in), or its sizes and call `program` later.
 
+    A device holds one matrix: on a Session that another Layer, `program` or `restore` has written since, `layer(x)` raises Error
+    until `program` is called again.
+
     `layer(x)` takes float32 (rows, n_in) without a copy and returns float32 (rows, n_out); `layer.report` counts frames,
     device seconds and joules.
 

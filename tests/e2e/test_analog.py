@@ -34,6 +34,9 @@ def test_eval_on_analog_devices_tells_accuracy_energy_and_where_it_went(lightloo
             assert sum(part["joules"] for part in layer["energy"]) == pytest.approx(layer["device_joules"])
     text = lightloop("eval", run, "--device", "sim:crossbar", "--set", "device.layer3.adc.bits=4").stdout
     assert "adc" in text and "programming" in text and "digital" in text
+    assert "times its signal" not in text
+    text = lightloop("eval", run, "--device", "sim:crossbar,output_noise=4").stdout
+    assert "layer 1: noise and errors of the device are" in text
 
 
 def test_eval_on_a_device_says_what_it_cannot_do(lightloop, run):

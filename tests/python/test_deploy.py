@@ -48,6 +48,22 @@ def test_a_torch_model_is_deployed_and_ranked(problem):
         noisy.spec(x, y, ["adc.bit"])
 
 
+@pytest.mark.parametrize("device", ["sim:crossbar", "sim:mzi_mesh,input.size=64,output.size=64"])
+def test_layers_and_tiles_of_zeros_are_deployed_and_answer_zeros(device):
+    model = torch.nn.Sequential(torch.nn.Linear(128, 16), torch.nn.Tanh(), torch.nn.Linear(16, 4))
+    x = torch.rand(5, 128)
+    with torch.no_grad():
+        model[0].weight[:, :64] = 0  # a tile of the mesh
+        torch.nn.init.zeros_(model[2].weight)
+    labels = np.zeros(5, np.int64)
+    assert 0 <= ll.deploy(model, device).accuracy(x.numpy(), labels) <= 1
+    for calibrate in (True, False):
+        converted = ll.torch.convert(model, device, **{"layer.calibrate": calibrate})
+        assert torch.equal(converted(x), model[2].bias.expand(5, 4))
+        first = converted[0](x) - model[0](x)
+        assert float(first.detach().abs().max()) < 2
+
+
 def test_converted_modules_keep_weights_gradients_and_the_model(problem):
     model, x, _ = problem
     analog = ll.torch.convert(model, FINE)

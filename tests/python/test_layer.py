@@ -48,6 +48,45 @@ def test_an_open_session_serves_several_layers_one_after_the_other(weights, x):
         assert np.array_equal(first, layer(x))  # no noise
 
 
+def test_a_layer_whose_device_was_written_since_says_so(weights, x):
+    with ll.open("sim:crossbar,preset=ideal,input.size=12,output.size=7") as session:
+        first = ll.Layer(session, weights)
+        before, state = first(x), session.snapshot()
+        second = ll.Layer(session, -weights)
+        with pytest.raises(ll.Error, match="another programme.*device of its own"):
+            first(x)
+        second(x)
+        session.restore(state)
+        assert np.array_equal(first(x), before)
+        with pytest.raises(ll.Error, match="another programme"):
+            second(x)
+        second.program(2 * weights)  # of the same codes
+        assert np.array_equal(first(x), before)
+
+
+def test_a_batch_of_no_rows_has_an_answer_of_no_rows(weights, x):
+    for device in ("sim:crossbar", "sim:homodyne", "sim:tt_rfnn"):
+        with ll.Layer(device, weights, backward="device") as layer:
+            none = np.zeros((0, 12), np.float32)
+            for empty in (none, x[:0], np.asfortranarray(none)):
+                assert layer(empty).shape == (0, 7)
+            assert layer.transposed(np.zeros((0, 7), np.float32)).shape == (0, 12)
+            assert layer.backward(none, np.zeros((0, 7), np.float32)).shape == (0, 12)
+            with pytest.raises(ll.ShapeMismatch):
+                layer(np.zeros((0, 11), np.float32))
+    with ll.Layer("sim:mzi_mesh,field.kind=complex", weights) as layer:
+        assert layer(np.zeros((0, 12), np.complex64)).shape == (0, 7)
+
+
+def test_a_device_of_a_least_size_holds_a_smaller_matrix(weights, x):
+    with ll.Layer("sim:mzi_mesh", weights[:1]) as layer:
+        layer.calibrate()
+        wanted = x @ weights[:1].T
+        assert np.linalg.norm(layer(x) - wanted) < 0.2 * np.linalg.norm(wanted)
+    with pytest.raises(ll.Unsupported, match="weight_scale"):
+        ll.Layer("sim:mzi_mesh", weights, weight_scale="row")
+
+
 def test_mistakes_are_named(weights, x):
     with pytest.raises(TypeError, match="n_in and n_out"):
         ll.Layer(FINE)

@@ -33,6 +33,18 @@ def test_a_twin_says_what_its_device_answers_and_how_that_changes():
         assert (ends[0] - ends[1]) / 2 == pytest.approx(float((grad * step).sum()), rel=2e-2)  # float32, steps of a code
 
 
+def test_the_twin_of_an_open_device_has_its_settings():
+    with ll.open("sim:crossbar,input.size=3,output.size=2,session.retries=2") as device:
+        device.configure({"adc.range": 5.0})
+        twin = ll.Twin(device)
+        named = ll.Twin(device.address.partition(",session")[0], {"adc.range": 5.0})
+        codes = np.full((1, 6), 200, np.float32)
+        x = np.array([[10, 70, 120]], np.float32)
+        for one in (twin, named):
+            one.program(codes)
+        assert np.array_equal(twin.forward(x), named.forward(x))
+
+
 def test_what_does_not_fit_a_twin_is_refused():
     with pytest.raises(ll.Unsupported):
         ll.Twin("sim:delay_vcsel")

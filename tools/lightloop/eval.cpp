@@ -46,6 +46,7 @@ void print_layers(AnalogNetwork& analog) {
   if (beyond > 0)
     std::printf("%s phases lie beyond what the device can set and are at the nearest end: the weights are others\n",
                 grouped(beyond).c_str());
+  std::fputs(residual_warnings(reports).c_str(), stdout);
 }
 
 /// "1.31 us: dac 71.4 ps, cells 1.3 us": one sample alone, from layer to layer.

@@ -252,6 +252,7 @@ std::string analog_json(const Settings& values, const std::vector<LayerReport>& 
                      {"clipped_updates", layer.clipped_updates},
                      {"clipped_phases", layer.clipped_phases},
                      {"saturated", layer.saturated},
+                     {"residual", number(layer.residual)},
                      {"macs", number(layer.macs)},
                      {"programs", layer.programs},
                      {"program_seconds", number(layer.program_s)},

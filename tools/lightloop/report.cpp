@@ -83,6 +83,7 @@ void print_sensitivity(const Sensitivity& report) {
          points(std::hypot(row.without.standard_error(), report.all.standard_error())), fixed("%.2f", row.enob_alone),
          fixed("%.2f", row.enob_without), fixed("%.2f", row.enob_without_predicted)});
   std::fputs(table(rows).c_str(), stdout);
+  std::fputs(residual_warnings(report.cost).c_str(), stdout);
 }
 
 void print_spec(const Spec& spec) {
@@ -108,6 +109,7 @@ void print_spec(const Spec& spec) {
                                                 : "more repeats would not help: as much is lost on average");
   std::printf("a sample takes %s, as asked %s, with the same parameters in every layer %s\n",
               brief(spec.sample_j, "J").c_str(), brief(spec.asked_j, "J").c_str(), brief(spec.common_j, "J").c_str());
+  std::fputs(residual_warnings(spec.layers).c_str(), stdout);
 }
 
 int stopped() {

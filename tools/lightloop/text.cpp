@@ -107,4 +107,13 @@ std::string dashed(std::string name) {
   return name;
 }
 
+std::string residual_warnings(const std::vector<LayerReport>& layers) {
+  std::string text;
+  for (std::size_t l = 0; l < layers.size(); ++l)
+    if (const double residual = layers[l].residual; residual > kLargeResidual)
+      text += "layer " + std::to_string(l + 1) + ": noise and errors of the device are " + number("%.2f", residual) +
+              " times its signal (calibration): smaller tiles or a better device leave less\n";
+  return text;
+}
+
 }  // namespace lightloop::command
