@@ -11,6 +11,7 @@
 #include "training/datasets/digits.hpp"
 #include "training/evaluate.hpp"
 #include "training/layers/architecture.hpp"
+#include "training/network_for.hpp"
 #include "training/run_file.hpp"
 #include "training/trainer.hpp"
 
@@ -299,6 +300,35 @@ TEST_CASE("convolutions run on devices, which are shown their patches, whatever 
                          {"layer.backward", std::string("twin")}},
                         data, registry),
                   Unsupported);
+}
+
+TEST_CASE("weights of two values are written as such, and a network of them answers and learns on devices") {
+  const TrainTest data = cluster_task();
+  Registry registry;
+  add_devices(registry);
+  for (const char* text :
+       {"binary_dense 24, tanh | dense classes", "biper_dense 24 frequency=10, tanh | dense classes"}) {
+    INFO(text);
+    Network net = network_for(text, Activation::tanh, data.train);
+    net.initialise(3);
+    AnalogNetwork layers(registry, {.device = "sim:crossbar,preset=ideal,dac.bits=12,adc.bits=14"}, net);
+    layers.program(net);
+    Matrix<float> x(50, 20);
+    Stream(4, 0, Purpose::user).uniform(0, 0, x.flat());
+    Activations wanted, found;
+    wanted.h.resize(1);
+    wanted.h[0] = x;
+    forward(net, x, wanted);
+    layers.forward(net, x, found);
+    double error = 0, size = 0;
+    for (Index i = 0; i < wanted.h.back().size(); ++i) {
+      error += std::pow(double(found.h.back().data()[i] - wanted.h.back().data()[i]), 2);
+      size += std::pow(double(wanted.h.back().data()[i]), 2);
+    }
+    CHECK(std::sqrt(error / size) < 0.02);
+    const TrainResult learnt = run({{"train.net", std::string(text)}, {"train.epochs", std::int64_t{5}}});
+    CHECK(learnt.test_accuracy > 0.4);  // chance is 0.2
+  }
 }
 
 TEST_CASE("layers on graphs and attention make their products on devices") {

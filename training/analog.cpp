@@ -26,6 +26,17 @@ std::vector<WeightMatrix> matrices_of(const Network& net) {
   return all;
 }
 
+View<const float> matrix_of(const Network& net, const WeightMatrix& of, Matrix<float>& made) {
+  const View<const float> w(net.parameters().data() + of.offset, of.outputs, of.inputs);
+  if (!of.made) return w;
+  made.resize(of.outputs, of.inputs);
+  for (Index o = 0; o < of.outputs; ++o) {
+    std::ranges::copy(w.row(o), made.row(o).begin());
+    of.made(made.row(o));
+  }
+  return made;
+}
+
 Index analog_layers(const Network& net) { return static_cast<Index>(matrices_of(net).size()); }
 
 AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place, const Network& net)

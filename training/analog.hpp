@@ -33,6 +33,8 @@ struct LayerWork {
 AnalogPlace analog_place(const std::string& device, const Settings& all, Index layers);
 /// The matrices of `net` that a device could hold, and how many. Throws Unsupported as AnalogNetwork.
 std::vector<WeightMatrix> matrices_of(const Network& net);
+/// What one of them holds; `made` takes it where it is not the parameters themselves.
+View<const float> matrix_of(const Network& net, const WeightMatrix& of, Matrix<float>& made);
 Index analog_layers(const Network& net);
 
 /// The layers of one network that are products with weights (dense ones; convolutions, which are shown patches), a
@@ -109,10 +111,11 @@ class AnalogNetwork : public LayerProducts {
   void answer(const Network& net, View<const float> x, std::uint64_t first_sample, Rule* rule, Activations& out);
   void resume_programme(const Network& net);
 
-  View<const float> weights(const Network& net, std::size_t l) const;
+  View<const float> weights(const Network& net, std::size_t l);
 
   std::string shape_;
   std::vector<WeightMatrix> matrices_;
+  Matrix<float> made_;  ///< a layer's matrix, where it is not the parameters themselves
   bool calibrates_ = true;
   bool goes_back_ = false, learns_ranges_ = false, learns_outputs_ = false, pulses_ = false, learns_programme_ = false;
   bool fixed_ = false;

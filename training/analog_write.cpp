@@ -16,9 +16,8 @@ void copy(View<const float> from, Matrix<float>& to) {
 
 }  // namespace
 
-View<const float> AnalogNetwork::weights(const Network& net, std::size_t l) const {
-  const WeightMatrix& one = matrices_[l];
-  return {net.parameters().data() + one.offset, one.outputs, one.inputs};
+View<const float> AnalogNetwork::weights(const Network& net, std::size_t l) {
+  return matrix_of(net, matrices_[l], made_);
 }
 
 void AnalogNetwork::program(const Network& net, bool keep_calibration) {

@@ -1,5 +1,8 @@
 #pragma once
 // Where the matrix products of a network are made when it is not in memory.
+#include <functional>
+#include <span>
+
 #include "core/array.hpp"
 
 namespace lightloop {
@@ -13,6 +16,8 @@ struct WeightMatrix {
   Index offset = 0, outputs = 0, inputs = 0;
   Index positions = 1;  ///< rows that one sample shows to it
   Index at_once = 0;    ///< samples that one product takes; 0: all
+  /// Turns an output's parameters into what the matrix has of them (two-valued weights); empty: they are the same.
+  std::function<void(std::span<float>)> made = {};
 };
 
 /// The products of a network, made elsewhere than in memory (AnalogNetwork). Layers, and rules that make passes of

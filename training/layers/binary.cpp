@@ -57,6 +57,17 @@ LayerPointer surrogate(const Shape& shape, std::string text, F f, G g) {
   return std::make_unique<Surrogate<F, G>>(shape, std::move(text), f, g);
 }
 
+/// Two values for every weight of an output.
+struct TwoValues {
+  bool periodic;
+  float frequency, fixed_scale;
+
+  void make(std::span<float> of_output) const {
+    const float scale = periodic ? fixed_scale : mean_size(of_output);
+    for (float& v : of_output) v = scale * sign(periodic ? std::sin(frequency * v) : v);
+  }
+};
+
 /// Another layer's weights made of two values first.
 class TwoValued : public NetLayer {
  public:
@@ -66,22 +77,25 @@ class TwoValued : public NetLayer {
         rows_(outputs),
         cols_(fan_in),
         text_(std::move(text)),
-        periodic_(law == BinaryWeights::periodic),
-        frequency_(static_cast<float>(frequency)),
-        fixed_scale_(1.0f / std::sqrt(static_cast<float>(fan_in))) {}
+        law_{law == BinaryWeights::periodic, static_cast<float>(frequency),
+             1.0f / std::sqrt(static_cast<float>(fan_in))} {}
 
   std::string text() const override { return text_; }
   Index parameters() const override { return inner_->parameters(); }
   void initialise(std::uint64_t seed, std::uint64_t instance, std::span<float> parameters) const override {
     inner_->initialise(seed, instance, parameters);
-    if (!periodic_) return;
+    if (!law_.periodic) return;
     const std::span<float> w = parameters.first(static_cast<std::size_t>(rows_ * cols_));
     double square = 0;
     for (const float v : w) square += static_cast<double>(v) * static_cast<double>(v);
     const double sd = std::sqrt(square / static_cast<double>(w.size()));
-    const auto scale = static_cast<float>(std::numbers::pi / 2 / (static_cast<double>(frequency_) * sd));
+    const auto scale = static_cast<float>(std::numbers::pi / 2 / (static_cast<double>(law_.frequency) * sd));
     if (sd > 0)
       for (float& v : w) v *= scale;
+  }
+  void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
+    inner_->add_products(instance, offset, all);
+    all.back().made = [law = law_](std::span<float> of_output) { law.make(of_output); };
   }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.training = pass.training;
@@ -109,16 +123,13 @@ class TwoValued : public NetLayer {
     out.resize(1, static_cast<Index>(parameters.size()));
     std::ranges::copy(parameters, out.flat().begin());
     for_rows(rows_, cols_, [&](Index first, Index count) {
-      for (Index o = first; o < first + count; ++o) {
-        const std::span<float> w = row(out.flat(), o);
-        const float scale = periodic_ ? fixed_scale_ : mean_size(w);
-        for (float& v : w) v = scale * sign(periodic_ ? std::sin(frequency_ * v) : v);
-      }
+      for (Index o = first; o < first + count; ++o) law_.make(row(out.flat(), o));
     });
   }
   void back(std::span<const float> w, std::span<float> g) const {
-    if (periodic_) {
-      for (std::size_t i = 0; i < w.size(); ++i) g[i] *= fixed_scale_ * frequency_ * std::cos(frequency_ * w[i]);
+    if (law_.periodic) {
+      const auto [periodic, frequency, scale] = law_;
+      for (std::size_t i = 0; i < w.size(); ++i) g[i] *= scale * frequency * std::cos(frequency * w[i]);
     } else {
       scaled_sign_back(w, g, mean_size(w), g);
     }
@@ -127,8 +138,7 @@ class TwoValued : public NetLayer {
   LayerPointer inner_;
   Index rows_, cols_;
   std::string text_;
-  bool periodic_;
-  float frequency_, fixed_scale_;
+  TwoValues law_;
 };
 
 class Binarise : public NetLayer {

@@ -32,7 +32,8 @@ void NetLayer::learn_state(const LayerMemory&, std::span<float>) const {}
 void NetLayer::add_products(std::uint64_t, Index, std::vector<WeightMatrix>&) const {
   if (taught())
     throw Unsupported("layer " + text() + " on a device", "its weights are in no product with a matrix", "",
-                      "dense, conv (one group), attention, gcn, sage and gat make such products; layers without "
+                      "dense and conv (one group), with two-valued weights too, attention, gcn, sage and gat make such "
+                      "products; layers without "
                       "weights stay digital");
 }
 void NetLayer::add_return_weights(Index, std::vector<ReturnWeights>&) const {

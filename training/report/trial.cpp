@@ -78,7 +78,7 @@ class Trial::InMemory : public LayerProducts {
   void hold(const Network&) override {}
   void multiply(Index layer, View<const float> x, View<float> y) override {
     const auto found = std::ranges::find(matrices_, layer, &WeightMatrix::number);
-    const View<const float> w(net_.parameters().data() + found->offset, found->outputs, found->inputs);
+    const View<const float> w = matrix_of(net_, *found, made_);
     gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, y);
     Shown& one = shown_[static_cast<std::size_t>(found - matrices_.begin())];
     if (one.x.size() > 0) return;
@@ -94,6 +94,7 @@ class Trial::InMemory : public LayerProducts {
  private:
   const Network& net_;
   std::vector<WeightMatrix> matrices_;
+  Matrix<float> made_;
   std::vector<Shown>& shown_;
 };
 
