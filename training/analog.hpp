@@ -17,7 +17,7 @@ struct AnalogPlace {
   Settings settings = {};          ///< laid over it; "session." keys are the session's
   Settings layer = {};             ///< the "layer." namespace, without that prefix
   std::vector<Settings> own = {};  ///< per layer, laid over `settings`; may be shorter than the net
-  bool fixed = false;  ///< the weights stay: devices are written once, and after that as little as they move
+  bool fixed = false;              ///< the weights never change: devices are written once
 };
 
 /// What is asked of every layer of a network.

@@ -115,7 +115,9 @@ void add_age(CLI::App& verb, double& age_s) {
 void add_threads(CLI::App& verb) {
   verb.add_option_function<int>(
           "--threads",
-          [](int count) { set_threads(count > 0 ? count : static_cast<int>(std::thread::hardware_concurrency())); },
+          [](int count) {
+            set_threads(count > 0 ? count : static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+          },
           "processors to use; 0: all. Results do not depend on it")
       ->check(CLI::Range(0, 4096))
       ->type_name("N");

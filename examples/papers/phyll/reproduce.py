@@ -9,8 +9,8 @@ measured matrix). Beside PhyLL stand physics-aware training, whose model stays t
 alignment, which needs no model either. Needs $LIGHTLOOP_DATA with vowels and photonic, numpy and python3-h5py.
 
 usage: lightloop reproduce phyll [--full] [--out FOLDER] [--json]
-Without --full: one seed, pendula left out (about a minute). With it: all systems, twelve seeds, three where the physics changes (a quarter
-of an hour).
+Without --full: one seed, pendula left out (about a minute). With it: all systems, twelve seeds, three where the physics changes (half an
+hour or more).
 """
 
 import json
