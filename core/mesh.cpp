@@ -15,29 +15,22 @@ namespace {
 
 constexpr double kUnitary = 1e-8;
 
-/// Calls null(row, col, from_right) for every element below the diagonal in the order of the layout.
+/// Calls null(row, col, from_right, first) for every element below the diagonal in the order of the layout; `first`
+/// where it begins a path: the others lie beside the one before them.
 template <class Null>
 void in_order(MeshLayout layout, Index n, Null null) {
   if (layout == MeshLayout::reck) {
     for (Index row = n - 1; row > 0; --row)
-      for (Index col = 0; col < row; ++col) null(row, col, true);
+      for (Index col = 0; col < row; ++col) null(row, col, true, col == 0);
     return;
   }
   for (Index i = 0; i + 1 < n; ++i)
     for (Index j = 0; j <= i; ++j)
       if (i % 2 == 0)
-        null(n - 1 - j, i - j, true);
+        null(n - 1 - j, i - j, true, j == 0);
       else
-        null(n - 1 - i + j, j, false);
+        null(n - 1 - i + j, j, false, j == 0);
 }
-
-/// An element by sin and cos of theta / 2 and e^{i phi}: what is computed with, angles come last.
-struct Turn {
-  Index channel;
-  double sin, cos;
-  Complex phase;
-  Complex common() const { return {-sin, cos}; }  // i e^{i theta/2}
-};
 
 /// The element that leaves nothing of `lose` and all in `keep`. Where nothing is to be done it passes straight.
 Turn turn(Index channel, Complex keep, Complex lose, double sign) {
@@ -66,26 +59,37 @@ Complex unit(double phase) {
   }
 }
 
-/// Nulls the lower triangle of `work` (padded rows, n columns used); gives the elements on either side.
+/// Nulls the lower triangle of `work` (rows of whole vectors, n columns used); gives the elements on either side. An
+/// element first works where the next one is found from; on the rest while that is being found.
 void null_lower(MeshLayout layout, Matrix<Complex>& work, std::vector<Turn>& right, std::vector<Turn>& left) {
-  const Index n = work.rows();
-  in_order(layout, n, [&](Index row, Index col, bool from_right) {
-    if (from_right) {  // U M^-1: column col loses its value to the next; rows below are 0 in both
+  constexpr Index kNextRows = 2, kNextColumns = 8;
+  const Index n = work.rows(), width = (n + 3) / 4 * 4;
+  Turn last{};
+  Index rows = 0, column = width;  // where `last` has to work yet: rows above, columns from
+  const auto finish = [&] {
+    if (rows > 0) turn_columns(last, &work(0, last.channel), work.cols(), rows);
+    if (column < width) turn_rows(last, &work(last.channel, column), &work(last.channel + 1, column), width - column);
+    rows = 0, column = width;
+  };
+  in_order(layout, n, [&](Index row, Index col, bool from_right, bool first) {
+    if (first) finish();
+    if (from_right) {  // U L^-1, L as Turn has it: column col loses its value to the next; rows below are 0 in both
       const Turn t = turn(col, work(row, col + 1), work(row, col), -1);
-      const Complex common = std::conj(t.common()), turned = common * std::conj(t.phase);
-      rotate_columns({turned * t.sin, common * t.cos, turned * t.cos, -common * t.sin}, &work(0, col), work.cols(),
-                     row + 1);
-      right.push_back(t);
-    } else {  // M U: row loses its value to the one above; columns before are 0 in both
+      finish();
+      turn_columns(t, &work(row + 1 - kNextRows, col), work.cols(), kNextRows);
+      rows = row + 1 - kNextRows;
+      right.push_back(last = t);
+    } else {  // L U: row loses its value to the one above; columns before are 0 in both
       const Turn t = turn(row - 1, work(row - 1, col), work(row, col), 1);
-      const Complex common = t.common(), turned = common * t.phase;
-      const Index first = col / 4 * 4;
-      rotate_rows({turned * t.sin, common * t.cos, turned * t.cos, -common * t.sin}, &work(row - 1, first),
-                  &work(row, first), (n + 3) / 4 * 4 - first);
-      left.push_back(t);
+      finish();
+      const Index from = col / 4 * 4, next = std::min(from + kNextColumns, width);
+      turn_rows(t, &work(row - 1, from), &work(row, from), next - from);
+      column = next;
+      left.push_back(last = t);
     }
     work(row, col) = 0;
   });
+  finish();
 }
 
 /// Diagonal of the triangular rest; throws where the rest is not a diagonal of phases.
@@ -131,7 +135,7 @@ std::vector<MeshPlace> mesh_places(MeshLayout layout, Index size) {
     return right;
   }
   std::vector<MeshPlace> left;
-  in_order(layout, size, [&](Index row, Index col, bool from_right) {
+  in_order(layout, size, [&](Index row, Index col, bool from_right, bool) {
     from_right ? right.push_back({col}) : left.push_back({row - 1});
   });
   right.insert(right.end(), left.rbegin(), left.rend());
@@ -182,13 +186,19 @@ Mesh decompose(MeshLayout layout, View<const Complex> u) {
   left.reserve(right.capacity());
   null_lower(layout, work, right, left);
   std::vector<Complex> diagonal = phases_left(work);
-  // U = L1^-1 ... Lk^-1 D Rn ... R1, and M(theta, phi)^-1 D = D' M(theta, phi') takes D to the end.
+  // U = L1^-1 ... Lk^-1 D Rn ... R1, and L(theta, phi)^-1 D = D' L(theta, phi') takes D to the end.
   for (auto t = left.rbegin(); t != left.rend(); ++t) {
     Complex &d1 = diagonal[static_cast<std::size_t>(t->channel)], &d2 = (&d1)[1];
-    const Complex half(t->cos, -t->sin), turned = -half * half * d2, phase = d1 * std::conj(d2);
-    d1 = turned * std::conj(t->phase);
-    d2 = turned;
-    right.push_back({t->channel, t->sin, t->cos, phase});
+    right.push_back({t->channel, t->sin, t->cos, d1 * std::conj(d2)});
+    d1 = std::conj(t->phase) * d2;
+  }
+  // What both outputs share, taken to the end as well: L = conj(common) M with common = i e^{i theta / 2}, and
+  // M(phi) diag(d1, d2) = d2 M(phi + arg d1 - arg d2).
+  std::vector<Complex> shared(static_cast<std::size_t>(n), 1);
+  for (Turn& t : right) {
+    Complex &d1 = shared[static_cast<std::size_t>(t.channel)], &d2 = (&d1)[1];
+    t.phase *= d1 * std::conj(d2);
+    d1 = d2 *= Complex(-t.sin, -t.cos);
   }
   mesh.elements.reserve(right.size());
   constexpr std::size_t kBlock = 64;
@@ -204,7 +214,7 @@ Mesh decompose(MeshLayout layout, View<const Complex> u) {
     for (std::size_t i = 0; i < count; ++i)
       mesh.elements.push_back({right[first + i].channel, 2 * angle[0][i], angle[1][i]});
   }
-  for (const Complex d : diagonal) mesh.output_phase.push_back(std::arg(d));
+  for (std::size_t i = 0; i < diagonal.size(); ++i) mesh.output_phase.push_back(std::arg(diagonal[i] * shared[i]));
   return mesh;
 }
 

@@ -54,19 +54,21 @@ void rotate_rows(const Complex2x2& m, Complex* x, Complex* y, Index n) {
   std::copy_n(tail + 4, n - k, y + k);
 }
 
-void rotate_columns(const Complex2x2& m, Complex* first, Index stride, Index rows) {
-  const V4 own_re = {m.a.real(), m.a.real(), m.d.real(), m.d.real()};
-  const V4 own_im = {-m.a.imag(), m.a.imag(), -m.d.imag(), m.d.imag()};
-  const V4 other_re = {m.b.real(), m.b.real(), m.c.real(), m.c.real()};
-  const V4 other_im = {-m.b.imag(), m.b.imag(), -m.c.imag(), m.c.imag()};
-  // From the last row upwards: the next element is found from there, while this one is still at work above.
-  first += rows * stride;
-  for (Index r = 0; r < rows; ++r) {
-    first -= stride;
-    const V4 v = load<V4>(first);
-    const V4 turned = __builtin_shufflevector(v, v, 1, 0, 3, 2), other = __builtin_shufflevector(v, v, 2, 3, 0, 1);
-    const V4 other_turned = __builtin_shufflevector(v, v, 3, 2, 1, 0);
-    store(first, (own_re * v + own_im * turned) + (other_re * other + other_im * other_turned));
+void turn_rows(const Turn& t, Complex* x, Complex* y, Index n) {
+  const Factor phase(t.phase);
+  for (Index k = 0; k < n; k += 4) {
+    const V8 p = load<V8>(x + k), q = load<V8>(y + k), shifted = phase.re * p + phase.im * swapped(p);
+    store(x + k, t.sin * shifted + t.cos * q);
+    store(y + k, t.cos * shifted - t.sin * q);
+  }
+}
+
+void turn_columns(const Turn& t, Complex* first, Index stride, Index rows) {
+  const V4 re = {t.phase.real(), t.phase.real(), 1, 1}, im = {t.phase.imag(), -t.phase.imag(), 0, 0};
+  const V4 own = {t.sin, t.sin, -t.sin, -t.sin};
+  for (Index r = 0; r < rows; ++r, first += stride) {
+    const V4 v = load<V4>(first), shifted = re * v + im * __builtin_shufflevector(v, v, 1, 0, 3, 2);
+    store(first, own * shifted + t.cos * __builtin_shufflevector(shifted, shifted, 2, 3, 0, 1));
   }
 }
 
