@@ -69,8 +69,9 @@ Index mesh_programme_size(MeshLayout layout, Index inputs, Index outputs) {
   return mesh_phase_count(layout, inputs) + std::min(inputs, outputs) + mesh_phase_count(layout, outputs);
 }
 
-MeshPair mesh_pair(MeshLayout layout, View<const Complex> w, double& scale) {
-  const Svd parts = svd(w);
+MeshPair mesh_pair(MeshLayout layout, View<const Complex> w, double& scale, const std::optional<Stream>& spread) {
+  Svd parts = svd(w);
+  if (spread) turn_free_vectors(parts, *spread);
   const double largest = parts.s.front();
   if (scale == 0) scale = largest > 0 ? largest : 1;
   if (largest > scale * (1 + 1e-12))

@@ -5,10 +5,12 @@
 // phi of every element in the order of the layout, then n output phases), min(m, n) attenuators a_k in [0, pi], the
 // output mesh U in the same way: n^2 + min(m, n) + m^2 numbers.
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "core/mesh.hpp"
+#include "core/random.hpp"
 
 namespace lightloop {
 
@@ -38,9 +40,10 @@ struct MeshPair {
 Index mesh_programme_size(Index inputs, Index outputs);
 /// The same for any layout; a butterfly of n channels has n (log2 n + 1) phases in the place of n^2.
 Index mesh_programme_size(MeshLayout layout, Index inputs, Index outputs);
-/// The pair whose matrix is w / scale. scale = 0: the largest singular value (1 for W = 0); it is given back. Throws as
+/// The pair whose matrix is w / scale. scale = 0: the largest singular value (1 for W = 0); it is given back. What w
+/// leaves free of the meshes (svd.hpp) is as the decomposition has it, or turned at random by `spread`. Throws as
 /// decompose() and svd(), and OutOfRange where a singular value exceeds a scale that was given.
-MeshPair mesh_pair(MeshLayout layout, View<const Complex> w, double& scale);
+MeshPair mesh_pair(MeshLayout layout, View<const Complex> w, double& scale, const std::optional<Stream>& spread = {});
 /// Phases in the order of the programme, and back. Throws ShapeMismatch.
 std::vector<double> mesh_phases(const MeshPair& pair);
 MeshPair mesh_pair(MeshLayout layout, Index inputs, Index outputs, std::span<const double> phases);

@@ -24,6 +24,7 @@ void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme
   hardening > 0 ? harden(train, padded, hardening, kSweeps) : balance(train);
 
   const MeshLayout layout = parse_mesh_layout(device.text("mesh.layout"));
+  const std::optional<Stream> spread = free_vectors(state);
   double scale = 1;
   Index at = 0;
   std::int64_t clipped = 0;
@@ -32,7 +33,7 @@ void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme
     Matrix<Complex> complex(core.rows(), core.cols());
     std::copy_n(core.data(), core.size(), complex.data());
     double own = 0;
-    phases.push_back(mesh_phases(mesh_pair(layout, complex, own)));
+    phases.push_back(mesh_phases(mesh_pair(layout, complex, own, spread)));
     clipped += set_phases(state, phases.back(), at, programme);
     at += static_cast<Index>(phases.back().size());
     scale *= own;

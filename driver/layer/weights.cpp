@@ -113,6 +113,13 @@ Matrix<Complex> folded(View<const float> w) {
 
 }  // namespace
 
+std::optional<Stream> free_vectors(const LayerState& state) {
+  const ParamSet& device = state.session.settings();
+  const std::string correction = device.has("correction") ? device.text("correction") : "none";
+  if (correction != "splitters" && correction != "all") return std::nullopt;
+  return Stream(static_cast<std::uint64_t>(state.params.integer("seed")), 3, Purpose::calibration);
+}
+
 std::int64_t set_phases(const LayerState& state, std::vector<double>& phases, Index at, FrameBuffer& programme) {
   const ParamSet& device = state.session.settings();
   const PhaseLaw law = parse_phase_law(device.text("phase.law"), device.real("phase.range_rad"),
@@ -138,7 +145,7 @@ void encode_mesh(LayerState& state, View<const float> w, FrameBuffer& programme)
     for (Index j = 0; j < w.cols(); ++j) padded(i, j) = static_cast<double>(w(i, j));
   double scale = state.params.real("weight_limit");
   const MeshLayout layout = parse_mesh_layout(device.text("mesh.layout"));
-  std::vector<double> phases = mesh_phases(mesh_pair(layout, padded, scale));
+  std::vector<double> phases = mesh_phases(mesh_pair(layout, padded, scale, free_vectors(state)));
   Matrix<Complex> set;
   const std::int64_t clipped = set_phases(state, phases, 0, programme);
   if (clipped > 0) set = mesh_pair_matrix(mesh_pair(layout, padded.cols(), padded.rows(), phases));
