@@ -302,6 +302,38 @@ TEST_CASE("a matrix of zeros answers zeros on every device, and is calibrated on
     }
 }
 
+TEST_CASE(
+    "calibration at the density of the inputs takes out the gain that wires have there, not that of a full drive") {
+  // Voltage lost goes with the current of the whole row of inputs, so the gain at a twentieth of
+  // it is nearer to 1 than at the full drive, and a line through full drives answers too much.
+  const Index n = 512, n_out = 16;
+  const Matrix<float> w = uniform(n_out, n, 1, 1);
+  Matrix<float> x(200, n), y(200, n_out);
+  const Stream stream(6, 0, Purpose::user);
+  for (Index r = 0; r < x.rows(); ++r) {
+    stream.uniform(static_cast<std::uint64_t>(r), 0, x.row(r));
+    for (float& value : x.row(r)) value = value < 0.025f ? -1 : value > 0.975f ? 1 : 0;
+  }
+  const Matrix<double> wanted = product(x, w);
+  double error[2];
+  for (const bool same : {false, true}) {
+    Session session = open(kIdeal + "40,ir_drop=2", n, n_out);
+    Layer layer(session, n, n_out,
+                {{"calibration_density", same ? 0.05 : 1.0}, {"compensation", std::string("column")}});
+    layer.program(w);
+    layer.calibrate();
+    layer.forward(x, y);
+    error[same] = rms(y, wanted);
+  }
+  INFO("full drive " << error[0] << ", as the inputs " << error[1]);
+  CHECK(error[1] < error[0] / 3);
+  Session session = open(kIdeal + "40", 3, 2);  // hardly any of so few inputs is drawn
+  Layer layer(session, 3, 2, {{"calibration_density", 1e-3}});
+  layer.program(uniform(2, 3, 1, 1));
+  layer.calibrate();
+  CHECK(layer.calibration().gain == Approx(1).margin(1e-3));
+}
+
 TEST_CASE("zeros beside weights have the noise of those, zeros of a fixed scale that of the scale") {
   const Matrix<float> x = uniform(300, 32, 1.0f, 2);
   const auto noise_of_row = [&](float others, const Settings& settings) {

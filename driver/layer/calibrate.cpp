@@ -176,11 +176,14 @@ void Layer::calibrate() {
   const Index vectors = s.params.integer("calibration_vectors");
   Matrix<float> x(vectors, s.n_in);
   const Stream signs(static_cast<std::uint64_t>(s.params.integer("seed")), 1, Purpose::calibration);
-  // Signs times the range in use: every level of the drive is then exactly known.
+  // Signs times the range in use: every level of the drive is then exactly known. Numbers in the middle of (0, 1) let
+  // an input rest, none at density 1; a row at rest tells nothing, so that one input is driven at least.
   const auto level = static_cast<float>(s.row_range(s.params.real("input_range")));
+  const auto driven = static_cast<float>(s.params.real("calibration_density") / 2);
   for (Index r = 0; r < vectors; ++r) {
     signs.uniform(static_cast<std::uint64_t>(r), 0, x.row(r));
-    for (float& value : x.row(r)) value = value < 0.5f ? -level : level;
+    for (float& value : x.row(r)) value = value < driven ? -level : value >= 1 - driven ? level : 0;
+    if (largest_size(x.row(r)) == 0) x(r, r % s.n_in) = level;
   }
   const double base = s.base_range, factor = s.output_factor;
   const LayerCalibration calibration = s.calibration;
