@@ -99,31 +99,35 @@ class Stopped(Exception):
 
 
 class Children:
-    """The programs that run now. A signal sent to this process alone is handed on to them, and counts as Ctrl-C: that of a
-    terminal reaches them by itself."""
+    """The programs that run now, each in a session of its own: no signal reaches them but what is handed on from here. Any that
+    stops this process counts as Ctrl-C there."""
 
     def __init__(self):
         self.running, self.stopped = set(), False
 
     def heed(self):
         """From now on; the handlers are the process's, so a script asks for it and the package does not."""
-        signal.signal(signal.SIGTERM, self.stop)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.stop)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means that
             signal.signal(signal.SIGHUP, self.stop)
 
     def stop(self, *_):
         again, self.stopped = self.stopped, True  # first: who starts meanwhile looks at it
-        for child in list(self.running):
-            child.send_signal(signal.SIGINT)  # the second kills
+        self.interrupt()  # the second kills
         if not again:
             raise KeyboardInterrupt
+
+    def interrupt(self):
+        for child in list(self.running):
+            child.send_signal(signal.SIGINT)
 
     def run(self, words, told="", **options):
         """As subprocess.run: `told` is the child's input, and all it says is kept. Stopped where it was, or where no other may begin."""
         if self.stopped:
             raise Stopped
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        with subprocess.Popen(words, text=True, **pipes, **options) as child:
+        with subprocess.Popen(words, text=True, start_new_session=True, **pipes, **options) as child:
             self.running.add(child)
             try:
                 if self.stopped:
@@ -146,6 +150,12 @@ def rule_defaults():
     return {rule["name"]: {setting["name"]: setting["default"] for setting in rule["settings"]} for rule in json.loads(done.stdout)}
 
 
+def reason(done):
+    """Why a program failed: its last line."""
+    said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return said[-1].removeprefix("lightloop: ")
+
+
 class Cell:
     """One run of the grid. `way`: "device" where it projects the error, "layers" where it carries the network, "map" where it
     stands in front of the layers.
@@ -160,7 +170,7 @@ class Cell:
     def __init__(self, options, rule, device, seed, way="device"):
         self.options, self.rule, self.device, self.seed, self.way = options, rule, device, seed, way
         self.base = options.out / file_name(rule, device, seed)
-        self.result = None
+        self.result = self.failure = None  # a result, or the words with which the run failed
         self.left_out = False  # settings of maps
         self.prepare()
 
@@ -199,8 +209,7 @@ class Cell:
             done = children.run(words)
         if done.returncode == 0:
             return json.loads(done.stdout), None
-        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        return None, said[-1].removeprefix("lightloop: ")
+        return None, reason(done)
 
     def start(self, run_file, threads):
         """The run to its end: exit status, result as JSON, what it complained about."""
@@ -214,7 +223,7 @@ class Cell:
         """Whether a run file has its run to the end; None where it cannot be read, or is no run."""
         done = children.run([LIGHTLOOP, "show", str(run_file), "--json"])
         if done.returncode not in (0, BAD_INPUT):
-            raise RuntimeError(done.stderr.strip() or f"show {run_file}: exit status {done.returncode}")
+            raise RuntimeError(f"{run_file}: {reason(done)}")
         return json.loads(done.stdout).get("complete") if done.returncode == 0 else None
 
     def file(self, end):
@@ -273,7 +282,8 @@ class Cell:
         self.begin()
         done = self.start(self.file(".h5"), threads)
         if done.returncode != 0:
-            raise RuntimeError(done.stderr.strip() or f"exit status {done.returncode}")
+            self.failure = reason(done)
+            return
         self.result = {**json.loads(done.stdout), "command": self.words, "defaults": self.unsaid()}
         new = self.file(".new")
         new.write_text(json.dumps(self.result, indent=2) + "\n")
@@ -333,9 +343,13 @@ def left_out_lines(refused):
     return lines
 
 
-def notes_on(rows, refused):
+def failed_lines(failed):
+    return [f"failed: {rule} on {device}, seed {seed}: {why}" for (rule, device, seed), why in failed.items()]
+
+
+def notes_on(rows, refused, failed):
     """The lines below a table."""
-    return loss_lines(rows) + way_lines(rows) + left_out_lines(refused)
+    return loss_lines(rows) + way_lines(rows) + left_out_lines(refused) + failed_lines(failed)
 
 
 class Progress:
@@ -352,8 +366,9 @@ class Progress:
                 return
             spent = time.monotonic() - self.begun
             left = spent / self.done * (self.count - self.done)
-            print(f"{self.done}/{self.count}  {cell.rule} on {cell.device}, seed {cell.seed}: "
-                  f"{score(summary(cell.rule, cell.device, cell.way, [cell.result]))}  ({left:.0f} s left)", file=sys.stderr, flush=True)  # fmt: skip
+            said = f"failed: {cell.failure}" if cell.failure else score(summary(cell.rule, cell.device, cell.way, [cell.result]))
+            print(f"{self.done}/{self.count}  {cell.rule} on {cell.device}, seed {cell.seed}: {said}  ({left:.0f} s left)",
+                  file=sys.stderr, flush=True)  # fmt: skip
 
 
 def work_off(cells, jobs, threads, quiet):
@@ -364,7 +379,9 @@ def work_off(cells, jobs, threads, quiet):
         for future in concurrent.futures.as_completed(waiting):
             future.result()
             progress.say(waiting[future])
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not children.stopped:  # of a script that has handlers of its own
+            children.interrupt()
         pool.shutdown(wait=True, cancel_futures=True)
         raise
     pool.shutdown()
@@ -413,7 +430,7 @@ def loss_lines(rows):
     return ["numbers without % are test losses: lower is better"] if any(row.get("test_loss") is not None for row in rows) else []
 
 
-def markdown(rules, devices, rows, refused):
+def markdown(rules, devices, rows, refused, failed):
     """One table: accuracy or test loss, and below it the cost of one run on the device; then why cells are empty."""
     at = {(row["rule"], row["device"]): row for row in rows}
     lines = ["| rule | " + " | ".join(devices) + " |", "|---|" + "---|" * len(devices)]
@@ -424,7 +441,7 @@ def markdown(rules, devices, rows, refused):
             cost = f"<br>{row['device_frames']:.0f} frames, {row['device_seconds']:.4g} s, {row['device_joules']:.4g} J" if row and row["device_frames"] else ""  # fmt: skip
             cells.append(score(row) + cost if row else "-")
         lines.append(f"| {rule} | " + " | ".join(cells) + " |")
-    notes = notes_on(rows, refused)
+    notes = notes_on(rows, refused, failed)
     lines += ["", *("* " + line for line in notes)] if notes else []
     return "\n".join(lines) + "\n"
 
@@ -567,7 +584,7 @@ def plans(options):
 
 
 def compare(options):
-    """Runs what is missing; (rows, refused)."""
+    """Runs what is missing; (rows, refused, failed). A run that fails leaves the others alone; RuntimeError where all do."""
     refused, cells, seconds = {}, [], 0.0
     for (rule, device), (way, plan, why) in plans(options).items():
         if plan is None:
@@ -591,10 +608,15 @@ def compare(options):
         print(f"{len(cells)} runs, {len(cells) - len(missing)} done before{again}; {jobs} at a time; at most {seconds:.0f} s on devices "
               f"altogether; {len(refused)} pairs left out", file=sys.stderr)  # fmt: skip
     work_off(missing, jobs, options.threads or max(1, processors // jobs), options.quiet)
-    groups = {}
+    groups, failed = {}, {}
     for cell in cells:
-        groups.setdefault((cell.rule, cell.device, cell.way), []).append(cell.result)
-    return [summary(*key, results) for key, results in groups.items()], refused
+        if cell.failure:
+            failed[cell.rule, cell.device, cell.seed] = cell.failure
+        else:
+            groups.setdefault((cell.rule, cell.device, cell.way), []).append(cell.result)
+    if not groups:
+        raise RuntimeError("\n".join(failed_lines(failed)))
+    return [summary(*key, results) for key, results in groups.items()], refused, failed
 
 
 def tell_plans(options):
@@ -621,7 +643,7 @@ def main(arguments):
         if options.dry_run:
             tell_plans(options)
             return 0
-        rows, refused = compare(options)
+        rows, refused, failed = compare(options)
     except (Stopped, KeyboardInterrupt):
         print("lightloop: stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
@@ -629,10 +651,10 @@ def main(arguments):
         print(f"lightloop: {error}", file=sys.stderr)
         return BAD_INPUT
     except RuntimeError as error:
-        print(f"{error}\nlightloop: a run failed; the same command goes on from here", file=sys.stderr)
+        print(f"lightloop: {error}\nno run was finished; the same command tries again", file=sys.stderr)
         return FAILED
     written = {"table": options.out / "compare.md", "picture": options.out / "compare.png"}
-    written["table"].write_text(markdown(options.rules, options.devices, rows, refused))
+    written["table"].write_text(markdown(options.rules, options.devices, rows, refused, failed))
     title = f"{next((options.train[i + 1] for i, w in enumerate(options.train[:-1]) if w == '--dataset'), 'digits')}, {len(options.seeds)} seed(s)"
     try:
         picture(options.rules, options.devices, rows, title).savefig(written["picture"], dpi=150)
@@ -640,13 +662,16 @@ def main(arguments):
         del written["picture"]
     if options.json:
         left_out = [{"rule": rule, "device": device, "reason": why} for (rule, device), why in refused.items()]
-        print(json.dumps({"rows": rows, "left_out": left_out, **{k: str(v) for k, v in written.items()}}, indent=2))
-        return 0
-    print(plain(options.rules, options.devices, rows))
-    for line in notes_on(rows, refused):
-        print(line)
-    print("; ".join(f"{k} {v}" for k, v in written.items()))
-    return 0
+        failures = [{"rule": rule, "device": device, "seed": int(seed), "reason": why} for (rule, device, seed), why in failed.items()]
+        print(json.dumps({"rows": rows, "left_out": left_out, "failed": failures, **{k: str(v) for k, v in written.items()}}, indent=2))
+    else:
+        print(plain(options.rules, options.devices, rows))
+        for line in notes_on(rows, refused, failed):
+            print(line)
+        print("; ".join(f"{k} {v}" for k, v in written.items()))
+    if failed:
+        print(f"lightloop: {len(failed)} run(s) failed; the same command tries them again", file=sys.stderr)
+    return FAILED if failed else 0
 
 
 if __name__ == "__main__":

@@ -24,6 +24,16 @@ def check_real(what: str, values: Any) -> None:
                           "Stack real and imaginary parts; ll.Layer takes complex matrices, on devices of complex fields.")  # fmt: skip
 
 
+def as_floats(what: str, values: Any) -> Any:
+    """Masks as 0 and 1. Throws Unsupported for complex numbers and integers, in whose dtype the answers would be cut off."""
+    check_real(what, values)
+    if values.dtype == torch.bool:
+        return values.to(torch.get_default_dtype())
+    if not values.is_floating_point():
+        raise Unsupported(what, str(values.dtype), "floats or torch.bool", "Convert it, to the scale that is meant: input.float() / 255.")
+    return values
+
+
 def check_product(what: str, x: Any, weight: Any) -> None:
     """Throws Unsupported for complex numbers, InvalidParameter for dtypes that do not go together, as in torch.nn.Linear."""
     check_real(f"input of {what}", x)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
+from ._torch_checks import check_real
 from ._torch_projection import Feedback
 from .errors import InvalidParameter, OutOfRange, ShapeMismatch, UnknownName, Unsupported
 
@@ -55,6 +56,7 @@ class _Point:
         if not torch.is_grad_enabled():
             raise Unsupported(f"point {self.name}", "runs without gradients inside a pass that records them", "",
                               "Leave frozen parts out of the points; checkpointed parts cannot hold one.")  # fmt: skip
+        check_real(f"point {self.name}", output)
         if not output.requires_grad:
             return None  # nothing below to teach
         passing.points.append(output)
@@ -132,6 +134,7 @@ class DFA:
         if not torch.is_tensor(output):
             raise Unsupported(f"the output of {where}", f"a {type(output).__name__}", "a tensor is wanted",
                               "Name the module whose output the loss is taken from: error_at=...")  # fmt: skip
+        check_real(f"the output of {where}", output)
         if output is passing.last:
             raise Unsupported("a point", "is the output itself", "the error is known there", "Leave it out of the points.")
         if not passing.points:

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from . import _core
 from ._encoding import levels
-from ._torch_checks import check_finite, check_real
+from ._torch_checks import as_floats, check_finite
 from ._torch_projection import FEEDBACK_MATRIX, OnDevice, rows_of
 from .errors import InvalidParameter, OutOfRange, ShapeMismatch, Unsupported
 
@@ -53,6 +53,8 @@ class OPU(torch.nn.Module):
     c(x) is how a mirror array shows x: for intensity `encoding`="threshold" (one mirror per feature, on above the middle of
     [low, high]) or "thermometer:N" (N mirrors); for linear "bitplanes:N", "ternary" or "threshold" (`ll.projection_params()`).
     device "digital" evaluates the same in floats, without an encoding: c(x) = x.
+
+    Inputs are floats, or masks (torch.bool) taken as 0 and 1; other integers are refused: a byte may stand for itself or for a 255th.
 
     scale : by default 1 / n for intensity and 1 / sqrt(n) for linear, n the inputs of the matrix (in_features, times N for a
         thermometer): features of order one. 1 gives those of `ll.OPU`.
@@ -176,6 +178,7 @@ class OPU(torch.nn.Module):
     def forward(self, input: Any) -> Any:
         if input.shape[-1] != self.in_features:
             raise ShapeMismatch("input of OPU", str(tuple(input.shape)), f"(..., {self.in_features})")
+        input = as_floats("input of OPU", input)
         linear = self.made["mode"] == "linear"
         if self._own is None:
             matrix = self._digital()
@@ -183,7 +186,6 @@ class OPU(torch.nn.Module):
                 return self.scale * (input @ matrix.to(input).t())
             real, imaginary = matrix.real.to(input), matrix.imag.to(input)
             return self.scale * ((input @ real.t()) ** 2 + (input @ imaginary.t()) ** 2)
-        check_real("input of OPU", input)
         check_finite("input of OPU", input)
         rows = rows_of(input)
         projection = self._own.open(self.in_features * self._levels, self.out_features)

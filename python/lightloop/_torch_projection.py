@@ -10,7 +10,8 @@ import torch
 
 from . import _core
 from ._settings import flatten, without_prefix
-from .errors import InvalidParameter, ShapeMismatch
+from ._torch_checks import check_finite
+from .errors import InvalidParameter, OutOfRange, ShapeMismatch
 from .projection import Projection
 from .session import open_sized
 
@@ -82,6 +83,8 @@ class Feedback:
     """e (rows, C) -> B e (rows, at least `width`), B fixed with entries of unit variance."""
 
     def __init__(self, projection: Any, seed: int, settings: Mapping[str, Any] | None, **defaults: Any) -> None:
+        if not 0 <= seed <= 2**53 - 1:
+            raise OutOfRange("seed", str(seed), "0 to 2^53 - 1")
         self.seed, self.ours = seed, None
         self.matrix, self.drawn = None, False
         self.given: Projection | Callable[[np.ndarray], Any] | None = None
@@ -98,6 +101,7 @@ class Feedback:
             self.matrix = torch.as_tensor(projection).detach().clone()
             if self.matrix.dim() != 2 or not self.matrix.is_floating_point():
                 raise ShapeMismatch("projection", str(tuple(self.matrix.shape)), "a matrix (outputs, classes) of floats")
+            check_finite("projection", self.matrix)
 
     @property
     def device(self) -> Any:

@@ -48,11 +48,15 @@ def samples_of(x: Any) -> np.ndarray:
 
 
 def rows_of(x: Any, net: Any) -> np.ndarray:
-    """Samples for a network as rows of float32; bytes are taken as value / 255. ShapeMismatch for a sample by itself."""
+    """Samples for a network as rows of float32; bytes are taken as value / 255. ShapeMismatch for a sample by itself,
+    InvalidParameter for what is not finite."""
     h = samples_of(x)
     if h.ndim == 0 or h.ndim == 1 and net.widths[0] != 1:
         raise ShapeMismatch("x", str(h.shape), f"(samples, {net.widths[0]}), or images", "One sample alone wants an axis in front: x[None].")
     h = h.astype(np.float32) / np.float32(255) if h.dtype == np.uint8 else h
+    if not np.isfinite(h).all():
+        where = np.argwhere(~np.isfinite(h))[0]
+        raise InvalidParameter(f"x {where.tolist()}", str(h[tuple(where)]), "finite numbers")
     return h.reshape(len(h), math.prod(h.shape[1:]))
 
 

@@ -8,8 +8,9 @@ import os
 import sys
 import tempfile
 import types
+import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,7 @@ class Comparison:
         device_seconds, device_joules, train_seconds (means of one run), map: what stands in front of the layers, or "". On real
         targets test_accuracy is None, and the row has test_loss (mean; lower is better), whose spread it is then.
     left_out : {(rule, device): reason} of the pairs that could not.
+    failed : {(rule, device, seed): reason} of the runs that began and failed; rows are of the others.
     folder : where the run files are; None when nothing was kept.
     """
 
@@ -104,13 +106,15 @@ class Comparison:
     left_out: dict[tuple[str, str], str]
     title: str
     folder: Path | None = None
+    failed: dict[tuple[str, str, int], str] = field(default_factory=dict)
 
     def row(self, rule: str, device: str = "digital") -> dict[str, Any]:
         """The row of a pair; InvalidParameter, with the reason, where there is none."""
         for row in self.rows:
             if (row["rule"], row["device"]) == (rule, device):
                 return row
-        raise InvalidParameter("row", f"{rule} on {device}", self.left_out.get((rule, device), "not compared"))
+        failed = [why for (one, at, _), why in self.failed.items() if (one, at) == (rule, device)]
+        raise InvalidParameter("row", f"{rule} on {device}", self.left_out.get((rule, device), *failed[:1] or ["not compared"]))
 
     def run(self, rule: str, device: str = "digital", seed: int | None = None) -> Run:
         """A run itself, from its file in `folder`."""
@@ -122,7 +126,7 @@ class Comparison:
 
     def markdown(self) -> str:
         """The table of compare.md: accuracies or test losses, costs on the devices, and why cells are empty."""
-        return _compare.markdown(self.rules, self.devices, self.rows, self.left_out)
+        return _compare.markdown(self.rules, self.devices, self.rows, self.left_out, self.failed)
 
     def plot(self, out: Any = None) -> Any:
         """Bars of accuracy, or of test loss on real targets, a group for each rule; writes `out` if given, returns the matplotlib Figure."""
@@ -133,7 +137,7 @@ class Comparison:
 
     def __str__(self) -> str:
         table = _compare.plain(self.rules, self.devices, self.rows)
-        return "\n".join([table, *_compare.notes_on(self.rows, self.left_out)])
+        return "\n".join([table, *_compare.notes_on(self.rows, self.left_out, self.failed)])
 
     def __repr__(self) -> str:
         return f"<lightloop.Comparison of {len(self.rules)} rules on {len(self.devices)} devices, {len(self.rows)} pairs run>"
@@ -171,7 +175,8 @@ def compare(
         its result or cannot be read; a file that another call has made is an InvalidParameter, unless `force`. None keeps nothing.
 
     Throws InvalidParameter when no pair can be run, before the first run for a name that is no rule, a device that cannot be opened
-    at all, and settings in `only` that alone keep their rule out; Error with what a run said when it failed; Ctrl-C is KeyboardInterrupt.
+    at all, and settings in `only` that alone keep their rule out; Error when every run fails. A run that fails beside others is a
+    RuntimeWarning and stands in `failed`. Ctrl-C is KeyboardInterrupt.
     """
     asked = types.SimpleNamespace(cell=_Cell, jobs=jobs, threads=threads, force=force, only=dict(only or {}), data=None, arrays=None, print=[])
     asked.rules = [rules] if isinstance(rules, str) else list(rules)
@@ -199,15 +204,17 @@ def compare(
         if not (isinstance(dataset, str) or hasattr(dataset, "__fspath__")):
             _keep_arrays(asked, dataset, Path(scratch))
         try:
-            rows, left_out = _compare.compare(asked)
+            rows, left_out, failed = _compare.compare(asked)
         except _compare.Stopped:
             raise KeyboardInterrupt from None
         except ValueError as error:
             raise error if isinstance(error, Error) else InvalidParameter("compare", str(error)) from None
         except RuntimeError as error:
-            raise error if isinstance(error, Error) else Error("a run of compare failed", str(error)) from None
+            raise error if isinstance(error, Error) else Error("every run of compare failed", str(error)) from None
     title = f"{asked.dataset}, {len(asked.seeds)} seed(s)"
-    made = Comparison(asked.rules, asked.devices, asked.seeds, rows, left_out, title, None if out is None else asked.out)
+    made = Comparison(asked.rules, asked.devices, asked.seeds, rows, left_out, title, None if out is None else asked.out, failed)
+    for line in _compare.failed_lines(failed):
+        warnings.warn(line, RuntimeWarning, stacklevel=2)
     if made.folder is not None:
         (made.folder / "compare.md").write_text(made.markdown())
         try:

@@ -133,23 +133,39 @@ def test_ctrl_c_stops_politely_and_the_same_command_ends_alike(lightloop, small,
     assert pick == [(row["rule"], row["test_accuracy"]) for row in json.loads(whole.stdout)["rows"]]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_compare_alone_stops_its_runs_too(lightloop, small, tmp_path, number):
     words = ["compare", "--rules", "dfa,bp", "--out", "grid", "--jobs", "2", "--threads", "1", *small, "--epochs", "400"]
-    begun = subprocess.Popen([COMMAND, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    begun = subprocess.Popen([COMMAND, *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip
     while len(list(tmp_path.glob("grid/*.h5"))) < 2 and begun.poll() is None:
         time.sleep(0.01)
     os.kill(begun.pid, number)
     said = begun.communicate(timeout=60)[1]
     assert begun.returncode == 130 and said.endswith("lightloop: stopped; the same command goes on from here\n"), said
-    with pytest.raises(ProcessLookupError):  # nobody is left in its group
-        os.killpg(begun.pid, 0)
+    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout  # nobody is left
     kept = sorted(tmp_path.glob("grid/*.h5"))
     assert len(kept) == 2 and not list(tmp_path.glob("grid/*.json"))
     for file in kept:
         assert json.loads(lightloop("show", file, "--json").stdout)["complete"] is False
     again = lightloop(*words, "--json")
     assert again.returncode == 0 and "anew" not in again.stderr, again.stderr
+
+
+def test_a_run_that_fails_leaves_the_others_alone_and_is_told(lightloop, small, tmp_path):
+    words = ["compare", "--rules", "bp,ff,dfa", "--out", "grid", *small, "--set", "ff:train.lr=1000", "--set", "ff:train.optimizer=sgd"]
+    for _ in range(2):  # a second time nothing but the failed one is tried
+        done = lightloop(*words, "--json")
+        assert done.returncode == 1, done.stderr
+        told = json.loads(done.stdout)
+        assert [row["rule"] for row in told["rows"]] == ["bp", "dfa"]
+        (failed,) = told["failed"]
+        assert (failed["rule"], failed["device"], failed["seed"]) == ("ff", "digital", 1) and "must stay finite" in failed["reason"]
+        assert "1 run(s) failed; the same command tries them again" in done.stderr
+    table = (tmp_path / "grid" / "compare.md").read_text()
+    assert "| ff | - |" in table and "failed: ff on digital, seed 1: " in table
+    alone = lightloop("compare", "--rules", "ff", "--out", "grid", *small, "--set", "ff:train.lr=1000", "--set", "ff:train.optimizer=sgd")
+    assert alone.returncode == 1 and "failed: ff on digital, seed 1: " in alone.stderr and not alone.stdout
 
 
 def unwritten(result):

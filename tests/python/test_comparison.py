@@ -92,6 +92,21 @@ def test_arrays_of_other_real_numbers_are_taken_as_float32():
     assert ll.plan(((x, y), (x, y)), rule="bp", **options).steps == 3
 
 
+def test_a_run_that_fails_leaves_the_others_alone():
+    x = np.random.default_rng(1).normal(size=(64, 4)).astype(np.float32)
+    data = ((x, x[:, :1]), (x, x[:, :1]))
+    settings = {"net": "4-1", "loss": "mse", "batch": 8, "epochs": 4, "optimizer": "sgd", "progress": False}
+    diverges = {"bp": {"lr": 1000.0}}  # errors grow a thousandfold with each of 32 steps
+    with pytest.warns(RuntimeWarning, match="failed: bp on digital, seed 1: .*must stay finite"):
+        found = ll.compare(data, ["bp", "ridge"], jobs=1, only=diverges, **settings)
+    assert [row["rule"] for row in found.rows] == ["ridge"] and list(found.failed) == [("bp", "digital", 1)]
+    assert "failed: bp on digital" in str(found) and "failed: bp on digital" in found.markdown()
+    with pytest.raises(ll.InvalidParameter, match="must stay finite"):
+        found.row("bp")
+    with pytest.raises(ll.Error, match="every run of compare failed"):
+        ll.compare(data, ["bp"], only=diverges, **settings)
+
+
 def test_real_targets_are_compared_by_their_loss(tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 8))

@@ -183,6 +183,16 @@ def test_a_resumed_run_of_real_targets_still_has_no_classes(tmp_path):
             run.on("sim:crossbar").accuracy(x, y)
 
 
+def test_samples_that_are_no_numbers_have_no_answer():
+    x = np.random.default_rng(1).normal(size=(20, 4)).astype(np.float32)
+    run = ll.train(((x, np.arange(20) % 3), (x, np.arange(20) % 3)), rule="bp", net="4-3", epochs=1, progress=False)
+    for wrong in (np.nan, np.inf):
+        x[7, 2] = wrong
+        for ask in (run.predict, run.scores):
+            with pytest.raises(ll.InvalidParameter, match=r"x \[7, 2\]"):
+                ask(x)
+
+
 def test_labels_may_be_whole_reals_and_others_are_refused(tmp_path):
     x = np.random.default_rng(1).normal(size=(20, 4)).astype(np.float32)
     y = np.arange(20) % 3

@@ -1,6 +1,7 @@
 """ll.torch.dfa: the signals, against formulas written out; hooks that come off; copies, devices, autocast."""
 
 import copy
+import math
 import pickle
 
 import numpy as np
@@ -350,6 +351,19 @@ def test_optical_ternary_training_learns_with_any_optimizer(batch):
         accuracy = (model(batch[0]).argmax(1) == batch[1]).float().mean()
         model.dfa.remove()
         assert accuracy > 0.9
+
+
+def test_numbers_that_feedback_has_no_answer_to_are_refused():
+    def net(dtype):
+        return nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3)).to(dtype)
+
+    with pytest.raises(ll.Unsupported, match="point 1.*complex64"):
+        ll.torch.dfa(net(torch.cfloat))(torch.zeros(2, 5, dtype=torch.cfloat))
+    for seed in (-1, 2**53):
+        with pytest.raises(ll.OutOfRange, match="seed"):
+            ll.torch.dfa(net(torch.float32), seed=seed)
+    with pytest.raises(ll.InvalidParameter, match=r"projection \[1, 2\].*nan"):
+        ll.torch.dfa(net(torch.float32), torch.tensor([[1.0, 0, 0], [0, 0, math.nan]]))
 
 
 def test_what_cannot_be_is_refused_by_name(batch):

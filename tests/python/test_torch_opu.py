@@ -167,6 +167,17 @@ def test_what_cannot_be_is_refused_by_name():
         ll.torch.OPU(20, 16).measure()
 
 
+@pytest.mark.parametrize("device", ["digital", FINE])
+@pytest.mark.parametrize("mode", ["linear", "intensity"])
+def test_masks_are_zeros_and_ones_and_integers_are_refused(device, mode):
+    mask = torch.arange(36).reshape(3, 12) % 5 > 1
+    shown = [ll.torch.OPU(12, 6, device, mode=mode, seed=3)(x) for x in (mask, mask.float())]
+    assert shown[0].dtype == torch.float32 and torch.equal(*shown)
+    for dtype in (torch.uint8, torch.int64):
+        with pytest.raises(ll.Unsupported, match=f"{dtype}.*input.float"):
+            ll.torch.OPU(12, 6, device, mode=mode)(mask.to(dtype))
+
+
 def test_the_programs_of_the_page_run(capsys):
     page = (pathlib.Path(__file__).parents[2] / "docs" / "pytorch.md").read_text()
     programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
