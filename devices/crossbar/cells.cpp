@@ -47,8 +47,9 @@ Cells::Cells(const ParamSet& params)
                             .bound_spread = params.real("pulse.bound_spread"),
                             .cycle_noise = params.real("pulse.cycle_noise")};
     pulsed_.emplace(model, weights_.rows(), weights_.cols(), Stream(seed_, 1, Purpose::crossbar_fabrication));
-    const double half = kErase + std::rint(nominal_pulses(model, 0, 0.5)), rows = static_cast<double>(weights_.rows());
-    sent_ = {rows * static_cast<double>(weights_.cols()) * half, rows * half};
+    const auto expected = [&](double weight) { return kErase + std::rint(nominal_pulses(model, 0, weight)); };
+    const auto rows = static_cast<double>(weights_.rows()), columns = static_cast<double>(weights_.cols());
+    sent_ = {rows * columns * expected(0.5), rows * expected(1)};
     return;
   }
   for (int device = 0; device < 2; ++device) {

@@ -31,7 +31,7 @@ class Cells {
   void pulse(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);
   bool pulsed() const { return kind_ == CellKind::pulsed; }
   /// Pulsed cells: what the last write() or pulse() sent, erasing and all rounds; before, what writes nominal cells to
-  /// half of their range.
+  /// half of their range, one of every row to its end.
   const PulseTrains& sent() const { return sent_; }
   void set(View<const float> weights);  ///< pulsed cells: what was saved
   /// Pairs of conductances that change with time.

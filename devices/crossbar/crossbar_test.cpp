@@ -437,7 +437,8 @@ TEST_CASE("pulsed cells cost the pulses that are sent, row after row") {
     CHECK(cost.parts.back().program_events == pulses);
   };
   const double half = std::rint(std::log(0.5) / std::log1p(-0.001));  // 1 - (1 - step)^n = 1 / 2
-  check_cost(24 * (1 + half), 4 * (1 + half));                        // before the first write; 1: erasing
+  const double full = std::rint(std::log(1e-3) / std::log1p(-0.001));
+  check_cost(24 * (1 + half), 4 * (1 + full));  // before the first write; 1: erasing
   FrameBuffer codes(*device->describe().program, 1);
   for (Index i = 0; i < 24; ++i) codes.frames().set(0, i, i < 6 ? 192 : 128);  // 1 / 2 in the first row, 0 elsewhere
   device->program(std::as_const(codes).frames());
