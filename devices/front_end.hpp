@@ -18,6 +18,7 @@
 // variance, where nothing bends y in between, and from a stream of its own where something does. Both streams, row =
 // frame id, column = input or output, are those of converter_streams() unless the device's header says otherwise.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/param.hpp"
@@ -80,6 +81,19 @@ struct FrontEnd {
               std::size_t first = 0) const;
   /// How many codes an output of 0 may be away from the middle with noise of this sd in y: no draw is beyond 6.8 sd.
   double off_zero(double sd) const;
+  /// While it lives the middle code is no drive, also where the DAC has no level at 0: for self-tests, which look at
+  /// the outputs with the DAC disconnected.
+  class AtRest {
+   public:
+    explicit AtRest(FrontEnd& front) : front_(front), levels_(std::exchange(front.dac_levels, 0)) {}
+    ~AtRest() { front_.dac_levels = levels_; }
+    AtRest(const AtRest&) = delete;
+    AtRest& operator=(const AtRest&) = delete;
+
+   private:
+    FrontEnd& front_;
+    Index levels_;
+  };
 
   int dac_bits = 8, adc_bits = 8;
   Index dac_levels = 0, adc_levels = 0;  ///< 0: one per code

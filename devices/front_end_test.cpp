@@ -284,6 +284,21 @@ TEST_CASE("noise of the physics is bent with the signal (two-sided, alpha 1e-3 f
   CHECK(negative > 0);
 }
 
+TEST_CASE("a device whose DAC has no level at 0 passes its own test, and drives as before after it") {
+  for (const char* name : kLayers)
+    for (const char* settings : {"dac.levels=2", "dac.levels=4", "dac.levels=64", "dac.bits=2",
+                                 "dac.levels=2,s_shape=0.1,asymmetry=0.3,input_noise=0.02"}) {
+      INFO(name << ": " << settings);
+      const auto device = open(name, settings);
+      const FrameBuffer in = random_codes(device->describe().input, 20, 2);
+      const Said before = run(*device, in);
+      const SelfTest tested = device->self_test();
+      INFO(tested.detail);
+      CHECK(tested.passed);
+      CHECK(run(*device, in).codes == before.codes);
+    }
+}
+
 TEST_CASE("with every stage at work bits do not depend on how a batch is cut, and the device passes its own test") {
   for (const char* name : kLayers) {
     INFO(name);

@@ -264,8 +264,13 @@ TEST_CASE("the twin is asked at the drive at which bound management takes the de
   CHECK(iterative.factor(4) == std::pair(2.0, std::int64_t{2}));
   CHECK(iterative.factor(8) == std::pair(4.0, std::int64_t{3}));
   CHECK(worst_case.factor(2) == std::pair(1.0, std::int64_t{1}));
-  CHECK(worst_case.factor(4) == std::pair(4.0, std::int64_t{2}));  // 7.94 / 2.1, rounded up to a power of two
-  EightInputs at_the_end("0.9945", "iterative");                   // one input: code 254.7, which is 255 when rounded
+  // four codes m meet weights of norm 2.806: 2 m 2.806 stays below 126.5 steps of 2.1 with m = 47, not 48; eight codes
+  // m sum to 7.94 m: 33
+  CHECK(worst_case.factor(4) == std::pair(127.0 / 47, std::int64_t{2}));
+  CHECK(worst_case.factor(8) == std::pair(127.0 / 33, std::int64_t{2}));
+  EightInputs one_of_eight("0.5", "worst_case");  // 2.806 m stays below 126.5 steps of 0.5
+  CHECK(one_of_eight.factor(1) == std::pair(127.0 / 22, std::int64_t{2}));
+  EightInputs at_the_end("0.9945", "iterative");  // one input: code 254.7, which is 255 when rounded
   CHECK(at_the_end.factor(1) == std::pair(2.0, std::int64_t{2}));
 }
 

@@ -144,6 +144,60 @@ TEST_CASE("bound management meets the end of an ADC of few levels where its last
   CHECK(layer.report().frames > 40);
 }
 
+TEST_CASE("an ADC of so few levels that its ends are ordinary answers has rows shown once, and is calibrated") {
+  Matrix<float> w(8, 8), x(8, 8), y(8, 8);
+  for (Index i = 0; i < 8; ++i) w(i, i) = 1;
+  std::ranges::fill(x.flat(), -1.0f);
+  for (Index i = 0; i < 8; ++i) x(i, i) = 1;
+  for (const char* converter : {"adc.levels=2", "adc.levels=3", "adc.levels=9", "adc.bits=2", "adc.bits=3"}) {
+    INFO(converter);
+    // beyond the middle of the two last levels, so that every answer is at an end
+    Session session =
+        open("sim:crossbar,preset=ideal,adc.range=1,dac.bits=14,weight.bits=14," + std::string(converter), 8, 8);
+    Layer layer(session, 8, 8);
+    CHECK(layer.most_repeats() == 0);
+    layer.program(w);
+    layer.forward(x, y);
+    CHECK(layer.report().frames == 8);
+    for (Index i = 0; i < 64; ++i) CHECK(std::signbit(y.data()[i]) == std::signbit(x.data()[i]));
+    layer.calibrate();
+    layer.forward(x, y);
+    for (Index i = 0; i < 64; ++i) CHECK(y.data()[i] == Approx(x.data()[i]).margin(0.01));
+  }
+  for (const char* converter : {"adc.levels=10", "adc.bits=4"}) {
+    Session session = open("sim:crossbar,preset=ideal,adc.range=1," + std::string(converter), 8, 8);
+    Layer layer(session, 8, 8);
+    CHECK(layer.most_repeats() == 10);
+    layer.program(w);
+    layer.forward(x, y);
+    CHECK(layer.report().frames == 16);
+  }
+}
+
+TEST_CASE("inputs beyond a fixed range stay clipped where bound management shows them again") {
+  Matrix<float> w(1, 8), x(3, 8), y(3, 1);
+  std::ranges::fill(w.flat(), 1.0f);
+  std::ranges::fill(x.row(0), 3.0f);
+  std::ranges::fill(x.row(1), -0.75f);
+  x(1, 0) = x(1, 1) = -100;
+  std::ranges::fill(x.row(2), 1e30f);
+  for (const char* management : {"iterative", "worst_case"}) {
+    INFO(management);
+    Session session = open(kIdeal + "1", 8, 1);
+    Layer layer(session, 8, 1,
+                {{"noise_management", std::string("fixed")},
+                 {"input_range", 1.0},
+                 {"bound_management", std::string(management)}});
+    layer.program(w);
+    layer.forward(x, y);
+    CHECK(layer.report().frames > 3);
+    CHECK(layer.report().saturated == 0);
+    CHECK(y(0, 0) == Approx(8).epsilon(0.005));
+    CHECK(y(1, 0) == Approx(-6.5).epsilon(0.005));
+    CHECK(y(2, 0) == Approx(8).epsilon(0.005));
+  }
+}
+
 TEST_CASE("bound management stops at the weakest drive that shows something, and counts what is at the end there") {
   // full drive is code 7: rows whose sums are beyond 7 ranges are at the end at code 1 too
   const Matrix<float> w = uniform(8, 64, 1.0f, 1), x = uniform(400, 64, 1.0f, 2);

@@ -15,6 +15,7 @@ namespace lightloop::crossbar {
 namespace {
 
 constexpr double kStepsPerDoubling = 128;
+constexpr double kErase = 1;          // pulses that bring a pulsed cell to 0 from anywhere: assumed
 constexpr std::uint64_t kRounds = 8;  // of pulses and reading back, when pulsed cells are given weights
 constexpr double kIndependentError = 0.2 / phase_change::kMaxMicrosiemens, kIndependentNu = 0.1,
                  kIndependentNuSd = 0.05;
@@ -39,13 +40,16 @@ Cells::Cells(const ParamSet& params)
   if (kind_ == CellKind::gaussian) return;
   if (kind_ == CellKind::pulsed) {
     const bool soft = params.text("cell.kind") == "soft_bounds";
-    pulsed_.emplace(PulsedModel{.kind = soft ? PulsedModel::Kind::soft_bounds : PulsedModel::Kind::constant_step,
-                                .step = params.real("pulse.step"),
-                                .step_spread = params.real("pulse.step_spread"),
-                                .asymmetry_spread = params.real("pulse.asymmetry_spread"),
-                                .bound_spread = params.real("pulse.bound_spread"),
-                                .cycle_noise = params.real("pulse.cycle_noise")},
-                    weights_.rows(), weights_.cols(), Stream(seed_, 1, Purpose::crossbar_fabrication));
+    const PulsedModel model{.kind = soft ? PulsedModel::Kind::soft_bounds : PulsedModel::Kind::constant_step,
+                            .step = params.real("pulse.step"),
+                            .step_spread = params.real("pulse.step_spread"),
+                            .asymmetry_spread = params.real("pulse.asymmetry_spread"),
+                            .bound_spread = params.real("pulse.bound_spread"),
+                            .cycle_noise = params.real("pulse.cycle_noise")};
+    pulsed_.emplace(model, weights_.rows(), weights_.cols(), Stream(seed_, 1, Purpose::crossbar_fabrication));
+    const auto expected = [&](double weight) { return kErase + std::rint(nominal_pulses(model, 0, weight)); };
+    const auto rows = static_cast<double>(weights_.rows()), columns = static_cast<double>(weights_.cols());
+    sent_ = {rows * columns * expected(0.5), rows * expected(1)};
     return;
   }
   for (int device = 0; device < 2; ++device) {
@@ -87,6 +91,8 @@ void Cells::write(std::span<const std::uint16_t> codes, float middle, std::uint6
     pulsed_->set(target);
     for (Index i = 0; i < target.size(); ++i) target.data()[i] = (codes[static_cast<std::size_t>(i)] - middle) / middle;
     Matrix<std::int32_t> counts(weights_.rows(), n);
+    const auto rows = static_cast<double>(weights_.rows());
+    sent_ = {kErase * rows * static_cast<double>(n), kErase * rows};
     for (std::uint64_t round = 0; round < (write_number == 0 ? 0 : kRounds); ++round) {
       pulsed_->nominal_pulses(target, counts);
       apply(counts, write_number, round);
@@ -113,6 +119,7 @@ void Cells::pulse(std::span<const std::uint16_t> codes, float middle, std::uint6
   for (Index i = 0; i < counts.size(); ++i)
     counts.data()[i] =
         static_cast<std::int32_t>(codes[static_cast<std::size_t>(i)]) - static_cast<std::int32_t>(middle);
+  sent_ = {};
   apply(counts, write_number, 0);
   set(pulsed_->weights());
 }
@@ -120,6 +127,14 @@ void Cells::pulse(std::span<const std::uint16_t> codes, float middle, std::uint6
 void Cells::apply(View<const std::int32_t> counts, std::uint64_t write_number, std::uint64_t round) {
   const std::uint64_t row = (write_number * kRounds + round) * static_cast<std::uint64_t>(weights_.rows());
   pulsed_->pulse(counts, Stream(seed_, 0, Purpose::crossbar_programming), row);
+  for (Index i = 0; i < counts.rows(); ++i) {
+    std::int32_t longest = 0;
+    for (const std::int32_t count : counts.row(i)) {
+      sent_.pulses += std::abs(count);
+      longest = std::max(longest, std::abs(count));
+    }
+    sent_.longest += longest;
+  }
 }
 
 void Cells::set(View<const float> weights) {

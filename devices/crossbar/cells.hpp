@@ -13,6 +13,12 @@ namespace lightloop::crossbar {
 
 enum class CellKind { gaussian, phase_change, state_independent, resistive, pulsed };
 
+/// What a write asks of the drivers of pulsed cells.
+struct PulseTrains {
+  double pulses = 0;   ///< of all cells together
+  double longest = 0;  ///< the longest train of every row, one row after the other
+};
+
 class Cells {
  public:
   explicit Cells(const ParamSet& params);
@@ -24,6 +30,9 @@ class Cells {
   /// Pulsed cells: (code - middle) pulses to every cell, from where it is.
   void pulse(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number);
   bool pulsed() const { return kind_ == CellKind::pulsed; }
+  /// Pulsed cells: what the last write() or pulse() sent, erasing and all rounds; before, what writes nominal cells to
+  /// half of their range, one of every row to its end.
+  const PulseTrains& sent() const { return sent_; }
   void set(View<const float> weights);  ///< pulsed cells: what was saved
   /// Pairs of conductances that change with time.
   bool drifts() const { return kind_ != CellKind::gaussian && kind_ != CellKind::pulsed; }
@@ -52,6 +61,7 @@ class Cells {
   Index step_ = -1;
   Factor weights_, sums_, read_variances_;
   std::optional<PulsedCells> pulsed_;
+  PulseTrains sent_;
   // g+ and g- over g_max and their exponents nu; of resistive cells what they missed their targets by and where to they
   // relax, in spreads
   Matrix<float> written_[2], paths_[2], targets_[2];

@@ -24,9 +24,10 @@ constexpr std::uint8_t kSnapshotVersion = 3, kOldestSnapshot = 2;  // 2 had no p
 // Times and energies. 130 ns per product: assumed, the order of published 8-bit phase-change cores. Converters:
 // sim/detection/component_energy.hpp. A cell that is read: half of g_max = 25 uS, 0.2 V full scale, uniform voltages:
 // 22 fJ in 130 ns. Programming: one row at a time, assumed ten program-and-verify pulses of 1 us and 100 pJ per cell.
-// An update by pulses: trains of 31 such pulses at most, in all rows at once.
+// Pulsed cells: as many such pulses as are sent, in weights mode one that erases (assumed) and those of all rounds;
+// reading back between rounds is not counted. All cells of a row get their trains together, up or down (assumed).
 constexpr double kFrameS = 130e-9, kCellJ = 22e-15;
-constexpr double kProgramRowS = 10e-6, kProgramCellJ = 1e-9, kPulses = 31, kPulseS = 1e-6, kPulseJ = 100e-12;
+constexpr double kProgramRowS = 10e-6, kProgramCellJ = 1e-9, kPulseS = 1e-6, kPulseJ = 100e-12;
 
 constexpr Index kSlab = 192;  // frames in the caches together; bits do not depend on it
 constexpr std::size_t kChunk = 256;
@@ -49,6 +50,7 @@ class Crossbar : public Device {
 
  private:
   void derive();
+  void cost_of_writing();
   double now() const { return base_s_ + static_cast<double>(frames_) * kFrameS; }
   double at(Index frame) const { return base_s_ + static_cast<double>(frames_ + frame) * kFrameS; }
   /// How many of the frames after `first` see the conductances that `first` sees.
@@ -117,11 +119,7 @@ void Crossbar::derive() {
   what_ = imperfections(params_);
   front_ = FrontEnd(params_, info_.model);
   info_.deterministic = !reads_noisily(what_, cells_) && !front_.noisy();
-  const auto rows = static_cast<double>(info_.output.size()), cells = rows * static_cast<double>(info_.input.size());
-  const bool pulses = params_.text("program.mode") == "pulses";  // to all cells at once
-  info_.cost.program_s = pulses ? kPulses * kPulseS : rows * kProgramRowS;
-  info_.cost.program_j = cells * (pulses ? kPulses * kPulseJ : kProgramCellJ);
-  info_.cost.parts.back().program_j = info_.cost.program_j;
+  cost_of_writing();
   const Stream fabrication(seed_, 0, Purpose::crossbar_fabrication);
   for (int side = 0; side < 2; ++side) {
     std::vector<float>& offsets = offsets_[side];
@@ -129,6 +127,17 @@ void Crossbar::derive() {
     fabrication.normal(static_cast<std::uint64_t>(side), 0, offsets);
     for (float& value : offsets) value *= static_cast<float>(what_.voltage_offset);
   }
+}
+
+void Crossbar::cost_of_writing() {
+  const auto rows = static_cast<double>(info_.output.size()), cells = rows * static_cast<double>(info_.input.size());
+  const PulseTrains& sent = cells_.sent();
+  const bool pulsed = cells_.pulsed();
+  info_.cost.program_s = pulsed ? sent.longest * kPulseS : rows * kProgramRowS;
+  info_.cost.program_j = pulsed ? sent.pulses * kPulseJ : cells * kProgramCellJ;
+  CostPart& part = info_.cost.parts.back();
+  part.program_events = pulsed ? sent.pulses : cells;
+  part.program_j = info_.cost.program_j;
 }
 
 void Crossbar::configure(const Settings& changes) {
@@ -167,6 +176,7 @@ void Crossbar::program(ConstFrames codes) {
   written_s_ = now();
   const float middle = std::ldexp(1.0f, info_.program->bits - 1);
   pulses ? cells_.pulse(codes_, middle, writes_) : cells_.write(codes_, middle, writes_);
+  cost_of_writing();
 }
 
 Index Crossbar::convert(Index row, std::uint64_t id, const Side& side, const Frames& out) {
@@ -293,6 +303,7 @@ SelfTest Crossbar::self_test() {
   const std::uint32_t zero_in = info_.input.highest() / 2 + 1, zero_out = info_.output.highest() / 2 + 1;
   for (Index j = 0; j < info_.input.size(); ++j) in.frames().set(0, j, zero_in);
   const std::int64_t frames = frames_;
+  const FrontEnd::AtRest rest(front_);
   run(in.frames(), out.frames());
   frames_ = frames;
   double worst = 0;

@@ -31,7 +31,8 @@
 // constant_step, soft_bounds: one cell per weight that is moved by pulses (sim/memory/pulsed.hpp). With program.mode =
 // weights it is erased, given the pulses a nominal cell would need, and read back, eight times over; with pulses the
 // codes are numbers of pulses, code - c0 of them from where every cell is: an update for learning on the device. s =
-// |w|.
+// |w|. The cost of program() is that of the pulses last sent, row after row; before the first write, of those that
+// write nominal cells to half of their range, one of every row to its end.
 //
 // Programme: output.size x input.size codes, row by row (one row per output).
 //

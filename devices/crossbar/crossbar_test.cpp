@@ -425,6 +425,38 @@ TEST_CASE("drifting cells answer alike however a batch is cut, also where conduc
   CHECK(whole == codes(101));
 }
 
+TEST_CASE("pulsed cells cost the pulses that are sent, row after row") {
+  const auto device = open(
+      "preset=ideal,cell.kind=soft_bounds,pulse.step=0.001,pulse.step_spread=0,pulse.asymmetry_spread=0,"
+      "pulse.bound_spread=0,pulse.cycle_noise=0,input.size=6,output.size=4");
+  const auto check_cost = [&](double pulses, double one_by_one) {
+    const CostModel& cost = device->describe().cost;
+    CHECK(cost.program_j == Approx(100e-12 * pulses).margin(1e-20));
+    CHECK(cost.program_s == Approx(1e-6 * one_by_one).margin(1e-15));
+    CHECK(cost.parts.back().program_j == cost.program_j);
+    CHECK(cost.parts.back().program_events == pulses);
+  };
+  const double half = std::rint(std::log(0.5) / std::log1p(-0.001));  // 1 - (1 - step)^n = 1 / 2
+  const double full = std::rint(std::log(1e-3) / std::log1p(-0.001));
+  check_cost(24 * (1 + half), 4 * (1 + full));  // before the first write; 1: erasing
+  FrameBuffer codes(*device->describe().program, 1);
+  for (Index i = 0; i < 24; ++i) codes.frames().set(0, i, i < 6 ? 192 : 128);  // 1 / 2 in the first row, 0 elsewhere
+  device->program(std::as_const(codes).frames());
+  check_cost(24 + 6 * half, 4 + half);
+  device->configure({{"program.mode", std::string("pulses")}});
+  check_cost(24 + 6 * half, 4 + half);
+  for (Index i = 0; i < 24; ++i) codes.frames().set(0, i, 129);
+  device->program(std::as_const(codes).frames());
+  check_cost(24, 4);
+  for (Index i = 0; i < 24; ++i) codes.frames().set(0, i, 128);
+  device->program(std::as_const(codes).frames());
+  check_cost(0, 0);
+  for (const auto& [cell, code] : {std::pair<Index, std::uint32_t>{0, 228}, {5, 108}, {23, 0}})
+    codes.frames().set(0, cell, code);
+  device->program(std::as_const(codes).frames());
+  check_cost(100 + 20 + 128, 100 + 128);
+}
+
 TEST_CASE("pulsed cells take weights by pulses and reading back, and go on from there by pulses") {
   const std::string quiet =
       "preset=ideal,input.size=12,output.size=10,dac.bits=2,adc.bits=16,adc.range=2,pulse.bound_spread=0,"

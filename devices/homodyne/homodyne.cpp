@@ -251,6 +251,7 @@ void Homodyne::restore(const std::vector<std::byte>& state) {
 SelfTest Homodyne::self_test() {
   FrameBuffer in(info_.input, 1), out(info_.output, 1);
   for (Index j = 0; j < info_.input.size(); ++j) in.frames().set(0, j, info_.input.highest() / 2 + 1);
+  const FrontEnd::AtRest rest(front_);
   run(std::as_const(in).frames(), out.frames());
   const double zero = info_.output.highest() / 2 + 1;
   double worst = 0;

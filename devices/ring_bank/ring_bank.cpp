@@ -29,7 +29,9 @@ constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;
 // What bank.hpp keeps of a ring, with its code.
 constexpr double kRingBytes = sizeof(AddDropRing) + 3 * sizeof(double) + 2 * sizeof(float) + sizeof(std::uint16_t);
 constexpr double kMostLeft = 0.01;  // rms error of a weight besides the monitor's that the self-test allows: assumed
-constexpr double kLoopS = 10e-6;    // one measured round of the controller: a heater settles
+// A heater settles. In a measured round of the controller the weights of one input after the other are then read in a
+// frame each, by the outputs' receivers and ADCs: assumed.
+constexpr double kLoopS = 10e-6;
 
 class RingBank : public Device {
  public:
@@ -118,26 +120,30 @@ void RingBank::derive() {
       floor_variance_ == 0 && shot_variance_ == 0 && laser_sd_ == 0 && !front_.noisy() && !info_.stateful;
 
   const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
-  const double heaters_w = kHeaterWPerRad * bank_.heater_rad(), hold_w = heaters_w + out * kAmplifierW;
+  const double heaters_w = kHeaterWPerRad * bank_.heater_rad();
   const double frame_s = 1 / params_.real("symbol_rate_hz"),
                light_j = in * out * power * frame_s;  // modulators carve it
   const auto dac = front_.dac_j(), adc = front_.adc_j();
   const double rise_s = order > 0 ? rise_time_s(cutoff) : noise_rise_time_s(cutoff);
-  info_.cost.frame_s = frame_s;
-  info_.cost.power_w = 0;
-  info_.cost.parts = {{"laser", light_j / photon_energy_j(params_.real("wavelength_m")), light_j / kWallPlug, 0, 0},
-                      {"dac", in, in * dac, 0, 0, kDacLatencyS},
-                      {"modulator", in, in * kModulatorJ, 0, 0, frame_s},
-                      {"hold", in * out, heaters_w * frame_s, in * out, 0},
-                      {"tia", out, out * kAmplifierW * frame_s, out, 0, rise_s},
-                      {"adc", out, out * adc, 0, 0, front_.adc_s()},
-                      {"path", 0, 0, 0, 0, bank_.path_latency_s()}};
-  for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / frame_s;
   const bool loop = params_.text("control.method") == "pid";
-  info_.cost.program_s = kLoopS * (1 + (loop ? static_cast<double>(params_.integer("control.steps")) : 0.0));
-  info_.cost.program_j = hold_w * info_.cost.program_s;
-  info_.cost.parts[3].program_j = heaters_w * info_.cost.program_s;
-  info_.cost.parts[4].program_j = out * kAmplifierW * info_.cost.program_s;
+  const double rounds = loop ? static_cast<double>(params_.integer("control.steps")) : 0.0;
+  const double read = rounds * in, program_s = kLoopS * (1 + rounds) + read * frame_s, lit = program_s / frame_s;
+  const double photons = light_j / photon_energy_j(params_.real("wavelength_m")), set = (1 + rounds) * in * out;
+  const double laser_j = light_j / kWallPlug,
+               set_j = set * dac_energy_j(static_cast<int>(params_.integer("heater.bits")));
+  info_.cost = {.frame_s = frame_s, .program_s = program_s};
+  info_.cost.parts = {{"laser", photons, laser_j, lit * photons, lit * laser_j},
+                      {"dac", in, in * dac, read * in, read * in * dac, kDacLatencyS},
+                      {"modulator", in, in * kModulatorJ, read * in, read * in * kModulatorJ, frame_s},
+                      {"hold", in * out, heaters_w * frame_s, in * out, heaters_w * program_s},
+                      {"tia", out, out * kAmplifierW * frame_s, out, out * kAmplifierW * program_s, rise_s},
+                      {"adc", out, out * adc, read * out, read * out * adc, front_.adc_s()},
+                      {"path", 0, 0, 0, 0, bank_.path_latency_s()},
+                      {"programming", 0, 0, set, set_j}};
+  for (const CostPart& part : info_.cost.parts) {
+    info_.cost.power_w += part.frame_j / frame_s;
+    info_.cost.program_j += part.program_j;
+  }
 }
 
 void RingBank::configure(const Settings& changes) {

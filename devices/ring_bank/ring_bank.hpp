@@ -57,8 +57,9 @@
 // of 40 measured rings (sim/optics/ring.hpp). 20 pm/K, 2 mK, 10 s, 1 % heat crosstalk, 1 mW, 1 GS/s: assumed. Weight
 // banks: A. N. Tait et al., Sci. Rep. 7, 7430 (2017). Monitor noise 0.002 and dither error 5e-5 rad: assumed; they
 // leave 10 bits, where 9 are reported with dithering (W. Zhang et al., Optica 9, 579 (2022)). Energies:
-// sim/detection/component_energy.hpp; lasers give power_w of every channel to every bank all the time, and modulators
-// carve it.
+// sim/detection/component_energy.hpp; lasers give power_w of every channel to every bank all the time, also while
+// weights are set, and modulators carve it. A measured round of the controller takes a frame per input, and sets the
+// DACs of all heaters.
 // Validity: noise of neighbouring frames is independent, and that of light is of the frame's own light; no dispersion
 // over the free spectral range, symbol rate below the linewidth of the rings (above it is refused: their group index
 // is that of the measured ones), drop bus without return coupling, powers below thermal bistability, dither too small

@@ -311,6 +311,27 @@ TEST_CASE("the cost of a frame is that of its parts, heaters as they are set") {
   CHECK(off == Approx(0.16 + 0.012 + 8 * (3.57e-3 + 0.25e-3) + 4 * 1.48e-3 * 10 / 8));
 }
 
+TEST_CASE("setting weights costs what is on meanwhile, what is read and what is set") {
+  for (const auto& [method, rounds] : {std::pair{"pid", 30.0}, {"swept", 0.0}}) {
+    INFO(method);
+    const auto device = open("input.size=8,output.size=4,symbol_rate_hz=1e8,control.method=" + std::string(method));
+    device->program(random_codes(*device->describe().program, 1, 1).frames());
+    double heaters_w = 0;
+    for (const Monitor& monitor : device->monitors())
+      if (monitor.name == "heater power") heaters_w = monitor.value;
+    const CostModel& cost = device->describe().cost;
+    const double reads = rounds * 8, seconds = 10e-6 * (1 + rounds) + reads / 1e8;
+    CHECK(cost.program_s == Approx(seconds));
+    // lasers 8 x 4 x 1 mW / 0.2, amplifiers 3 mW, converters of 8 and 10 bits; a heater's DAC has 16
+    const double on_w = 0.16 + 0.012 + heaters_w, read_j = 8 * (3.57e-12 + 0.25e-12) + 4 * 1.48e-12 * 10 / 8;
+    const double set_j = 32 * (1 + rounds) * 3.57e-12 * 256 * 9 / 17;
+    CHECK(cost.program_j == Approx(on_w * seconds + reads * read_j + set_j));
+    double parts = 0;
+    for (const CostPart& part : cost.parts) parts += part.program_j;
+    CHECK(parts == Approx(cost.program_j));
+  }
+}
+
 namespace {
 
 const std::string kFiltered =

@@ -96,11 +96,9 @@ void LayerState::at_twin(View<const float> x, View<const float> grad_y, Matrix<f
     }
   };
   std::vector<Index> shown(rows);
-  std::vector<double> largest_of(rows);
   for (Index r = 0; r < x.rows(); ++r) {
     const auto i = static_cast<std::size_t>(r);
-    largest_of[i] = static_cast<double>(largest_size(x.row(r)));
-    alpha_of[i] = row_range(largest_of[i]);
+    alpha_of[i] = row_range(static_cast<double>(largest_size(x.row(r))));
     shown[i] = r;
     show(r);
   }
@@ -118,7 +116,7 @@ void LayerState::at_twin(View<const float> x, View<const float> grad_y, Matrix<f
                               [&](float c) { return !at_end(middle + wider * (static_cast<double>(c) - middle)); }))
         continue;
       const auto r = static_cast<std::size_t>(shown[i]);
-      const double next = repeat_factor(k, alpha_of[r] <= kLeastRange ? 0 : top * largest_of[r] / alpha_of[r]);
+      const double next = repeat_factor(k, x.row(shown[i]), alpha_of[r]);
       if (next == factor[r]) continue;
       factor[r] = next;
       show(shown[i]);
@@ -221,13 +219,10 @@ double Layer::output_factor_gradient(View<const float> x, View<const float> grad
   const std::int64_t most = s.most_repeats();
   const double top = s.mid_in - 1;
   const auto rows = static_cast<std::size_t>(x.rows());
-  std::vector<double> alpha(rows), largest_code(rows), factor(rows, 1.0);
+  std::vector<double> alpha(rows), factor(rows, 1.0);
   Matrix<float> drive(x.rows(), s.n_in), sums(x.rows(), s.device_rows), slopes(x.rows(), s.device_rows);
   for (Index r = 0; r < x.rows(); ++r) {
-    const auto largest = static_cast<double>(largest_size(x.row(r)));
-    double& full = alpha[static_cast<std::size_t>(r)];
-    full = s.row_range(largest);
-    largest_code[static_cast<std::size_t>(r)] = full <= kLeastRange ? 0 : top * largest / full;
+    const double full = alpha[static_cast<std::size_t>(r)] = s.row_range(static_cast<double>(largest_size(x.row(r))));
     for (Index j = 0; j < s.n_in; ++j)
       drive(r, j) =
           full <= kLeastRange
@@ -249,7 +244,7 @@ double Layer::output_factor_gradient(View<const float> x, View<const float> grad
   };
   for (Index r = 0; r < x.rows(); ++r) {
     const auto i = static_cast<std::size_t>(r);
-    for (std::int64_t k = 1; k <= most && at_end(r); ++k) factor[i] = s.repeat_factor(k, largest_code[i]);
+    for (std::int64_t k = 1; k <= most && at_end(r); ++k) factor[i] = s.repeat_factor(k, x.row(r), alpha[i]);
   }
   s.code_slopes(grad_y, alpha, factor, slopes);
   double sum = 0;

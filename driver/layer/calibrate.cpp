@@ -94,7 +94,8 @@ double fit(LayerState& s, View<const float> x, bool& narrow) {
     throw CalibrationError("layer: calibration",
                            "gain " + std::to_string(all.gain()) + " +- " + std::to_string(all.error()),
                            "three standard errors above 0",
-                           "The answers do not follow the drive: check the device, its size and its ADC range.");
+                           "The answers do not follow the drive: check the device, its size and its ADC range "
+                           "(layer.output_range = measured sets it by the answers).");
   const bool column = s.params.text("compensation") == "column";
   double rest = 0;
   for (std::size_t i = 0; i < lines.size(); ++i) {

@@ -9,8 +9,7 @@ namespace lightloop {
 namespace {
 
 template <class Code>
-Index encode(std::span<const float> x, float ratio, float middle, std::span<Code> out) {
-  const float top = middle - 1;
+Index encode(std::span<const float> x, float ratio, float top, float middle, std::span<Code> out) {
   int beyond = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const float q = std::rint(x[i] * ratio);
@@ -37,8 +36,9 @@ float largest_size(std::span<const float> x) {
   return std::bit_cast<float>(largest);
 }
 
-Index encode_row(std::span<const float> x, float ratio, float middle, const Frames& out, Index row) {
-  return out.bytes == 1 ? encode(x, ratio, middle, out.u8().row(row)) : encode(x, ratio, middle, out.u16().row(row));
+Index encode_row(std::span<const float> x, float ratio, float top, float middle, const Frames& out, Index row) {
+  return out.bytes == 1 ? encode(x, ratio, top, middle, out.u8().row(row))
+                        : encode(x, ratio, top, middle, out.u16().row(row));
 }
 
 Index codes_at_ends(const ConstFrames& codes, Index row, Index count, std::uint32_t highest) {

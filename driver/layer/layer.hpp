@@ -73,9 +73,9 @@ struct LayerState;
 ///
 /// forward(): every row is divided by its range alpha (noise management: the largest |x|, a fixed or a running one),
 /// rounded to the DAC's 2 c0 - 1 symmetric levels, multiplied by the device, and scaled back by alpha, the weights'
-/// scale and the calibrated gain. Where an output meets the end of the ADC, bound management shows that row again at
-/// half the drive ("iterative") or at the drive that cannot clip ("worst_case"), but at none so weak that nothing of
-/// the row is left but codes of 0: then the last answer counts, and its ends as saturated. A repeat has the frame id of
+/// scale and the calibrated gain. Where an output meets the end of an ADC of 10 levels or more, bound management shows
+/// that row again at half the drive ("iterative") or at one that cannot clip ("worst_case"), but at none so weak that
+/// codes of 0 are all that is left: then the last answer counts, its ends as saturated. A repeat has the frame id of
 /// its row with the number of the repeat in the top bits, so results do not depend on how rows are grouped into calls.
 class Layer {
  public:

@@ -42,8 +42,7 @@ std::vector<ParamInfo> layer_params() {
        0,
        0,
        "A row whose output meets the ADC's end: none, iterative (again at half drive), worst_case (once, at a drive "
-       "that "
-       "cannot clip)",
+       "that cannot clip); an ADC of fewer than 10 levels: none",
        {"none", "iterative", "worst_case"}},
       {"max_repeats", "1", std::int64_t{10}, 0, 20, "Halvings at most"},
       {"output_range",

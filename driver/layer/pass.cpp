@@ -57,7 +57,7 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
   const auto encode = [&](Index r) {
     const auto i = static_cast<std::size_t>(r);
     if (alpha[i] > kLeastRange) ratio[i] = static_cast<float>(top / alpha[i]);
-    beyond[i] = encode_row(x.row(r), ratio[i], static_cast<float>(mid_in), codes, r);
+    beyond[i] = encode_row(x.row(r), ratio[i], static_cast<float>(top), static_cast<float>(mid_in), codes, r);
   };
   const bool by_row = !forward || params.text("noise_management") == "abs_max";
   parallel_for(x.rows(), [&](Index r) {  // one visit where a row knows its range: batches are larger than caches
@@ -88,7 +88,7 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
   parallel_for(x.rows(), [&](Index r) {
     const auto i = static_cast<std::size_t>(r);
     ends[i] = codes_at_ends(answers, r, used, info.output.highest());
-    clipped[i] = manage && ends[i] > 0 && repeat_factor(1, largest_code(i)) > 1;
+    clipped[i] = manage && ends[i] > 0 && repeat_factor(1, x.row(r), alpha[i]) > 1;
     if (!clipped[i]) sink({r, r, shown, answers, alpha[i] * mid_in / top});
   });
   for (std::size_t i = 0; i < rows; ++i) {
@@ -111,21 +111,36 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
 std::int64_t LayerState::most_repeats() const {
   const std::string& kind = params.text("bound_management");
   const std::int64_t most = params.integer("max_repeats");
-  return kind == "none" ? 0 : kind == "worst_case" ? std::min<std::int64_t>(most, 1) : most;
+  if (kind == "none" || (levels == 0 ? 2 * mid_out : static_cast<double>(levels)) < kLeastLevels) return 0;
+  return kind == "worst_case" ? std::min<std::int64_t>(most, 1) : most;
 }
 
-double LayerState::largest_code(std::size_t row) const {
-  return static_cast<double>(largest[row]) * static_cast<double>(ratio[row]);
-}
-
-double LayerState::repeat_factor(std::int64_t k, double largest_code) const {
-  if (k == 0) return 1;
+double LayerState::repeat_factor(std::int64_t k, std::span<const float> x, double range_of_x) const {
+  if (k == 0 || range_of_x <= kLeastRange) return 1;
+  const double full = (mid_in - 1) * std::min(1.0, static_cast<double>(largest_size(x)) / range_of_x);
+  if (std::rint(full) < 1) return 1;
+  if (params.text("bound_management") == "worst_case") return std::max(1.0, full / sure_code(x, range_of_x, full));
   double factor = std::ldexp(1.0, static_cast<int>(k));
-  // A drive that cannot clip: largest sum of products over the range, rounded up to a power of two.
-  if (params.text("bound_management") == "worst_case")
-    factor = std::exp2(std::ceil(std::max(1.0, std::log2(largest_sum / range))));
-  while (factor > 1 && std::rint(largest_code / factor) < 1) factor /= 2;
+  while (factor > 1 && std::rint(full / factor) < 1) factor /= 2;
   return factor;
+}
+
+double LayerState::sure_code(std::span<const float> x, double range_of_x, double full) const {
+  const auto norm = [&](double largest_code) {
+    double sum = 0;
+    for (const float value : x) {
+      const double v = std::min(1.0, std::abs(static_cast<double>(value)) / range_of_x);
+      const double code = std::rint(v * (mid_in - 1) / full * largest_code);
+      sum += code * code;
+    }
+    return std::sqrt(sum);
+  };
+  const double inside = levels == 0 ? 1 - 1.5 / mid_out : 1 - 1 / static_cast<double>(levels - 1);
+  const double room = inside * range * mid_in, any = room / largest_sum;
+  const double most = std::floor(std::max(any, full * room / (largest_norm * norm(full))));
+  double code = std::max(1.0, std::min(most, std::floor(full / 2)));
+  while (code > std::max(1.0, any) && largest_norm * norm(code) > room) --code;  // rounding may have made it longer
+  return code;
 }
 
 void LayerState::repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink,
@@ -145,9 +160,11 @@ void LayerState::repeat(View<const float> x, Pass direction, const std::function
     std::vector<double> factor;
     for (Index i = 0; i < count; ++i) {
       const auto r = static_cast<std::size_t>(rows[static_cast<std::size_t>(i)]);
-      factor.push_back(repeat_factor(k, largest_code(r)));
-      encode_row(x.row(static_cast<Index>(r)), ratio[r] / static_cast<float>(factor.back()), static_cast<float>(mid_in),
-                 again_in.frames(), i);
+      const std::span<const float> again = x.row(static_cast<Index>(r));
+      factor.push_back(repeat_factor(k, again, alpha[r]));
+      // what was clipped at full drive is so at less
+      encode_row(again, ratio[r] / static_cast<float>(factor.back()),
+                 static_cast<float>(std::rint(top / factor.back())), static_cast<float>(mid_in), again_in.frames(), i);
     }
     for (Index i = 0; i < count;) {  // neighbours in one call, so that ids stay those of the rows
       const Index row = rows[static_cast<std::size_t>(i)];
@@ -164,7 +181,7 @@ void LayerState::repeat(View<const float> x, Pass direction, const std::function
       const auto r = static_cast<std::size_t>(row);
       const double now = factor[static_cast<std::size_t>(i)];
       const Index ends = codes_at_ends(answers, i, used, info.output.highest());
-      const bool last = k == most || repeat_factor(k + 1, largest_code(r)) == now;
+      const bool last = k == most || repeat_factor(k + 1, x.row(row), alpha[r]) == now;
       if (ends > 0 && !last) continue;
       clipped[r] = 0;
       report.saturated += ends;

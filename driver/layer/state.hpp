@@ -16,6 +16,11 @@ inline constexpr double kLeastRange = 1e-30;  ///< rows smaller than that are sh
 /// find_range().
 inline constexpr int kRangeMoves = 5;
 
+/// Levels of an ADC from which bound management works. An answer that just met the end of n levels, (n - 1) / 2 steps
+/// from the middle, is read (n - 2) / 4 steps from it at half the drive: below 2 the repeat says less of it than the
+/// end did, and the end, 1 / (n - 1) of the range, is an ordinary answer. Assumed: 2.
+inline constexpr Index kLeastLevels = 10;
+
 /// Two rows of the device whose difference is one output; minus = -1: one row alone.
 struct RowPair {
   Index plus = 0, minus = -1;
@@ -62,6 +67,7 @@ struct LayerState {
   std::vector<double> scale;  ///< per output: weight of one device unit
   double rest = 0;            ///< offset scheme: the reference row, in device units
   double largest_sum = 0;     ///< largest sum of |target| over a row or a column
+  double largest_norm = 0;    ///< largest root of the sum of target^2 over a row or a column
 
   std::vector<double> gain, offset;  ///< per device row: z = gain * promised + offset
   LayerCalibration calibration;
@@ -101,10 +107,14 @@ struct LayerState {
   /// offset scheme's reference).
   void decoding(std::vector<float>& zero, std::vector<float>& unit) const;
   void count_program();
-  /// Bound management: how often a row may be shown again, and what divides its drive the k-th time, k = 0, 1, ...,
-  /// where its largest code at full drive would be `largest_code`; as the time before where less would show nothing.
+  /// Bound management: how often a row may be shown again (none by an ADC of fewer than kLeastLevels), and what divides
+  /// the drive of x, of that range, the k-th time, k = 0, 1, ...; as the time before where less would show nothing.
   std::int64_t most_repeats() const;
-  double repeat_factor(std::int64_t k, double largest_code) const;
+  double repeat_factor(std::int64_t k, std::span<const float> x, double range_of_x) const;
+  /// Largest code of x at the strongest drive, half of the full one or less, whose codes cannot make a sum of products
+  /// at the end of the ADC: no sum is beyond that of the weights' sizes times the largest code, nor beyond the product
+  /// of both norms (Cauchy-Schwarz); 1 where that is too much. `full`: the largest code at full drive.
+  double sure_code(std::span<const float> x, double range_of_x, double full) const;
   /// Sets the ADC's range to base * factor within what the device takes, in the device too; whether it changed. Nothing
   /// has when the device throws.
   bool set_range(double base, double factor);
@@ -137,8 +147,6 @@ struct LayerState {
   void find_ranges();  ///< alpha where it is not the largest of the row
   void run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index count, Pass direction);
   void repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink, std::uint64_t base);
-  /// Of a row at full drive, unrounded.
-  double largest_code(std::size_t row) const;
 };
 
 /// Weights as codes: fills target, held, scale, rest of the state, and the programme. Nothing is changed when it
@@ -160,8 +168,8 @@ void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme
 void check_gradient(const char* what, View<const float> x, Index n_in, View<const float> grad_y, Index n_out);
 /// Largest |x|; infinite or NaN where one of them is.
 float largest_size(std::span<const float> x);
-/// Codes middle + round(x ratio) within +-(middle - 1), the rest of the row at `middle`; gives how many were beyond.
-Index encode_row(std::span<const float> x, float ratio, float middle, const Frames& out, Index row);
+/// Codes middle + round(x ratio) within +-top, the rest of the row at `middle`; gives how many were beyond.
+Index encode_row(std::span<const float> x, float ratio, float top, float middle, const Frames& out, Index row);
 /// Whether a code of the row lies at an end of the range, and how many do.
 Index codes_at_ends(const ConstFrames& codes, Index row, Index count, std::uint32_t highest);
 

@@ -179,17 +179,22 @@ void encode_weights(LayerState& state, View<const float> w, FrameBuffer& program
 
 void LayerState::find_largest_sum() {
   largest_sum = 0;
-  std::vector<double> columns(static_cast<std::size_t>(n_in));
+  double largest_square = 0;
+  std::vector<double> columns(static_cast<std::size_t>(n_in)), squares(columns.size());
   for (Index i = 0; i < target.rows(); ++i) {
-    double sum = 0;
+    double sum = 0, square = 0;
     for (Index j = 0; j < n_in; ++j) {
       const double size = std::abs(static_cast<double>(target(i, j)));
       sum += size;
+      square += size * size;
       columns[static_cast<std::size_t>(j)] += size;
+      squares[static_cast<std::size_t>(j)] += size * size;
     }
     largest_sum = std::max(largest_sum, sum);
+    largest_square = std::max(largest_square, square);
   }
   largest_sum = std::max(largest_sum, *std::max_element(columns.begin(), columns.end()));
+  largest_norm = std::sqrt(std::max(largest_square, *std::max_element(squares.begin(), squares.end())));
 }
 
 void LayerState::follow_target() {

@@ -20,6 +20,13 @@ Remaining remaining(double step, double bound, double noise, double n) {
 
 }  // namespace
 
+double nominal_pulses(const PulsedModel& model, double from, double to) {
+  if (model.kind == PulsedModel::Kind::constant_step) return (to - from) / model.step;
+  const double sign = to > from ? 1 : -1, bound = model.bound;
+  const double near = std::max(bound - sign * to, 1e-3 * bound), far = std::max(bound - sign * from, near);
+  return sign * std::log(near / far) / std::log1p(-model.step / bound);
+}
+
 PulsedCells::PulsedCells(const PulsedModel& model, Index rows, Index cols, const Stream& fabrication)
     : model_(model), weights_(rows, cols), up_(rows, cols), down_(rows, cols), upper_(rows, cols), lower_(rows, cols) {
   parallel_for(rows, [&](Index i) {
@@ -68,13 +75,8 @@ void PulsedCells::nominal_pulses(View<const float> target, View<std::int32_t> co
   const double most = 1e6;
   for (Index i = 0; i < target.rows(); ++i)
     for (Index j = 0; j < target.cols(); ++j) {
-      const auto from = static_cast<double>(weights_(i, j)), to = static_cast<double>(target(i, j));
-      double n = (to - from) / model_.step;
-      if (model_.kind == PulsedModel::Kind::soft_bounds) {
-        const double sign = to > from ? 1 : -1, bound = model_.bound;
-        const double near = std::max(bound - sign * to, 1e-3 * bound), far = std::max(bound - sign * from, near);
-        n = sign * std::log(near / far) / std::log1p(-model_.step / bound);
-      }
+      const double n =
+          lightloop::nominal_pulses(model_, static_cast<double>(weights_(i, j)), static_cast<double>(target(i, j)));
       counts(i, j) = static_cast<std::int32_t>(std::rint(std::clamp(n, -most, most)));
     }
 }

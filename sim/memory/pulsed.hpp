@@ -21,6 +21,10 @@ struct PulsedModel {
   double bound = 1;
 };
 
+/// Pulses, down where negative, that bring a nominal cell from one weight to another, not rounded; soft bounds are
+/// approached to a thousandth of their size.
+double nominal_pulses(const PulsedModel& model, double from, double to);
+
 class PulsedCells {
  public:
   /// Cells at 0. Draws columns 4 j .. 4 j + 3 of row i.
@@ -30,7 +34,7 @@ class PulsedCells {
   /// first_row + i, with the mean and variance that the single pulses have together: exact for soft bounds; with hard
   /// bounds all but the clip, which comes after the last pulse.
   void pulse(View<const std::int32_t> counts, const Stream& cycles, std::uint64_t first_row);
-  /// Pulses that would bring every cell from where it is to its target if all cells were nominal.
+  /// Pulses that would bring every cell from where it is to its target if all cells were nominal, 1e6 at most.
   void nominal_pulses(View<const float> target, View<std::int32_t> counts) const;
 
   const Matrix<float>& weights() const { return weights_; }
