@@ -63,7 +63,7 @@ class Noise(torch.nn.Module):
             if leakage is not None:
                 scale = _core.poisson_scale_for_leakage(leakage, precision)
             self.per_unit = float(scale or 0) * float(precision or 0)
-            if not self.per_unit >= 1 - 1e-12:  # at the least scale the product may be rounded down
+            if not self.per_unit >= 1:
                 raise OutOfRange("Noise poisson: scale x precision", str(self.per_unit), "at least 1")
         self.std = 0.0
         if law in LAWS[:3]:
@@ -72,8 +72,8 @@ class Noise(torch.nn.Module):
                 raise OutOfRange(f"Noise {law}: std", str(self.std), "0 or more, and finite")
 
     def forward(self, input: Any) -> Any:
-        if not input.is_floating_point():
-            raise InvalidParameter(f"input of Noise {self.law}", str(input.dtype), "real floating-point numbers")
+        if not (input.is_floating_point() or input.is_complex()):
+            raise InvalidParameter(f"input of Noise {self.law}", str(input.dtype), "floating-point numbers")
         held = input.detach()
         wide = held.to(torch.promote_types(held.dtype, torch.float32))  # draws of fewer bits would show their grid
         return input + self._error(wide).to(input.dtype)
