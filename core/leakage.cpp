@@ -52,31 +52,105 @@ double standard_deviation(NoiseLaw law, double scale) {
                                       : scale / std::sqrt(12);
 }
 
+namespace {
+
+/// P(lost < N <= last), N Poisson of that mean.
+double poisson_kept(double lost, double last, double mean) {
+  using namespace boost::math::policies;
+  constexpr policy<promote_double<false>> kAsDouble;  // of large counts ten times as fast
+  const auto at_most = [&](double n) { return n < 0 ? 0 : boost::math::gamma_q(n + 1, mean, kAsDouble); };
+  return at_most(last) - at_most(lost);
+}
+
+/// Scales are searched piece by piece, downwards: where the counts that are read as the level stay the same, from
+/// `lost` + 1 to `last`, their probability is smooth in the mean, s p, and has one maximum.
+struct PoissonSearch {
+  static constexpr double kClose = 1e-5;  ///< assumed: of the leakage, below what anybody measures
+  static constexpr double kFew = 8;       ///< assumed: with more counts than that a step, the bound falls as s grows
+  double leakage, precision;
+  double below = std::ceil(precision - 0.5) - 0.5, above = below + 1;  ///< of the level, in steps
+  double nearest = 0, distance = 2;  ///< scale of the nearest leakage so far, and how far that is
+  double most = 0;                   ///< largest leakage so far
+
+  double excess(double lost, double last, double s) const {
+    return 1 - poisson_kept(lost, last, s * precision) - leakage;
+  }
+  /// Bound of the leakage at s, without jumps.
+  double at_least(double s) const { return 1 - poisson_kept(below * s - 1, above * s, s * precision); }
+
+  /// The root between two scales of one piece between which the leakage is monotone; 0: there is none.
+  double root(double lost, double last, double low, double high) {
+    const double at_low = excess(lost, last, low), at_high = excess(lost, last, high);
+    for (const auto& [s, at] : {std::pair{low, at_low}, {high, at_high}}) {
+      most = std::max(most, at + leakage);
+      if (std::abs(at) < distance) {
+        distance = std::abs(at);
+        nearest = s;
+      }
+    }
+    if ((at_low > 0) == (at_high > 0)) return 0;
+    for (int i = 0; i < 100; ++i) {  // to the rounding of a double
+      const double middle = low + (high - low) / 2;
+      ((excess(lost, last, middle) > 0) == (at_low > 0) ? low : high) = middle;
+    }
+    return low;
+  }
+
+  /// The largest scale below s with that leakage; 0: there is none.
+  double down_from(double s) {
+    double last = std::floor(above * s), lost = below > 0 ? std::floor(below * s) : -1;
+    while (s > 1 / precision && (s < kFew || at_least(s) < leakage + distance)) {
+      const double of_last = last / above, of_lost = lost > 0 ? lost / below : 0;
+      const double end = std::max({of_last, of_lost, 1 / precision});
+      const double low = end * (1 + 1e-12), high = s * (1 - 1e-12);  // the ends' counts are those of this piece
+      if (low < high) {
+        const double turn =  // where kept counts are likeliest
+            lost < 0 || lost == last
+                ? low
+                : std::exp((std::lgamma(last + 1) - std::lgamma(lost + 1)) / (last - lost)) / precision;
+        const double between = std::clamp(turn, low, high);
+        if (const double found = root(lost, last, between, high); found > 0) return found;
+        if (const double found = root(lost, last, low, between); found > 0) return found;
+      }
+      if (distance < kClose * leakage) return nearest;
+      if (end == of_last) --last;
+      if (end == of_lost) --lost;
+      s = end;
+    }
+    return 0;
+  }
+};
+
+}  // namespace
+
 double poisson_leakage(double s, double precision) {
   check(s, precision, "scale", 0, 1e300);
   const double mean = s * precision, level = std::ceil(precision - 0.5);
   if (!(mean >= 1)) throw OutOfRange("noise: scale x precision", std::to_string(mean), "at least 1");
-  const auto at_most = [&](double count) { return count < 0 ? 0 : boost::math::gamma_q(count + 1, mean); };
-  return 1 - (at_most(std::floor((level + 0.5) * s)) - at_most(std::floor((level - 0.5) * s)));
+  return 1 - poisson_kept(std::floor((level - 0.5) * s), std::floor((level + 0.5) * s), mean);
 }
 
 double poisson_scale_for_leakage(double leakage, double precision) {
   check(leakage, precision, "leakage", 1e-300, 1 - 1e-16);
-  // down from where a normal law of that many carriers leaks much less, to the last scale that leaks more
+  PoissonSearch search{leakage, precision};
+  // down from where a normal law of that many carriers leaks much less, to where they leak more
   const double normal = boost::math::erfc_inv(leakage);
   double high = std::max(2 / precision, 32 * precision * normal * normal + 4), low = high;
-  while (poisson_leakage(low, precision) <= leakage) {
+  while (low * precision >= 1 && poisson_leakage(low, precision) <= leakage) {
     high = low;
     low /= 1.01;
-    if (low * precision < 1)
-      throw OutOfRange("noise: leakage", std::to_string(leakage),
-                       "what the noise of carriers can be at this precision");
   }
-  for (int i = 0; i < 60; ++i) {  // to the rounding of a double
+  for (int i = 0; i < 60 && low * precision >= 1; ++i) {
     const double middle = low + (high - low) / 2;
     (poisson_leakage(middle, precision) > leakage ? low : high) = middle;
   }
-  return high;
+  constexpr double kPieces = 50;  // assumed: that many more, for a scale where it jumps back
+  if (const double found = search.down_from(high + kPieces / search.above); found > 0) return found;
+  if (search.most < leakage)
+    throw OutOfRange(
+        "noise: leakage", std::to_string(leakage),
+        "at most " + std::to_string(search.most) + ", what the noise of carriers can be at this precision");
+  return search.nearest;
 }
 
 void add_noise(NoiseLaw law, double scale, const Stream& stream, std::uint64_t row, std::span<float> x) {
@@ -94,6 +168,7 @@ void add_noise(NoiseLaw law, double scale, const Stream& stream, std::uint64_t r
 }
 
 void poisson_noise(double s, double precision, const Stream& stream, std::uint64_t row, std::span<float> x) {
+  check(s, precision, "scale", 0, 1e300);
   if (!(s * precision >= 1)) throw OutOfRange("noise: scale x precision", std::to_string(s * precision), "at least 1");
   std::vector<float> counts(x.size());
   const auto per_unit = static_cast<float>(s * precision);

@@ -22,8 +22,10 @@ double standard_deviation(NoiseLaw law, double scale);
 /// Leakage at |x| = 1, where it is largest, of poisson_noise(s, p) read by reduce_precision(p): the probability of
 /// counts outside ((K - 1/2) s, (K + 1/2) s], K = ceil(p - 1/2). s p >= 1; throws OutOfRange.
 double poisson_leakage(double s, double precision);
-/// The scale s above which that leakage stays at most `leakage`, to a hundredth of s; counts are whole numbers, so it
-/// falls in steps. Throws OutOfRange for a leakage that is not above 0 and below 1, or that no number of carriers has.
+/// The scale s with that leakage, to 1e-5 of it; of several about the largest. Counts are whole numbers, so the leakage
+/// jumps with s, up and down: where it jumps over `leakage` at every s, which it does at a few levels per unit, s is
+/// the one whose leakage is nearest. Throws OutOfRange for a leakage that is not above 0 and below 1, or that is larger
+/// than any number of carriers has.
 double poisson_scale_for_leakage(double leakage, double precision);
 
 /// x += noise; row and first column say which draws (one row per sample).

@@ -127,16 +127,28 @@ TEST_CASE("Poisson noise has the variance |x| / (s p) and keeps the sign") {
   const double left = static_cast<double>(std::ranges::count_if(full, [](float v) { return v != 1.0f; })) / kMany;
   CHECK(left ==
         Approx(1 - kept).margin(4 * std::sqrt(kept * (1 - kept) / kMany)));  // two-sided, 4 sd, n = kMany, seed 8
-  for (const double leakage : {.1, .5, .7}) {
-    const double s = poisson_scale_for_leakage(leakage, 16);
-    CHECK(poisson_leakage(s, 16) <= leakage);
-    CHECK(poisson_leakage(s, 16) > leakage - .05);  // less the probability of one count
-    CHECK(poisson_leakage(s * (1 - 1e-9), 16) > leakage);
-  }
-  CHECK_THROWS_AS(poisson_scale_for_leakage(.7, 1), OutOfRange);
+  CHECK_THROWS_WITH(poisson_scale_for_leakage(.7, 1), Catch::Contains("at most 0.6485"));  // 1 - 4/3 exp(-4/3), s = 4/3
   CHECK_THROWS_AS(poisson_scale_for_leakage(0, 16), OutOfRange);
   CHECK_THROWS_AS(poisson_leakage(.01, 16), OutOfRange);
   CHECK_THROWS_AS(poisson_noise(0.01, 16, Stream(7, 0, Purpose::user), 0, one), OutOfRange);
+}
+
+TEST_CASE("Poisson noise has the leakage asked for at a root, and where its counts jump over that the nearest") {
+  for (const auto& [leakage, precision] :
+       {std::pair{.5, 16.0}, {.6, 3.0}, {.64, 1.0}, {.5, 2.3}, {1e-6, 4.0}, {.5, 1000.0}}) {
+    INFO(leakage << " at " << precision);
+    CHECK(poisson_leakage(poisson_scale_for_leakage(leakage, precision), precision) == Approx(leakage).epsilon(1.1e-5));
+  }
+  // Scales without a root: none of a fine grid of them comes nearer.
+  for (const auto& [leakage, precision] :
+       {std::pair{.5, 1.0}, {.3, 2.0}, {.9, 16.0}, {.1, 16.0}, {.7, 16.0}, {.05, 3.0}, {.4, 1.5}}) {
+    const double found = poisson_leakage(poisson_scale_for_leakage(leakage, precision), precision);
+    double nearest = 2;
+    for (double s = 1 / precision + 1e-9; s < 400; s *= 1 + 1e-4)
+      nearest = std::min(nearest, std::abs(poisson_leakage(s, precision) - leakage));
+    INFO(leakage << " at " << precision << ": " << found);
+    CHECK(std::abs(found - leakage) < nearest + 1e-5 * leakage);
+  }
 }
 
 }  // namespace lightloop

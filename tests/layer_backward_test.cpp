@@ -123,6 +123,46 @@ TEST_CASE("where the device is not the matrix that was asked for, its twin knows
   CHECK(distance(memory.backward(x, g), slopes) > 0.2);
 }
 
+TEST_CASE("gradients behind a running range are those at the ranges that the rows had, whatever was shown since") {
+  const Matrix<float> w = normal(7, 9, 1, 0.3f), x = normal(20, 9, 2), g = normal(20, 7, 3);
+  for (const char* name : {"weights", "twin"}) {
+    Settings settings = way(name);
+    settings["noise_management"] = std::string("running");
+    settings["memory"] = 0.7;
+    Opened one("sim:crossbar,preset=ideal,adc.bits=16,dac.bits=14,weight.bits=16,input.size=5", w, settings);
+    CHECK(one.layer.tiles() == 2);
+    const std::vector<double> began = one.layer.input_ranges();
+    Matrix<float> y(20, 7), seen(20, 9), below(20, 9);
+    one.layer.forward(x, y);
+    Matrix<float> small = x;
+    for (float& v : small.flat()) v *= 0.01f;
+    const std::vector<double> after = one.layer.input_ranges();
+    one.layer.forward(small, y);
+    one.layer.set_input_ranges(began);
+    one.layer.clip(x, seen);
+    gemm(Transpose::no, Transpose::no, 1.0f, g, w, 0.0f, below);
+    const Matrix<float> back = one.backward(x, g);
+    int cut = 0;
+    for (const auto& [first, last, tile] : {std::tuple{0, 5, 0}, {5, 9, 1}}) {
+      double range = 1;
+      for (Index r = 0; r < 20; ++r) {
+        double most = 0;
+        for (Index j = first; j < last; ++j) most = std::max(most, double(std::abs(x(r, j))));
+        range = 0.7 * range + 0.3 * most;
+        for (Index j = first; j < last; ++j) {
+          CHECK(seen(r, j) == Approx(std::clamp(double(x(r, j)), -range, range)));
+          const bool inside = std::abs(double(x(r, j))) <= range;
+          CHECK(back(r, j) == Approx(inside ? double(below(r, j)) : 0.0).margin(0.02));
+          cut += !inside;
+        }
+      }
+      CHECK(after[static_cast<std::size_t>(tile)] == Approx(range));
+    }
+    CHECK(cut > 10);
+    CHECK_THROWS_WITH(one.layer.set_input_ranges(std::vector<double>{1}), Catch::Contains("one for each tile"));
+  }
+}
+
 TEST_CASE("the gradient of a learned range is that of clipping and rounding, by differences") {
   const Matrix<float> w = normal(7, 9, 1, 0.3f), x = normal(50, 9, 2), g = normal(50, 7, 3);
   Opened one("sim:crossbar,preset=ideal,adc.bits=16,dac.bits=4,weight.bits=16", w,

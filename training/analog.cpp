@@ -77,11 +77,23 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
                          l < place.own.size() ? place.own[l] : Settings{});
 }
 
+TiledLayer& AnalogNetwork::product(Index number) {
+  const auto found = std::ranges::find(matrices_, number, &WeightMatrix::number);
+  LIGHTLOOP_ASSERT(found != matrices_.end());
+  return layers_[static_cast<std::size_t>(found - matrices_.begin())];
+}
+
 void AnalogNetwork::multiply(Index layer, View<const float> x, View<float> y) {
   if (!programmed_) throw Error("analog network", "nothing was programmed", "", "Call program(net) first.");
-  const auto found = std::ranges::find(matrices_, layer, &WeightMatrix::number);
-  LIGHTLOOP_ASSERT(found != matrices_.end());
-  layers_[static_cast<std::size_t>(found - matrices_.begin())].forward(x, y);
+  product(layer).forward(x, y);
+}
+
+bool AnalogNetwork::clips(Index layer, View<const float> x, Matrix<float>& seen) {
+  const TiledLayer& of = product(layer);
+  if (!of.clips()) return false;
+  seen.resize(x.rows(), x.cols());
+  of.clip(x, seen);
+  return true;
 }
 
 void AnalogNetwork::forward(const Network& net, View<const float> x, Activations& out, LayerPass pass) {
@@ -94,6 +106,8 @@ void AnalogNetwork::forward(const Network& net, View<const float> x, Activations
     out.h[0].resize(x.rows(), x.cols());
     for (Index r = 0; r < x.rows(); ++r) std::ranges::copy(x.row(r), out.h[0].row(r).begin());
   }
+  out.clipped = layers_.front().clips();
+  out.seen.resize(out.clipped ? layers_.size() : 0);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Matrix<float>& output = out.h[l + 1];
     output.resize(x.rows(), matrices_[l].outputs);
@@ -105,6 +119,7 @@ void AnalogNetwork::forward(const Network& net, View<const float> x, Activations
     }
     const auto layer = static_cast<Index>(l);
     multiply(layer, out.h[l], output);
+    if (out.clipped) clips(layer, out.h[l], out.seen[l]);
     for_rows(output.rows(), output.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
         bias_and_activate(net.activation(layer), net.bias(layer), output.row(r));

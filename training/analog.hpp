@@ -61,8 +61,10 @@ class AnalogNetwork : public LayerProducts {
   void hold(const Network& net) override { program(net, true); }
   /// Throws Error before program().
   void multiply(Index layer, View<const float> x, View<float> y) override;
+  bool clips(Index layer, View<const float> x, Matrix<float>& seen) override;
   bool repeats() const override { return false; }
-  /// As forward() of network.hpp. Throws Error before program().
+  /// As forward() of network.hpp; where inputs have ranges, what was seen of them is left in out.seen. Throws Error
+  /// before program().
   void forward(const Network& net, View<const float> x, Activations& out, LayerPass pass = {});
   /// Whether signals go back through a twin or the devices (layer.backward), and the way: as TiledLayer::backward().
   bool goes_back() const { return goes_back_; }
@@ -112,6 +114,7 @@ class AnalogNetwork : public LayerProducts {
   void resume_programme(const Network& net);
 
   View<const float> weights(const Network& net, std::size_t l);
+  TiledLayer& product(Index number);  ///< by the number of its matrix
 
   std::string shape_;
   std::vector<WeightMatrix> matrices_;

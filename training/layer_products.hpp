@@ -30,6 +30,10 @@ class LayerProducts {
   virtual void hold(const Network& net) = 0;
   /// y (m, outputs) = x (m, inputs) W^T, W the weights of layer number `layer`, as the place makes it.
   virtual void multiply(Index layer, View<const float> x, View<float> y) = 0;
+  /// Whether the place has ranges of inputs beyond which it cuts x off; `seen` then becomes x (m, inputs) as the last
+  /// multiply() of that layer, of the same x, saw it: weights learn from that, and nothing goes back through what was
+  /// cut off.
+  virtual bool clips(Index /*layer*/, View<const float> /*x*/, Matrix<float>& /*seen*/) { return false; }
   /// Whether the same rows give the same bits when they are asked for again. Devices do not promise it: what is read is
   /// read with the noise of its own frame.
   virtual bool repeats() const { return true; }

@@ -107,6 +107,8 @@ void forward(const Network& net, View<const float> x, Activations& out, const La
     throw ShapeMismatch("network input", std::to_string(x.cols()) + " features",
                         std::to_string(net.widths().front()) + " expected");
   out.h.resize(static_cast<std::size_t>(net.layers()) + 1);
+  out.seen.clear();
+  out.clipped = false;
   if (x.data() != out.h[0].data()) {
     out.h[0].resize(x.rows(), x.cols());
     for (Index r = 0; r < x.rows(); ++r) std::ranges::copy(x.row(r), out.h[0].row(r).begin());

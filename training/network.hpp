@@ -69,9 +69,10 @@ class Network {
 struct Activations {
   std::vector<Matrix<float>> h;
   std::vector<LayerMemory> memory;
-  /// What the matrix of layer l was multiplied with, where physics stands in front of it (physical_maps.hpp); empty:
-  /// h[l] itself.
+  /// What the matrix of layer l was multiplied with, where physics stands in front of it (physical_maps.hpp), or its
+  /// place has ranges (`clipped`); empty: h[l] itself.
   std::vector<Matrix<float>> seen = {};
+  bool clipped = false;  ///< `seen` is h[l] cut off at the ends of ranges: nothing goes back through what differs
   const Matrix<float>& input(Index layer) const {
     const auto l = static_cast<std::size_t>(layer);
     return seen.empty() ? h[l] : seen[l];

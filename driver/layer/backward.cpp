@@ -30,6 +30,19 @@ double LayerState::row_range(double largest_x) const {
   return kind == "abs_max" ? largest_x : kind == "fixed" ? params.real("input_range") : running;
 }
 
+std::vector<double> LayerState::row_ranges(View<const float> x) const {
+  std::vector<double> ranges(static_cast<std::size_t>(x.rows()));
+  const bool running_mean = params.text("noise_management") == "running";
+  const double memory = params.real("memory");
+  double mean = began;
+  for (Index r = 0; r < x.rows(); ++r) {
+    const auto most = static_cast<double>(largest_size(x.row(r)));
+    if (running_mean) mean = memory * mean + (1 - memory) * most;
+    ranges[static_cast<std::size_t>(r)] = running_mean ? mean : row_range(most);
+  }
+  return ranges;
+}
+
 void LayerState::decoding(std::vector<float>& zero, std::vector<float>& unit) const {
   zero.resize(static_cast<std::size_t>(device_rows));
   unit.resize(zero.size());
@@ -81,7 +94,7 @@ void LayerState::at_twin(View<const float> x, View<const float> grad_y, Matrix<f
   const double top = mid_in - 1;
   const std::int64_t most = most_repeats();
   const auto rows = static_cast<std::size_t>(x.rows());
-  alpha_of.assign(rows, 0.0);
+  alpha_of = row_ranges(x);
   factor.assign(rows, 1.0);
   drive.resize(x.rows(), twin->inputs());
   slopes.resize(x.rows(), twin->outputs());
@@ -98,7 +111,6 @@ void LayerState::at_twin(View<const float> x, View<const float> grad_y, Matrix<f
   std::vector<Index> shown(rows);
   for (Index r = 0; r < x.rows(); ++r) {
     const auto i = static_cast<std::size_t>(r);
-    alpha_of[i] = row_range(static_cast<double>(largest_size(x.row(r))));
     shown[i] = r;
     show(r);
   }
@@ -175,10 +187,26 @@ void Layer::backward(View<const float> x, View<const float> grad_y, View<float> 
   else
     gemm(Transpose::no, Transpose::no, 1.0f, grad_y, s.held, 0.0f, grad_x);
   if (s.params.text("noise_management") == "abs_max") return;
-  const auto limit = static_cast<float>(s.row_range(0));
-  for (Index r = 0; r < x.rows(); ++r)
+  const std::vector<double> ranges = s.row_ranges(x);
+  for (Index r = 0; r < x.rows(); ++r) {
+    const auto limit = static_cast<float>(ranges[static_cast<std::size_t>(r)]);
     for (Index j = 0; j < s.n_in; ++j)
       if (std::abs(x(r, j)) > limit) grad_x(r, j) = 0;
+  }
+}
+
+void Layer::clip(View<const float> x, View<float> seen) const {
+  const LayerState& s = *state_;
+  if (x.cols() != s.n_in || seen.cols() != s.n_in || x.rows() != seen.rows())
+    throw ShapeMismatch("layer: clip()",
+                        std::to_string(x.rows()) + " x " + std::to_string(x.cols()) + " -> " +
+                            std::to_string(seen.rows()) + " x " + std::to_string(seen.cols()),
+                        "rows x " + std::to_string(s.n_in) + ", twice");
+  const std::vector<double> ranges = s.row_ranges(x);
+  for (Index r = 0; r < x.rows(); ++r) {
+    const auto limit = static_cast<float>(ranges[static_cast<std::size_t>(r)]);
+    for (Index j = 0; j < s.n_in; ++j) seen(r, j) = std::clamp(x(r, j), -limit, limit);
+  }
 }
 
 double Layer::range_gradient(View<const float> x, View<const float> grad_y) const {
@@ -190,11 +218,12 @@ double Layer::range_gradient(View<const float> x, View<const float> grad_y) cons
                       "fixed, running or learned");
   Matrix<float> below(x.rows(), s.n_in);
   gemm(Transpose::no, Transpose::no, 1.0f, grad_y, s.held, 0.0f, below);
-  const double limit = s.row_range(0), top = s.mid_in - 1;
+  const std::vector<double> ranges = s.row_ranges(x);
+  const double top = s.mid_in - 1;
   double sum = 0;
   for (Index r = 0; r < x.rows(); ++r)
     for (Index j = 0; j < s.n_in; ++j) {
-      const double v = static_cast<double>(x(r, j)) / limit;
+      const double v = static_cast<double>(x(r, j)) / ranges[static_cast<std::size_t>(r)];
       const double slope = std::abs(v) > 1 ? std::copysign(1.0, v) : std::rint(v * top) / top - v;
       sum += static_cast<double>(below(r, j)) * slope;
     }
@@ -203,12 +232,13 @@ double Layer::range_gradient(View<const float> x, View<const float> grad_y) cons
 
 void Layer::set_input_range(double range) {
   LayerState& s = *state_;
-  if (s.params.text("noise_management") != "learned")
-    throw Unsupported("layer: set_input_range()", "layer.noise_management = " + s.params.text("noise_management"),
-                      "learned");
-  if (!(range > 0) || !std::isfinite(range))
-    throw OutOfRange("layer: input range", std::to_string(range), "a finite number above 0");
-  s.running = range;
+  const std::string& kind = s.params.text("noise_management");
+  if (kind != "learned" && kind != "running")
+    throw Unsupported("layer: set_input_range()", "layer.noise_management = " + kind, "learned or running");
+  if (!(kind == "learned" ? range > 0 : range >= 0) || !std::isfinite(range))
+    throw OutOfRange("layer: input range", std::to_string(range),
+                     kind == "learned" ? "a finite number above 0" : "a finite number, 0 or more");
+  s.running = s.began = range;
 }
 
 double Layer::output_factor_gradient(View<const float> x, View<const float> grad_y) const {
@@ -219,10 +249,6 @@ double Layer::output_factor_gradient(View<const float> x, View<const float> grad
   const std::int64_t most = s.most_repeats();
   const double top = s.mid_in - 1;
   const auto rows = static_cast<std::size_t>(x.rows());
-  std::vector<double> alpha(rows), factor(rows, 1.0);
-  Matrix<float> drive(x.rows(), s.n_in), sums(x.rows(), s.device_rows), slopes(x.rows(), s.device_rows);
-  for (Index r = 0; r < x.rows(); ++r) {
-    const double full = alpha[static_cast<std::size_t>(r)] = s.row_range(static_cast<double>(largest_size(x.row(r))));
     for (Index j = 0; j < s.n_in; ++j)
       drive(r, j) =
           full <= kLeastRange

@@ -119,6 +119,7 @@ void Layer::forward(View<const float> x, View<float> y) {
   check_batch("forward()", x, s.n_in, y, s.n_out);
   s.check_programmed();
   if (s.wants_calibration()) calibrate();
+  s.began = s.running;
   std::vector<float> zero, gain;
   s.decoding(zero, gain);
   if (s.weights == Weights::one) {
@@ -275,7 +276,7 @@ void Layer::restore(const std::vector<std::byte>& state) {
     if (!std::isfinite(value)) bytes.refuse("weights that are not finite");
   if (s.sets_range) s.set_range(base, factor);
   s.updates = updates;
-  s.running = running;
+  s.running = s.began = running;
   s.set_calibration(calibration);
   s.awaits_weights = awaits_weights;
   s.gain = std::move(gain);

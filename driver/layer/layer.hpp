@@ -124,15 +124,20 @@ class Layer {
 
   /// grad_x = (dy/dx)^T grad_y at x, rounding passed straight through, by the way that layer.backward names: the
   /// programmed weights in memory, the device's twin at the drive that x makes, or the device itself (transposed()).
-  /// Inputs beyond a fixed, running or learned range get 0; the range counts as constant. Throws ShapeMismatch,
+  /// Inputs beyond a fixed, running or learned range get 0; the range counts as constant. Running ranges are those that
+  /// the rows had in the last forward(), of which x is the input; so in all that follows. Throws ShapeMismatch,
   /// Unsupported where the way is not there.
   void backward(View<const float> x, View<const float> grad_y, View<float> grad_x);
+  /// x (rows, n_in) as far as the ranges of its rows reach, before rounding: what the weights were multiplied with, so
+  /// that dL/dW = grad_y^T seen. Of abs_max that is x. Throws ShapeMismatch.
+  void clip(View<const float> x, View<float> seen) const;
   /// The twin of the layer's device, for layer.backward = twin; every program() reaches it. Throws ShapeMismatch.
   void set_twin(std::unique_ptr<Twin> twin);
   /// d/d(input range) of sum(y grad_y), summed over rows: sign(x) for clipped inputs, the rounding error in units of
   /// the range for others (Esser et al., ICLR 2020), through the programmed weights. Throws Unsupported for abs_max.
   double range_gradient(View<const float> x, View<const float> grad_y) const;
-  /// The input at full drive where noise_management is learned. Throws OutOfRange, Unsupported.
+  /// The input at full drive where noise_management is learned (above 0) or running (0 or more: where it goes on from,
+  /// in backward() too). Throws OutOfRange, Unsupported.
   void set_input_range(double range);
   double input_range() const;
   /// Where the layer sets the ADC's range (layer.output_range): what calibrate() measured - 5/4 of the largest answer

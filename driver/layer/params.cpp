@@ -203,7 +203,7 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   levels = device.has("adc.levels") ? device.integer("adc.levels") : 0;
   if (mid_in < 2)
     throw Unsupported("layer: input codes of " + info.model, std::to_string(info.input.bits) + " bit", "at least 2");
-  running = params.real("input_range");
+  running = began = params.real("input_range");
   forget_calibration();
 }
 

@@ -73,6 +73,7 @@ struct LayerState {
   LayerCalibration calibration;
   bool awaits_weights = false;  ///< calibrated while there were none: the first pass with some does it again
   double running = 0;           ///< input range: running or learned
+  double began = 0;             ///< running: before the last forward pass
   std::uint64_t updates = 0;    ///< in pulses
   std::unique_ptr<Twin> twin;
   Matrix<float> theta;   ///< (1, codes) of the programme
@@ -103,6 +104,8 @@ struct LayerState {
   double scale_of_zeros() const;
   /// Input at full drive of a row whose largest size is given.
   double row_range(double largest_x) const;
+  /// The same of every row of what the last forward pass was shown.
+  std::vector<double> row_ranges(View<const float> x) const;
   /// y = factor unit_i (code_i - zero_i) for every device row, the scale of the output in `unit` (not that of the
   /// offset scheme's reference).
   void decoding(std::vector<float>& zero, std::vector<float>& unit) const;

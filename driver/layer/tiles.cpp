@@ -230,6 +230,27 @@ void TiledLayer::set_input_range(double range) {
   for (const auto& tile : tiles_) tile->layer->set_input_range(range);
 }
 
+void TiledLayer::set_input_ranges(std::span<const double> ranges) {
+  if (ranges.size() != tiles_.size())
+    throw ShapeMismatch("layer: input ranges", std::to_string(ranges.size()),
+                        std::to_string(tiles_.size()) + ", one for each tile",
+                        "Ranges of a layer fit one that is cut into as many tiles.");
+  for (std::size_t i = 0; i < tiles_.size(); ++i) tiles_[i]->layer->set_input_range(ranges[i]);
+}
+
+std::vector<double> TiledLayer::input_ranges() const {
+  std::vector<double> ranges;
+  for (const auto& tile : tiles_) ranges.push_back(tile->layer->input_range());
+  return ranges;
+}
+
+void TiledLayer::clip(View<const float> x, View<float> seen) const {
+  check("clip()", x, n_in_, seen, n_in_);
+  for (const auto& tile : tiles_)  // those above each other see the same
+    if (tile->first_out == 0)
+      tile->layer->clip(x.cols(tile->first_in, tile->n_in), seen.cols(tile->first_in, tile->n_in));
+}
+
 const Layer& TiledLayer::front() const { return *tiles_.front()->layer; }
 
 void TiledLayer::update(View<const float> dw) {

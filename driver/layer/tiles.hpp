@@ -1,6 +1,7 @@
 #pragma once
 // A matrix product on as many devices as it takes, or on one that is written anew for every part.
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "driver/api/latency.hpp"
@@ -39,8 +40,14 @@ class TiledLayer {
   /// tiles share a device, because it is written anew for each.
   void backward(View<const float> x, View<const float> grad_y, View<float> grad_x);
   double range_gradient(View<const float> x, View<const float> grad_y);
+  /// Whether inputs have another range than their row's largest size, beyond which they are cut off.
+  bool clips() const { return settings().text("noise_management") != "abs_max"; }
+  void clip(View<const float> x, View<float> seen) const;
   void set_input_range(double range);
   double input_range() const { return front().input_range(); }
+  /// One for each tile: running ranges are of its own inputs. Throws ShapeMismatch.
+  void set_input_ranges(std::span<const double> ranges);
+  std::vector<double> input_ranges() const;
   void set_output_factor(double factor);  ///< of every tile
   double output_factor() const { return front().output_factor(); }
   double output_factor_gradient(View<const float> x, View<const float> grad_y);

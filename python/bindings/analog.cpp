@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include <cmath>
+#include <optional>
 
 #include "core/error.hpp"
 #include "python/bindings/answer.hpp"
@@ -21,13 +22,41 @@ py::array_t<float> apply(BoundTiles& bound, const py::object& x, bool transposed
   return y;
 }
 
-py::array_t<float> backward(BoundTiles& bound, const py::object& x, const py::object& grad_y) {
-  TiledLayer& layer = *bound.layer;
-  const View<const float> at = float_rows(x, layer.inputs(), "x"), from = float_rows(grad_y, layer.outputs(), "grad_y");
-  py::array_t<float> grad({at.rows(), layer.inputs()});
-  const View<float> out(grad.mutable_data(), at.rows(), layer.inputs());
-  alone(*bound.busy, [&] { layer.backward(at, from, out); });
+/// Runs `work` with the input ranges of the tiles that a pass began with, where `ranges` says so, and puts back those
+/// of now.
+template <class Work>
+void at_ranges(BoundTiles& bound, const std::optional<std::vector<double>>& ranges, const Work& work) {
+  alone(*bound.busy, [&] {
+    TiledLayer& layer = *bound.layer;
+    if (!ranges) return work(layer);
+    const std::vector<double> now = layer.input_ranges();
+    layer.set_input_ranges(*ranges);
+    try {
+      work(layer);
+    } catch (...) {
+      layer.set_input_ranges(now);
+      throw;
+    }
+    layer.set_input_ranges(now);
+  });
+}
+using Ranges = std::optional<std::vector<double>>;
+
+py::array_t<float> backward(BoundTiles& bound, const py::object& x, const py::object& grad_y, const Ranges& ranges) {
+  const Index inputs = bound.layer->inputs();
+  const View<const float> at = float_rows(x, inputs, "x"), from = float_rows(grad_y, bound.layer->outputs(), "grad_y");
+  py::array_t<float> grad({at.rows(), inputs});
+  const View<float> out(grad.mutable_data(), at.rows(), inputs);
+  at_ranges(bound, ranges, [&](TiledLayer& layer) { layer.backward(at, from, out); });
   return grad;
+}
+
+py::array_t<float> clip(BoundTiles& bound, const py::object& x, const Ranges& ranges) {
+  const View<const float> in = float_rows(x, bound.layer->inputs(), "x");
+  py::array_t<float> seen({in.rows(), in.cols()});
+  const View<float> out(seen.mutable_data(), in.rows(), in.cols());
+  at_ranges(bound, ranges, [&](TiledLayer& layer) { layer.clip(in, out); });
+  return seen;
 }
 
 /// [(W, b), ...] as a network. Throws ShapeMismatch, and InvalidParameter for numbers that are not finite.
@@ -188,17 +217,32 @@ void register_analog(py::module_& m) {
           "forward", [](BoundTiles& b, const py::object& x) { return apply(b, x, false); }, py::arg("x"))
       .def(
           "transposed", [](BoundTiles& b, const py::object& x) { return apply(b, x, true); }, py::arg("x"))
-      .def("backward", &backward, py::arg("x"), py::arg("grad_y"))
+      .def("backward", &backward, py::arg("x"), py::arg("grad_y"), py::arg("ranges") = py::none(),
+           "As Layer.backward; `ranges`: the input_ranges with which the pass of x began, if not the last one.")
+      .def("clip", &clip, py::arg("x"), py::arg("ranges") = py::none(),
+           "x as far as the ranges of its rows reach: what the weights were multiplied with.")
+      .def_property_readonly("clips", [](const BoundTiles& b) { return b.layer->clips(); })
+      .def_property(
+          "input_ranges",
+          [](const BoundTiles& b) {
+            std::vector<double> ranges;
+            alone(*b.busy, [&] { ranges = b.layer->input_ranges(); });
+            return ranges;
+          },
+          [](BoundTiles& b, const std::vector<double>& ranges) {
+            alone(*b.busy, [&] { b.layer->set_input_ranges(ranges); });
+          },
+          "Of every tile.")
       .def(
           "range_gradient",
-          [](BoundTiles& b, const py::object& x, const py::object& grad_y) {
+          [](BoundTiles& b, const py::object& x, const py::object& grad_y, const Ranges& ranges) {
             const View<const float> at = float_rows(x, b.layer->inputs(), "x"),
                                     from = float_rows(grad_y, b.layer->outputs(), "grad_y");
             double gradient = 0;
-            alone(*b.busy, [&] { gradient = b.layer->range_gradient(at, from); });
+            at_ranges(b, ranges, [&](TiledLayer& layer) { gradient = layer.range_gradient(at, from); });
             return gradient;
           },
-          py::arg("x"), py::arg("grad_y"))
+          py::arg("x"), py::arg("grad_y"), py::arg("ranges") = py::none())
       .def_property(
           "input_range",
           [](const BoundTiles& b) {
@@ -209,14 +253,14 @@ void register_analog(py::module_& m) {
           [](BoundTiles& b, double range) { alone(*b.busy, [&] { b.layer->set_input_range(range); }); })
       .def(
           "output_factor_gradient",
-          [](BoundTiles& b, const py::object& x, const py::object& grad_y) {
+          [](BoundTiles& b, const py::object& x, const py::object& grad_y, const Ranges& ranges) {
             const View<const float> at = float_rows(x, b.layer->inputs(), "x"),
                                     from = float_rows(grad_y, b.layer->outputs(), "grad_y");
             double gradient = 0;
-            alone(*b.busy, [&] { gradient = b.layer->output_factor_gradient(at, from); });
+            at_ranges(b, ranges, [&](TiledLayer& layer) { gradient = layer.output_factor_gradient(at, from); });
             return gradient;
           },
-          py::arg("x"), py::arg("grad_y"))
+          py::arg("x"), py::arg("grad_y"), py::arg("ranges") = py::none())
       .def_property(
           "output_factor",
           [](const BoundTiles& b) {

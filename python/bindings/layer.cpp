@@ -186,7 +186,8 @@ void register_layer(py::module_& m) {
           [](BoundLayer& b, double range) {
             without_interpreter(b.shared, [&](Session&) { b.layer.set_input_range(range); });
           },
-          "The input at full drive; can be set with noise_management='learned'.")
+          "The input at full drive; can be set with noise_management='learned', and with 'running', which goes on from "
+          "there.")
       .def(
           "update",
           [](BoundLayer& b, const py::object& dw) {

@@ -79,7 +79,10 @@ View<const float> float_rows(const py::object& object, Index columns, const char
   if (!py::isinstance<py::array>(object)) refuse(std::string(py::str(object.get_type())));
   const auto array = py::reinterpret_borrow<py::array>(object);
   if (!py::isinstance<py::array_t<float>>(array)) refuse(std::string(py::str(array.dtype())));
-  if (array.ndim() != 2) refuse(std::to_string(array.ndim()) + " dimensions");
+  if (array.ndim() != 2)
+    throw ShapeMismatch(
+        name, py::cast<std::string>(py::str(array.attr("shape"))), "(rows, " + std::to_string(columns) + ")",
+        array.ndim() == 1 ? "One row alone wants an axis in front: " + std::string(name) + "[None]." : "");
   const Index rows = array.shape(0), cols = array.shape(1);
   const Index item = static_cast<Index>(sizeof(float));
   if (array.size() > 0 &&  // numpy gives empty arrays any strides

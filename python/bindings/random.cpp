@@ -55,8 +55,21 @@ void register_random(py::module_& m) {
             return filled<std::uint32_t>(n, [&](auto out) { s.permutation(row, out); });
           },
           py::arg("row"), py::arg("n"), "A permutation of 0..n-1.");
-  m.def("poisson_scale_for_leakage", &poisson_scale_for_leakage, py::arg("leakage"), py::arg("precision"),
-        "Scale of Poisson noise of which `leakage` of the values at full scale leave their level.");
+  m.def(
+      "poisson_scale_for_leakage", &poisson_scale_for_leakage, py::arg("leakage"), py::arg("precision"),
+      "Scale of Poisson noise of which `leakage` of the values at full scale leave their level, or nearly: it jumps.");
+  m.def(
+      "noise_std_for_leakage",
+      [](const std::string& law, double leakage, double precision) {
+        const NoiseLaw of = law == "gaussian"    ? NoiseLaw::gaussian
+                            : law == "laplacian" ? NoiseLaw::laplacian
+                                                 : NoiseLaw::uniform;
+        return standard_deviation(of, scale_for_leakage(of, leakage, precision));
+      },
+      py::arg("law"), py::arg("leakage"), py::arg("precision"),
+      "Standard deviation of noise of that law (gaussian, laplacian, else uniform) by which `leakage` of the values "
+      "leave "
+      "their level.");
 }
 
 }  // namespace lightloop::python

@@ -68,34 +68,44 @@ class Devices:
 
 
 class _Product(torch.autograd.Function):
-    """x W^T by the device; gradients by the way that layer.backward names, digital products in float32 at least."""
+    """x W^T by the device; gradients by the way that layer.backward names, digital products in float32 at least.
+
+    Inputs count as far as the range of their row in this pass reaches: dL/dW is that of what was seen of them, and what
+    was cut off gets no gradient.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Any, weight: Any, input_range: Any, output_factor: Any, layer: Any, way: str) -> Any:
-        ctx.save_for_backward(x, weight)
-        ctx.layer, ctx.way, ctx.learned = layer, way, input_range is not None
+    def forward(ctx: Any, x: Any, weight: Any, input_range: Any, output_factor: Any, layer: Any, way: str, managed: str) -> Any:
+        ctx.save_for_backward(x, weight, input_range, output_factor)  # which tells of changes in place until backward()
+        ctx.layer, ctx.way, ctx.clips = layer, way, layer.clips
+        ctx.ranges = layer.input_ranges if managed in ("running", "learned") else None
         y = torch.from_numpy(layer.forward(rows_of(x)))
         return y.reshape(*x.shape[:-1], y.shape[-1]).to(x)
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:
-        x, weight = ctx.saved_tensors
+        x, weight, _, _ = ctx.saved_tensors
         kind = torch.promote_types(weight.dtype, torch.float32)
         rows, columns = grad.reshape(-1, grad.shape[-1]).to(kind), x.reshape(-1, x.shape[-1]).to(kind)
+        inside = None
+        if ctx.clips and (ctx.needs_input_grad[0] or ctx.needs_input_grad[1]):
+            shown = rows_of(x)
+            seen = ctx.layer.clip(shown, ctx.ranges)
+            inside = torch.from_numpy(seen == shown).to(x.device)
+            columns = torch.where(inside, columns, torch.from_numpy(seen).to(columns))
         grad_x = grad_w = grad_r = grad_f = None
         if ctx.needs_input_grad[0] and ctx.way != "weights":
-            grad_x = torch.from_numpy(ctx.layer.backward(rows_of(x), rows_of(grad))).reshape(x.shape).to(x)
+            grad_x = torch.from_numpy(ctx.layer.backward(rows_of(x), rows_of(grad), ctx.ranges)).reshape(x.shape).to(x)
         elif ctx.needs_input_grad[0]:
-            grad_x = (rows @ weight.to(kind)).reshape(x.shape).to(x)
-            if ctx.learned:
-                grad_x = grad_x * (x.abs() <= ctx.layer.input_range)
+            grad_x = rows @ weight.to(kind)
+            grad_x = (grad_x if inside is None else grad_x * inside).reshape(x.shape).to(x)
         if ctx.needs_input_grad[1]:
             grad_w = (rows.t() @ columns).to(weight)
         if ctx.needs_input_grad[2]:
-            grad_r = x.new_tensor(ctx.layer.range_gradient(rows_of(x), rows_of(grad)))
+            grad_r = x.new_tensor(ctx.layer.range_gradient(rows_of(x), rows_of(grad), ctx.ranges))
         if ctx.needs_input_grad[3]:
-            grad_f = x.new_tensor(ctx.layer.output_factor_gradient(rows_of(x), rows_of(grad)))
-        return grad_x, grad_w, grad_r, grad_f, None, None
+            grad_f = x.new_tensor(ctx.layer.output_factor_gradient(rows_of(x), rows_of(grad), ctx.ranges))
+        return grad_x, grad_w, grad_r, grad_f, None, None, None
 
 
 class OnDevice:
@@ -111,10 +121,12 @@ class OnDevice:
         if self.analog_settings.get("layer.update") == "programme":
             raise Unsupported("layer.update", "programme", "write or pulses: the weights of a module are no phases",
                               "ll.torch.Physical has the phases of a device as its parameters.")  # fmt: skip
-        if self.analog_settings.get("layer.noise_management") == "learned" and "input_range" not in self._parameters:
+        if self._managed() == "learned" and "input_range" not in self._parameters:
             start = float(self.analog_settings.get("layer.input_range", 0.0))  # 0: the first batch brings it
             self.register_parameter("input_range", torch.nn.Parameter(torch.tensor(start)))
             self.register_buffer("input_range_known", torch.tensor(start > 0))
+        if self._managed() == "running" and "running_range" not in self._buffers:  # of no tile yet
+            self.register_buffer("running_range", torch.zeros(0, dtype=torch.float64))
         if self.analog_settings.get("layer.output_range") == "learned" and "output_factor" not in self._parameters:
             self.register_parameter("output_factor", torch.nn.Parameter(torch.tensor(1.0)))
         n_out, n_in = self.weight.flatten(1).shape
@@ -123,7 +135,21 @@ class OnDevice:
 
     def _load_from_state_dict(self, state: Any, prefix: str, *more: Any) -> None:
         note_known(state, prefix + "input_range")
+        if "running_range" in self._buffers:  # as many as the tiles; older versions had none
+            held = state.setdefault(prefix + "running_range", torch.zeros(0, dtype=torch.float64))
+            self.running_range = self.running_range.new_zeros(held.shape)
         super()._load_from_state_dict(state, prefix, *more)
+
+    def _managed(self) -> str:
+        return str(self.analog_settings.get("layer.noise_management", "abs_max"))
+
+    def _go_on(self, layer: Any) -> None:
+        """Running ranges are those of the module's state, if it has any; else the layer begins anew."""
+        if not len(self.running_range):
+            start = float(self.analog_settings.get("layer.input_range", 1.0))
+            layer.input_ranges = [start] * layer.tiles
+        elif not torch.equal(self.running_range, self.running_range.new_tensor(layer.input_ranges)):
+            layer.input_ranges = self.running_range.tolist()
 
     def _product(self, x: Any) -> Any:
         weight = self.weight.flatten(1)  # asked for once: a parametrisation may draw another every time
@@ -137,8 +163,13 @@ class OnDevice:
         factor = self._parameters.get("output_factor")
         if factor is not None:
             held.layer.output_factor = factor.item()
-        way = self.analog_settings.get("layer.backward", "weights")
-        return _Product.apply(x, weight, learned, factor, held.layer, way)
+        way, managed = self.analog_settings.get("layer.backward", "weights"), self._managed()
+        if managed == "running":
+            self._go_on(held.layer)
+        y = _Product.apply(x, weight, learned, factor, held.layer, way, managed)
+        if managed == "running":
+            self.running_range = self.running_range.new_tensor(held.layer.input_ranges)
+        return y
 
     def _write(self, held: _Held, weights: np.ndarray) -> None:
         """Sends the weights unless they are those that were sent last, by their values: a pointer and a version of PyTorch
@@ -210,6 +241,8 @@ class AnalogConv2d(OnDevice, torch.nn.Conv2d):
             return self.forward(input[None])[0]
         if input.dim() != 4:
             raise ShapeMismatch("input of AnalogConv2d", str(tuple(input.shape)), f"([images,] {self.in_channels}, height, width)")
+        if input.shape[1] != self.in_channels:
+            raise ShapeMismatch("input of AnalogConv2d", f"{input.shape[1]} channels of {tuple(input.shape)}", f"{self.in_channels} channels")
         patches = torch.nn.functional.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
         y = self._product(patches.transpose(1, 2)).transpose(1, 2)
         size = [

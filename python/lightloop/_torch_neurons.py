@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .errors import OutOfRange, UnknownName
+from .errors import OutOfRange, ShapeMismatch, UnknownName
 
 
 def begin_range(what: str, learned: Any, known: Any, x: Any) -> None:
@@ -115,11 +115,11 @@ class Stochastic(torch.nn.Module):
         if estimator not in ("straight", "smooth", "reinforce"):
             raise UnknownName("Stochastic: estimator", repr(estimator), "", "Take straight, smooth or reinforce.")
         self.estimator = estimator
-        self._log_chance: Any = None
+        self._log_chances: list[Any] = []  # of the calls that the next `reinforce` is about
+        self._told = False
 
     def forward(self, input: Any) -> Any:
         p = torch.sigmoid(input)
-        self._log_chance = None
         if not self.training:
             return p
         if self.estimator == "smooth":
@@ -129,11 +129,14 @@ class Stochastic(torch.nn.Module):
         if self.estimator == "straight":
             return p + (fired - p).detach()
         log = torch.nn.functional.logsigmoid
-        self._log_chance = (fired * log(input) + (1 - fired) * log(-input)).flatten(1).sum(1)
+        if torch.is_grad_enabled():
+            if self._told:
+                self._log_chances, self._told = [], False
+            self._log_chances.append((fired * log(input) + (1 - fired) * log(-input)).flatten(1).sum(1))
         return fired
 
     def __getstate__(self) -> dict[str, Any]:  # the graph of a pass belongs to no copy
-        return {**self.__dict__, "_log_chance": None}
+        return {**self.__dict__, "_log_chances": []}
 
     def extra_repr(self) -> str:
         return f"estimator={self.estimator!r}"
@@ -143,18 +146,28 @@ def reinforce(model: Any, losses: Any, baseline: Any = None) -> Any:
     """The mean of `losses` (one per sample), with gradients that also teach the neurons of estimator "reinforce".
 
     Its gradient is that of the mean loss plus (loss - baseline) d log P(what fired), unbiased for any baseline that does not
-    depend on the sample (Williams, 1992); without one the mean of the other samples' losses is taken.
+    depend on the sample (Williams, 1992); without one the mean of the other samples' losses is taken. What fired is that of
+    all calls of a module since the last `reinforce`: while training, and not under no_grad. Throws ShapeMismatch for
+    losses that are not one per sample of each of these calls.
     """
+    if losses.dim() != 1:
+        raise ShapeMismatch("reinforce: losses", str(tuple(losses.shape)), "(samples,), a loss for each",
+                            "Give the losses before their mean: cross_entropy(..., reduction='none').")  # fmt: skip
     told = losses.detach()
     if baseline is None:
         n = told.shape[0]
         baseline = (told.sum() - told) / max(n - 1, 1) if n > 1 else torch.zeros_like(told)
     total = losses.mean()
     for module in model.modules():
-        chance = getattr(module, "_log_chance", None)
-        if chance is not None:
+        if not isinstance(module, Stochastic):
+            continue
+        for chance in module._log_chances:
+            if chance.shape != told.shape:
+                raise ShapeMismatch("reinforce: losses", str(tuple(told.shape)), f"{tuple(chance.shape)}, as samples that fired",
+                                    "Call it once for every pass; other passes in eval() or under no_grad.")  # fmt: skip
             score = ((told - baseline) * chance).mean()
             total = total + score - score.detach()
+        module._told = True
     return total
 
 
@@ -173,10 +186,13 @@ class _TwoValued:
     def _choose(self, law: str, frequency: float) -> None:
         if law not in ("sign", "biper"):
             raise UnknownName("binary weights: law", repr(law), "", "Take sign or biper.")
+        if not 0 < frequency < math.inf:
+            raise OutOfRange("binary weights: frequency", str(frequency), "above 0, and finite", "Give frequency=20, for example.")
         self.law, self.frequency = law, float(frequency)
         if law == "biper":
             with torch.no_grad():  # a quarter period at one standard deviation
-                self.weight.mul_(math.pi / 2 / (self.frequency * self.weight.std().clamp(min=1e-12)))
+                spread = self.weight.std() if self.weight.numel() > 1 else self.weight.abs().max()
+                self.weight.mul_(math.pi / 2 / (self.frequency * spread.clamp(min=1e-12)))
 
 
 class BinaryLinear(_TwoValued, torch.nn.Linear):

@@ -27,20 +27,18 @@ def noise_std(law: str, leakage: float, precision: float) -> float:
                                "The width of the other laws goes with the value: ll.torch.Noise draws them.")  # fmt: skip
     if not 0 < leakage < 1:
         raise OutOfRange("noise: leakage", str(leakage), "above 0 and below 1")
-    if not precision > 0:
-        raise OutOfRange("noise: precision", str(precision), "above 0")
-    if law == "gaussian":
-        inverse = float(torch.erfinv(torch.tensor(1 - leakage, dtype=torch.float64)))
-        return 1 / (2 * math.sqrt(2) * precision * inverse)
-    if law == "laplacian":
-        return -math.sqrt(2) / (2 * precision * math.log(leakage))
-    return 1 / (precision * (1 - leakage) * math.sqrt(12))
+    if not 0 < precision < math.inf:
+        raise OutOfRange("noise: precision", str(precision), "above 0, and finite")
+    return _core.noise_std_for_leakage(law, leakage, precision)
 
 
 class Noise(torch.nn.Module):
     """x + noise of law gaussian, laplacian or uniform (`std`, or `leakage` and `precision`), or the counts of carriers: poisson
-    (`precision` and `scale`, or `leakage` at full scale; variance |x| / (scale precision)), binomial (`carriers`; |x| at most 1). While training and in
-    evaluation; the gradient passes. Draws come from PyTorch's generator.
+    (`precision` and `scale`, or `leakage` at full scale; variance |x| / (scale precision)), binomial (`carriers`; |x| at most 1).
+    While training and in evaluation; the gradient passes. Draws come from PyTorch's generator, in float32 for inputs of less.
+
+    Counts are whole numbers, so that the leakage of poisson jumps with the scale; where it jumps over the one asked for,
+    the nearest is taken (p = 1: 0.53 for 0.5; from p = 2 on it is mostly met to a thousandth).
     """
 
     def __init__(self, law: str = "gaussian", std: float | None = None, *, leakage: float | None = None,
@@ -54,7 +52,12 @@ class Noise(torch.nn.Module):
         if given not in wanted:
             raise InvalidParameter(f"Noise {law}", ", ".join(sorted(given)) or "nothing given",
                                    " or ".join(" and ".join(sorted(w)) for w in wanted))  # fmt: skip
-        self.law, self.carriers = law, carriers
+        for name, value in (("precision", precision), ("scale", scale)):
+            if value is not None and not 0 < value < math.inf:
+                raise OutOfRange(f"Noise {law}: {name}", str(value), "above 0, and finite")
+        if carriers is not None and not (carriers >= 1 and carriers == int(min(carriers, 2**53))):
+            raise OutOfRange("Noise binomial: carriers", str(carriers), "a whole number, at least 1")
+        self.law, self.carriers = law, None if carriers is None else int(carriers)
         self.per_unit = 0.0
         if law == "poisson":
             if leakage is not None:
@@ -62,32 +65,37 @@ class Noise(torch.nn.Module):
             self.per_unit = float(scale or 0) * float(precision or 0)
             if not self.per_unit >= 1:
                 raise OutOfRange("Noise poisson: scale x precision", str(self.per_unit), "at least 1")
-        if law == "binomial" and not (carriers or 0) >= 1:
-            raise OutOfRange("Noise binomial: carriers", str(carriers), "at least 1")
         self.std = 0.0
         if law in LAWS[:3]:
             self.std = float(std) if std is not None else noise_std(law, leakage or 0, precision or 0)
-            if not self.std >= 0:
-                raise OutOfRange(f"Noise {law}: std", str(self.std), "at least 0")
+            if not 0 <= self.std < math.inf:
+                raise OutOfRange(f"Noise {law}: std", str(self.std), "0 or more, and finite")
 
     def forward(self, input: Any) -> Any:
-        if self.law == "gaussian":
-            return input + self.std * torch.randn_like(input)
-        if self.law in ("laplacian", "uniform"):
-            u = torch.rand_like(input) - 0.5
-            if self.law == "uniform":
-                return input + self.std * math.sqrt(12) * u
-            size = torch.log1p(-2 * u.abs().clamp(max=0.49999997))
-            return input - self.std / math.sqrt(2) * torch.sign(u) * size
+        if not (input.is_floating_point() or input.is_complex()):
+            raise InvalidParameter(f"input of Noise {self.law}", str(input.dtype), "floating-point numbers")
         held = input.detach()
+        wide = held.to(torch.promote_types(held.dtype, torch.float32))  # draws of fewer bits would show their grid
+        return input + self._error(wide).to(input.dtype)
+
+    def _error(self, held: Any) -> Any:
+        """What is added to `held`."""
+        if self.law == "gaussian":
+            return self.std * torch.randn_like(held)
+        if self.law in ("laplacian", "uniform"):
+            u = torch.rand_like(held) - 0.5
+            if self.law == "uniform":
+                return self.std * math.sqrt(12) * u
+            size = torch.log1p(-2 * u.abs().clamp(max=0.49999997))
+            return -(self.std / math.sqrt(2) * torch.sign(u) * size)
         if self.law == "poisson":
             drawn = torch.poisson(held.abs() * self.per_unit) / self.per_unit
         else:
-            if bool((held.abs() > 1).any()):
+            if not bool((held.abs() <= 1).all()):
                 raise OutOfRange("Noise binomial: value", str(float(held.abs().max())), "-1 to 1")
-            carriers = float(self.carriers or 1)
-            drawn = torch.distributions.Binomial(int(carriers), held.abs()).sample() / carriers
-        return input + (torch.sign(held) * drawn - held)
+            carriers = self.carriers or 1
+            drawn = torch.distributions.Binomial(carriers, held.abs()).sample() / carriers
+        return torch.sign(held) * drawn - held
 
     def extra_repr(self) -> str:
         value = {"poisson": f"scale x precision={self.per_unit:g}", "binomial": f"carriers={self.carriers}"}
@@ -100,8 +108,8 @@ class Precision(torch.nn.Module):
 
     def __init__(self, levels: float, stochastic: bool = False) -> None:
         super().__init__()
-        if not levels > 0:
-            raise OutOfRange("Precision", str(levels), "above 0")
+        if not 0 < levels < math.inf:
+            raise OutOfRange("Precision", str(levels), "above 0, and finite")
         self.levels, self.stochastic = float(levels), stochastic
 
     def forward(self, input: Any) -> Any:

@@ -143,6 +143,8 @@ class Deployed:
         if self._run is not None:
             self._run._labels_only("accuracy")
         found, labels = self.predict(x), np.asarray(y)
+        if not labels.size:
+            raise ShapeMismatch("accuracy: y", str(labels.shape), "at least one sample")
         if found.shape != labels.shape:
             raise ShapeMismatch("accuracy: y", str(labels.shape), f"{found.shape}, a label for each answer")
         return float((found == labels).mean())

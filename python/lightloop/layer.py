@@ -11,7 +11,7 @@ import numpy as np
 from . import _core
 from ._html import table
 from ._settings import flatten, without_prefix
-from .errors import InvalidParameter
+from .errors import InvalidParameter, OutOfRange
 from .session import open_sized
 
 
@@ -100,7 +100,13 @@ class Layer(_core.Layer):
         if self._parts == 2:
             n = real.shape[-1] // 2
             real = np.block([[real[:, :n], -real[:, n:]], [real[:, n:], real[:, :n]]])
-        super().program(np.ascontiguousarray(real, dtype=np.float32), keep_calibration)
+        with np.errstate(over="ignore"):  # what is beyond float32 is refused by its place
+            single = np.ascontiguousarray(real, dtype=np.float32)
+        beyond = np.argwhere(np.isinf(single) & np.isfinite(real))
+        if len(beyond):
+            where = tuple(beyond[0])
+            raise OutOfRange(f"Layer: weight {[int(i) for i in where]}", str(np.asarray(real)[where]), "at most 3.4e38, as float32 holds it")
+        super().program(single, keep_calibration)
 
     @property
     def programmed(self) -> Any:

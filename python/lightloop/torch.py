@@ -5,11 +5,12 @@ alignment), `OPU` (random features), `Physical` (devices trained by their own pr
 
 Forward passes go through the device, noise and converters included. Backward passes take the way of `layer.backward`: the
 digital weights (straight-through: gradients of input, weight and bias are those of `torch.nn.Linear`), the device's twin at
-what the device was shown, or the device itself in its transposed pass. Weights are written into the device whenever their values
+what the device was shown, or the device itself in its transposed pass. Inputs beyond a range (`layer.noise_management` but for
+abs_max) are clipped, and so are their gradients: none of the input, that of the clipped input for the weight. Weights are written into the device whenever their values
 have changed since the last forward pass, or with `layer.update=pulses` changed in pulses from where they are; gains found by the
 calibration of the first stay in use while a module trains. `state_dict` is that of the digital module; with
-`layer.noise_management=learned` it has `input_range` and `input_range_known` beside, with `layer.output_range=learned` an
-`output_factor` (of the ADC range that calibration measured).
+`layer.noise_management=learned` it has `input_range` and `input_range_known` beside, with `running` the `running_range` of every
+tile (from the first pass on), with `layer.output_range=learned` an `output_factor` (of the ADC range that calibration measured).
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any
     parametrised ones too; MultiheadAttention and TransformerEncoderLayer, which read weights past the modules that have
     them; grouped, non-zero-padded or "same" convolutions; complex weights. UnknownName for a name in `exclude` that is not there.
     """
+    if not isinstance(model, torch.nn.Module):
+        raise InvalidParameter("convert: model", type(model).__name__, "a torch.nn.Module")
     made = copy.deepcopy(model)
     wanted = split(settings, options)
     kept = _excluded(made, exclude)

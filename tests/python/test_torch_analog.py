@@ -1,6 +1,7 @@
 """Modules on analog devices: what is converted, copied, written and refused."""
 
 import copy
+import io
 import pickle
 
 import numpy as np
@@ -260,3 +261,107 @@ def test_modules_are_deployed_as_they_answer(x):
 def test_modules_with_a_forward_pass_of_their_own_are_not_deployed(model, name):
     with pytest.raises(ll.InvalidParameter, match=name):
         ll.deploy(model, FINE)
+
+
+RANGES = {"layer.input_range": 0.5, "layer.memory": 0.8}
+
+
+@pytest.mark.parametrize("managed", ["fixed", "running", "learned"])
+@pytest.mark.parametrize("way", ["weights", "twin", "device"])
+def test_gradients_are_those_of_the_clipped_inputs(managed, way):
+    torch.manual_seed(2)
+    settings = {**RANGES, "layer.noise_management": managed, "layer.backward": way}
+    layer = ll.torch.AnalogLinear(8, 4, bias=False, device=FINE, **settings)
+    x, g = torch.randn(32, 8, requires_grad=True), torch.randn(32, 4)
+    ranges = torch.full((32, 1), 0.5, dtype=torch.float64)
+    if managed == "running":
+        mean = 0.5
+        for row, most in enumerate(x.detach().abs().amax(1).tolist()):
+            ranges[row] = mean = 0.8 * mean + 0.2 * most
+    y = layer(x)
+    layer(0.01 * x.detach())  # another pass: its ranges are none of the first one's
+    (y * g).sum().backward()
+    inside = x.detach().abs() <= ranges
+    assert 0.05 < inside.logical_not().double().mean() < 0.95
+    seen = torch.where(inside, x.detach().double(), ranges * torch.sign(x.detach())).float()
+    # by differences: y is linear in the weights, with what was seen of x as slope
+    assert torch.allclose(y.detach(), seen @ layer.weight.detach().t(), atol=0.01)
+    assert torch.allclose(layer.weight.grad, g.t() @ seen, atol=1e-4)
+    assert torch.allclose(x.grad, g @ layer.weight.detach() * inside, atol=0.02)
+    if managed != "running":
+        h, slopes = 0.02, []
+        for sign in (1, -1):
+            with torch.no_grad():
+                layer.weight[0, 0] += sign * h
+                slopes.append((layer(x) * g).sum().item() * sign)
+                layer.weight[0, 0] -= sign * h
+        assert sum(slopes) / (2 * h) == pytest.approx(layer.weight.grad[0, 0].item(), abs=0.1)
+
+
+def test_convolutions_learn_from_clipped_patches():
+    torch.manual_seed(3)
+    settings = {"layer.noise_management": "fixed", "layer.input_range": 0.5}
+    layer = ll.torch.AnalogConv2d(2, 3, 3, padding=1, bias=False, device=FINE, **settings)
+    x, g = torch.randn(4, 2, 5, 5, requires_grad=True), torch.randn(4, 3, 5, 5)
+    (layer(x) * g).sum().backward()
+    digital = nn.Conv2d(2, 3, 3, padding=1, bias=False)
+    digital.weight.data.copy_(layer.weight.data)
+    same = x.detach().clone().requires_grad_()
+    (digital(same.clamp(-0.5, 0.5)) * g).sum().backward()
+    assert torch.allclose(layer.weight.grad, digital.weight.grad, atol=1e-4)
+    assert torch.allclose(x.grad, same.grad, atol=1e-4)
+    with pytest.raises(ll.ShapeMismatch, match="3 channels.*2 channels"):
+        layer(torch.randn(1, 3, 8, 8))
+
+
+def test_running_ranges_are_state_of_the_module():
+    torch.manual_seed(0)
+    settings = {"layer.noise_management": "running"}
+
+    def made():
+        return ll.torch.AnalogLinear(8, 5, bias=False, device="sim:crossbar,preset=ideal,input.size=5", **settings)
+
+    layer, x = made(), 5 * torch.randn(500, 8)
+    old = made().state_dict()
+    del old["running_range"]  # of an older version
+    layer.load_state_dict(old)
+    layer(x)
+    assert layer.running_range.shape == (2,) and torch.all(layer.running_range > 5)  # a range for each tile
+    file = io.BytesIO()
+    torch.save(layer, file)
+    file.seek(0)
+    loaded = made()
+    loaded.load_state_dict(layer.state_dict())
+    others = [copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), torch.load(file), loaded]
+    means, seen = layer.running_range.tolist(), x[:50].clone()
+    for row in seen:
+        for tile, part in enumerate((row[:5], row[5:])):
+            means[tile] = 0.99 * means[tile] + 0.01 * part.abs().max().item()
+            part.clamp_(-means[tile], means[tile])
+    answer = layer(x[:50])
+    assert (answer - seen @ layer.weight.t()).norm() < 0.05 * answer.norm()  # converters of 8 bits
+    assert layer.running_range.tolist() == pytest.approx(means)
+    assert all(torch.equal(other(x[:50]), answer) for other in others)
+    layer.load_state_dict(old)  # begins anew
+    begun = made()
+    begun.load_state_dict(old)
+    assert torch.equal(layer(x[:50]), begun(x[:50]))
+    narrow = ll.torch.AnalogLinear(8, 5, bias=False, device="sim:crossbar,preset=ideal", **settings)
+    narrow.load_state_dict(loaded.state_dict())
+    with pytest.raises(ll.ShapeMismatch, match="input ranges: 2"):
+        narrow(x)
+
+
+def test_a_learned_range_changed_before_its_gradient_is_told():
+    torch.manual_seed(1)
+    layer = ll.torch.AnalogLinear(4, 2, device=FINE, **{"layer.noise_management": "learned"})
+    y = layer(torch.randn(8, 4, requires_grad=True))
+    with torch.no_grad():
+        layer.input_range.mul_(0.5)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+
+
+def test_what_is_no_module_is_not_converted():
+    with pytest.raises(ll.InvalidParameter, match="convert: model: int"):
+        ll.torch.convert(3, FINE)

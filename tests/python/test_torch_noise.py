@@ -86,3 +86,49 @@ def test_a_weight_model_is_a_parametrisation_and_what_makes_no_sense_is_refused(
                  lambda: lt.Noise("binomial", carriers=5)(torch.tensor([1.5]))):  # fmt: skip
         with pytest.raises(ValueError):
             make()
+
+
+@pytest.mark.parametrize("leakage,precision", [(0.3, 2), (0.9, 16), (0.5, 16), (0.6, 3)])
+def test_poisson_noise_leaks_what_was_asked(leakage, precision):
+    """Two-sided, four standard errors, n = 2e5, torch seed 5; the nearest leakages are within 0.001 here."""
+    torch.manual_seed(5)
+    noise = lt.Noise("poisson", leakage=leakage, precision=precision)
+    left = (lt.Precision(precision)(noise(torch.ones(200000))) != 1).double().mean().item()
+    assert left == pytest.approx(leakage, abs=0.001 + 4 * math.sqrt(leakage * (1 - leakage) / 2e5))
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("settings", [dict(law="laplacian", std=0.1), dict(law="gaussian", std=0.1), dict(law="uniform", std=0.1),
+                                      dict(law="poisson", scale=10, precision=10), dict(law="binomial", carriers=25)])  # fmt: skip
+def test_noise_of_any_float_has_the_width_of_its_law(kind, settings):
+    torch.manual_seed(6)
+    noise = lt.Noise(**settings)
+    x = torch.full((100000,), 0.5, dtype=kind)
+    y = noise(x)
+    assert y.dtype == kind and bool(torch.isfinite(y).all())
+    variance = {"poisson": 0.5 / 100, "binomial": 0.25 / 25}.get(settings["law"], 0.01)
+    # kurtosis at most 6; four standard errors, n = 1e5, seed 6, two-sided; bfloat16 rounds to 2e-3 of 0.5
+    assert y.double().var().item() == pytest.approx(variance, rel=4 * math.sqrt(5 / 1e5) + 1e-3)
+
+
+def test_a_width_by_a_tiny_leakage_is_that_of_the_closed_form():
+    special = pytest.importorskip("scipy.special")
+    for leakage in (1e-17, 1e-100, 0.3):
+        expected = 1 / (2 * math.sqrt(2) * 16 * special.erfcinv(leakage))
+        assert lt.noise_std("gaussian", leakage, 16) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: lt.Noise("binomial", carriers=2.5), lambda: lt.Noise("binomial", carriers=math.inf), lambda: lt.Noise("gaussian", std=math.inf),
+    lambda: lt.Noise("poisson", scale=-4, precision=-4), lambda: lt.Noise("poisson", scale=math.inf, precision=4),
+    lambda: lt.Precision(math.inf), lambda: lt.Precision(math.nan), lambda: lt.BinaryLinear(3, 2, law="biper", frequency=0),
+    lambda: lt.BinaryLinear(3, 2, law="biper", frequency=math.nan), lambda: lt.noise_std("gaussian", 0.5, math.inf),
+])  # fmt: skip
+def test_numbers_that_make_no_law_are_refused(make):
+    with pytest.raises(lightloop.OutOfRange):
+        make()
+
+
+def test_one_weight_has_a_quarter_period_of_its_own():
+    one = lt.BinaryLinear(1, 1, law="biper")
+    assert abs(one.weight.item()) == pytest.approx(math.pi / 2 / 20)

@@ -64,35 +64,49 @@ class Convolution : public NetLayer {
 };
 
 void Convolution::forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const {
-  memory.kept.resize(1);
+  memory.kept.resize(3);  // patches of a piece; what was seen of all patches, where ranges cut off; of a piece
+  memory.kept[1].resize(0, 0);
   const View<float> all = last_axis(y, outputs_);
   pieces(in.x.rows(), [&](Index first, Index count, Index g) {
     const View<const float> w(in.parameters.data() + g * group_outputs() * fan_in(), group_outputs(), fan_in());
     const View<const float> cols = columns(in.x.rows(first, count), g, memory.kept[0]);
     const View<float> to =
         all.rows(first * p_.positions(), count * p_.positions()).cols(g * group_outputs(), group_outputs());
-    layer_product(pass, cols, w, to);
+    layer_product(pass, cols, w, to, memory.kept[2]);
+    if (memory.kept[2].size() == 0) return;
+    memory.kept[1].resize(in.x.rows() * p_.positions(), fan_in());
+    for (Index r = 0; r < cols.rows(); ++r)
+      std::ranges::copy(memory.kept[2].row(r), memory.kept[1].row(first * p_.positions() + r).begin());
   });
   if (bias_) add_bias(in.parameters.subspan(static_cast<std::size_t>(outputs_ * fan_in())), all);
 }
 
-void Convolution::vjp(const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dy, View<float> dx,
-                      std::span<float> dparameters, LayerMemory& work) const {
+void Convolution::vjp(const LayerInput& in, View<const float>, const LayerMemory& memory, View<const float> dy,
+                      View<float> dx, std::span<float> dparameters, LayerMemory& work) const {
   work.kept.resize(2);
   const View<const float> all = last_axis(dy, outputs_);
   pieces(in.x.rows(), [&](Index first, Index count, Index g) {
     const Index at = g * group_outputs() * fan_in();
     const View<const float> delta =
         all.rows(first * p_.positions(), count * p_.positions()).cols(g * group_outputs(), group_outputs());
+    const View<const float> all_seen = memory.kept[1];
+    const View<const float> seen =
+        all_seen.empty() ? all_seen : all_seen.rows(first * p_.positions(), count * p_.positions());
+    View<const float> cols;
+    if (!dparameters.empty() || !seen.empty()) cols = columns(in.x.rows(first, count), g, work.kept[0]);
     if (!dparameters.empty())
-      gemm(Transpose::yes, Transpose::no, 1.0f, delta, columns(in.x.rows(first, count), g, work.kept[0]),
-           first == 0 ? 0.0f : 1.0f, View<float>(dparameters.data() + at, group_outputs(), fan_in()));
+      gemm(Transpose::yes, Transpose::no, 1.0f, delta, seen.empty() ? cols : seen, first == 0 ? 0.0f : 1.0f,
+           View<float>(dparameters.data() + at, group_outputs(), fan_in()));
     if (dx.empty()) return;
     const View<const float> w(in.parameters.data() + at, group_outputs(), fan_in());
     const View<float> images = dx.rows(first, count);
-    if (plain()) return gemm(Transpose::no, Transpose::no, 1.0f, delta, w, 0.0f, last_axis(images, p_.channels));
+    if (plain()) {
+      gemm(Transpose::no, Transpose::no, 1.0f, delta, w, 0.0f, last_axis(images, p_.channels));
+      return stop_clipped(cols, seen, last_axis(images, p_.channels));
+    }
     work.kept[1].resize(count * p_.positions(), fan_in());
     gemm(Transpose::no, Transpose::no, 1.0f, delta, w, 0.0f, work.kept[1]);
+    stop_clipped(cols, seen, work.kept[1]);
     scatter_patches(p_, work.kept[1], g * group_inputs(), group_inputs(), images);
   });
   if (bias_ && !dparameters.empty())

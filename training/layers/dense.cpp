@@ -36,16 +36,18 @@ class Dense : public NetLayer {
   void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
     all.push_back({offset, rows_, cols_, 1.0});
   }
-  void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory&) const override {
+  void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     const View<float> out = last_axis(y, rows_);
-    layer_product(pass, last_axis(in.x, cols_), weights(in), out);
+    memory.kept.resize(1);
+    layer_product(pass, last_axis(in.x, cols_), weights(in), out, memory.kept[0]);
     const std::span<const float> bias = in.parameters.subspan(static_cast<std::size_t>(rows_ * cols_));
     for_rows(out.rows(), out.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) bias_and_activate(f_, bias, out.row(r));
     });
   }
-  void vjp(const LayerInput& in, View<const float> y, const LayerMemory&, View<const float> dy, View<float> dx,
+  void vjp(const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dy, View<float> dx,
            std::span<float> dparameters, LayerMemory& work) const override {
+    const View<const float> x = last_axis(in.x, cols_), seen = memory.kept.front();
     View<const float> delta = last_axis(dy, rows_);
     if (f_ != Activation::identity) {
       const View<const float> h = last_axis(y, rows_);
@@ -58,11 +60,13 @@ class Dense : public NetLayer {
       delta = scaled;
     }
     if (!dparameters.empty()) {
-      gemm(Transpose::yes, Transpose::no, 1.0f, delta, last_axis(in.x, cols_), 0.0f,
+      gemm(Transpose::yes, Transpose::no, 1.0f, delta, seen.empty() ? x : seen, 0.0f,
            View<float>(dparameters.data(), rows_, cols_));
       sum_of_rows(delta, work, dparameters.subspan(static_cast<std::size_t>(rows_ * cols_)));
     }
-    if (!dx.empty()) gemm(Transpose::no, Transpose::no, 1.0f, delta, weights(in), 0.0f, last_axis(dx, cols_));
+    if (dx.empty()) return;
+    gemm(Transpose::no, Transpose::no, 1.0f, delta, weights(in), 0.0f, last_axis(dx, cols_));
+    stop_clipped(x, seen, last_axis(dx, cols_));
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
+#include "training/layers/rows.hpp"
 
 namespace lightloop {
 
@@ -16,6 +17,21 @@ Index elements(const Shape& shape) {
 void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, Index which) {
   if (pass.products) return pass.products->multiply(product_number(pass.instance, which), x, y);
   gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, y);
+}
+
+void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y,
+                   Matrix<float>& seen) {
+  layer_product(pass, x, w, y);
+  if (!pass.products || !pass.products->clips(product_number(pass.instance, 0), x, seen)) seen.resize(0, 0);
+}
+
+void stop_clipped(View<const float> x, View<const float> seen, View<float> dx) {
+  if (seen.empty()) return;
+  for_rows(dx.rows(), dx.cols(), [&](Index first, Index count) {
+    for (Index r = first; r < first + count; ++r)
+      for (Index j = 0; j < dx.cols(); ++j)
+        if (seen(r, j) != x(r, j)) dx(r, j) = 0;
+  });
 }
 
 std::string shape_text(const Shape& shape) {

@@ -32,6 +32,11 @@ constexpr Index product_number(std::uint64_t instance, Index which) {
 }
 /// y (m, outputs) = x (m, inputs) W^T, product `which` of the layer: in memory, or where the pass makes its products.
 void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, Index which = 0);
+/// The same of the layer's only matrix. `seen` becomes x as far as the place's ranges reach (LayerProducts::clips), and
+/// empty where all of x is used.
+void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, Matrix<float>& seen);
+/// dx = 0 where `seen`, unless empty, is not x.
+void stop_clipped(View<const float> x, View<const float> seen, View<float> dx);
 
 /// What a layer keeps between its forward pass and its vjp, and its workspaces. The storage is reused: nothing is
 /// allocated once the largest batch has been met.

@@ -150,7 +150,9 @@ LayerPointer noise(Shape input, const SignalNoise& law) {
                                          : "scale= and precision=, or leakage= and precision=");
   if (law.std && !(*law.std >= 0)) throw OutOfRange("noise: std", number(*law.std), "at least 0");
   if (of_binomial && law.carriers < 1) throw OutOfRange("noise: carriers", std::to_string(law.carriers), "at least 1");
-  if (law.scale && !(*law.scale > 0 && *law.precision > 0 && *law.scale * *law.precision >= 1))
+  for (const auto& [name, value] : {std::pair{"noise: scale", law.scale}, {"noise: precision", law.precision}})
+    if (value && !(*value > 0)) throw OutOfRange(name, number(*value), "above 0");
+  if (law.scale && !(*law.scale * *law.precision >= 1))
     throw OutOfRange("noise: scale x precision", number(*law.scale * *law.precision), "at least 1");
   return std::make_unique<Noise>(input, law);
 }

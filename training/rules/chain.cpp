@@ -61,6 +61,7 @@ void walk_back(const Network& net, const Activations& activations, View<const fl
     else
       gemm(Transpose::no, Transpose::no, 1.0f, above, {path.data() + net.offset(l + 1), above.cols(), here.cols()},
            0.0f, here);
+    if (activations.clipped) stop_clipped(h, activations.input(l + 1), here);
     for_rows(here.rows(), here.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
         times_derivative(net.activation(l), h.row(r), here.row(r), 1.0f, here.row(r));

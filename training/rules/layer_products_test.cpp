@@ -73,6 +73,53 @@ TEST_CASE("every rule with passes of its own makes them where its layers are: ex
   CHECK(tried >= 12);
 }
 
+TEST_CASE("weights of a model behind ranges of inputs learn from what they see, by differences") {
+  /// Cuts off inputs beyond 0.4.
+  class Narrow : public Elsewhere {
+   public:
+    Narrow() : Elsewhere(1) {}
+    void multiply(Index layer, View<const float> x, View<float> y) override {
+      clips(layer, x, seen_);
+      Elsewhere::multiply(layer, seen_, y);
+    }
+    bool clips(Index, View<const float> x, Matrix<float>& seen) override {
+      seen.resize(x.rows(), x.cols());
+      for (Index r = 0; r < x.rows(); ++r)
+        for (Index j = 0; j < x.cols(); ++j) seen(r, j) = std::clamp(x(r, j), -0.4f, 0.4f);
+      return true;
+    }
+
+   private:
+    Matrix<float> seen_;
+  };
+  for (const char* text :
+       {"flatten, dense 7, tanh, dense classes", "conv 3 2, tanh, conv 2 1, tanh | flatten, dense classes"}) {
+    INFO(text);
+    Bench bench(Network(parse_model(text, {.input = {3, 3, 1}, .classes = 5})));
+    Narrow narrow;
+    const auto loss = [&] {
+      narrow.hold(bench.net);
+      forward(bench.net, bench.x, bench.activations, {.products = &narrow});
+      return output_error(Loss::cross_entropy, bench.activations.h.back(), bench.labels, bench.error) / 12;
+    };
+    loss();
+    const std::vector<float> g = bench.gradient(*bench.make("bp", nullptr));
+    double apart = 0, size = 0;
+    for (std::size_t i = 0; i < g.size(); ++i) {
+      float& w = bench.net.parameters()[i];
+      const float before = w;
+      w = before + 1e-3f;
+      const double up = loss();
+      w = before - 1e-3f;
+      const double slope = (up - loss()) / 2e-3;
+      w = before;
+      apart += std::pow(slope - double(g[i]), 2);
+      size += slope * slope;
+    }
+    CHECK(std::sqrt(apart / size) < 0.02);
+  }
+}
+
 TEST_CASE("passes are made again only where layers repeat themselves: there the same bits, elsewhere refused") {
   /// As a device: what is asked again is another answer.
   class Restless : public Elsewhere {
