@@ -55,6 +55,23 @@ void read_net_file(Settings& train) {
   if (!file.is_default("activation")) train.try_emplace("activation", file.text("activation"));
 }
 
+bool has_hidden_activation(const std::string& net) {
+  return net.empty() || is_widths(net) || is_widths(expand_preset(net, {{1}, 1}));
+}
+
+/// "optimizer=adam" against the settings; empty: always.
+bool holds(const std::string& only_with, const ParamSet& train) {
+  const std::size_t equals = only_with.find('=');
+  return equals == std::string::npos || train.text(only_with.substr(0, equals)) == only_with.substr(equals + 1);
+}
+
+/// What somebody gave and nobody reads is a misunderstanding.
+void refuse_idle(const Settings& given, const ParamSet& train) {
+  for (const auto& [key, value] : given)
+    if (const std::string why = idle(key, train); !why.empty())
+      throw InvalidParameter("train." + key, to_string(value), why, "leave it out");
+}
+
 void shortcut(const ParamSet& train, const char* name, Settings& projection) {
   const std::string& value = train.text(name);
   if (value.empty()) return;
@@ -165,6 +182,15 @@ void check_device_use(const TrainConfig& config) {
 
 }  // namespace
 
+std::string idle(const std::string& key, const ParamSet& train) {
+  if (key == "activation" && !has_hidden_activation(train.text("net")))
+    return "the net says its non-linearities itself (conv 8 3, relu | ...)";
+  const std::vector<ParamInfo> known = train_params();
+  const auto info = std::ranges::find(known, key, &ParamInfo::name);
+  if (info == known.end() || holds(info->only_with, train)) return {};
+  return "has no effect: only with train." + info->only_with;
+}
+
 TrainConfig resolve_config(const TrainSettings& settings) {
   check_namespaces(settings);
   Settings train = below(settings, "train");
@@ -189,6 +215,7 @@ TrainConfig resolve_config(const TrainSettings& settings) {
   shortcut(config.train, "encoding", config.projection);
   shortcut(config.train, "readout", config.projection);
   check_device_use(config);
+  refuse_idle(train, config.train);
   if (const std::string& net = config.train.text("net"); is_widths(net))
     parse_net(net);
   else if (!net.empty())

@@ -18,8 +18,13 @@ struct TrainConfig {
   std::uint64_t seed() const { return static_cast<std::uint64_t>(train.integer("seed")); }
 };
 
+/// Why setting `key` of a complete `train` has no effect there: its optimizer or schedule is another
+/// (ParamInfo::only_with), or the net names its non-linearities. Empty: it has one.
+std::string idle(const std::string& key, const ParamSet& train);
+
 /// Throws UnknownName for a key outside train., rule., projection., device., layer., session. or unknown inside them,
-/// InvalidParameter for settings that contradict each other, Unsupported for a rule that has no use for a device.
+/// InvalidParameter for settings that contradict each other or have no effect (idle()), Unsupported for a rule that has
+/// no use for a device.
 TrainConfig resolve_config(const TrainSettings& settings);
 
 OptimizerSettings optimizer_settings(const ParamSet& train);

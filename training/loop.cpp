@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "training/evaluate.hpp"
+#include "training/layers/model.hpp"
 #include "training/network_for.hpp"
 
 namespace lightloop {
@@ -38,6 +39,9 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   check_fit(run_.net, data_.train);
   check_fit(run_.net, data_.test);
   if (data_.validation.size() > 0) check_fit(run_.net, data_.validation);
+  if (batch_ == 1 && run_.net.model() && run_.net.model()->needs_batch())
+    throw InvalidParameter("train.batch", "1", "batch_norm has one value per channel to take statistics of",
+                           "give 2 or more, or a net with layer_norm");
   steps_per_epoch_ = (data_.train.size() + batch_ - 1) / batch_;
   const auto done = static_cast<Index>(run_.step_loss.size());
   if (done != run_.position.epoch * steps_per_epoch_ + run_.position.step || run_.position.step >= steps_per_epoch_)

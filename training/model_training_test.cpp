@@ -172,6 +172,20 @@ TEST_CASE("a transformer learns where to look by back-propagation, and part of i
   CHECK(accuracy("dfa") > 0.4);
 }
 
+TEST_CASE("a batch of one sample is refused where batch norm would see one value per channel, and only there") {
+  const TrainSettings one{{"train.batch", std::int64_t{1}}, {"train.samples", std::int64_t{5}}};
+  const auto with = [&](const char* net, TrainSettings more) {
+    more["train.net"] = std::string(net);
+    return run(small("bp", more));
+  };
+  for (const char* net : {"flatten, dense 8, batch_norm, relu | dense classes",
+                          "flatten | residual(dense 784, batch_norm) | dense classes",
+                          "flatten | residual(dense 784; batch_norm) | dense classes"})
+    CHECK_THROWS_WITH(with(net, one), Catch::Contains("train.batch") && Catch::Contains("2 or more"));
+  CHECK_NOTHROW(with("conv 2 5 stride=4, batch_norm, relu | flatten, dense classes", one));
+  CHECK_NOTHROW(with("flatten, dense 8, layer_norm, relu | dense classes", one));
+}
+
 TEST_CASE("images whose channels come first are refused unless the net says their shape") {
   Dataset data = codes(10, 1);
   data.sample_shape = {1, 2, 5};

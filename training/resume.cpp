@@ -33,7 +33,8 @@ void refuse_changes(const std::string& space, const Settings& now, const Setting
 
 TrainSettings stored_settings(const RunFile& stored) {
   TrainSettings merged = stored.asked;
-  for (const auto& [key, value] : stored.train.all()) merged["train." + key] = value;
+  for (const auto& [key, value] : stored.train.all())
+    if (idle(key, stored.train).empty()) merged["train." + key] = value;
   for (const auto& [key, value] : stored.rule.all()) merged["rule." + key] = value;
   // runs begun before PEPITA could show the change alone
   if (stored.train.text("rule") == "pepita") merged.try_emplace("rule.shows", std::string("input"));

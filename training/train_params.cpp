@@ -10,6 +10,11 @@ std::vector<std::string> rule_names() {
   return names;
 }
 
+ParamInfo only_with(std::string condition, ParamInfo info) {
+  info.only_with = std::move(condition);
+  return info;
+}
+
 }  // namespace
 
 std::vector<ParamInfo> train_params() {
@@ -31,7 +36,7 @@ std::vector<ParamInfo> train_params() {
        std::string("tanh"),
        0,
        0,
-       "non-linearity of the hidden layers",
+       "non-linearity of the hidden layers, where net gives widths alone",
        {"identity", "tanh", "relu", "sigmoid", "elu"}},
       {"loss", "", std::string("cross_entropy"), 0, 0, "what is minimised", {"cross_entropy", "mse"}},
       {"rule", "", std::string("dfa"), 0, 0, "learning rule", rule_names()},
@@ -52,10 +57,10 @@ std::vector<ParamInfo> train_params() {
       {"readout", "", std::string(), 0, 0, "short for projection.readout: phase4, anchor"},
       {"baseline", "", std::string(), 0, 0, "rules to train as well, without the device: bp,dfa"},
       {"optimizer", "", std::string("adam"), 0, 0, "update rule", {"sgd", "momentum", "adam"}},
-      {"momentum", "1", 0.9, 0, 1, "decay of the velocity (optimizer momentum)"},
-      {"beta1", "1", 0.9, 0, 0.999999, "decay of the first moment (adam)"},
-      {"beta2", "1", 0.999, 0, 0.999999, "decay of the second moment (adam)"},
-      {"epsilon", "1", 1e-8, 1e-12, 1, "added to the root of the second moment (adam)"},
+      only_with("optimizer=momentum", {"momentum", "1", 0.9, 0, 1, "decay of the velocity (optimizer momentum)"}),
+      only_with("optimizer=adam", {"beta1", "1", 0.9, 0, 0.999999, "decay of the first moment (adam)"}),
+      only_with("optimizer=adam", {"beta2", "1", 0.999, 0, 0.999999, "decay of the second moment (adam)"}),
+      only_with("optimizer=adam", {"epsilon", "1", 1e-8, 1e-12, 1, "added to the root of the second moment (adam)"}),
       {"lr", "1", 1e-3, 0, 1e3, "learning rate of the first step"},
       {"weight_decay", "1", 0.0, 0, 1,
        "times the net's parameters, biases among them, added to the gradient; a rule's own are left out"},
@@ -66,13 +71,16 @@ std::vector<ParamInfo> train_params() {
        0,
        "how the learning rate goes on: cosine falls to 0 at the last step, late from the middle on",
        {"constant", "cosine", "step", "late"}},
-      {"step_epochs", "1", std::int64_t{10}, 1, kMany, "epochs between two drops (schedule step)"},
-      {"step_factor", "1", 0.1, 0, 1, "factor of a drop (schedule step)"},
+      only_with("schedule=step",
+                {"step_epochs", "1", std::int64_t{10}, 1, kMany, "epochs between two drops (schedule step)"}),
+      only_with("schedule=step", {"step_factor", "1", 0.1, 0, 1, "factor of a drop (schedule step)"}),
       {"samples", "1", std::int64_t{0}, 0, 1e12,
        "training samples to use, drawn once and for all from the set; 0: all. For a quick look"},
       {"batch", "1", std::int64_t{128}, 1, 1e6, "samples per step; of a graph always all nodes"},
       {"epochs", "1", std::int64_t{10}, 1, 1e6, "passes over the training set"},
-      {"seed", "1", std::int64_t{1}, 0, 0x1p62, "of weights, batches, feedback and, unless it has its own, the device"},
+      {"seed", "1", std::int64_t{1}, 0, 0x1p62,
+       "of weights, batches, feedback, data that are drawn (digits, clicks, picture; the split of vowels) and, unless "
+       "it has its own, the device"},
       {"threads", "1", std::int64_t{0}, 0, 4096, "processors to use; 0: all. Results do not depend on it"},
       {"init_from", "", std::string(), 0, 0,
        "run file whose weights to start from, and the rule's own parameters where that run had the same rule"},

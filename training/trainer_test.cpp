@@ -138,6 +138,21 @@ TEST_CASE("a run of PEPITA begun before rule.shows was a setting goes on showing
   CHECK_THROWS_AS(resumed_config({{"rule.shows", "change"}}, stored), InvalidParameter);
 }
 
+TEST_CASE("a run begun when settings without effect were taken goes on") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "run.h5";
+  int steps = 0;
+  TrainObserver stopping;
+  stopping.stop = [&] { return ++steps == 2; };
+  run(small("bp", {{"train.net", "dense 9, tanh | dense classes"}, {"train.out", path}}), stopping);
+  RunFile stored = load_run(path);
+  stored.train.set({{"activation", "relu"}, {"momentum", 0.5}, {"step_factor", 0.5}});
+  CHECK(resumed_config({}, stored).train.is_default("momentum"));
+  CHECK_THROWS_WITH(resumed_config({{"train.momentum", 0.5}}, stored), Catch::Contains("train.momentum"));
+  CHECK(stored_settings(stored).contains("train.beta1"));
+  CHECK_FALSE(stored_settings(stored).contains("train.activation"));
+}
+
 TEST_CASE("a resume that would change the result is refused naming the setting") {
   const TemporaryFolder folder;
   const std::string path = folder / "run.h5";
@@ -236,6 +251,11 @@ TEST_CASE("wrong settings are refused before anything is opened, naming setting,
       {{{"train.rule", "dfaa"}}, {"dfaa", "dfa"}},
       {{{"train.activation", "tahn"}}, {"tahn", "tanh"}},
       {{{"train.optimizer", "rmsprop"}}, {"rmsprop", "adam"}},
+      {{{"train.momentum", 0.8}}, {"train.momentum", "0.8", "train.optimizer=momentum"}},
+      {{{"train.optimizer", "sgd"}, {"train.beta1", 0.1}}, {"train.beta1", "train.optimizer=adam", "leave it out"}},
+      {{{"train.step_epochs", std::int64_t{3}}}, {"train.step_epochs", "train.schedule=step"}},
+      {{{"train.net", "dense 9 | dense classes"}, {"train.activation", "relu"}},
+       {"train.activation", "relu", "the net says"}},
       {{{"train.net", "20-x-5"}}, {"20-x-5", "784-1024-1024-10"}},
       {{{"train.net", "21-32-5"}}, {"21", "20 features"}},
       {{{"train.net", "20-32-4"}}, {"4 outputs", "5 classes"}},

@@ -23,9 +23,10 @@ def rules() -> Catalogue:
     return Catalogue(_core.rules())
 
 
-def load_dataset(name: str, data_dir: str | os.PathLike[str] = "", seed: int = 0, *, validation: bool = False) -> tuple[Any, ...]:
+def load_dataset(name: str, data_dir: str | os.PathLike[str] = "", seed: int = 1, *, validation: bool = False) -> tuple[Any, ...]:
     """(train, test) of a known name ("digits", "cora", "shakespeare:32", ...) or of a CSV, HDF5 or text file; with
-    `validation` (train, test, validation), the last of them None where the data have no such part.
+    `validation` (train, test, validation), the last of them None where the data have no such part. `seed` draws the samples
+    of "digits", "clicks" and "picture" and the split of "vowels", as that of `train` does: with a run's seed these are its data.
 
     `.x` (samples, features) and `.y` (samples,) are read-only views; `.features()` gives float32. The parts of a graph all
     have all its nodes; `.counts` says of which the labels are meant. `.y` of a text is (samples, tokens), real targets are

@@ -33,7 +33,8 @@ def test_a_text_is_learned_by_micro_dfa_and_scored_in_bits_also_on_another_text(
     done = lightloop("eval", "run.h5", "--sample", 60, "--device", "sim:crossbar")
     assert done.returncode != 0 and "--sample" in done.stderr
     (tmp_path / "b.txt").write_text("cabcab" * 60)  # fewer characters: the codes are those of the run
-    assert told(lightloop, "eval", "run.h5", "--data", "b.txt:12")["bits_per_character"] < 2
+    score = told(lightloop, "eval", "run.h5", "--data", "b.txt:12")
+    assert score["bits_per_character"] < 2 and score == told(lightloop, "eval", "run.h5", "--data", "b.txt")  # the run's windows
     (tmp_path / "c.txt").write_text("abz" * 100)
     done = lightloop("eval", "run.h5", "--data", "c.txt:12")
     assert done.returncode == 2 and "122 (z)" in done.stderr

@@ -45,7 +45,7 @@ def test_rules_and_data_lists(lightloop):
         assert rule["maps"] == (rule["no_map"] == ""), rule
     sets = {s["name"] for s in json.loads(lightloop("data", "--json").stdout)}
     assert {"digits", "mnist"} <= sets
-    assert "10 classes" in lightloop("data", "show", "digits").stdout
+    assert "2 000 samples of 28 x 28, 10 classes, drawn from seed 1\n" in lightloop("data", "show", "digits").stdout
 
 
 def test_one_rule_has_a_page_of_its_own(lightloop):

@@ -184,8 +184,9 @@ int parse_and_run(int argc, char** argv) {
   EvalRequest evaluation;
   auto* eval_verb = verb("eval", "score a trained network on labelled data");
   eval_verb->add_option("run", evaluation.run, "run file")->required()->type_name("RUN.h5");
-  eval_verb->add_option("--data,--dataset", evaluation.data,
-                        "known data set, .csv or .h5 file (default: that of the run)");
+  eval_verb->add_option(
+      "--data,--dataset", evaluation.data,
+      "known data set, or a .csv, .h5 or .txt file, a text in the run's windows (default: that of the run)");
   eval_verb->add_option("--data-dir", evaluation.data_dir, "where data sets are looked for first");
   eval_verb->add_option("--device", evaluation.device,
                         "device string for the matrix products, or of a run's --map: sim:crossbar, remote:..");
@@ -304,7 +305,9 @@ int parse_and_run(int argc, char** argv) {
   compare_verb->add_option("--devices", grids.devices, "device strings; digital is none")
       ->default_val(grids.devices)
       ->type_name("A,B");
-  compare_verb->add_option("--seeds", grids.seeds, "one run each")->default_val(grids.seeds)->type_name("1,2,3");
+  compare_verb->add_option("--seeds", grids.seeds, "one run each; they draw generated data too")
+      ->default_val(grids.seeds)
+      ->type_name("1,2,3");
   compare_verb->add_option("--jobs", grids.jobs, "runs at a time; 0: one per processor")->default_val(grids.jobs);
   compare_verb->add_option("--out", grids.out, "folder for runs, table and picture")
       ->default_val(grids.out)

@@ -19,6 +19,9 @@ std::string shape_text(const std::vector<Index>& shape) {
   for (const Index size : shape) words.push_back(std::to_string(size));
   return join(words, " x ");
 }
+
+/// "drawn from seed 1", or "from FILE".
+std::string origin(const Dataset& set) { return set.source.starts_with("drawn ") ? set.source : "from " + set.source; }
 }  // namespace
 
 int data_list(Format format, const std::string& data_dir) {
@@ -53,14 +56,14 @@ int data_show(const std::string& name, Format format, const std::string& data_di
        {std::pair<const char*, const Dataset&>{"train", data.train}, {"valid", data.validation}, {"test", data.test}}) {
     if (set.size() == 0) continue;
     if (set.graph) {
-      std::printf("%-6s %s of %s nodes of %s, %s edges, %td classes, from %s\n", part, grouped(set.counted()).c_str(),
+      std::printf("%-6s %s of %s nodes of %s, %s edges, %td classes, %s\n", part, grouped(set.counted()).c_str(),
                   grouped(set.size()).c_str(), shape_text(set.sample_shape).c_str(),
-                  grouped(set.graph->edges() / 2).c_str(), set.classes, set.source.c_str());
+                  grouped(set.graph->edges() / 2).c_str(), set.classes, origin(set).c_str());
       continue;
     }
-    std::printf("%-6s %s samples of %s, %td %s, from %s\n", part, grouped(set.size()).c_str(),
+    std::printf("%-6s %s samples of %s, %td %s, %s\n", part, grouped(set.size()).c_str(),
                 shape_text(set.sample_shape).c_str(), set.classes, set.values.size() > 0 ? "real targets" : "classes",
-                set.source.c_str());
+                origin(set).c_str());
   }
   if (const Yardstick& known = data.test.yardstick; !known.what.empty())
     std::printf("%s: %.4f\n", known.what.c_str(), known.value);

@@ -17,9 +17,16 @@ const char* of_data(const RuleInfo& info) {
                           : nullptr;
 }
 
+/// What may be asked of the network, as the trainer checks it.
+std::string targets_of(const RuleInfo& info) {
+  return std::string("one label per sample") + (info.by_error ? ", a label per token" : "") +
+         (info.by_error || info.real_targets ? ", real numbers (--loss mse)" : "");
+}
+
 void print_text(const RuleInfo& info) {
-  std::printf("%s: %s\n  %s\n  needs: %s\n  cost: %s\n  source: %s\n", info.name.c_str(), info.summary.c_str(),
-              info.equation.c_str(), to_string(info.needs).c_str(), info.cost.c_str(), info.source.c_str());
+  std::printf("%s: %s\n  %s\n  needs: %s\n  targets: %s\n  cost: %s\n  source: %s\n", info.name.c_str(),
+              info.summary.c_str(), info.equation.c_str(), to_string(info.needs).c_str(), targets_of(info).c_str(),
+              info.cost.c_str(), info.source.c_str());
   if (const char* data = of_data(info)) std::printf("  data: %s\n", data);
   if (!info.maps) std::printf("  not behind physics (--map): %s\n", info.no_map.c_str());
   for (const auto& param : info.params)
@@ -29,8 +36,9 @@ void print_text(const RuleInfo& info) {
 }
 
 void print_markdown(const RuleInfo& info) {
-  std::printf("\n## %s\n\n%s.\n\n`%s`\n\nNeeds: %s. Cost: %s. Source: %s.\n", info.name.c_str(), info.summary.c_str(),
-              info.equation.c_str(), to_string(info.needs).c_str(), info.cost.c_str(), info.source.c_str());
+  std::printf("\n## %s\n\n%s.\n\n`%s`\n\nNeeds: %s. Targets: %s. Cost: %s. Source: %s.\n", info.name.c_str(),
+              info.summary.c_str(), info.equation.c_str(), to_string(info.needs).c_str(), targets_of(info).c_str(),
+              info.cost.c_str(), info.source.c_str());
   if (const char* data = of_data(info)) std::printf("\nData: %s.\n", data);
   if (!info.maps) std::printf("\nNot behind physics (`--map`): %s.\n", info.no_map.c_str());
   if (info.params.empty()) return;

@@ -10,11 +10,17 @@ Dataset samples(const std::string& name, const std::string& folder, std::uint64_
   if (name.ends_with(".h5") && !hdf5_has_samples(name, "/test")) return read_hdf5(name, "/");
   return load_dataset(name, folder, seed).test;
 }
+
+/// A text that says no window, in windows of what the network was trained on.
+std::string windowed(const std::string& name, const RunFile& run) {
+  const bool whole = name == "shakespeare" || name.ends_with(".txt");
+  return whole && !run.alphabet.empty() ? name + ":" + std::to_string(run.net.widths().front()) : name;
+}
 }  // namespace
 
 Dataset samples_of(const RunFile& run, const std::string& data, const std::string& data_dir) {
   const std::string name = data.empty() ? run.train.text("dataset") : data;
-  Dataset test = samples(name, data_dir.empty() ? run.train.text("data_dir") : data_dir,
+  Dataset test = samples(windowed(name, run), data_dir.empty() ? run.train.text("data_dir") : data_dir,
                          static_cast<std::uint64_t>(run.train.integer("seed")));
   test.name = name;
   if (!run.alphabet.empty() && !test.alphabet.empty()) recode(test, run.alphabet);

@@ -11,7 +11,7 @@ namespace lightloop {
 std::optional<Index> whole_number(std::string_view text) {
   Index value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < 0 || value > (Index{1} << 24))
+  if (error != std::errc{} || end != text.data() + text.size() || value < 0 || value > kLargestNumber)
     return std::nullopt;
   return value;
 }
@@ -32,7 +32,9 @@ Index LayerWords::integer(const std::string& what) {
   const std::string word = next(what);
   if (word == "classes") return context_.classes;
   if (const auto value = whole_number(word)) return *value;
-  throw InvalidParameter("net", name_ + " " + word, what + " is a whole number or the word classes");
+  throw InvalidParameter(
+      "net", name_ + " " + word,
+      what + " is a whole number of at most " + std::to_string(kLargestNumber) + " or the word classes");
 }
 
 double LayerWords::real(const std::string& what) {
@@ -47,7 +49,9 @@ double LayerWords::real(const std::string& what) {
 Window LayerWords::window() {
   const std::string word = next("a window such as 3 or 3x5");
   const auto size = sizes(word);
-  if (!size || size->size() > 2) throw InvalidParameter("net", name_ + " " + word, "a window is written 3 or 3x5");
+  if (!size || size->size() > 2)
+    throw InvalidParameter("net", name_ + " " + word,
+                           "a window is written 3 or 3x5, from 1 to " + std::to_string(kLargestNumber));
   return {size->front(), size->back(), 1, 0};
 }
 
@@ -55,7 +59,8 @@ Index LayerWords::named(const std::string& key, Index otherwise) {
   const auto text = value_of(key);
   if (!text) return otherwise;
   if (const auto value = whole_number(*text)) return *value;
-  throw InvalidParameter("net", name_ + " " + key + "=" + *text, key + " is a whole number");
+  throw InvalidParameter("net", name_ + " " + key + "=" + *text,
+                         key + " is a whole number of at most " + std::to_string(kLargestNumber));
 }
 
 std::optional<double> LayerWords::named_real(const std::string& key) {

@@ -10,7 +10,8 @@
 
 namespace lightloop {
 
-/// Whole numbers up to 2^24; nothing for other text.
+constexpr Index kLargestNumber = Index{1} << 24;  ///< of an architecture
+/// Whole numbers up to kLargestNumber; nothing for other text.
 std::optional<Index> whole_number(std::string_view text);
 /// "28x28x1" -> {28, 28, 1}; nothing for other text.
 std::optional<std::vector<Index>> sizes(std::string_view text);

@@ -21,6 +21,7 @@ class BatchNorm : public NetLayer {
     std::fill_n(parameters.begin() + n_, n_, 0.0f);
   }
   Index state() const override { return 2 * n_; }
+  bool needs_batch() const override { return inputs() == n_; }
   void initialise_state(std::span<float> state) const override {
     std::fill_n(state.begin(), n_, 0.0f);
     std::fill_n(state.begin() + n_, n_, 1.0f);
@@ -38,12 +39,12 @@ class BatchNorm : public NetLayer {
   }
 
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
-    memory.training = pass.training;
     memory.kept.resize(1);
     Matrix<float>& seen = memory.kept[0];
     seen.resize(3, n_);
     const View<const float> x = last_axis(in.x, n_);
-    pass.training ? measure(x, memory) : recall(in.state, seen);
+    memory.training = pass.training && x.rows() > 1;  // one value is its own mean: 0 would come out, whatever came in
+    memory.training ? measure(x, memory) : recall(in.state, seen);
     const View<float> out = last_axis(y, n_);
     const float* __restrict gain = in.parameters.data(), * __restrict shift = gain + n_;
     const float* __restrict mean = seen.row(0).data(), * __restrict inverse = seen.row(1).data();
@@ -111,7 +112,7 @@ class BatchNorm : public NetLayer {
       const double sum = memory.sums(1, c);
       seen(0, c) = static_cast<float>(memory.sums(0, c));
       seen(1, c) = static_cast<float>(1 / std::sqrt(sum / rows + kEpsilon));
-      seen(2, c) = static_cast<float>(sum / std::max(1.0, rows - 1));
+      seen(2, c) = static_cast<float>(sum / (rows - 1));
     }
   }
   void recall(std::span<const float> state, Matrix<float>& seen) const {

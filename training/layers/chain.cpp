@@ -74,6 +74,14 @@ bool LayerChain::differentiable() const {
   return std::ranges::all_of(layers_, [](const LayerPointer& layer) { return layer->differentiable(); });
 }
 
+bool LayerChain::takes_codes() const {
+  return std::ranges::any_of(layers_, [](const LayerPointer& layer) { return layer->takes_codes(); });
+}
+
+bool LayerChain::needs_batch() const {
+  return std::ranges::any_of(layers_, [](const LayerPointer& layer) { return layer->needs_batch(); });
+}
+
 View<const float> LayerChain::output(Index i, View<const float> y, const LayerMemory& memory) {
   const auto index = static_cast<std::size_t>(i);
   return index + 1 == memory.inner.size() ? y : memory.kept[index].view();

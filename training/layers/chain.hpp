@@ -24,6 +24,8 @@ class LayerChain : public NetLayer {
   void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override;
   void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override;
   bool differentiable() const override;
+  bool takes_codes() const override;
+  bool needs_batch() const override;
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override;
   void vjp(const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dy, View<float> dx,
            std::span<float> dparameters, LayerMemory& work) const override {

@@ -22,6 +22,7 @@ class Embedding : public NetLayer {
     normal_weights(seed, instance, kDeviation * kDeviation * static_cast<double>(features_),
                    {parameters.data(), vocabulary_ + inputs(), features_});
   }
+  bool takes_codes() const override { return true; }
   /// Vectors are looked up, not multiplied.
   void add_products(std::uint64_t, Index, std::vector<WeightMatrix>&) const override {}
   void add_return_weights(Index, std::vector<ReturnWeights>&) const override {}  // nothing goes back to codes

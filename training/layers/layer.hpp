@@ -93,6 +93,10 @@ class NetLayer {
   virtual void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const;
   /// Whether a signal sent to its output alone teaches it something: it has weights, not only gains and offsets.
   virtual bool taught() const { return parameters() > 0; }
+  /// Whether codes are looked up in it: they are names, and nothing can be added to them.
+  virtual bool takes_codes() const { return false; }
+  /// Whether it takes statistics of a batch with one value per sample: a training pass over one sample has none then.
+  virtual bool needs_batch() const { return false; }
   /// The layers inside, where signals can be sent to them one by one; their memory is inner[0] of this layer's.
   virtual const LayerChain* branch() const { return nullptr; }
   /// How many layer numbers (LayerPass::instance) it uses: more than one for layers made of layers.

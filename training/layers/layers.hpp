@@ -38,8 +38,9 @@ double exact_gelu_slope(double x);
 /// y = g (x - mean) / sqrt(var + 1e-5) + b per channel of the last axis (Ioffe, Szegedy, ICML 2015).
 ///
 /// While training, mean and variance are those of the batch over all rows and positions, and the state (running mean,
-/// running variance) moves by a tenth towards them, the variance in its unbiased form; otherwise the state is used.
-/// Parameters: g = 1, then b = 0.
+/// running variance) moves by a tenth towards them, the variance in its unbiased form; otherwise the state is used. A
+/// batch with one value per channel (one sample of a dense layer, the rest of an epoch) has no variance: the state is
+/// used and does not move. Parameters: g = 1, then b = 0.
 LayerPointer batch_norm(Shape input);
 /// The same formula over the last axis of one row (Ba, Kiros, Hinton, arXiv 1607.06450).
 LayerPointer layer_norm(Shape input);

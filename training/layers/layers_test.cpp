@@ -105,6 +105,24 @@ TEST_CASE("batch norm: zero mean and unit variance per channel while training, r
   CHECK(std::ranges::equal(before, bench.state.flat()));  // a pass that does not train teaches nothing
 }
 
+TEST_CASE("batch norm: a single value per channel is normalised by the running statistics and does not move them") {
+  for (const bool alone : {true, false}) {  // a sample of two positions has two values
+    Bench bench(batch_norm(alone ? Shape{4} : Shape{2, 4}), 1);
+    CHECK(bench.layer->needs_batch() == alone);
+    for (Index c = 0; c < 4; ++c) bench.state(0, c) = 0.5f, bench.state(0, 4 + c) = 4.0f;
+    if (alone) test::check_derivative(bench, 5e-3);
+    const Matrix<float> before = bench.state;
+    bench.forward();
+    bench.layer->learn_state(bench.memory, bench.state.flat());
+    CHECK(std::ranges::equal(before.flat(), bench.state.flat()) == alone);
+    for (Index c = 0; alone && c < 4; ++c) {
+      const double u = (double(bench.x(0, c)) - 0.5) / std::sqrt(4.00001);
+      CHECK(bench.y(0, c) ==
+            Approx(double(bench.parameters(0, c)) * u + double(bench.parameters(0, 4 + c))).margin(1e-5));
+    }
+  }
+}
+
 TEST_CASE("layer norm: every row has mean 0 and variance 1, whatever the batch") {
   Bench bench(layer_norm({2, 7}), 3);
   test::check_derivative(bench, 5e-3);

@@ -1,5 +1,7 @@
 #include "training/layers/model.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 
 namespace lightloop {
@@ -71,6 +73,10 @@ std::vector<WeightMatrix> Model::products() const {
   std::vector<WeightMatrix> all;
   for (Index b = 0; b < blocks(); ++b) block(b).add_products(instance(b), offset(b), all);
   return all;
+}
+
+bool Model::needs_batch() const {
+  return std::ranges::any_of(blocks_, [](const auto& block) { return block->needs_batch(); });
 }
 
 Index Model::values() const {

@@ -91,6 +91,12 @@ TEST_CASE("every preset is a network for its data, with the published number of 
 TEST_CASE("a net that makes no sense is refused with the word that makes none") {
   CHECK_THAT(message("vgg9"), Catch::Contains("did you mean vgg8"));
   CHECK_THAT(message("vgg8:big"), Catch::Contains("vgg8:big"));
+  CHECK_THAT(message("mlp:0x2"), Catch::Contains("from 1 to 1048576") && Catch::Contains("from 1 to 1000"));
+  CHECK_THAT(message("mlp:8x1001"), Catch::Contains("from 1 to 1000"));
+  CHECK_THAT(message("vgg8:0"), Catch::Contains("from 1 to 1048576") && Catch::Contains("vgg8:128"));
+  CHECK_THAT(message("flatten, dense 16777217 | dense classes"), Catch::Contains("at most 16777216"));
+  CHECK_THAT(message("conv 8 3 stride=16777217, relu"), Catch::Contains("at most 16777216"));
+  CHECK_THAT(message("conv 8 0, relu"), Catch::Contains("from 1 to 16777216"));
   CHECK_THAT(message("convv 8 3, relu"), Catch::Contains("did you mean conv"));
   CHECK_THAT(message("conv 8, relu"), Catch::Contains("lacks a window"));
   CHECK_THAT(message("conv eight 3, relu"), Catch::Contains("conv eight"));

@@ -17,8 +17,11 @@ std::vector<Index> size_words(const std::string& preset, const std::string& size
   const auto given = sizes(size);
   if (!given || given->size() > otherwise.size() || given->front() > kLargest ||
       given->back() > (given->size() > 1 ? kMost : kLargest))
-    throw InvalidParameter("net", preset + ":" + size,
-                           otherwise.size() == 1 ? "one whole number behind the colon" : "one or two, as in 128x4");
+    throw InvalidParameter(
+        "net", preset + ":" + size,
+        "a whole number from 1 to " + std::to_string(kLargest) + " behind the colon" +
+            (otherwise.size() == 1 ? "" : ", and one from 1 to " + std::to_string(kMost) + " behind an x"),
+        "as in " + preset + ":" + number(otherwise[0]) + (otherwise.size() == 1 ? "" : "x" + number(otherwise[1])));
   std::ranges::copy(*given, otherwise.begin());
   return otherwise;
 }

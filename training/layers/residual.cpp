@@ -40,6 +40,7 @@ class Residual : public NetLayer {
   bool differentiable() const override {
     return branch_->differentiable() && (!shortcut_ || shortcut_->differentiable());
   }
+  bool needs_batch() const override { return branch_->needs_batch() || (shortcut_ && shortcut_->needs_batch()); }
   void initialise(std::uint64_t seed, std::uint64_t instance, std::span<float> parameters) const override {
     branch_->initialise(seed, instance, parameters.first(split()));
     if (shortcut_) shortcut_->initialise(seed, instance + branch_->instances(), parameters.subspan(split()));

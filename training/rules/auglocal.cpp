@@ -73,8 +73,10 @@ class AugLocal : public HeadRule {
     values_ = Matrix<float>(1, offsets_.back());
     gradient_ = Matrix<float>(1, offsets_.back());
     state_ = Matrix<float>(1, states_.back());
-    for (std::size_t i = 0; i < heads_.size(); ++i)
+    for (std::size_t i = 0; i < heads_.size(); ++i) {
       heads_[i]->initialise(seed_, instance(i), part(values_.flat(), offsets_, i));
+      heads_[i]->initialise_state(part(state_.flat(), states_, i));
+    }
   }
 
   Trainable own() override { return {values_.flat(), gradient_.flat()}; }
@@ -108,7 +110,8 @@ class AugLocal : public HeadRule {
   std::vector<std::unique_ptr<const LayerChain>> heads_;
   std::vector<Index> offsets_, states_;
   Matrix<float> values_, gradient_;
-  Matrix<float> state_;  ///< of batch norms, which only train here and never read it
+  Matrix<float>
+      state_;  ///< of batch norms, which only train here: never learned, and read by a batch of one value alone
   LayerMemory memory_, work_;
   Matrix<float> logits_;
 };

@@ -290,6 +290,19 @@ TEST_CASE("NoProp on a convolutional net: every block's loss for its noisy label
   check_own(bench, *rule);
 }
 
+TEST_CASE("NoProp adds no label to token codes: the net must be three blocks deep behind them") {
+  const auto made = [](const char* net) {
+    const Network codes(parse_model(net, {{6}, 2}));
+    const RuleModel& model = rule("noprop");
+    return model.make({codes, 1, ParamSet("rule", model.info.params), nullptr})->own().values.size();
+  };
+  for (const char* net : {"embedding 9 4, flatten, dense 8, relu | dense classes",
+                          "embedding 9 4, flatten, dense classes", "embedding 9 4, dense 4 | flatten, dense classes"})
+    CHECK_THROWS_WITH(made(net), Catch::Contains("codes") && Catch::Contains("a block of its own"));
+  CHECK(made("embedding 9 4 | flatten, dense 8, relu | dense classes") > 0);
+  CHECK(made("dense 8, relu | dense classes") > 0);
+}
+
 TEST_CASE("NoProp on a convolutional net: its copies begin as no other and as the net of no other seed") {
   Bench bench(network(kNet));
   const std::size_t u = 108 * 5, net = bench.net.parameters().size();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "training/layers/model.hpp"
 #include "training/rules/block_runner.hpp"
@@ -12,8 +13,8 @@ namespace lightloop {
 namespace {
 
 /// Of any layers: U_t z is added to what enters the last block but one of the net's (its only one: to x), so that a
-/// non-linearity sees both. Copies of the net keep running statistics of their own, among the parameters, where their
-/// gradient is 0.
+/// non-linearity sees both; no codes may be looked up there. Copies of the net keep running statistics of their own,
+/// among the parameters, where their gradient is 0.
 class ModelNoProp : public NoProp {
  public:
   ModelNoProp(RuleInfo info, const RuleContext& context)
@@ -28,6 +29,11 @@ class ModelNoProp : public NoProp {
         values_(1, blocks_ * brings_ + (blocks_ - 1) * (parameters_ + state_)),
         gradient_(1, values_.size()),
         learned_(1, state_) {
+    if (context.net.model()->block(joins_).takes_codes())
+      throw Unsupported(
+          "rule noprop on net " + context.net.text(),
+          "the noisy label is added to what enters the last block but one, and that takes codes", "",
+          "give the embedding a block of its own, with two behind it: embedding ... | ... | dense classes");
     std::ranges::fill(gradient_.flat(), 0.0f);
     for (Index t = 0; t < blocks_; ++t) {
       const Stream stream(context.seed, static_cast<std::uint64_t>(t), kRuleParameters);
