@@ -248,7 +248,11 @@ double Layer::output_factor_gradient(View<const float> x, View<const float> grad
   check_learned(s, "output_factor_gradient()");
   const std::int64_t most = s.most_repeats();
   const double top = s.mid_in - 1;
-  const auto rows = static_cast<std::size_t>(x.rows());
+  const std::vector<double> alpha = s.row_ranges(x);
+  std::vector<double> factor(alpha.size(), 1.0);
+  Matrix<float> drive(x.rows(), s.n_in), sums(x.rows(), s.device_rows), slopes(x.rows(), s.device_rows);
+  for (Index r = 0; r < x.rows(); ++r) {
+    const double full = alpha[static_cast<std::size_t>(r)];
     for (Index j = 0; j < s.n_in; ++j)
       drive(r, j) =
           full <= kLeastRange
