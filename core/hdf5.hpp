@@ -102,6 +102,8 @@ class Reader {
   /// One switch, number or text; throws FileError for an attribute that is none of these.
   Value attribute(const std::string& object, const std::string& name) const;
   std::vector<std::string> attribute_texts(const std::string& object, const std::string& name) const;
+  /// Whether an attribute is a list, of texts or of numbers.
+  bool holds_list(const std::string& object, const std::string& name) const;
   /// Sorted; without those HDF5 keeps for dimension scales.
   std::vector<std::string> attribute_names(const std::string& object) const;
   /// What Writer::parameters wrote, without the units.

@@ -302,6 +302,12 @@ std::vector<std::string> Reader::attribute_texts(const std::string& object, cons
   return texts_of(type, space, what, [&](hid_t memory, void* data) { return H5Aread(found, memory, data); });
 }
 
+bool Reader::holds_list(const std::string& object, const std::string& name) const {
+  const Quiet quiet;
+  const Handle space(H5Aget_space(impl_->open_attribute(object, name)));
+  return H5Sget_simple_extent_npoints(space) != 1;
+}
+
 std::vector<std::string> Reader::attribute_names(const std::string& object) const {
   const Quiet quiet;
   std::vector<std::string> names;

@@ -49,6 +49,8 @@ TEST_CASE("hdf5: everything written is read back") {
   CHECK(file.attribute("/", "format_version") == Value(std::int64_t{1}));
   CHECK(file.attribute("/", "creator") == Value("Lightloop \u00b5"));
   CHECK(file.attribute_texts("/", "names") == std::vector<std::string>{"a", "", "ccc"});
+  CHECK(file.holds_list("/", "names"));
+  CHECK_FALSE(file.holds_list("/", "creator"));
   std::vector<float> back(6);
   file.read("/network/layer0/weights", back);
   CHECK(back == weights);

@@ -30,7 +30,7 @@ struct ParamInfo {
   /// it that there is. Empty: no such source. Reports switch sources on and off by it.
   std::optional<Value> off = {};
   std::string only_with =
-      {};  ///< "key=value|value": has an effect only while another setting (or this) is one of these
+      {};  ///< "key=value|value,other": acts only while key (or this) is one of these; its size goes with other
 };
 
 /// What somebody asked for, not yet checked: dotted key -> value. Text may still carry a unit ("400 us").

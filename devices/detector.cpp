@@ -36,8 +36,8 @@ PhotoreceiverModel photoreceiver(const ParamSet& params, double diodes) {
           .amplifier_a_hz = std::sqrt(params.real("detector.amplifier_a2_hz"))};
 }
 
-std::vector<ParamInfo> homodyne_params(double bandwidth_hz) {
-  const std::string on = "detector.noise=true";
+std::vector<ParamInfo> homodyne_params(double bandwidth_hz, const std::string& light) {
+  const std::string on = "detector.noise=true" + light;
   return param_list(
       {{{"detector.noise", "", false, 0, 0, "noise of the receivers' electronics: load, amplifier and dark current"}},
        detector_params({.bandwidth_hz = bandwidth_hz, .only_with = on, .dark_only_with = on}),

@@ -36,8 +36,9 @@ std::vector<ParamInfo> detector_params(const DetectorDefaults& defaults);
 /// The receiver at one amplifier with the dark current of so many photodiodes; laser noise is left to the caller.
 PhotoreceiverModel photoreceiver(const ParamSet& params, double diodes);
 
-/// detector_params() for a balanced pair, detector.noise and local_power_w.
-std::vector<ParamInfo> homodyne_params(double bandwidth_hz);
+/// detector_params() for a balanced pair, detector.noise and local_power_w. `light`: ",name,name", the sources of error
+/// that change how much light comes (ParamInfo::only_with).
+std::vector<ParamInfo> homodyne_params(double bandwidth_hz, const std::string& light);
 Settings homodyne_preset();
 
 struct HomodyneNoise {

@@ -42,6 +42,7 @@ struct FrontEndDefaults {
   std::string range_help = "sum of products at the ends of the ADC's range";
   double output_noise = 0, most_output_noise = 10;
   std::string output_noise_help = "sd of an output before the ADC, in units of the sum of products";
+  std::string losses = {};  ///< "name,name": sources of error that make outputs smaller, and so what follows larger
 };
 
 /// dac.bits, dac.levels, adc.bits, adc.levels, adc.range, input_noise, output_noise, s_shape, asymmetry; range and

@@ -124,7 +124,7 @@ TEST_CASE("analog layers share the settings of their front end, and reports know
     for (const std::string converter : {"dac", "adc"}) {
       CHECK(settings.integer(converter + ".levels") == 0);
       const auto bits = std::ranges::find(settings.infos(), converter + ".bits", &ParamInfo::name);
-      CHECK(bits->only_with == converter + ".levels=0");
+      CHECK(bits->only_with.starts_with(converter + ".levels=0"));  // and beside what makes outputs smaller
     }
   }
 }

@@ -135,6 +135,73 @@ TEST_CASE("sources that are not in force are not switched on with others") {
   CHECK_THROWS_AS(pcm.without({"clock_s"}), UnknownName);
 }
 
+TEST_CASE("a source that another one makes felt is measured beside it, and bits predicted are those measured") {
+  const Network net = matched();
+  struct Case {
+    const char *device, *source;
+    std::vector<std::string> beside;
+  };
+  const std::vector<Case> cases = {{"sim:crossbar,cell.kind=soft_bounds", "pulse.bound_spread", {"cell.kind"}},
+                                   {"sim:crossbar,cell.kind=soft_bounds", "pulse.step_spread", {"cell.kind"}},
+                                   {"sim:crossbar,preset=pcm", "read_law", {"cell.kind"}},
+                                   {"sim:crossbar,preset=reram,cell.stuck_off=0.02", "cell.stuck_off", {"cell.kind"}},
+                                   {"sim:homodyne,photons.input=300,photons.weight=300,electrons=600",
+                                    "electrons",
+                                    {"photons.input", "photons.weight", "efficiency", "visibility"}},
+                                   {"sim:mzi_mesh,preset=receiver,loss=0.1,photons=3000,local_power_w=1e-5",
+                                    "detector.amplifier_a2_hz",
+                                    {"loss", "photons"}}};
+  for (const Case& one : cases) {
+    INFO(one.device << ": " << one.source);
+    const Trial what = trial(net, one.device, {}, 2);
+    CHECK(what.beside(one.source) == one.beside);
+    const Sensitivity report = sensitivity(what, one.device);
+    const SensitivityRow& row = row_of(report, one.source);
+    CHECK(row.error_alone > 1.05 * row.error_before);
+    for (const std::string& name : one.beside) {
+      CHECK(row.error_before >= row_of(report, name).error_alone * 0.99);
+      const double left = row_of(report, name).enob_without_predicted;
+      CHECK((what.sizes_others(name) ? std::isnan(left) : left >= row.enob_without_predicted));
+    }
+    CHECK(report.enob_predicted == Approx(report.enob_measured).margin(0.4));  // half of e^2 more or less: 0.3
+  }
+  CHECK(trial(net, "sim:ring_bank").beside("detector.dark_a") == std::vector<std::string>{"detector.shot"});
+  const Trial plain = trial(net, "sim:crossbar,output_noise=0.1", {}, 1);
+  for (const std::string& name : plain.sources()) CHECK(plain.beside(name).empty());
+  CHECK(plain.with_only({"adc.bits"}).settings ==
+        plain.without({"dac.bits", "output_noise", "weight.bits", "programming_error", "read_noise"}).settings);
+}
+
+TEST_CASE("a row tells the values of layers that differ, and what is lost is lost by these") {
+  const Network net = matched();
+  const Settings own = {{"device.layer2.adc.bits", std::int64_t{3}}};
+  const Sensitivity report = sensitivity(trial(net, "sim:crossbar", own, 1), "sim:crossbar");
+  CHECK(row_of(report, "adc.bits").layers == std::vector<Value>{std::int64_t{8}, std::int64_t{3}});
+  CHECK(row_of(report, "dac.bits").layers.empty());
+}
+
+TEST_CASE("deployments that calibration refuses are counted and have no numbers") {
+  const Network net = matched();
+  const std::string device = "sim:homodyne,electrons=1e9";  // 1e5 times the signal of 1e4 photons
+  const Trial what = trial(net, device, {}, 2);
+  const TrialResult result = what.run(what.without({}), 0);
+  CHECK_FALSE(result.refused.empty());
+  CHECK(std::isnan(result.relative_error()));
+  const Sensitivity report = sensitivity(what, device);
+  CHECK(report.refused >= 2);
+  CHECK(report.refusal.find("calibrat") != std::string::npos);
+  CHECK(report.all.n == 0);
+  CHECK(std::isnan(report.enob_measured));
+  CHECK(std::isnan(report.sample_j));
+  CHECK(report.none.n == 2);
+  CHECK(std::isfinite(report.error_none));
+  const SensitivityRow& worst = report.rows.front();
+  CHECK(worst.name == "electrons");  // alone it is refused as well: what it loses is not known, but the most
+  CHECK(std::isnan(worst.lost_alone));
+  CHECK(std::isnan(report.enob_predicted));
+  CHECK(std::isfinite(worst.enob_without_predicted));
+}
+
 TEST_CASE("levels of a converter stand for its bits: they are switched off together, and fewer levels are worse") {
   const Network net = matched();
   const std::string device = "sim:crossbar,programming_error=0,read_noise=0,output_noise=0.01";

@@ -124,7 +124,7 @@ std::vector<ParamInfo> params() {
        {"additive", "pcm_read", "device"},
        false,
        text("additive"),
-       "read_law=device"},
+       "read_law=device,cell.kind=phase_change|state_independent|resistive"},
       {"ir_drop", "1", 0.0, 0, 10, "voltage lost along the wires, 1: 0.35 ohm between cells of 5 uS", {}, false, 0.0},
       {"voltage_offset",
        "1",

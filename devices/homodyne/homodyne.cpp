@@ -31,6 +31,8 @@ std::vector<ParamInfo> params() {
       {"input.size", "1", whole(64), 1, 16384, "pulses of a frame: DAC codes", {}, true},
       {"output.size", "1", whole(64), 1, 16384, "pairs of detectors: ADC codes", {}, true},
   };
+  const std::string counted = "photon_noise=true,efficiency,visibility";
+  const std::string light = "photons.input,photons.weight,efficiency,visibility";
   const std::vector<ParamInfo> own{
       {"weight.bits", "1", whole(8), 2, 16, "bits of a programme code", {}, true, whole(16)},
       {"multiplexing",
@@ -50,7 +52,7 @@ std::vector<ParamInfo> params() {
        {},
        false,
        1e10,
-       "photon_noise=true"},
+       counted},
       {"photons.weight",
        "1",
        1e4,
@@ -60,11 +62,11 @@ std::vector<ParamInfo> params() {
        {},
        false,
        1e10,
-       "photon_noise=true"},
+       counted},
       {"photon_noise", "", true, 0, 0, "the standard quantum limit"},
       {"efficiency", "1", 0.8, 1e-6, 1, "part of the photons that is counted", {}, false, 1.0},
       {"visibility", "1", 0.98, 0.01, 1, "overlap of the two pulses", {}, false, 1.0},
-      {"dark", "1", 0.0, 0, 1e9, "mean dark counts of a detector in a frame", {}, false, 0.0},
+      {"dark", "1", 0.0, 0, 1e9, "mean dark counts of a detector in a frame", {}, false, 0.0, light},
       {"electrons",
        "1",
        300.0,
@@ -73,7 +75,8 @@ std::vector<ParamInfo> params() {
        "sd of the electrical read noise in electrons, per output and frame",
        {},
        false,
-       0.0},
+       0.0,
+       light},
       {"wavelength_m", "m", 1550e-9, 200e-9, 20e-6, "of the light"},
       {"symbol_rate_hz", "Hz", 1e9, 1, 1e12, "pulses per second"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},

@@ -45,7 +45,8 @@ std::vector<ParamInfo> params() {
                                .most_range = 1e3,
                                .range_help = "field at the ends of the ADC's range, full input amplitude 1",
                                .output_noise = 0.002,
-                               .output_noise_help = "sd of the electrical noise, full input amplitude 1"};
+                               .output_noise_help = "sd of the electrical noise, full input amplitude 1",
+                               .losses = "loss"};
   const std::vector<ParamInfo> mesh{
       {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true, whole(16)},
       {"mesh.layout",
@@ -94,13 +95,13 @@ std::vector<ParamInfo> params() {
        {},
        false,
        1e15,
-       "vacuum_noise=true"},
+       "vacuum_noise=true,loss"},
       {"vacuum_noise", "", true, 0, 0, "the standard quantum limit of homodyne detection"},
   };
   const std::vector<ParamInfo> seed{
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
-  return param_list({size, front_end_params(front), mesh, homodyne_params(0.5 / kFrameS), seed});
+  return param_list({size, front_end_params(front), mesh, homodyne_params(0.5 / kFrameS, ",photons,loss"), seed});
 }
 
 class MziMesh : public Device {

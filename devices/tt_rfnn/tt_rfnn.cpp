@@ -42,7 +42,8 @@ std::vector<ParamInfo> params() {
                                .most_range = 1e3,
                                .range_help = "amplitude at the ends of the ADC's range, full input amplitude 1",
                                .output_noise = 0.001,
-                               .output_noise_help = "sd of the electrical noise, full input amplitude 1"};
+                               .output_noise_help = "sd of the electrical noise, full input amplitude 1",
+                               .losses = "loss,switch_loss"};
   const std::vector<ParamInfo> train{
       {"phase.bits", "1", whole(12), 2, 16, "bits of a phase code", {}, true, whole(16)},
       {"mesh.layout", "", text("clements"), 0, 0, "rectangle or triangle", {"clements", "reck"}, true},
@@ -73,7 +74,7 @@ std::vector<ParamInfo> params() {
   const std::vector<ParamInfo> seed{
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
-  return param_list({size, front_end_params(front), train, homodyne_params(0.5 / kUseS), seed});
+  return param_list({size, front_end_params(front), train, homodyne_params(0.5 / kUseS, ",loss,switch_loss"), seed});
 }
 
 class TtRfnn : public Device {

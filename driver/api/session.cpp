@@ -5,6 +5,7 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "driver/api/opening.hpp"
 #include "driver/api/registry.hpp"
 #include "driver/api/session_core.hpp"
@@ -12,7 +13,17 @@
 namespace lightloop {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 3;  // 2 did not say which programme
+constexpr std::uint8_t kSnapshotVersion = 4;  // 2 did not say which programme, 3 had no digest
+constexpr std::size_t kDigest = 64;           // SHA-256 of all before it, at the end
+
+/// The bytes without their digest. Throws InvalidParameter where it is another.
+std::span<const std::byte> intact(std::span<const std::byte> state, const ByteReader& refusing) {
+  if (state.size() < kDigest) refusing.refuse(std::to_string(kDigest - state.size()) + " bytes too short");
+  const auto body = state.first(state.size() - kDigest), digest = state.last(kDigest);
+  if (std::string_view(reinterpret_cast<const char*>(digest.data()), kDigest) != sha256(body))
+    refusing.refuse("damaged: cut short, or bytes of it have changed since it was taken");
+  return body;
+}
 
 void copy(const ConstFrames& from, FrameBuffer& to) {
   to.resize(from.bytes, from.size, from.count);
@@ -156,13 +167,18 @@ std::vector<std::byte> Session::snapshot() const {
   bytes.put(meter());
   bytes.put(programme());
   bytes.put_all(std::span<const std::byte>(*state));
-  return bytes.take();
+  std::vector<std::byte> all = bytes.take();
+  const std::string digest = sha256(all);
+  const auto end = std::as_bytes(std::span(digest));
+  all.insert(all.end(), end.begin(), end.end());
+  return all;
 }
 
 void Session::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "session snapshot");
   const auto version = bytes.get<std::uint8_t>();
-  if (version != 2 && version != kSnapshotVersion) bytes.refuse("version " + std::to_string(version));
+  if (version < 2 || version > kSnapshotVersion) bytes.refuse("version " + std::to_string(version));
+  if (version > 3) bytes = ByteReader(intact(state, bytes).subspan(sizeof version), "session snapshot");
   const auto next = bytes.get<std::uint64_t>();
   const auto meter = bytes.get<Meter>();
   const auto programme = version > 2 ? bytes.get<std::uint64_t>() : this->programme();

@@ -104,6 +104,26 @@ TEST_CASE("a snapshot of another version or length is refused and changes nothin
   CHECK(session.meter().frames == 3);
 }
 
+TEST_CASE("a snapshot of which one byte has changed is refused, one of before snapshots had digests is taken") {
+  Session session(std::make_unique<FakeDevice>(FakeOptions{}));
+  const FrameBuffer in = some_frames(3);
+  FrameBuffer out(kOutput, 3);
+  session.run(in.frames(), out.frames());
+  const auto state = session.snapshot();
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    auto damaged = state;
+    damaged[i] = ~damaged[i];
+    CHECK_THROWS_AS(session.restore(damaged), InvalidParameter);
+  }
+  auto earlier = state;
+  earlier.resize(state.size() - 64);
+  earlier[0] = std::byte{3};
+  session.run(in.frames(), out.frames());
+  session.restore(earlier);
+  CHECK(session.next_frame_id() == 3);
+  CHECK(session.meter().frames == 3);
+}
+
 TEST_CASE("the deadline is looked at between batches") {
   Session session(std::make_unique<FakeDevice>(FakeOptions{}));
   const FrameBuffer in = some_frames(150);

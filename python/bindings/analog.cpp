@@ -142,16 +142,22 @@ py::dict run_sensitivity(const Network& net, const Dataset& data, const std::str
     return found;
   });
   py::list rows;
-  for (const SensitivityRow& row : report.rows)
-    rows.append(py::dict(py::arg("source") = row.name, py::arg("unit") = row.unit,
-                         py::arg("value") = from_value(row.value), py::arg("off") = from_value(row.off),
-                         py::arg("accuracy_alone") = spread_dict(row.alone),
-                         py::arg("accuracy_without") = spread_dict(row.without), py::arg("lost_alone") = row.lost_alone,
-                         py::arg("won_without") = row.won_without, py::arg("error_alone") = row.error_alone,
-                         py::arg("enob_alone") = row.enob_alone, py::arg("enob_without") = row.enob_without,
-                         py::arg("enob_without_predicted") = row.enob_without_predicted));
+  for (const SensitivityRow& row : report.rows) {
+    py::list layers;
+    for (const Value& value : row.layers) layers.append(from_value(value));
+    rows.append(py::dict(
+        py::arg("source") = row.name, py::arg("unit") = row.unit, py::arg("value") = from_value(row.value),
+        py::arg("layers") = layers, py::arg("off") = from_value(row.off), py::arg("beside") = row.beside,
+        py::arg("accuracy_before") = spread_dict(row.before), py::arg("accuracy_alone") = spread_dict(row.alone),
+        py::arg("accuracy_without") = spread_dict(row.without), py::arg("lost_alone") = row.lost_alone,
+        py::arg("won_without") = row.won_without, py::arg("error_before") = row.error_before,
+        py::arg("error_alone") = row.error_alone, py::arg("enob_alone") = row.enob_alone,
+        py::arg("enob_without") = row.enob_without, py::arg("enob_without_predicted") = row.enob_without_predicted));
+  }
   return py::dict(py::arg("device") = report.device, py::arg("repeats") = report.repeats,
-                  py::arg("samples") = report.samples, py::arg("digital_accuracy") = report.digital_accuracy,
+                  py::arg("samples") = report.samples, py::arg("deployments") = report.deployments,
+                  py::arg("refused") = report.refused, py::arg("refusal") = report.refusal,
+                  py::arg("digital_accuracy") = report.digital_accuracy,
                   py::arg("accuracy_none") = spread_dict(report.none),
                   py::arg("accuracy_all") = spread_dict(report.all), py::arg("enob_measured") = report.enob_measured,
                   py::arg("enob_predicted") = report.enob_predicted, py::arg("joules_per_sample") = report.sample_j,

@@ -26,6 +26,12 @@ const char* class_of(const Error& e) {
   return "Error";
 }
 
+/// Names and values may quote bytes that are no text.
+py::object text(const std::string& bytes) {
+  return py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "backslashreplace"));
+}
+
 void translate(std::exception_ptr p) {
   try {
     if (p) std::rethrow_exception(p);
@@ -35,13 +41,13 @@ void translate(std::exception_ptr p) {
       original.restore();
       return;
     }
-    const py::object error =
-        py::module_::import("lightloop.errors").attr("DeviceError")(e.subject(), e.value(), e.limit());
+    const py::object error = py::module_::import("lightloop.errors")
+                                 .attr("DeviceError")(text(e.subject()), text(e.value()), text(e.limit()));
     PyException_SetCause(error.ptr(), py::object(e.cause->value()).release().ptr());  // steals the reference
     PyErr_SetObject(py::type::handle_of(error).ptr(), error.ptr());
   } catch (const Error& e) {
     const py::object type = py::module_::import("lightloop.errors").attr(class_of(e));
-    const py::object error = type(e.subject(), e.value(), e.limit(), e.hint());
+    const py::object error = type(text(e.subject()), text(e.value()), text(e.limit()), text(e.hint()));
     PyErr_SetObject(type.ptr(), error.ptr());
   }
 }

@@ -192,7 +192,8 @@ class Deployed:
     def sensitivity(
         self, x: Any, y: Any, *, repeats: int = 5, samples: int = 1000, age: float | str = 0, out: str = ""
     ) -> Ranking:
-        """Every source of error of the devices alone, and all but it, deployed `repeats` times each.
+        """Every source of error of the devices alone (beside those that make it felt), and all but it, deployed `repeats` times
+        each. What calibration refused has no numbers (NaN); `facts["refused"]` counts it.
 
         Deploys on devices of its own; an instrument is taken for it and given back. `out` names a file for `lightloop plot`.
         At an `age` ("30 d") what has drifted since the weights were written is a source too.
@@ -235,9 +236,11 @@ class Ranking:
         self.sources: list[dict[str, Any]] = list(found["sources"])
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
+        def told(number: float) -> str:
+            return "refused" if math.isnan(number) else f"{number:.2f}"
+
         return [
-            (s["source"], f"{100 * s['lost_alone']:.2f}", f"{100 * s['won_without']:.2f}", f"{s['enob_alone']:.2f}")
-            for s in self.sources
+            (s["source"], told(100 * s["lost_alone"]), told(100 * s["won_without"]), told(s["enob_alone"])) for s in self.sources
         ]
 
     def __str__(self) -> str:

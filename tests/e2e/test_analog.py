@@ -66,10 +66,35 @@ def test_the_sensitivity_report_ranks_sources_and_is_drawn(lightloop, run, tmp_p
     assert report["enob_measured"] == pytest.approx(report["enob_predicted"], abs=0.3)
     assert report["accuracy_none"]["mean"] == pytest.approx(report["digital_accuracy"], abs=0.011)
     assert lightloop("plot", "s.h5").returncode == 0 and (tmp_path / "s.png").exists()
+    shown = told(lightloop, "show", "s.h5")
+    assert shown["kind"] == "sensitivity" and shown["sources"] == [s["source"] for s in report["sources"]]
+    assert "output_noise" in lightloop("show", "s.h5").stdout
     again = lightloop(*words, "-o", "s.h5")
     assert again.returncode == 2 and "s.h5" in again.stderr
     text = lightloop(*words).stdout
     assert "output_noise" in text and "ENOB" in text
+
+
+def test_the_sensitivity_report_says_what_stands_beside_a_source_and_in_which_layers(lightloop, run):
+    words = ["report", "sensitivity", "--net", run, "--device", "sim:crossbar,cell.kind=soft_bounds", "--repeats", "1",
+             "--samples", "100", "--set", "device.layer2.adc.bits=3"]  # fmt: skip
+    rows = {s["source"]: s for s in told(lightloop, *words)["sources"]}
+    assert rows["pulse.step_spread"]["beside"] == ["cell.kind"] and rows["read_noise"]["beside"] == []
+    assert rows["pulse.step_spread"]["enob_alone"] < rows["cell.kind"]["enob_alone"] - 1
+    assert rows["adc.bits"]["layers"] == [8, 3, 8] and rows["dac.bits"]["layers"] == []
+    assert "8/3/8" in lightloop(*words).stdout
+
+
+def test_the_sensitivity_report_says_what_calibration_refused(lightloop, run):
+    words = ["report", "sensitivity", "--net", run, "--device", "sim:homodyne,photons.input=3,photons.weight=3", "--repeats",
+             "1", "--samples", "50"]  # fmt: skip
+    done = lightloop(*words, "--json")
+    report = json.loads(done.stdout)
+    assert report["refused"] > 0 and report["accuracy_all"] == {"mean": None, "sd": 0, "n": 0}
+    assert report["enob_measured"] is None and report["joules_per_sample"] is None
+    for text in (done.stderr, report["refusal"]):
+        assert "calibrat" in text
+    assert "refused" in lightloop(*words).stdout
 
 
 def test_a_specification_is_found_or_refused(lightloop, run):

@@ -58,6 +58,26 @@ def test_the_clock_that_was_restored_is_shown_and_does_not_go_back():
             session.configure(clock_s="1 h")
 
 
+def test_a_refused_time_is_told_in_all_its_digits():
+    with ll.open("sim:crossbar,preset=pcm" + SMALL) as session:
+        session.configure(clock_s=1000.001)
+        with pytest.raises(ll.OutOfRange, match=r"clock_s: 1000\.0001 s .*present time, 1000\.001 s"):
+            session.configure(clock_s=1000.0001)
+
+
+def test_a_damaged_snapshot_is_refused_by_name():
+    with ll.open("sim:crossbar,preset=pcm" + SMALL) as session:
+        state = session.snapshot()
+        for at in range(0, len(state), 7):
+            with pytest.raises(ll.InvalidParameter, match="snapshot"):
+                session.restore(state[:at] + bytes([state[at] ^ 0xFF]) + state[at + 1 :])
+        earlier = b"\x03" + state[1:-64]  # without a digest; its texts may be anything
+        session.restore(earlier)
+        name = earlier.index(b"cell.kind")
+        with pytest.raises(ll.InvalidParameter, match="snapshot"):
+            session.restore(earlier[:name] + b"\x9c" + earlier[name + 1 :])
+
+
 def test_a_reopened_device_has_the_clock_that_was_set():
     with ll.open("sim:crossbar,preset=pcm" + SMALL) as session:
         session.program(programme(session, 1))

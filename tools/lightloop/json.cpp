@@ -271,24 +271,34 @@ std::string analog_json(const Settings& values, const std::vector<LayerReport>& 
 
 std::string sensitivity_json(const Sensitivity& report) {
   Json rows = Json::array();
-  for (const SensitivityRow& row : report.rows)
+  for (const SensitivityRow& row : report.rows) {
+    Json layers = Json::array();
+    for (const Value& value : row.layers) layers.push_back(json(value));
     rows.push_back({{"source", row.name},
                     {"unit", row.unit},
                     {"value", json(row.value)},
+                    {"layers", std::move(layers)},
                     {"off", json(row.off)},
+                    {"beside", row.beside},
+                    {"accuracy_before", json(row.before)},
                     {"accuracy_alone", json(row.alone)},
                     {"accuracy_without", json(row.without)},
                     {"lost_alone", number(row.lost_alone)},
                     {"won_without", number(row.won_without)},
+                    {"error_before", number(row.error_before)},
                     {"error_alone", number(row.error_alone)},
                     {"enob_alone", number(row.enob_alone)},
                     {"enob_without", number(row.enob_without)},
                     {"enob_without_predicted", number(row.enob_without_predicted)}});
+  }
   EnergyAccount energy;
   for (const LayerReport& layer : report.cost) energy.add(layer.energy);
   return text({{"device", report.device},
                {"repeats", report.repeats},
                {"samples", report.samples},
+               {"deployments", report.deployments},
+               {"refused", report.refused},
+               {"refusal", report.refusal},
                {"digital_accuracy", report.digital_accuracy},
                {"accuracy_none", json(report.none)},
                {"accuracy_all", json(report.all)},

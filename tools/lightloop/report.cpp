@@ -27,14 +27,31 @@ std::string fixed(const char* format, double value) {
 
 std::string points(double fraction) { return fixed("%.2f", 100 * fraction); }
 
+/// What calibration refused every time has no numbers.
+std::string measured(const Spread& spread, const std::string& number) { return spread.n > 0 ? number : "refused"; }
+
+/// Of a difference of two means.
+std::string error_of(double difference, const Spread& one, const Spread& other) {
+  return std::isnan(difference) ? "-" : points(std::hypot(one.standard_error(), other.standard_error()));
+}
+
 /// Mean with its standard error, in per cent.
 std::string measured(const Spread& spread) {
+  if (spread.n == 0) return "refused";
   return points(spread.mean) + " ± " + points(spread.standard_error()) + " %";
 }
 
 std::string shown(const Value& value) {
   if (const auto* real = std::get_if<double>(&value)) return fixed("%.3g", *real);
   return to_string(value);
+}
+
+/// A value of all layers, or theirs.
+std::string shown(const Value& value, const std::vector<Value>& layers) {
+  if (layers.empty()) return shown(value);
+  std::string all;
+  for (const Value& one : layers) all += (all.empty() ? "" : "/") + shown(one);
+  return all;
 }
 
 /// A line on the terminal that each call replaces.
@@ -73,15 +90,16 @@ void print_sensitivity(const Sensitivity& report) {
               percent(report.digital_accuracy).c_str(), measured(report.none).c_str(), measured(report.all).c_str());
   std::printf("signal of the layers: %s bits measured, %s predicted from each source alone; %s a sample\n",
               fixed("%.2f", report.enob_measured).c_str(), fixed("%.2f", report.enob_predicted).c_str(),
-              brief(report.sample_j, "J").c_str());
+              std::isfinite(report.sample_j) ? brief(report.sample_j, "J").c_str() : "-");
   std::vector<std::vector<std::string>> rows = {{"source", "value", "off", "points lost alone", "±",
-                                                 "points won without", "±", "ENOB alone", "ENOB without", "predicted"}};
+                                                 "points won without", "±", "ENOB alone", "ENOB without", "predicted",
+                                                 "alone is beside"}};
   for (const SensitivityRow& row : report.rows)
-    rows.push_back(
-        {row.name, shown(row.value), shown(row.off), points(row.lost_alone),
-         points(std::hypot(row.alone.standard_error(), row.before.standard_error())), points(row.won_without),
-         points(std::hypot(row.without.standard_error(), report.all.standard_error())), fixed("%.2f", row.enob_alone),
-         fixed("%.2f", row.enob_without), fixed("%.2f", row.enob_without_predicted)});
+    rows.push_back({row.name, shown(row.value, row.layers), shown(row.off), measured(row.alone, points(row.lost_alone)),
+                    error_of(row.lost_alone, row.alone, row.before), measured(row.without, points(row.won_without)),
+                    error_of(row.won_without, row.without, report.all), fixed("%.2f", row.enob_alone),
+                    fixed("%.2f", row.enob_without), fixed("%.2f", row.enob_without_predicted),
+                    join(row.beside, ", ")});
   std::fputs(table(rows).c_str(), stdout);
   std::fputs(residual_warnings(report.cost).c_str(), stdout);
 }
@@ -90,10 +108,9 @@ void print_spec(const Spec& spec) {
   std::vector<std::vector<std::string>> rows = {
       {"parameter", "as asked", "alone as bad as", "together as bad as", "layers", "price"}};
   for (const SpecAxis& axis : spec.axes) {
-    std::string layers;
-    for (const Value& value : axis.layers) layers += (layers.empty() ? "" : "/") + shown(value);
     rows.push_back({axis.name, shown(axis.asked), shown(axis.alone), shown(axis.value),
-                    layers.empty() ? "all the same" : layers, axis.priced ? "in joules" : "none"});
+                    axis.layers.empty() ? "all the same" : shown(axis.value, axis.layers),
+                    axis.priced ? "in joules" : "none"});
   }
   std::fputs(table(rows).c_str(), stdout);
   std::printf("digital %s, as asked %s, found %s\n", percent(spec.digital_accuracy).c_str(),
@@ -133,6 +150,10 @@ int report_sensitivity(const ReportRequest& request, const Registry& registry) t
     });
   }
   if (!request.out.empty()) save(report, request.out);
+  if (report.refused > 0)
+    std::fprintf(stderr, "lightloop: calibration refused %lld of %lld deployments, which have no numbers: %s\n",
+                 static_cast<long long>(report.refused), static_cast<long long>(report.deployments),
+                 report.refusal.c_str());
   if (request.json) {
     std::fputs(sensitivity_json(report).c_str(), stdout);
     return kDone;

@@ -10,11 +10,13 @@
 
 namespace lightloop::command {
 namespace {
-/// The attributes of an object, units ("lr.unit") folded into their values when `with_units`.
+using Lists = std::map<std::string, std::vector<std::string>>;
+
+/// The attributes of an object, units ("lr.unit") folded into their values when `with_units`; lists are left out.
 Settings attributes(const h5::Reader& file, const std::string& object, bool with_units) {
   Settings found;
   for (const auto& name : file.attribute_names(object)) {
-    if (name.ends_with(".unit")) continue;
+    if (name.ends_with(".unit") || file.holds_list(object, name)) continue;
     Value value = file.attribute(object, name);
     const std::string unit_name = name + ".unit";
     if (with_units && file.has_attribute(object, unit_name))
@@ -22,6 +24,14 @@ Settings attributes(const h5::Reader& file, const std::string& object, bool with
         if (const auto* real = std::get_if<double>(&value)) value = format_quantity(*real, unit);
     found[name] = value;
   }
+  return found;
+}
+
+/// Those of the root that are lists of texts.
+Lists lists(const h5::Reader& file) {
+  Lists found;
+  for (const auto& name : file.attribute_names("/"))
+    if (file.holds_list("/", name)) found[name] = file.attribute_texts("/", name);
   return found;
 }
 
@@ -83,10 +93,14 @@ int show(const std::string& path, Format format) {
     for (const auto& group : kGroups)
       if (file.exists(group)) add(group.substr(1) + "/", attributes(file, group, false));
     add("result/", result(file));
-    std::fputs(settings_json(all, {{"warnings", warnings(file)}}).c_str(), stdout);
+    Lists texts = lists(file);
+    texts["warnings"] = warnings(file);
+    std::fputs(settings_json(all, texts).c_str(), stdout);
     return kDone;
   }
-  print(path, attributes(file, "/", true));
+  Settings root = attributes(file, "/", true);
+  for (const auto& [name, texts] : lists(file)) root[name] = join(texts, " | ");
+  print(path, root);
   for (const auto& group : kGroups)
     if (file.exists(group)) print(group.substr(1), attributes(file, group, true));
   print("result", result(file));

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
+#include <set>
 
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
@@ -9,52 +12,116 @@
 namespace lightloop {
 namespace {
 
+using Names = std::vector<std::string>;
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
 struct Measured {
   Spread accuracy;
-  double error = 0;  ///< rms over repeats and layers
-  TrialResult last;
+  double error = kNone;  ///< rms over repeats and layers
+  TrialResult last;      ///< that was not refused, if any
 };
 
 double square(double x) { return x * x; }
+
+/// Deploys variants, repeat by repeat.
+class Bench {
+ public:
+  Bench(const Trial& trial, Sensitivity& report, const std::function<bool(Index, Index)>& progress)
+      : trial_(trial), report_(report), progress_(progress) {}
+
+  Measured measure(const Variant& variant) {
+    Measured measured;
+    std::vector<double> accuracies;
+    double squares = 0;
+    for (Index r = 0; r < report_.repeats; ++r) {
+      TrialResult result = trial_.run(variant, r);
+      if (progress_ && !progress_(++done_, report_.deployments)) throw Cancelled("sensitivity report", "stopped");
+      if (!result.refused.empty()) {
+        if (report_.refused++ == 0) report_.refusal = result.refused;
+        if (accuracies.empty()) measured.last = std::move(result);
+        continue;
+      }
+      accuracies.push_back(result.accuracy);
+      squares += square(result.relative_error());
+      measured.last = std::move(result);
+    }
+    measured.accuracy = spread(accuracies);
+    if (accuracies.empty())
+      measured.accuracy.mean = kNone;
+    else
+      measured.error = std::sqrt(squares / static_cast<double>(accuracies.size()));
+    return measured;
+  }
+  /// These sources and no others, just written.
+  const Measured& only(const Names& sources) {
+    const auto found = only_.find(sources);
+    return found != only_.end() ? found->second : only_[sources] = measure(fresh(trial_.with_only(sources)));
+  }
+  static Variant fresh(Variant variant) {
+    variant.aged = false;
+    return variant;
+  }
+
+ private:
+  const Trial& trial_;
+  Sensitivity& report_;
+  const std::function<bool(Index, Index)>& progress_;
+  Index done_ = 0;
+  std::map<Names, Measured> only_;
+};
+
+/// How much a source adds to the squared error; not a number where it could not be measured.
+double added(const SensitivityRow& row) {
+  const double more = square(row.error_alone) - square(row.error_before);
+  return more < 0 ? 0 : more;
+}
+
+/// Effective bits that the rows leave beside the error of no source.
+double predicted(double error_none, const std::vector<SensitivityRow>& rows, const std::string& without = "") {
+  double sum = square(error_none);
+  for (const SensitivityRow& row : rows)
+    if (row.name != without && std::ranges::count(row.beside, without) == 0) sum += added(row);
+  return enob(std::sqrt(sum));
+}
+
+/// A loss that could not be measured is the worst.
+double rank(double loss) { return std::isnan(loss) ? std::numeric_limits<double>::infinity() : loss; }
 
 }  // namespace
 
 Sensitivity sensitivity(const Trial& trial, const std::string& device,
                         const std::function<bool(Index, Index)>& progress) {
-  const std::vector<std::string>& sources = trial.sources();
-  const Index repeats = trial.options().repeats;
+  const Names& sources = trial.sources();
   const double age_s = trial.options().age_s;
-  const Index deployments = (2 * static_cast<Index>(sources.size()) + (age_s != 0 ? 5 : 2)) * repeats;
-  Index done = 0;
-  const auto measure = [&](const Variant& variant) {
-    Measured measured;
-    std::vector<double> accuracies;
-    for (Index r = 0; r < repeats; ++r) {
-      measured.last = trial.run(variant, r);
-      accuracies.push_back(measured.last.accuracy);
-      measured.error += square(measured.last.relative_error()) / static_cast<double>(repeats);
-      if (progress && !progress(++done, deployments)) throw Cancelled("sensitivity report", "stopped");
-    }
-    measured.accuracy = spread(accuracies);
-    measured.error = std::sqrt(measured.error);
-    return measured;
+  Names words;  // what kind of device it is, and so what drifts
+  for (const std::string& name : sources)
+    if (std::holds_alternative<std::string>(trial.settings().value(name))) words.push_back(name);
+  const auto with = [&](const std::string& source) {
+    Names all;
+    const Names beside = trial.beside(source);
+    for (const std::string& name : sources)
+      if (name == source || std::ranges::count(beside, name) > 0) all.push_back(name);
+    return all;
   };
+  std::set<Names> sets = {{}};
+  for (const std::string& name : sources) sets.insert({trial.beside(name), with(name)});
+  if (age_s != 0) sets.insert(words);
+
   Sensitivity report;
   report.device = device;
   report.digital_accuracy = trial.digital_accuracy();
-  report.repeats = repeats;
-  const auto fresh = [](Variant variant) {
-    variant.aged = false;
-    return variant;
-  };
-  const Measured none = measure(fresh(trial.without(sources))), all = measure(trial.without({}));
+  report.repeats = trial.options().repeats;
+  report.deployments = static_cast<Index>(sets.size() + 1 + sources.size() + (age_s != 0 ? 2 : 0)) * report.repeats;
+  Bench bench(trial, report, progress);
+  const Measured none = bench.only({}), all = bench.measure(trial.without({}));
   report.none = none.accuracy;
   report.all = all.accuracy;
   report.error_none = none.error;
   report.error_all = all.error;
   report.samples = all.last.samples;
   report.cost = all.last.layers;
-  report.sample_j = all.last.sample_j;
+  report.sample_j = all.last.refused.empty() ? all.last.sample_j : kNone;
   const auto add = [&](SensitivityRow row, const Measured& before, const Measured& alone, const Measured& without) {
     row.before = before.accuracy;
     row.alone = alone.accuracy;
@@ -67,6 +134,7 @@ Sensitivity sensitivity(const Trial& trial, const std::string& device,
     row.enob_without = enob(without.error);
     report.rows.push_back(std::move(row));
   };
+  const std::vector<ParamSet> layers = trial.layer_settings();
   for (const std::string& name : sources) {
     SensitivityRow row;
     const auto info = std::ranges::find(trial.settings().infos(), name, &ParamInfo::name);
@@ -74,32 +142,29 @@ Sensitivity sensitivity(const Trial& trial, const std::string& device,
     row.unit = info->unit;
     row.value = trial.settings().value(name);
     row.off = *info->off;
-    std::vector<std::string> others = sources;
-    std::erase(others, name);
-    add(std::move(row), none, measure(fresh(trial.without(others))), measure(trial.without({name})));
+    if (std::ranges::any_of(layers, [&](const ParamSet& layer) { return layer.value(name) != row.value; }))
+      for (const ParamSet& layer : layers) row.layers.push_back(layer.value(name));
+    row.beside = trial.beside(name);
+    const Measured &before = bench.only(row.beside), &with_it = bench.only(with(name));
+    add(std::move(row), before, with_it, bench.measure(trial.without({name})));
   }
   if (age_s != 0) {
-    std::vector<std::string> numbers;  // words say what kind of device it is, and so what drifts
-    for (const std::string& name : sources)
-      if (!std::holds_alternative<std::string>(trial.settings().value(name))) numbers.push_back(name);
-    const Variant kind = trial.without(numbers);
     SensitivityRow row;
     row.name = kAgeRow;
     row.unit = "s";
     row.value = age_s;
     row.off = 0.0;
-    add(std::move(row), measure(fresh(kind)), measure(kind), measure(fresh(trial.without({}))));
+    row.beside = words;
+    add(std::move(row), bench.only(words), bench.measure(trial.with_only(words)),
+        bench.measure(Bench::fresh(trial.without({}))));
   }
-  const auto added = [](const SensitivityRow& row) {
-    return std::max(0.0, square(row.error_alone) - square(row.error_before));
-  };
-  double sum = square(none.error);
-  for (const SensitivityRow& row : report.rows) sum += added(row);
   report.enob_measured = enob(all.error);
-  report.enob_predicted = enob(std::sqrt(sum));
-  for (SensitivityRow& row : report.rows) row.enob_without_predicted = enob(std::sqrt(std::max(0.0, sum - added(row))));
+  report.enob_predicted = predicted(none.error, report.rows);
+  for (SensitivityRow& row : report.rows)
+    row.enob_without_predicted = trial.sizes_others(row.name) ? kNone : predicted(none.error, report.rows, row.name);
   std::ranges::stable_sort(report.rows, [](const SensitivityRow& a, const SensitivityRow& b) {
-    return a.lost_alone != b.lost_alone ? a.lost_alone > b.lost_alone : a.error_alone > b.error_alone;
+    const double lost_a = rank(a.lost_alone), lost_b = rank(b.lost_alone);
+    return lost_a != lost_b ? lost_a > lost_b : rank(a.error_alone) > rank(b.error_alone);
   });
   return report;
 }
@@ -118,16 +183,26 @@ void save(const Sensitivity& report, const std::string& path) {
   set("enob_predicted", report.enob_predicted);
   set("repeats", static_cast<std::int64_t>(report.repeats));
   set("samples", static_cast<std::int64_t>(report.samples));
-  std::vector<std::string> names;
-  for (const SensitivityRow& row : report.rows) names.push_back(row.name);
+  set("deployments", static_cast<std::int64_t>(report.deployments));
+  set("refused", static_cast<std::int64_t>(report.refused));
+  if (report.refused > 0) set("refusal", report.refusal);
+  Names names, beside;
+  for (const SensitivityRow& row : report.rows) {
+    names.push_back(row.name);
+    beside.emplace_back();
+    for (const std::string& name : row.beside) beside.back() += (beside.back().empty() ? "" : ", ") + name;
+  }
   const auto n = static_cast<Index>(names.size());
   if (n == 0) return file.commit();
   file.attribute("/", "sources", names);
+  file.attribute("/", "beside", beside);
   const auto column = [&](const char* name, auto&& get) {
     std::vector<double> values;
     for (const SensitivityRow& row : report.rows) values.push_back(get(row));
     file.write(std::string("/sources/") + name, std::span<const double>(values), {n}, "1");
   };
+  column("accuracy_before", [](const SensitivityRow& row) { return row.before.mean; });
+  column("error_before", [](const SensitivityRow& row) { return row.error_before; });
   column("accuracy_alone", [](const SensitivityRow& row) { return row.alone.mean; });
   column("accuracy_alone_sd", [](const SensitivityRow& row) { return row.alone.sd; });
   column("accuracy_without", [](const SensitivityRow& row) { return row.without.mean; });

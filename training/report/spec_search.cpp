@@ -29,14 +29,6 @@ std::vector<Value> level_grid(int bits) {
   return values;
 }
 
-/// The settings of every layer.
-std::vector<ParamSet> layers_of(const Trial& trial) {
-  const std::vector<Settings> own = trial.without({}).own;
-  std::vector<ParamSet> layers(static_cast<std::size_t>(trial.layers()), trial.settings());
-  for (std::size_t l = 0; l < std::min(own.size(), layers.size()); ++l) layers[l].set(own[l]);
-  return layers;
-}
-
 /// Throws InvalidParameter for bits that a layer has no use for.
 void check_bits(const std::string& name, const std::vector<ParamSet>& layers) {
   if (!name.ends_with(".bits")) return;
@@ -96,7 +88,7 @@ GridSearch::GridSearch(const Trial& trial, const SpecOptions& options,
     throw OutOfRange("drop", std::to_string(100 * options.drop) + " points", "above 0, below 100");
   if (trial.options().repeats < 2)
     throw OutOfRange("repeats", std::to_string(trial.options().repeats), "at least 2, to know how sure a result is");
-  const std::vector<ParamSet> layers = layers_of(trial);
+  const std::vector<ParamSet> layers = trial.layer_settings();
   for (const std::string& name : options.over) {
     trial.without({name});  // says what is wrong with it
     const auto info = std::ranges::find(trial.settings().infos(), name, &ParamInfo::name);
@@ -119,7 +111,7 @@ GridSearch::GridSearch(const Trial& trial, const SpecOptions& options,
 }
 
 GridSearch::Point GridSearch::asked_point() {
-  const std::vector<ParamSet> layers = layers_of(trial_);
+  const std::vector<ParamSet> layers = trial_.layer_settings();
   for (GridAxis& axis : axes)
     for (const ParamSet& layer : layers) insert(axis, layer.value(axis.info.name));
   Point point;

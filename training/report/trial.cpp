@@ -5,6 +5,7 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
+#include <sstream>
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
@@ -17,12 +18,32 @@ namespace {
 constexpr Index kErrorRows = 256;          // rows that errors are measured on: 1 % of an rms of a few thousand numbers
 constexpr std::int64_t kSeedStep = 10007;  // between two repeats: more than a network has tiles (assumed)
 
-/// "key=value|value" against the settings.
+/// One part of ParamInfo::only_with.
+struct Condition {
+  std::string key, values;  ///< "|value|value|"; empty: whatever it is
+  bool holds(const Value& value) const {
+    return values.empty() || values.find('|' + to_string(value) + '|') != std::string::npos;
+  }
+};
+
+std::vector<Condition> conditions(const ParamInfo& info) {
+  std::vector<Condition> all;
+  std::stringstream parts(info.only_with);
+  for (std::string part; std::getline(parts, part, ',');) {
+    const std::size_t equals = part.find('=');
+    all.push_back({part.substr(0, equals), equals == std::string::npos ? "" : '|' + part.substr(equals + 1) + '|'});
+  }
+  return all;
+}
+
 bool in_force(const ParamInfo& info, const ParamSet& settings) {
-  const std::size_t equals = info.only_with.find('=');
-  if (equals == std::string::npos) return true;
-  const std::string key = info.only_with.substr(0, equals), wanted = '|' + info.only_with.substr(equals + 1) + '|';
-  return settings.has(key) && wanted.find('|' + to_string(settings.value(key)) + '|') != std::string::npos;
+  return std::ranges::all_of(conditions(info), [&](const Condition& one) {
+    return one.values.empty() || (settings.has(one.key) && one.holds(settings.value(one.key)));
+  });
+}
+
+bool among(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
 }
 
 /// P(T <= t), Student's law with n degrees of freedom: the finite series in theta = atan(t / sqrt(n)).
@@ -64,6 +85,7 @@ double enob(double relative_error) {
 }
 
 double TrialResult::relative_error() const {
+  if (!refused.empty()) return std::numeric_limits<double>::quiet_NaN();
   double sum = 0;
   for (const double one : error) sum += one * one;
   return std::sqrt(sum / static_cast<double>(error.size()));
@@ -156,18 +178,51 @@ Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, co
 Variant Trial::without(const std::vector<std::string>& sources) const {
   Variant variant{{}, place_.own};
   const auto take_away = [&](const std::string& name) {
-    const auto info = std::ranges::find(settings_.infos(), name, &ParamInfo::name);
-    if (info == settings_.infos().end() || !info->off)
+    if (!settings_.has(name) || !info(name).off)
       throw UnknownName("source of error", name, "", "`lightloop devices` lists them with the value that is \"off\".");
-    variant.settings[name] = *info->off;
+    variant.settings[name] = *info(name).off;
     for (Settings& own : variant.own) own.erase(name);
   };
   for (const std::string& name : sources) take_away(name);
   ParamSet changed = settings_;
   changed.set(variant.settings);
   for (const std::string& name : asleep_)
-    if (in_force(*std::ranges::find(settings_.infos(), name, &ParamInfo::name), changed)) take_away(name);
+    if (in_force(info(name), changed)) take_away(name);
   return variant;
+}
+
+Variant Trial::with_only(const std::vector<std::string>& sources) const {
+  std::vector<std::string> others = sources_;
+  std::erase_if(others, [&](const std::string& name) { return among(sources, name); });
+  return without(others);
+}
+
+std::vector<std::string> Trial::beside(const std::string& source) const {
+  std::vector<std::string> found = {source};
+  for (std::size_t i = 0; i < found.size(); ++i)
+    for (const Condition& one : conditions(info(found[i])))
+      if (among(sources_, one.key) && !among(found, one.key) && (one.values.empty() || !one.holds(*info(one.key).off)))
+        found.push_back(one.key);
+  std::vector<std::string> ordered = sources_;
+  std::erase_if(ordered, [&](const std::string& name) { return name == source || !among(found, name); });
+  return ordered;
+}
+
+bool Trial::sizes_others(const std::string& source) const {
+  return std::ranges::any_of(sources_, [&](const std::string& name) {
+    return std::ranges::any_of(conditions(info(name)),
+                               [&](const Condition& one) { return one.key == source && one.values.empty(); });
+  });
+}
+
+std::vector<ParamSet> Trial::layer_settings() const {
+  std::vector<ParamSet> all(static_cast<std::size_t>(layers()), settings_);
+  for (std::size_t l = 0; l < std::min(all.size(), place_.own.size()); ++l) all[l].set(place_.own[l]);
+  return all;
+}
+
+const ParamInfo& Trial::info(const std::string& name) const {
+  return *std::ranges::find(settings_.infos(), name, &ParamInfo::name);
 }
 
 TrialResult Trial::run(const Variant& variant, Index repeat) const {
@@ -178,9 +233,9 @@ TrialResult Trial::run(const Variant& variant, Index repeat) const {
   AnalogNetwork analog(registry_, place, net_);
   try {
     analog.program(net_);
-  } catch (const CalibrationError&) {
+  } catch (const CalibrationError& error) {
     TrialResult useless;
-    useless.error.assign(analog.layers(), 1.0);
+    useless.refused = error.what();
     useless.layers = analog.reports();
     useless.samples = data_.size();
     return useless;

@@ -31,14 +31,15 @@ struct TrialOptions {
 
 /// What one deployment gave.
 struct TrialResult {
-  double accuracy = 0;        ///< 0 where calibration finds no answer to the drive
+  double accuracy = 0;        ///< 0 where calibration refuses the devices
+  std::string refused = {};   ///< what calibration said then; no errors, no energy. Empty: it did not
   std::vector<double> error;  ///< per layer: rms of answer - product, over rms of the product, for the same inputs
   std::vector<LayerReport> layers;
   Index samples = 0;
   /// Energy of one sample once the weights are written.
   double sample_j = 0;
   double frame_j = 0;             ///< of one frame in every layer then: without what rows shown again cost
-  double relative_error() const;  ///< rms over the layers
+  double relative_error() const;  ///< rms over the layers; not a number where calibration refused
 };
 
 /// Some parameters of the devices and what they are, beside those asked for.
@@ -65,6 +66,15 @@ class Trial {
   /// The settings that take the given sources away, and with them those that this would bring into force. Without
   /// sources it is the device that was asked for.
   Variant without(const std::vector<std::string>& sources) const;
+  /// All but those taken away.
+  Variant with_only(const std::vector<std::string>& sources) const;
+  /// The sources that have to be there for this one to be felt, or felt in its size, in the order of sources(): those
+  /// that ParamInfo::only_with names, unless their "off" is one of the values it asks for, and theirs in turn.
+  std::vector<std::string> beside(const std::string& source) const;
+  /// Whether the size of another source goes with this one: what that one costs without it is not known from any alone.
+  bool sizes_others(const std::string& source) const;
+  /// Settings of every layer as they were asked for, its own among them.
+  std::vector<ParamSet> layer_settings() const;
   /// Deploys a variant with the seeds of repeat number `repeat`, scores it and measures its errors.
   TrialResult run(const Variant& variant, Index repeat) const;
   double digital_accuracy() const { return digital_; }
@@ -78,6 +88,7 @@ class Trial {
   };
   class InMemory;
   void look(const Network& net);
+  const ParamInfo& info(const std::string& name) const;
 
   const Registry& registry_;
   AnalogPlace place_;
