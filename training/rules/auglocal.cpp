@@ -110,8 +110,7 @@ class AugLocal : public HeadRule {
   std::vector<std::unique_ptr<const LayerChain>> heads_;
   std::vector<Index> offsets_, states_;
   Matrix<float> values_, gradient_;
-  Matrix<float>
-      state_;  ///< of batch norms, which only train here: never learned, and read by a batch of one value alone
+  Matrix<float> state_;  ///< of batch norms, which only train here: as it began, and read for a lone value alone
   LayerMemory memory_, work_;
   Matrix<float> logits_;
 };
