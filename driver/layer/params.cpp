@@ -79,9 +79,8 @@ std::vector<ParamInfo> layer_params() {
        "Tensor trains: relative error expected of a core as it is set; the train is chosen to err least with it"},
       {"calibration_vectors", "1", std::int64_t{64}, 2, 1e6, "Random vectors shown by calibrate()"},
       {"calibration_density", "1", 1.0, 1e-3, 1,
-       "Part of the inputs that each of them drives; the others rest. Where gains fall with the current of a whole "
-       "array "
-       "(IR drop): that of the inputs to come"},
+       "Part of the inputs that each of them drives, the others rest: where gains fall with the current of a whole "
+       "array (IR drop), that of the inputs to come"},
       {"seed", "1", std::int64_t{0}, 0, 9007199254740992.0,
        "Of the calibration vectors, of rounding updates to pulses and of what weights leave free of a corrected mesh"},
       {"devices",
