@@ -31,9 +31,11 @@ def test_rows_of_another_array_are_read_without_a_copy_and_other_layouts_refused
         wide = np.zeros((12, 15), np.float32)
         wide[:, :10] = x
         assert np.allclose(projection.linear(wide[:, :10]), whole)
-        for wrong in (x.astype(np.float64), np.asfortranarray(x), x[:, ::-1], x[0], x.tolist()):
+        for wrong in (x.astype(np.float64), np.asfortranarray(x), x[:, ::-1], x.tolist()):
             with pytest.raises(TypeError, match=r"np\.ascontiguousarray\(x, dtype=np\.float32\)"):
                 projection.linear(wrong)
+        with pytest.raises(ll.ShapeMismatch, match=r"x\[None\]"):
+            projection.linear(x[0])
         with pytest.raises(ll.ShapeMismatch):
             projection.linear(x[:, :9])
 
