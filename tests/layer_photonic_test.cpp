@@ -72,18 +72,16 @@ TEST_CASE("phases out of reach are counted, and the layer says what it holds ins
   }
 }
 
-TEST_CASE(
-    "correction reaches matrices whose own meshes would be all bar and cross: what they leave free is turned at "
-    "random") {
+TEST_CASE("correction of splitters reaches what weights leave free of meshes where that is turned at random") {
   const Matrix<float> x = uniform(40, 32, 2);
-  const auto squares = [&](const Matrix<float>& w, const std::string& correction) {
+  const auto squares = [&](const Matrix<float>& w, bool random) {
     double sum = 0;
     for (int seed = 1; seed <= 8; ++seed) {
       const std::string address =
           "sim:mzi_mesh,preset=ideal,adc.bits=16,dac.bits=14,input.size=32,output.size=32,splitter_error=0.02,seed=" +
-          std::to_string(seed) + ",correction=" + correction;
+          std::to_string(seed) + ",correction=splitters";
       Session session(open_for(address, 32, w.rows()), address);
-      Layer layer(session, 32, w.rows());
+      Layer layer(session, 32, w.rows(), {{"completion", std::string(random ? "random" : "plain")}});
       layer.program(w);
       Matrix<float> y(40, w.rows());
       layer.forward(x, y);
@@ -93,11 +91,10 @@ TEST_CASE(
   };
   Matrix<float> identity(32, 32), permutation(32, 32);
   for (Index i = 0; i < 32; ++i) identity(i, i) = permutation(i, (5 * i + 3) % 32) = 1;
-  // every element as it would be without: 1 to 1.1; a sixth of the rows of a mesh: 0.6 to 0.7
-  CHECK(squares(identity, "splitters") < squares(identity, "none") / 4);
-  CHECK(squares(permutation, "splitters") < squares(permutation, "none") / 4);
+  CHECK(squares(identity, true) < squares(identity, false) / 4);
+  CHECK(squares(permutation, true) < squares(permutation, false) / 4);
   const Matrix<float> narrow = uniform(5, 32, 1);
-  CHECK(squares(narrow, "splitters") < squares(narrow, "none") / 2);
+  CHECK(squares(narrow, true) < squares(narrow, false) / 1.5);
 }
 
 TEST_CASE("a ring bank is the product to its monitor's precision, without measured weights it is not") {

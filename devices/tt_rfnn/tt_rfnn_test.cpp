@@ -111,7 +111,7 @@ TEST_CASE("correction takes most of the splitters' errors out of trains") {
     none += left("none", {});
   }
   // what stays is of interferometers that would have to be all bar or all cross; singular vectors of equal values are
-  // turned at random, as layers do it, so that few are
+  // turned at random, as layers do it on request, so that few are
   INFO("squares left: " << corrected << " of " << none);
   CHECK(corrected < none / 8);
 }

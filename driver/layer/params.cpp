@@ -75,6 +75,15 @@ std::vector<ParamInfo> layer_params() {
        "Training: weights are written anew at every step, or changed by pulses (program.mode) from where they are; or "
        "the device's programme itself (phases) learns, by its twin's gradients at what was shown",
        {"write", "pulses", "programme"}},
+      {"completion",
+       "",
+       text("plain"),
+       0,
+       0,
+       "Meshes: what weights leave free of them (unused channels, equal singular values) as the decomposition has it, "
+       "or "
+       "turned at random: correction of splitters reaches that, errors of phases weigh more there",
+       {"plain", "random"}},
       {"hardening", "1", 0.0, 0, 1,
        "Tensor trains: relative error expected of a core as it is set; the train is chosen to err least with it"},
       {"calibration_vectors", "1", std::int64_t{64}, 2, 1e6, "Random vectors shown by calibrate()"},
@@ -82,7 +91,7 @@ std::vector<ParamInfo> layer_params() {
        "Part of the inputs that each of them drives, the others rest: where gains fall with the current of a whole "
        "array (IR drop), that of the inputs to come"},
       {"seed", "1", std::int64_t{0}, 0, 9007199254740992.0,
-       "Of the calibration vectors, of rounding updates to pulses and of what weights leave free of a corrected mesh"},
+       "Of the calibration vectors, of rounding updates to pulses and of completion=random"},
       {"devices",
        "",
        text("auto"),

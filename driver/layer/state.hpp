@@ -160,9 +160,8 @@ void encode_weights(LayerState& state, View<const float> w, FrameBuffer& program
 /// how many are. If any, `phases` become those of their codes.
 std::int64_t set_phases(const LayerState& state, std::vector<double>& phases, Index at, FrameBuffer& programme);
 
-/// Where the device's controller takes the splitters' errors out, what weights leave free of a mesh is turned at
-/// random: it corrects elements between bar and cross, and identities and permutations have none. Randomness:
-/// Stream(layer.seed, 3, calibration), as core/svd.hpp has it.
+/// What turns the part of a mesh that weights leave free (layer.completion = random). Randomness: Stream(layer.seed, 3,
+/// calibration), as core/svd.hpp has it.
 std::optional<Stream> free_vectors(const LayerState& state);
 /// The part of encode_weights for trains of meshes.
 void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme);

@@ -114,9 +114,7 @@ Matrix<Complex> folded(View<const float> w) {
 }  // namespace
 
 std::optional<Stream> free_vectors(const LayerState& state) {
-  const ParamSet& device = state.session.settings();
-  const std::string correction = device.has("correction") ? device.text("correction") : "none";
-  if (correction != "splitters" && correction != "all") return std::nullopt;
+  if (state.params.text("completion") != "random") return std::nullopt;
   return Stream(static_cast<std::uint64_t>(state.params.integer("seed")), 3, Purpose::calibration);
 }
 
