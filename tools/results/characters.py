@@ -24,6 +24,7 @@ ROWS = {  # name: title, options, about how many minutes of an idle core
     "micro": ("DFA micro: also behind attention and behind the hidden layer", "--rule dfa --set rule.feedback=layers", 1),
     "centred": ("DFA macro, centred", "--rule dfa --set rule.centre=true", 1),
     "optical": ("ternary DFA macro, optical", "--rule tdfa --set rule.dead_zone=0.1 --device sim:opu --yes", 2),
+    "graded-optical": ("DFA macro, optical: errors in six bit planes", "--rule dfa --device sim:opu --yes", 3),
     "ternary": ("ternary DFA macro", "--rule tdfa --set rule.dead_zone=0.1", 1),
     "centred-optical": ("ternary DFA macro, centred, optical", "--rule tdfa --set rule.dead_zone=0.1 --set rule.centre=true --device sim:opu --yes", 2),
     "centred-ternary": ("ternary DFA macro, centred", "--rule tdfa --set rule.dead_zone=0.1 --set rule.centre=true", 1),
