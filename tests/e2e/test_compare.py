@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -133,6 +134,17 @@ def test_ctrl_c_stops_politely_and_the_same_command_ends_alike(lightloop, small,
     assert pick == [(row["rule"], row["test_accuracy"]) for row in json.loads(whole.stdout)["rows"]]
 
 
+def running_in(folder):
+    """The processes whose working directory that is: runs have a session of their own, but that directory."""
+    found = []
+    for link in pathlib.Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            found += [link.parent.name] * (os.readlink(link) == str(folder.resolve()))
+        except OSError:  # has ended meanwhile
+            continue
+    return found
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_to_compare_alone_stops_its_runs_too(lightloop, small, tmp_path, number):
     words = ["compare", "--rules", "dfa,bp", "--out", "grid", "--jobs", "2", "--threads", "1", *small, "--epochs", "400"]
@@ -140,10 +152,11 @@ def test_a_signal_to_compare_alone_stops_its_runs_too(lightloop, small, tmp_path
                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip
     while len(list(tmp_path.glob("grid/*.h5"))) < 2 and begun.poll() is None:
         time.sleep(0.01)
+    assert len(running_in(tmp_path)) >= 3  # compare and two runs, whatever else
     os.kill(begun.pid, number)
     said = begun.communicate(timeout=60)[1]
     assert begun.returncode == 130 and said.endswith("lightloop: stopped; the same command goes on from here\n"), said
-    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout  # nobody is left
+    assert running_in(tmp_path) == []  # nobody is left
     kept = sorted(tmp_path.glob("grid/*.h5"))
     assert len(kept) == 2 and not list(tmp_path.glob("grid/*.json"))
     for file in kept:
