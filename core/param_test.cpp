@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "core/only_with.hpp"
 
 using namespace lightloop;
 using Catch::Matchers::Contains;
@@ -129,4 +130,22 @@ TEST_CASE("param: the nearest name counts a swap as one mistake and gives up on 
   CHECK_FALSE(nearest("medium.kind", {"laser.rin", "camera.bits"}));
   CHECK(nearest("lens.bits", {"laser.rin", "camera.bits"}) == "camera.bits");
   CHECK_FALSE(nearest("x", {}));
+}
+
+TEST_CASE("param: only_with is one of some values, or another setting whatever it is") {
+  auto p = example();
+  ParamInfo info{"gain", "1", 1.0, 0, 0, "Gain"};
+  CHECK(in_force(info, p));
+  info.only_with = "medium.kind=sparse|fast,laser.power_w";
+  const std::vector<Condition> both = conditions(info);
+  REQUIRE(both.size() == 2);
+  CHECK(both[0].key == "medium.kind");
+  CHECK(both[0].values == std::vector<std::string>{"sparse", "fast"});
+  CHECK(both[1].key == "laser.power_w");
+  CHECK(both[1].holds(Value(0.0)));
+  CHECK_FALSE(in_force(info, p));
+  p.set({{"medium.kind", "fast"}});
+  CHECK(in_force(info, p));
+  info.only_with = "camera.gain=2";  // of another device
+  CHECK_FALSE(in_force(info, p));
 }

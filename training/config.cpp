@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/only_with.hpp"
 #include "driver/api/session_policy.hpp"
 #include "driver/layer/layer.hpp"
 #include "training/layers/architecture.hpp"
@@ -57,12 +58,6 @@ void read_net_file(Settings& train) {
 
 bool has_hidden_activation(const std::string& net) {
   return net.empty() || is_widths(net) || is_widths(expand_preset(net, {{1}, 1}));
-}
-
-/// "optimizer=adam" against the settings; empty: always.
-bool holds(const std::string& only_with, const ParamSet& train) {
-  const std::size_t equals = only_with.find('=');
-  return equals == std::string::npos || train.text(only_with.substr(0, equals)) == only_with.substr(equals + 1);
 }
 
 /// What somebody gave and nobody reads is a misunderstanding.
@@ -187,7 +182,7 @@ std::string idle(const std::string& key, const ParamSet& train) {
     return "the net says its non-linearities itself (conv 8 3, relu | ...)";
   const std::vector<ParamInfo> known = train_params();
   const auto info = std::ranges::find(known, key, &ParamInfo::name);
-  if (info == known.end() || holds(info->only_with, train)) return {};
+  if (info == known.end() || in_force(*info, train)) return {};
   return "has no effect: only with train." + info->only_with;
 }
 

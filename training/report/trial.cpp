@@ -5,10 +5,10 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
-#include <sstream>
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
+#include "core/only_with.hpp"
 #include "training/ageing.hpp"
 #include "training/layers/model.hpp"
 
@@ -17,30 +17,6 @@ namespace {
 
 constexpr Index kErrorRows = 256;          // rows that errors are measured on: 1 % of an rms of a few thousand numbers
 constexpr std::int64_t kSeedStep = 10007;  // between two repeats: more than a network has tiles (assumed)
-
-/// One part of ParamInfo::only_with.
-struct Condition {
-  std::string key, values;  ///< "|value|value|"; empty: whatever it is
-  bool holds(const Value& value) const {
-    return values.empty() || values.find('|' + to_string(value) + '|') != std::string::npos;
-  }
-};
-
-std::vector<Condition> conditions(const ParamInfo& info) {
-  std::vector<Condition> all;
-  std::stringstream parts(info.only_with);
-  for (std::string part; std::getline(parts, part, ',');) {
-    const std::size_t equals = part.find('=');
-    all.push_back({part.substr(0, equals), equals == std::string::npos ? "" : '|' + part.substr(equals + 1) + '|'});
-  }
-  return all;
-}
-
-bool in_force(const ParamInfo& info, const ParamSet& settings) {
-  return std::ranges::all_of(conditions(info), [&](const Condition& one) {
-    return one.values.empty() || (settings.has(one.key) && one.holds(settings.value(one.key)));
-  });
-}
 
 bool among(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
