@@ -23,13 +23,20 @@ target_include_directories(lightloop_flags SYSTEM INTERFACE
   ${TOMLPLUSPLUS_INCLUDE_DIR} ${HDF5_INCLUDE_DIRS})
 target_link_libraries(lightloop_flags INTERFACE Eigen3::Eigen Boost::headers Threads::Threads)
 
-# lightloop_precompile(TARGET HEADERS ...): under the sanitizers, whose objects no other build shares, what most sources include is
-# read once. Elsewhere it would keep ccache from knowing a source again.
+# lightloop_precompile(TARGET HEADERS ...): under the sanitizers what most sources include is read once. Elsewhere GCC 12 would
+# warn, at -O3, of what it sees in those headers, once they are no longer known as the system's.
 function(lightloop_precompile target)
   if(LIGHTLOOP_SANITIZE)
     target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/often.hpp ${ARGN})
   endif()
 endfunction()
+# Beside a precompiled header ccache knows a source again only where it is told that macros of that header and of time are no reason
+# not to; clang must not ask when the files in it were written.
+if(LIGHTLOOP_SANITIZE AND CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache$")
+  list(PREPEND CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros)
+  target_compile_options(lightloop_flags INTERFACE
+    $<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>)
+endif()
 
 function(lightloop_room name)
   cmake_parse_arguments(PARSE_ARGV 1 room "" "" "SOURCES;TESTS;BENCHMARKS")
