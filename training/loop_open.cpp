@@ -47,8 +47,10 @@ void TrainingLoop::open_path(const Registry& registry) {
         "rule " + config_.model->info.name + " on net " + config_.train.text("net"),
         "the rule trains fully connected networks", "",
         use_rules(&RuleInfo::any_layers, data_.train.graph != nullptr) + "; or give widths such as 784-1024-10");
-  Index outputs = config_.uses_projection() ? broadcast_width(run_.net, config_.rule) : run_.net.hidden_layers();
-  if (outputs > 0 && config_.model->info.projects_to == ProjectTo::input) outputs = widths.front();
+  const bool to_input = config_.model->info.projects_to == ProjectTo::input;
+  Index outputs =
+      config_.uses_projection() && !to_input ? broadcast_width(run_.net, config_.rule) : run_.net.hidden_layers();
+  if (outputs > 0 && to_input) outputs = widths.front();
   if (outputs > 0) {
     path_ = open_feedback(config_, registry, run_.net.classes(), outputs, resumed_);
   } else if (const std::string& record = config_.train.text("record");

@@ -49,7 +49,7 @@ class Dense : public NetLayer {
            std::span<float> dparameters, LayerMemory& work) const override {
     const View<const float> x = last_axis(in.x, cols_), seen = memory.kept.front();
     View<const float> delta = last_axis(dy, rows_);
-    if (f_ != Activation::identity) {
+    if (f_ != Activation::identity && !work.linear) {
       const View<const float> h = last_axis(y, rows_);
       work.kept.resize(1);
       Matrix<float>& scaled = work.kept[0];

@@ -47,6 +47,7 @@ struct LayerMemory {
   std::vector<LayerMemory> inner;
   bool training = false;   ///< of the pass that filled it
   View<const float> sent;  ///< of the work of a vjp: takes the place of what arrives at this layer's output in a chain
+  bool linear = false;  ///< of the work of a vjp: dy belongs to what the weights give, before the layer's non-linearity
 };
 
 /// One layer's share of a network, and a batch: rows are samples, contiguous.

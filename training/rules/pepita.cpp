@@ -11,6 +11,7 @@
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
 #include "training/rules/layer_inputs.hpp"
+#include "training/rules/pepita_model.hpp"
 #include "training/rules/streams.hpp"
 #include "training/rules/whole_batch.hpp"
 
@@ -27,6 +28,16 @@ bool shows_change(const RuleContext& context) {
   return shows == "change" || (shows == "auto" && context.layers && !context.layers->repeats());
 }
 
+void check_feedback(const RuleContext& context) {
+  const Feedback* const feedback = context.feedback;
+  const Index inputs = context.net.widths().back(), outputs = context.net.widths().front();
+  if (context.net.hidden_layers() == 0 || (feedback && feedback->inputs() == inputs && feedback->outputs() >= outputs))
+    return;
+  throw InvalidParameter("feedback of rule pepita", feedback ? "wrong size" : "missing",
+                         std::to_string(inputs) + " inputs, at least " + std::to_string(outputs) + " outputs",
+                         "pass a device_feedback or a digital_feedback of that size");
+}
+
 class Pepita : public WholeBatch {
  public:
   Pepita(RuleInfo info, const RuleContext& context)
@@ -40,12 +51,6 @@ class Pepita : public WholeBatch {
         shows_change_(shows_change(context)),
         recomputes_(recomputes("pepita", context)) {
     const Network& net = context.net;
-    if (net.hidden_layers() > 0 &&
-        (!feedback_ || feedback_->inputs() != net.widths().back() || feedback_->outputs() < net.widths().front()))
-      throw InvalidParameter("feedback of rule pepita", feedback_ ? "wrong size" : "missing",
-                             std::to_string(net.widths().back()) + " inputs, at least " +
-                                 std::to_string(net.widths().front()) + " outputs",
-                             "pass a device_feedback or a digital_feedback of that size");
     for (Index l = 0; l < net.hidden_layers(); ++l) masks_.emplace_back(context.seed, l, kRuleNoise);
     const Index hidden = net.hidden_layers();
     h_.resize(static_cast<std::size_t>(recomputes_ || shows_change_ ? std::min<Index>(2, hidden) : hidden));
@@ -214,7 +219,8 @@ RuleModel pepita_rule() {
       .source = "Dellaferrera, Kreiman, ICML 2022, arXiv 2201.11665, algorithm 1",
       .params =
           {{"scale", "1", 0.05, 1e-6, 1e3, "size of F: its entries have the standard deviation scale sqrt(2 / inputs)"},
-           {"dropout", "1", 0.1, 0, 0.95, "share of the hidden units left out of both passes"},
+           {"dropout", "1", 0.1, 0, 0.95,
+            "share of the hidden units left out of both passes; a net of any layers has dropout layers instead"},
            {"shows",
             "",
             std::string("auto"),
@@ -230,12 +236,17 @@ RuleModel pepita_rule() {
            {"matrix_from", "", std::string(), 0, 0,
             "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
       .encoding = "bitplanes:6",
+      .any_layers = true,
       .projects_to = ProjectTo::input,
       .real_targets = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};
-  return {info, [info](const RuleContext& context) { return std::make_unique<Pepita>(info, context); }};
+  return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
+            check_feedback(context);
+            if (context.net.model()) return model_pepita(info, context);
+            return std::make_unique<Pepita>(info, context);
+          }};
 }
 
 }  // namespace lightloop
