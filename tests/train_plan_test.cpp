@@ -62,6 +62,24 @@ TEST_CASE("no rule asks more of the devices of its layers than was said, repeats
   CHECK(check_all_rules("sim:crossbar,input.size=16,output.size=16", {{"layer.bound_management", "none"}}) >= kMost);
 }
 
+TEST_CASE("rules that move blocks of any layers ask no more of devices than was said, tangents and noise among it") {
+  const TrainSettings net{
+      {"train.net", "4x5x1 | conv 3 3, batch_norm, tanh | conv 4 3, tanh | flatten, dense 12, tanh | dense 5"},
+      {"train.samples", std::int64_t{50}},
+      {"layer.bound_management", "none"}};
+  for (const auto& [rule, settings] :
+       std::vector<std::pair<std::string, TrainSettings>>{{"forward_gradient", {{"rule.guess", "ntk"}}},
+                                                          {"forward_gradient", {{"rule.target", "local"}}},
+                                                          {"node_perturbation", {{"rule.two_sided", true}}}}) {
+    INFO(rule);
+    TrainSettings asked = net;
+    asked.insert(settings.begin(), settings.end());
+    const Told told = run(rule, "sim:crossbar", asked);
+    check_bound(told);
+    CHECK(told.plan.device_frames <= 2 * told.result.device_frames);
+  }
+}
+
 TEST_CASE("no rule asks more of the physics in front of its layers than was said, layers of several frames among it") {
   // 20, 24 and 16 numbers, ten at a time: two, three and two frames, and no short batch that would leave the bound room
   const TrainSettings physics{{"train.map", "sim:wave,encoding=phase,input.size=10,output.size=12"},

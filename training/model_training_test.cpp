@@ -85,7 +85,8 @@ TEST_CASE("rules of blocks train a convolutional net of any layers, and their ru
     if (rule == "noprop") s["rule.blocks"] = std::int64_t{2};
     return small(rule, s);
   };
-  for (const char* rule : {"local", "sff", "lls", "ccl", "auglocal", "noprop"}) {
+  for (const char* rule :
+       {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation"}) {
     INFO(rule);
     const TrainResult whole = run(settings(rule));
     CHECK(whole.test_accuracy > 0.4);  // chance is 0.1
@@ -114,7 +115,8 @@ TEST_CASE("the image presets learn", "[law]") {
 TEST_CASE("every rule of blocks teaches all blocks of the image presets, a residual block as one") {
   const TrainTest data = make_digits(1, 48, 40);
   for (const auto& [preset, hidden] : {std::pair{"vgg8:2", Index{7}}, std::pair{"resnet18-small:2", Index{9}}})
-    for (const char* rule : {"local", "sff", "lls", "ccl", "auglocal", "noprop"}) {
+    for (const char* rule :
+         {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation"}) {
       TrainSettings s = small(
           rule, {{"train.net", preset}, {"train.epochs", std::int64_t{1}}, {"train.alignment_every", std::int64_t{0}}});
       if (rule == std::string("noprop")) s["rule.blocks"] = std::int64_t{2};

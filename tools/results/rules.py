@@ -101,6 +101,16 @@ for data, shown, points in (("mnist", "MNIST", 1), ("fashion", "Fashion-MNIST", 
                                        None if rule == "bp" else (f"conv-{data}-bp", points), seconds,
                                        f"{CONV.format(data, rule.split('-')[0], '5e-3' if rule.startswith('lls') else '2e-3')} {more}")
 
+CONV_MOVED = {  # as above; the rule with its options
+    "fg-global-local": ("forward gradient: global target, local guess", 300, "forward_gradient --set rule.target=global --set rule.guess=local"),
+    "fg-local-local": ("forward gradient: local target, local guess", 200, "forward_gradient --set rule.target=local --set rule.guess=local"),
+    "fg-global-gaussian": ("forward gradient: global target, noise", 300, "forward_gradient --set rule.target=global --set rule.guess=gaussian"),
+    "node": ("node perturbation, 1 direction", 200, "node_perturbation"),
+}
+for data, shown in (("mnist", "MNIST"), ("fashion", "Fashion-MNIST")):
+    for name, (title, seconds, rule) in CONV_MOVED.items():
+        ROWS[f"conv-{data}-{name}"] = (f"{title}, convolutional net, {shown}", None, seconds, CONV.format(data, rule, "2e-3"))
+
 
 def words_of(name):
     words = ROWS[name][3].split()

@@ -68,11 +68,7 @@ class Attention : public NetLayer {
       const View<float> dp = dshare.view().rows(k * tokens_, tokens_);
       const View<const float> dout = part(std::as_const(dmixed).view(), 0, k);
       gemm(Transpose::no, Transpose::yes, 1.0f, dout, part(qkv.view(), 2, k), 0.0f, dp);
-      for (Index t = 0; t < tokens_; ++t) {
-        float along = 0;
-        for (Index s = 0; s < tokens_; ++s) along += p(t, s) * dp(t, s);
-        for (Index s = 0; s < tokens_; ++s) dp(t, s) = p(t, s) * (dp(t, s) - along);
-      }
+      times_softmax(p, dp);
       gemm(Transpose::no, Transpose::no, scale(), dp, part(qkv.view(), 1, k), 0.0f, part(dqkv.view(), 0, k));
       gemm(Transpose::yes, Transpose::no, scale(), dp, part(qkv.view(), 0, k), 0.0f, part(dqkv.view(), 1, k));
       gemm(Transpose::yes, Transpose::no, 1.0f, p, dout, 0.0f, part(dqkv.view(), 2, k));
@@ -92,6 +88,29 @@ class Attention : public NetLayer {
       gemm(Transpose::no, Transpose::no, 1.0f, dqkv, View<const float>(in.parameters.data(), 3 * n_, n_), 0.0f,
            last_axis(dx, n_));
   }
+  /// Per head: dS = (dQ K^T + Q dK^T) / sqrt(d), dP = P * (dS - rowsum(P * dS)), dO = dP V + P dV.
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory& memory,
+           View<const float> dx, View<float> dy, LayerMemory& work) const override {
+    const Matrix<float>&qkv = memory.kept[0], &share = memory.kept[1];
+    work.kept.resize(3);
+    Matrix<float>&dqkv = work.kept[0], &dshare = work.kept[1], &dmixed = work.kept[2];
+    dqkv.resize(qkv.rows(), qkv.cols());
+    dshare.resize(share.rows(), share.cols());
+    dmixed.resize(qkv.rows(), n_);
+    layer_product(pass, last_axis(dx, n_), View<const float>(in.parameters.data(), 3 * n_, n_), dqkv);
+    auto one = [&](Index k) {
+      const View<const float> p = share.view().rows(k * tokens_, tokens_);
+      const View<float> dp = dshare.view().rows(k * tokens_, tokens_);
+      gemm(Transpose::no, Transpose::yes, scale(), part(dqkv.view(), 0, k), part(qkv.view(), 1, k), 0.0f, dp);
+      gemm(Transpose::no, Transpose::yes, scale(), part(qkv.view(), 0, k), part(dqkv.view(), 1, k), 1.0f, dp);
+      times_softmax(p, dp);
+      const View<float> out = part(dmixed.view(), 0, k);
+      gemm(Transpose::no, Transpose::no, 1.0f, dp, part(qkv.view(), 2, k), 0.0f, out);
+      gemm(Transpose::no, Transpose::no, 1.0f, p, part(dqkv.view(), 2, k), 1.0f, out);
+    };
+    parallel_for(dx.rows() * heads_, one);
+    layer_product(pass, dmixed, View<const float>(in.parameters.data() + out_at(), n_, n_), last_axis(dy, n_), 1);
+  }
 
  private:
   Index out_at() const { return 3 * n_ * (n_ + 1); }
@@ -103,6 +122,14 @@ class Attention : public NetLayer {
   template <class T>
   View<T> part(View<T> all, Index which, Index k) const {
     return all.rows(k / heads_ * tokens_, tokens_).cols(which * n_ + k % heads_ * each_, each_);
+  }
+  /// d <- P * (d - rowsum(P * d)): through the softmax whose shares are p, either way.
+  static void times_softmax(View<const float> p, View<float> d) {
+    for (Index t = 0; t < p.rows(); ++t) {
+      float along = 0;
+      for (Index s = 0; s < p.cols(); ++s) along += p(t, s) * d(t, s);
+      for (Index s = 0; s < p.cols(); ++s) d(t, s) = p(t, s) * (d(t, s) - along);
+    }
   }
   /// Softmax over the first `count` values; the others become 0.
   static void softmax(std::span<float> row, Index count) {

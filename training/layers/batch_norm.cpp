@@ -10,9 +10,9 @@ namespace {
 constexpr double kEpsilon = 1e-5;
 constexpr float kMomentum = 0.1f;
 
-class BatchNorm : public NetLayer {
+class BatchNorm : public SymmetricLayer {
  public:
-  explicit BatchNorm(const Shape& shape) : NetLayer(shape, shape), n_(shape.back()) {}
+  explicit BatchNorm(const Shape& shape) : SymmetricLayer(shape, shape), n_(shape.back()) {}
   std::string text() const override { return "batch_norm"; }
   Index parameters() const override { return 2 * n_; }
   bool taught() const override { return false; }

@@ -28,10 +28,10 @@ void scaled_sign_back(std::span<const float> v, std::span<const float> g, float 
 
 /// y = f(x), dx = dy g(x), element by element.
 template <class F, class G>
-class Surrogate : public NetLayer {
+class Surrogate : public SymmetricLayer {
  public:
   Surrogate(const Shape& shape, std::string text, F f, G g)
-      : NetLayer(shape, shape), text_(std::move(text)), f_(f), g_(g) {}
+      : SymmetricLayer(shape, shape), text_(std::move(text)), f_(f), g_(g) {}
   std::string text() const override { return text_; }
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory&) const override {
     for_chunks(y.size(), kChunk, [&](Index first, Index count) {
@@ -113,6 +113,11 @@ class TwoValued : public NetLayer {
       for (Index o = first; o < first + count; ++o) back(row(in.parameters, o), row(dparameters, o));
     });
   }
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float> y, const LayerMemory& memory,
+           View<const float> dx, View<float> dy, LayerMemory& work) const override {
+    work.inner.resize(1);
+    inner_->jvp(pass, {memory.kept[0].flat(), in.state, in.x}, y, memory.inner[0], dx, dy, work.inner[0]);
+  }
 
  private:
   template <class T>
@@ -141,9 +146,9 @@ class TwoValued : public NetLayer {
   TwoValues law_;
 };
 
-class Binarise : public NetLayer {
+class Binarise : public SymmetricLayer {
  public:
-  explicit Binarise(const Shape& shape) : NetLayer(shape, shape) {}
+  explicit Binarise(const Shape& shape) : SymmetricLayer(shape, shape) {}
   std::string text() const override { return "binarise"; }
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory&) const override {
     for_rows(y.rows(), y.cols(), [&](Index first, Index count) {

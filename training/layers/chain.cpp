@@ -124,6 +124,23 @@ void LayerChain::vjp_of(Index first, Index last, const LayerInput& in, View<cons
   }
 }
 
+void LayerChain::jvp(const LayerPass& pass, const LayerInput& in, View<const float> y, const LayerMemory& memory,
+                     View<const float> dx, View<float> dy, LayerMemory& work) const {
+  work.inner.resize(layers_.size());
+  work.kept.resize(2);  // what moves behind a layer, in turn
+  LayerPass mine = pass;
+  for (Index i = 0; i < count(); ++i) {
+    const auto index = static_cast<std::size_t>(i);
+    Matrix<float>& between = work.kept[index % 2];
+    const bool last = i + 1 == count();
+    if (!last) between.resize(dx.rows(), layer(i).outputs());
+    const View<float> out = last ? dy : between.view();
+    layer(i).jvp(mine, input_of(i, in, memory), output(i, y, memory), memory.inner[index], dx, out, work.inner[index]);
+    mine.instance += layer(i).instances();
+    dx = out;
+  }
+}
+
 LayerPointer chain(Shape input, std::vector<LayerPointer> layers) {
   return std::make_unique<LayerChain>(std::move(input), std::move(layers));
 }

@@ -36,6 +36,8 @@ class LayerChain : public NetLayer {
   /// layers up to i get that in place of what layer i + 1 passes back.
   void vjp_of(Index first, Index last, const LayerInput& in, View<const float> y, const LayerMemory& memory,
               View<const float> dy, View<float> dx, std::span<float> dparameters, LayerMemory& work) const;
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float> y, const LayerMemory& memory,
+           View<const float> dx, View<float> dy, LayerMemory& work) const override;
   /// Output of layer i after forward().
   static View<const float> output(Index i, View<const float> y, const LayerMemory& memory);
 

@@ -36,6 +36,8 @@ class Convolution : public NetLayer {
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override;
   void vjp(const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dy, View<float> dx,
            std::span<float> dparameters, LayerMemory& work) const override;
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float> y, const LayerMemory& memory,
+           View<const float> dx, View<float> dy, LayerMemory& work) const override;
 
  private:
   Index group_inputs() const { return p_.channels / groups_; }
@@ -50,6 +52,20 @@ class Convolution : public NetLayer {
     storage.resize(images.rows() * p_.positions(), fan_in());
     gather_patches(p_, images, group * group_inputs(), group_inputs(), storage);
     return storage;
+  }
+  /// Weights of one group.
+  View<const float> weights(const LayerInput& in, Index group) const {
+    return {in.parameters.data() + group * group_outputs() * fan_in(), group_outputs(), fan_in()};
+  }
+  /// The rows of some images' positions in y, or dy, as rows of channels, and of these the group's.
+  template <class T>
+  View<T> piece(View<T> y, Index first, Index count, Index group) const {
+    return y.rows(first * p_.positions(), count * p_.positions()).cols(group * group_outputs(), group_outputs());
+  }
+  /// What a place with ranges saw of some images' patches; empty: all of them.
+  View<const float> seen_of(const LayerMemory& memory, Index first, Index count) const {
+    const View<const float> all = memory.kept[1];
+    return all.empty() ? all : all.rows(first * p_.positions(), count * p_.positions());
   }
   /// Calls each(images, group, first image) for pieces that fit the workspace.
   template <class Each>
@@ -68,11 +84,8 @@ void Convolution::forward(const LayerPass& pass, const LayerInput& in, View<floa
   memory.kept[1].resize(0, 0);
   const View<float> all = last_axis(y, outputs_);
   pieces(in.x.rows(), [&](Index first, Index count, Index g) {
-    const View<const float> w(in.parameters.data() + g * group_outputs() * fan_in(), group_outputs(), fan_in());
     const View<const float> cols = columns(in.x.rows(first, count), g, memory.kept[0]);
-    const View<float> to =
-        all.rows(first * p_.positions(), count * p_.positions()).cols(g * group_outputs(), group_outputs());
-    layer_product(pass, cols, w, to, memory.kept[2]);
+    layer_product(pass, cols, weights(in, g), piece(all, first, count, g), memory.kept[2]);
     if (memory.kept[2].size() == 0) return;
     memory.kept[1].resize(in.x.rows() * p_.positions(), fan_in());
     for (Index r = 0; r < cols.rows(); ++r)
@@ -86,19 +99,14 @@ void Convolution::vjp(const LayerInput& in, View<const float>, const LayerMemory
   work.kept.resize(2);
   const View<const float> all = last_axis(dy, outputs_);
   pieces(in.x.rows(), [&](Index first, Index count, Index g) {
-    const Index at = g * group_outputs() * fan_in();
-    const View<const float> delta =
-        all.rows(first * p_.positions(), count * p_.positions()).cols(g * group_outputs(), group_outputs());
-    const View<const float> all_seen = memory.kept[1];
-    const View<const float> seen =
-        all_seen.empty() ? all_seen : all_seen.rows(first * p_.positions(), count * p_.positions());
+    const View<const float> delta = piece(all, first, count, g), seen = seen_of(memory, first, count);
     View<const float> cols;
     if (!dparameters.empty() || !seen.empty()) cols = columns(in.x.rows(first, count), g, work.kept[0]);
     if (!dparameters.empty())
       gemm(Transpose::yes, Transpose::no, 1.0f, delta, seen.empty() ? cols : seen, first == 0 ? 0.0f : 1.0f,
-           View<float>(dparameters.data() + at, group_outputs(), fan_in()));
+           View<float>(dparameters.data() + g * group_outputs() * fan_in(), group_outputs(), fan_in()));
     if (dx.empty()) return;
-    const View<const float> w(in.parameters.data() + at, group_outputs(), fan_in());
+    const View<const float> w = weights(in, g);
     const View<float> images = dx.rows(first, count);
     if (plain()) {
       gemm(Transpose::no, Transpose::no, 1.0f, delta, w, 0.0f, last_axis(images, p_.channels));
@@ -111,6 +119,18 @@ void Convolution::vjp(const LayerInput& in, View<const float>, const LayerMemory
   });
   if (bias_ && !dparameters.empty())
     sum_of_rows(all, work, dparameters.subspan(static_cast<std::size_t>(outputs_ * fan_in())));
+}
+
+void Convolution::jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory& memory,
+                      View<const float> dx, View<float> dy, LayerMemory& work) const {
+  work.kept.resize(3);  // patches of dx; of x, and those of dx that pass, where ranges cut off
+  const View<float> all = last_axis(dy, outputs_);
+  pieces(dx.rows(), [&](Index first, Index count, Index g) {
+    View<const float> moves = columns(dx.rows(first, count), g, work.kept[0]);
+    const View<const float> seen = seen_of(memory, first, count);
+    if (!seen.empty()) moves = unclipped(columns(in.x.rows(first, count), g, work.kept[1]), seen, moves, work.kept[2]);
+    layer_product(pass, moves, weights(in, g), piece(all, first, count, g));
+  });
 }
 
 }  // namespace

@@ -68,6 +68,19 @@ class Dense : public NetLayer {
     gemm(Transpose::no, Transpose::no, 1.0f, delta, weights(in), 0.0f, last_axis(dx, cols_));
     stop_clipped(x, seen, last_axis(dx, cols_));
   }
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float> y, const LayerMemory& memory,
+           View<const float> dx, View<float> dy, LayerMemory& work) const override {
+    const View<float> out = last_axis(dy, rows_);
+    work.kept.resize(1);
+    const View<const float> moves =
+        unclipped(last_axis(in.x, cols_), memory.kept.front(), last_axis(dx, cols_), work.kept[0]);
+    layer_product(pass, moves, weights(in), out);
+    if (f_ == Activation::identity) return;
+    const View<const float> h = last_axis(y, rows_);
+    for_rows(out.rows(), out.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) times_derivative(f_, h.row(r), out.row(r), 1.0f, out.row(r));
+    });
+  }
 
  private:
   View<const float> weights(const LayerInput& in) const { return {in.parameters.data(), rows_, cols_}; }

@@ -27,22 +27,11 @@ class Depthwise : public NetLayer {
   }
 
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
-    const Index n = p_.channels;
-    transpose_weights(in, memory);
-    for_rows(in.x.rows() * p_.positions(), n * p_.taps(), [&](Index begin, Index count) {
-      for (Index k = begin; k < begin + count; ++k) {
-        float* __restrict out = y.data() + k * n;
-        if (bias_)
-          std::copy_n(in.parameters.data() + n * p_.taps(), n, out);
-        else
-          std::fill_n(out, n, 0.0f);
-        each_tap(k, [&](Index tap, Index pixel) {
-          const float* __restrict x = in.x.data() + pixel * n;
-          const float* __restrict w = memory.kept[0].data() + tap * n;
-          for (Index c = 0; c < n; ++c) out[c] += w[c] * x[c];
-        });
-      }
-    });
+    filter(in, in.x, bias_, y, memory);
+  }
+  void jvp(const LayerPass&, const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dx,
+           View<float> dy, LayerMemory& work) const override {
+    filter(in, dx, false, dy, work);
   }
 
   void vjp(const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dy, View<float> dx,
@@ -81,6 +70,24 @@ class Depthwise : public NetLayer {
   }
 
  private:
+  void filter(const LayerInput& in, View<const float> images, bool biased, View<float> y, LayerMemory& memory) const {
+    const Index n = p_.channels;
+    transpose_weights(in, memory);
+    for_rows(images.rows() * p_.positions(), n * p_.taps(), [&](Index begin, Index count) {
+      for (Index k = begin; k < begin + count; ++k) {
+        float* __restrict out = y.data() + k * n;
+        if (biased)
+          std::copy_n(in.parameters.data() + n * p_.taps(), n, out);
+        else
+          std::fill_n(out, n, 0.0f);
+        each_tap(k, [&](Index tap, Index pixel) {
+          const float* __restrict x = images.data() + pixel * n;
+          const float* __restrict w = memory.kept[0].data() + tap * n;
+          for (Index c = 0; c < n; ++c) out[c] += w[c] * x[c];
+        });
+      }
+    });
+  }
   /// Weights as (taps, channels).
   void transpose_weights(const LayerInput& in, LayerMemory& memory) const {
     memory.kept.resize(1);

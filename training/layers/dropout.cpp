@@ -7,9 +7,9 @@
 namespace lightloop {
 namespace {
 
-class Dropout : public NetLayer {
+class Dropout : public SymmetricLayer {
  public:
-  Dropout(const Shape& shape, double probability) : NetLayer(shape, shape), probability_(probability) {}
+  Dropout(const Shape& shape, double probability) : SymmetricLayer(shape, shape), probability_(probability) {}
   std::string text() const override { return "dropout " + to_string(Value(probability_)); }
 
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {

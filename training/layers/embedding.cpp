@@ -56,6 +56,10 @@ class Embedding : public NetLayer {
           }
     });
   }
+  void jvp(const LayerPass&, const LayerInput&, View<const float>, const LayerMemory&, View<const float>,
+           View<float> dy, LayerMemory&) const override {
+    for (Index r = 0; r < dy.rows(); ++r) std::ranges::fill(dy.row(r), 0.0f);
+  }
 
  private:
   std::int32_t code(float x) const {

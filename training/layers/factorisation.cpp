@@ -42,6 +42,23 @@ class Factorisation : public NetLayer {
       }
     });
   }
+  void jvp(const LayerPass&, const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dx,
+           View<float> dy, LayerMemory&) const override {
+    for_rows(dy.rows(), dy.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        const float* x = in.x.row(r).data();
+        const float* d = dx.row(r).data();
+        std::copy_n(d, inputs(), dy.row(r).data());
+        float* pairs = dy.row(r).data() + inputs();
+        for (Index c = 0; c < width_; ++c) {
+          float sum = 0;
+          for (Index f = c; f < inputs(); f += width_) sum += x[f];
+          pairs[c] = 0;
+          for (Index f = c; f < inputs(); f += width_) pairs[c] += d[f] * (sum - x[f]);
+        }
+      }
+    });
+  }
 
  private:
   Index width_;

@@ -55,6 +55,8 @@ class GraphAttention : public NetLayer {
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override;
   void vjp(const LayerInput& in, View<const float>, const LayerMemory& memory, View<const float> dy, View<float> dx,
            std::span<float> dparameters, LayerMemory& work) const override;
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory& memory,
+           View<const float> dx, View<float> dy, LayerMemory& work) const override;
 
  private:
   Index neighbour(Index k) const { return graph_->neighbour[static_cast<std::size_t>(k)]; }
@@ -62,6 +64,15 @@ class GraphAttention : public NetLayer {
   /// l (side 0) or r (side 1) of one head.
   const float* vector(const LayerInput& in, Index side, Index head) const {
     return in.parameters.data() + outputs() * inputs() + side * outputs() + head * each_;
+  }
+  /// l . z_i, then r . z_i of every head: (nodes, 2 heads).
+  void scores(const LayerInput& in, View<const float> z, View<float> out) const {
+    for_rows(z.rows(), z.cols(), [&](Index first, Index count) {
+      for (Index i = first; i < first + count; ++i)
+        for (Index h = 0; h < heads_; ++h)
+          for (Index side = 0; side < 2; ++side)
+            out(i, side * heads_ + h) = dot(vector(in, side, h), &z(i, h * each_), each_);
+    });
   }
   static float dot(const float* a, const float* b, Index n) {
     float sum = 0;
@@ -89,12 +100,7 @@ void GraphAttention::forward(const LayerPass& pass, const LayerInput& in, View<f
   share.resize(graph_->edges(), heads_);
   slope.resize(graph_->edges(), heads_);
   layer_product(pass, in.x, weights(in), z);
-  for_rows(y.rows(), y.cols(), [&](Index first, Index count) {
-    for (Index i = first; i < first + count; ++i)
-      for (Index h = 0; h < heads_; ++h)
-        for (Index side = 0; side < 2; ++side)
-          score(i, side * heads_ + h) = dot(vector(in, side, h), &z(i, h * each_), each_);
-  });
+  scores(in, z, score);
   const float* bias = in.parameters.data() + outputs() * (inputs() + 2);
   for_rows(y.rows(), y.cols(), [&](Index first, Index count) {
     for (Index i = first; i < first + count; ++i) {
@@ -175,6 +181,38 @@ void GraphAttention::vjp(const LayerInput& in, View<const float>, const LayerMem
     sum_of_rows(dy, work, dparameters.subspan(end_of_w + 2 * n));
   }
   if (!dx.empty()) gemm(Transpose::no, Transpose::no, 1.0f, dz, weights(in), 0.0f, dx);
+}
+
+/// With s_k the score of edge k = (i, j): da_k = a_k (ds_k - sum over i's edges of a ds), dy_i = sum of da z_j + a
+/// dz_j.
+void GraphAttention::jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory& memory,
+                         View<const float> dx, View<float> dy, LayerMemory& work) const {
+  const Matrix<float>&z = memory.kept[0], &share = memory.kept[2], &slope = memory.kept[3];
+  work.kept.resize(3);
+  Matrix<float>&dz = work.kept[0], &dscore = work.kept[1], &dedge = work.kept[2];
+  dz.resize(dy.rows(), dy.cols());
+  dscore.resize(dy.rows(), 2 * heads_);
+  dedge.resize(share.rows(), heads_);
+  layer_product(pass, dx, weights(in), dz);
+  scores(in, dz, dscore);
+  for_rows(dy.rows(), dy.cols(), [&](Index first, Index count) {
+    for (Index i = first; i < first + count; ++i) {
+      std::ranges::fill(dy.row(i), 0.0f);
+      const Edges edges(*graph_, i);
+      for (Index h = 0; h < heads_; ++h) {
+        float mean = 0;
+        for (Index k = edges.first; k < edges.last; ++k) {
+          dedge(k, h) = slope(k, h) * (dscore(i, h) + dscore(neighbour(k), heads_ + h));
+          mean += share(k, h) * dedge(k, h);
+        }
+        for (Index k = edges.first; k < edges.last; ++k) {
+          const float moved = share(k, h) * (dedge(k, h) - mean);
+          for (Index c = h * each_; c < (h + 1) * each_; ++c)
+            dy(i, c) += moved * z(neighbour(k), c) + share(k, h) * std::as_const(dz)(neighbour(k), c);
+        }
+      }
+    }
+  });
 }
 
 }  // namespace

@@ -58,6 +58,13 @@ class GraphConvolution : public NetLayer {
     }
     if (!dx.empty()) gemm(Transpose::no, Transpose::no, 1.0f, delta, weights(in), 0.0f, dx);
   }
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dx,
+           View<float> dy, LayerMemory& work) const override {
+    work.kept.resize(1);
+    work.kept[0].resize(dy.rows(), dy.cols());
+    layer_product(pass, dx, weights(in), work.kept[0]);
+    multiply(*graph_, work.kept[0], dy);
+  }
 
  private:
   View<const float> weights(const LayerInput& in) const { return {in.parameters.data(), outputs(), inputs()}; }
@@ -80,18 +87,7 @@ class Sage : public NetLayer {
       all.push_back({product_number(instance, which), offset + which * outputs() * inputs(), outputs(), inputs()});
   }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
-    memory.kept.resize(2);
-    memory.kept[0].resize(in.x.rows(), in.x.cols());
-    multiply(mean_, in.x, memory.kept[0]);
-    layer_product(pass, in.x, weights(in, 0), y);
-    if (pass.products) {
-      memory.kept[1].resize(y.rows(), y.cols());
-      layer_product(pass, memory.kept[0], weights(in, 1), memory.kept[1], 1);
-      for (Index i = 0; i < y.rows(); ++i)
-        for (Index j = 0; j < y.cols(); ++j) y(i, j) += memory.kept[1](i, j);
-    } else {
-      gemm(Transpose::no, Transpose::yes, 1.0f, memory.kept[0], weights(in, 1), 1.0f, y);
-    }
+    mix(pass, in, in.x, y, memory);
     add_bias(in.parameters.subspan(static_cast<std::size_t>(2 * outputs() * inputs())), y);
   }
   void vjp(const LayerInput& in, View<const float>, const LayerMemory& memory, View<const float> dy, View<float> dx,
@@ -110,8 +106,27 @@ class Sage : public NetLayer {
     multiply(back_, work.kept[0], dx);
     gemm(Transpose::no, Transpose::no, 1.0f, dy, weights(in, 0), 1.0f, dx);
   }
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dx,
+           View<float> dy, LayerMemory& work) const override {
+    mix(pass, in, dx, dy, work);
+  }
 
  private:
+  /// y = W_self x + W_mean mean(x).
+  void mix(const LayerPass& pass, const LayerInput& in, View<const float> x, View<float> y, LayerMemory& memory) const {
+    memory.kept.resize(2);
+    memory.kept[0].resize(x.rows(), x.cols());
+    multiply(mean_, x, memory.kept[0]);
+    layer_product(pass, x, weights(in, 0), y);
+    if (pass.products) {
+      memory.kept[1].resize(y.rows(), y.cols());
+      layer_product(pass, memory.kept[0], weights(in, 1), memory.kept[1], 1);
+      for (Index i = 0; i < y.rows(); ++i)
+        for (Index j = 0; j < y.cols(); ++j) y(i, j) += memory.kept[1](i, j);
+    } else {
+      gemm(Transpose::no, Transpose::yes, 1.0f, memory.kept[0], weights(in, 1), 1.0f, y);
+    }
+  }
   View<const float> weights(const LayerInput& in, Index which) const {
     return {in.parameters.data() + which * outputs() * inputs(), outputs(), inputs()};
   }

@@ -34,6 +34,14 @@ void stop_clipped(View<const float> x, View<const float> seen, View<float> dx) {
   });
 }
 
+View<const float> unclipped(View<const float> x, View<const float> seen, View<const float> dx, Matrix<float>& storage) {
+  if (seen.empty()) return dx;
+  storage.resize(dx.rows(), dx.cols());
+  for (Index r = 0; r < dx.rows(); ++r) std::ranges::copy(dx.row(r), storage.row(r).begin());
+  stop_clipped(x, seen, storage);
+  return storage;
+}
+
 std::string shape_text(const Shape& shape) {
   std::string text;
   for (const Index n : shape) text += (text.empty() ? "" : "x") + std::to_string(n);
@@ -51,6 +59,11 @@ void NetLayer::add_products(std::uint64_t, Index, std::vector<WeightMatrix>&) co
                       "dense and conv (one group), with two-valued weights too, attention, gcn, sage and gat make such "
                       "products; layers without "
                       "weights stay digital");
+}
+void NetLayer::jvp(const LayerPass&, const LayerInput&, View<const float>, const LayerMemory&, View<const float>,
+                   View<float>, LayerMemory&) const {
+  throw Unsupported("what moves behind layer " + text() + " when its input does", "it has no forward derivative", "",
+                    "rules bp and local go back through it instead");
 }
 void NetLayer::add_return_weights(Index, std::vector<ReturnWeights>&) const {
   if (taught())

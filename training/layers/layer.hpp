@@ -37,6 +37,8 @@ void layer_product(const LayerPass& pass, View<const float> x, View<const float>
 void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, Matrix<float>& seen);
 /// dx = 0 where `seen`, unless empty, is not x.
 void stop_clipped(View<const float> x, View<const float> seen, View<float> dx);
+/// What is left of dx then, itself or in `storage`.
+View<const float> unclipped(View<const float> x, View<const float> seen, View<const float> dx, Matrix<float>& storage);
 
 /// What a layer keeps between its forward pass and its vjp, and its workspaces. The storage is reused: nothing is
 /// allocated once the largest batch has been met.
@@ -112,9 +114,35 @@ class NetLayer {
   /// Throws Unsupported where differentiable() is false.
   virtual void vjp(const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dy,
                    View<float> dx, std::span<float> dparameters, LayerMemory& work) const = 0;
+  /// dy = dy/dx dx, how y moves when x moves along dx, by the derivative that vjp() sends back through
+  /// (straight-through where that one is): <u, jvp dx> = <vjp u, dx>. `pass`, `memory` and `work` as there; products
+  /// with weights are made where the pass has them, as many as forward() makes. Throws Unsupported where a layer has no
+  /// such derivative.
+  virtual void jvp(const LayerPass& pass, const LayerInput& in, View<const float> y, const LayerMemory& memory,
+                   View<const float> dx, View<float> dy, LayerMemory& work) const;
 
  private:
   Shape input_, output_;
+};
+
+/// dy/dx is a symmetric matrix (element-wise layers, batch norm): what moves goes forward as a signal goes back.
+class SymmetricLayer : public NetLayer {
+ public:
+  using NetLayer::NetLayer;
+  void jvp(const LayerPass&, const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dx,
+           View<float> dy, LayerMemory& work) const override {
+    vjp(in, y, memory, dx, dy, {}, work);
+  }
+};
+
+/// y is linear in x: what moves goes forward as x does.
+class LinearLayer : public NetLayer {
+ public:
+  using NetLayer::NetLayer;
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dx,
+           View<float> dy, LayerMemory& work) const override {
+    forward(pass, {in.parameters, in.state, dx}, dy, work);
+  }
 };
 
 using LayerPointer = std::unique_ptr<const NetLayer>;

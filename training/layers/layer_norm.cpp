@@ -73,6 +73,26 @@ class LayerNorm : public NetLayer {
       }
     });
   }
+  /// With u = (x - mean) / s: dy = g (dx - mean(dx) - u mean(dx u)) / s.
+  void jvp(const LayerPass&, const LayerInput& in, View<const float>, const LayerMemory& memory, View<const float> dx,
+           View<float> dy, LayerMemory&) const override {
+    const View<const float> x = last_axis(in.x, n_), moves = last_axis(dx, n_);
+    const View<float> out = last_axis(dy, n_);
+    const Matrix<float>& seen = memory.kept[0];
+    for_rows(x.rows(), n_, [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        const auto u = [&](Index c) { return (x(r, c) - seen(r, 0)) * seen(r, 1); };
+        double sum = 0, along = 0;
+        for (Index c = 0; c < n_; ++c) {
+          sum += static_cast<double>(moves(r, c));
+          along += static_cast<double>(moves(r, c)) * static_cast<double>(u(c));
+        }
+        const auto mean = static_cast<float>(sum / static_cast<double>(n_));
+        const auto part = static_cast<float>(along / static_cast<double>(n_));
+        for (Index c = 0; c < n_; ++c) out(r, c) = gain(in, c) * seen(r, 1) * (moves(r, c) - mean - u(c) * part);
+      }
+    });
+  }
 
  private:
   static float gain(const LayerInput& in, Index c) { return in.parameters[static_cast<std::size_t>(c)]; }

@@ -10,9 +10,9 @@ namespace {
 
 constexpr double kLeastNorm = 1e-4;  // AnalogVNN's: rows below it are divided by it
 
-class Clamp : public NetLayer {
+class Clamp : public SymmetricLayer {
  public:
-  explicit Clamp(const Shape& shape) : NetLayer(shape, shape) {}
+  explicit Clamp(const Shape& shape) : SymmetricLayer(shape, shape) {}
   std::string text() const override { return "clamp"; }
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory&) const override {
     for_chunks(y.size(), kChunk, [&](Index first, Index count) {
@@ -46,16 +46,33 @@ class RowNorm : public NetLayer {
     for_rows(dx.rows(), dx.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
         const double size = norm(in.x.row(r)), along = size < kLeastNorm ? 0.0 : dot(dy.row(r), y.row(r));
-        for (Index i = 0; i < dx.cols(); ++i) {
-          const double v = static_cast<double>(y(r, i));
-          const double slope = std::copysign(std::pow(std::abs(v), p_ - 1), v);  // of the norm
-          dx(r, i) = static_cast<float>((static_cast<double>(dy(r, i)) - slope * along) / std::max(size, kLeastNorm));
-        }
+        for (Index i = 0; i < dx.cols(); ++i)
+          dx(r, i) =
+              static_cast<float>((static_cast<double>(dy(r, i)) - slope(y(r, i)) * along) / std::max(size, kLeastNorm));
+      }
+    });
+  }
+  void jvp(const LayerPass&, const LayerInput& in, View<const float> y, const LayerMemory&, View<const float> dx,
+           View<float> dy, LayerMemory&) const override {
+    for_rows(dx.rows(), dx.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        const double size = norm(in.x.row(r));
+        double grows = 0;  // the norm
+        for (Index i = 0; size >= kLeastNorm && i < dx.cols(); ++i)
+          grows += slope(y(r, i)) * static_cast<double>(dx(r, i));
+        for (Index i = 0; i < dx.cols(); ++i)
+          dy(r, i) = static_cast<float>((static_cast<double>(dx(r, i)) - static_cast<double>(y(r, i)) * grows) /
+                                        std::max(size, kLeastNorm));
       }
     });
   }
 
  private:
+  /// Of the norm by the element that y is what became of.
+  double slope(float y) const {
+    const auto v = static_cast<double>(y);
+    return std::copysign(std::pow(std::abs(v), p_ - 1), v);
+  }
   double norm(std::span<const float> x) const {
     double sum = 0;
     for (const float v : x) sum += std::pow(std::abs(static_cast<double>(v)), p_);

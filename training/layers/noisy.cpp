@@ -22,9 +22,9 @@ Stream stream_of(const LayerPass& pass) {
 }
 
 /// y = f(x) by chance; dx = dy.
-class Chance : public NetLayer {
+class Chance : public SymmetricLayer {
  public:
-  using NetLayer::NetLayer;
+  using SymmetricLayer::SymmetricLayer;
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory&) const override {
     const Stream stream = stream_of(pass);
     for_rows(y.rows(), y.cols(), [&](Index first, Index count) {
@@ -116,6 +116,11 @@ class WeightsThrough : public NetLayer {
     std::ranges::copy(slopes, from.flat().begin());
     through_->vjp(as_sample(in), View<const float>(used.data(), 1, weights_), memory.inner[1], from,
                   {slopes.data(), 1, weights_}, {}, work.inner[1]);
+  }
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float> y, const LayerMemory& memory,
+           View<const float> dx, View<float> dy, LayerMemory& work) const override {
+    work.inner.resize(1);
+    inner_->jvp(pass, {memory.kept[0].flat(), in.state, in.x}, y, memory.inner[0], dx, dy, work.inner[0]);
   }
 
  private:

@@ -9,9 +9,9 @@
 namespace lightloop {
 namespace {
 
-class Elementwise : public NetLayer {
+class Elementwise : public SymmetricLayer {
  public:
-  Elementwise(const Shape& shape, Activation f) : NetLayer(shape, shape), f_(f) {}
+  Elementwise(const Shape& shape, Activation f) : SymmetricLayer(shape, shape), f_(f) {}
   std::string text() const override { return to_string(f_); }
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory&) const override {
     for_chunks(y.size(), kChunk, [&](Index first, Index count) {
@@ -32,9 +32,9 @@ class Elementwise : public NetLayer {
   Activation f_;
 };
 
-class Gelu : public NetLayer {
+class Gelu : public SymmetricLayer {
  public:
-  explicit Gelu(const Shape& shape) : NetLayer(shape, shape) {}
+  explicit Gelu(const Shape& shape) : SymmetricLayer(shape, shape) {}
   std::string text() const override { return "gelu"; }
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.kept.resize(1);
@@ -69,9 +69,9 @@ class Gelu : public NetLayer {
   static constexpr float kCube = 0.044715f;
 };
 
-class ExactGelu : public NetLayer {
+class ExactGelu : public SymmetricLayer {
  public:
-  explicit ExactGelu(const Shape& shape) : NetLayer(shape, shape) {}
+  explicit ExactGelu(const Shape& shape) : SymmetricLayer(shape, shape) {}
   std::string text() const override { return "gelu exact"; }
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory&) const override {
     for_chunks(y.size(), kChunk, [&](Index first, Index count) {

@@ -30,6 +30,14 @@ void back(std::span<const float> u, std::size_t at, std::span<const float> dy, s
   if (size >= kLeast) du[at] -= static_cast<float>(u[at] < 0 ? -along : along);
 }
 
+/// dy for y = u / |u_at|, du given.
+void onward(std::span<const float> u, std::size_t at, std::span<const float> du, std::span<float> dy) {
+  const float size = std::abs(u[at]);
+  const float scale = 1 / std::max(size, kLeast);
+  const float grows = size < kLeast ? 0.0f : u[at] < 0 ? -du[at] : du[at];
+  for (std::size_t i = 0; i < u.size(); ++i) dy[i] = scale * (du[i] - scale * u[i] * grows);
+}
+
 class LargestNorm : public NetLayer {
  public:
   explicit LargestNorm(const Shape& shape) : NetLayer(shape, shape) {}
@@ -49,6 +57,13 @@ class LargestNorm : public NetLayer {
     for_rows(dx.rows(), dx.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
         back(in.x.row(r), place_of_largest(in.x.row(r)), dy.row(r), dx.row(r));
+    });
+  }
+  void jvp(const LayerPass&, const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dx,
+           View<float> dy, LayerMemory&) const override {
+    for_rows(dx.rows(), dx.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r)
+        onward(in.x.row(r), place_of_largest(in.x.row(r)), dx.row(r), dy.row(r));
     });
   }
 };
@@ -97,6 +112,19 @@ class BatchNormToOne : public NetLayer {
       std::ranges::transform(slopes, du.flat().begin(), [scale](float v) { return scale * v; });
     }
     norm_->vjp(in, u, memory.inner[0], du, dx, {}, work.inner[0]);
+  }
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory& memory,
+           View<const float> dx, View<float> dy, LayerMemory& work) const override {
+    const Matrix<float>& u = memory.kept[0];
+    work.kept.resize(1);
+    work.inner.resize(1);
+    Matrix<float>& du = work.kept[0];
+    du.resize(u.rows(), u.cols());
+    norm_->jvp(pass, in, u, memory.inner[0], dx, du, work.inner[0]);
+    const std::span<float> out(dy.data(), du.flat().size());
+    if (memory.training) return onward(u.flat(), place_of_largest(u.flat()), du.flat(), out);
+    const float scale = 1 / memory.kept[1](0, 0);
+    std::ranges::transform(du.flat(), out.begin(), [scale](float v) { return scale * v; });
   }
 
  private:

@@ -59,15 +59,27 @@ class MaxPool : public NetLayer {
     };
     parallel_for(dx.rows(), one);
   }
+  void jvp(const LayerPass&, const LayerInput&, View<const float>, const LayerMemory& memory, View<const float> dx,
+           View<float> dy, LayerMemory&) const override {
+    const Index n = p_.channels;
+    for_rows(dy.rows(), dy.cols(), [&](Index first, Index count) {
+      for (Index r = first; r < first + count; ++r) {
+        const std::int32_t* place = memory.places.data() + r * dy.cols();
+        for (Index k = 0; k < dy.cols(); ++k) dy(r, k) = dx(r, place[k] * n + k % n);
+      }
+    });
+  }
 
  private:
   Patches p_;
 };
 
-class AveragePool : public NetLayer {
+class AveragePool : public LinearLayer {
  public:
   AveragePool(const Shape& input, const Patches& p)
-      : NetLayer(input, {p.out_height, p.out_width, p.channels}), p_(p), scale_(1.0f / static_cast<float>(p.taps())) {}
+      : LinearLayer(input, {p.out_height, p.out_width, p.channels}),
+        p_(p),
+        scale_(1.0f / static_cast<float>(p.taps())) {}
   std::string text() const override { return pool_text("avg_pool", p_.window); }
 
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory&) const override {
@@ -112,9 +124,9 @@ class AveragePool : public NetLayer {
   float scale_;
 };
 
-class GlobalPool : public NetLayer {
+class GlobalPool : public LinearLayer {
  public:
-  explicit GlobalPool(const Shape& input) : NetLayer(input, {input.back()}), n_(input.back()) {}
+  explicit GlobalPool(const Shape& input) : LinearLayer(input, {input.back()}), n_(input.back()) {}
   std::string text() const override { return "global_pool"; }
 
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory&) const override {

@@ -6,9 +6,9 @@ namespace lightloop {
 namespace {
 
 /// The last `outputs` values of a sample.
-class Tail : public NetLayer {
+class Tail : public LinearLayer {
  public:
-  Tail(const Shape& input, Index outputs, std::string text) : NetLayer(input, {outputs}), text_(std::move(text)) {}
+  Tail(const Shape& input, Index outputs, std::string text) : LinearLayer(input, {outputs}), text_(std::move(text)) {}
   std::string text() const override { return text_; }
   void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory&) const override {
     for_rows(y.rows(), y.cols(), [&](Index first, Index count) {

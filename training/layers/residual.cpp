@@ -60,10 +60,8 @@ class Residual : public NetLayer {
     memory.kept[0].resize(y.rows(), y.cols());
     branch_->forward(pass, first(in), memory.kept[0], memory.inner[0]);
     if (!shortcut_) return add(memory.kept[0], in.x, y);
-    LayerPass other = pass;
-    other.instance += branch_->instances();
     memory.kept[1].resize(y.rows(), y.cols());
-    shortcut_->forward(other, second(in), memory.kept[1], memory.inner[1]);
+    shortcut_->forward(behind_branch(pass), second(in), memory.kept[1], memory.inner[1]);
     add(memory.kept[0], memory.kept[1], y);
   }
 
@@ -87,8 +85,22 @@ class Residual : public NetLayer {
                    wanted ? dparameters.subspan(split()) : dparameters, work.inner[1]);
     if (!dx.empty()) add(dx, other, dx);
   }
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory& memory,
+           View<const float> dx, View<float> dy, LayerMemory& work) const override {
+    work.inner.resize(2);
+    work.kept.resize(1);
+    branch_->jvp(pass, first(in), memory.kept[0], memory.inner[0], dx, dy, work.inner[0]);
+    if (!shortcut_) return add(dy, dx, dy);
+    work.kept[0].resize(dy.rows(), dy.cols());
+    shortcut_->jvp(behind_branch(pass), second(in), memory.kept[1], memory.inner[1], dx, work.kept[0], work.inner[1]);
+    add(dy, work.kept[0], dy);
+  }
 
  private:
+  LayerPass behind_branch(LayerPass pass) const {
+    pass.instance += branch_->instances();
+    return pass;
+  }
   std::size_t split() const { return static_cast<std::size_t>(branch_->parameters()); }
   std::size_t state_split() const { return static_cast<std::size_t>(branch_->state()); }
   LayerInput first(const LayerInput& in) const {

@@ -10,9 +10,9 @@
 namespace lightloop {
 namespace {
 
-class Stochastic : public NetLayer {
+class Stochastic : public SymmetricLayer {
  public:
-  Stochastic(const Shape& shape, Neuron kind) : NetLayer(shape, shape), kind_(kind) {}
+  Stochastic(const Shape& shape, Neuron kind) : SymmetricLayer(shape, shape), kind_(kind) {}
   std::string text() const override { return kind_ == Neuron::straight ? "stochastic" : "stochastic smooth"; }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.training = pass.training;
@@ -55,10 +55,10 @@ class Stochastic : public NetLayer {
   Neuron kind_;
 };
 
-class Quantise : public NetLayer {
+class Quantise : public SymmetricLayer {
  public:
   Quantise(const Shape& shape, Index bits)
-      : NetLayer(shape, shape), bits_(bits), top_(static_cast<float>((Index{1} << (bits - 1)) - 1)) {}
+      : SymmetricLayer(shape, shape), bits_(bits), top_(static_cast<float>((Index{1} << (bits - 1)) - 1)) {}
   std::string text() const override { return "quantise " + std::to_string(bits_); }
   Index parameters() const override { return 1; }
   bool taught() const override { return false; }

@@ -15,33 +15,36 @@ Shape block_shape(const Network& net, Index b) {
 }
 
 void BlockRunner::begin_training(const Network& net, std::uint64_t first_sample) {
-  training_ = true;
+  training_ = learns_state_ = true;
   first_sample_ = first_sample;
   state_.resize(1, static_cast<Index>(net.state().size()));
   std::ranges::copy(net.state(), state_.flat().begin());
 }
 
+LayerPass BlockRunner::pass_of(const Model& model, Index b) const {
+  return {.training = training_,
+          .seed = seed_,
+          .first_sample = first_sample_,
+          .instance = model.instance(b),
+          .products = products_};
+}
+
 View<const float> BlockRunner::forward(const Network& net, Index b, View<const float> in, std::size_t slot) {
-  auto& [h, memory] = slots_[slot];
+  auto& [h, memory, moves] = slots_[slot];
   if (!net.model()) {
     layer_forward(net, b, see(b, in, slot), h, products_);
     return h;
   }
   const Model& model = *net.model();
   h.resize(in.rows(), model.block(b).outputs());
-  const LayerPass pass{.training = training_,
-                       .seed = seed_,
-                       .first_sample = first_sample_,
-                       .instance = model.instance(b),
-                       .products = products_};
-  model.block(b).forward(pass, model.block_input(b, net.parameters(), net.state(), in), h, memory);
-  if (training_) model.block(b).learn_state(memory, model.state_of(b, state_.flat()));
+  model.block(b).forward(pass_of(model, b), model.block_input(b, net.parameters(), net.state(), in), h, memory);
+  if (learns_state_) model.block(b).learn_state(memory, model.state_of(b, state_.flat()));
   return h;
 }
 
 void BlockRunner::backward(const Network& net, Index b, View<const float> in, std::size_t slot, Matrix<float>& delta,
                            std::span<float> gradient, Matrix<float>* below) {
-  const auto& [h, memory] = slots_[slot];
+  const auto& [h, memory, moves] = slots_[slot];
   if (!net.model()) {
     times_derivative(net.activation(b), h, delta);
     if (!gradient.empty()) layer_gradient(net, b, delta, inputs_.seen(in, slot), in.rows(), gradient);
@@ -60,6 +63,16 @@ void BlockRunner::backward(const Network& net, Index b, View<const float> in, st
   if (!gradient.empty()) mine = gradient.subspan(static_cast<std::size_t>(model.offset(b)), input.parameters.size());
   model.block(b).vjp(input, h, memory, delta, dx, mine, work_);
   divide(mine, in.rows());
+}
+
+void BlockRunner::move(const Network& net, Index b, View<const float> in, std::size_t slot, View<const float> dx,
+                       Matrix<float>& dy) {
+  LIGHTLOOP_ASSERT(net.model());
+  const Model& model = *net.model();
+  auto& [h, memory, moves] = slots_[slot];
+  dy.resize(dx.rows(), h.cols());
+  model.block(b).jvp(pass_of(model, b), model.block_input(b, net.parameters(), net.state(), in), h, memory, dx, dy,
+                     moves);
 }
 
 }  // namespace lightloop

@@ -24,9 +24,12 @@ class BlockRunner {
   /// numbered from `first_sample`, or one that answers for samples numbered likewise.
   void begin_training(const Network& net, std::uint64_t first_sample);
   void begin_answer(std::uint64_t first_sample) {
-    training_ = false;
+    training_ = learns_state_ = false;
     first_sample_ = first_sample;
   }
+  /// What follows are passes of the same samples again, as they were or with something moved: they teach state()
+  /// nothing.
+  void begin_again() { learns_state_ = false; }
 
   /// Output of block b for `in` (m, inputs); stays until the slot is used again.
   View<const float> forward(const Network& net, Index b, View<const float> in, std::size_t slot);
@@ -39,6 +42,9 @@ class BlockRunner {
   /// where the block is a fully connected layer. Nothing goes below a block behind physics: InternalError.
   void backward(const Network& net, Index b, View<const float> in, std::size_t slot, Matrix<float>& delta,
                 std::span<float> gradient, Matrix<float>* below = nullptr);
+  /// dy (m, outputs) = how the output of block b of a model moves when `in` does along dx (m, inputs): NetLayer::jvp.
+  void move(const Network& net, Index b, View<const float> in, std::size_t slot, View<const float> dx,
+            Matrix<float>& dy);
 
   /// The network's state after the blocks of the training pass so far (running statistics).
   std::span<const float> state() const { return state_.flat(); }
@@ -46,15 +52,17 @@ class BlockRunner {
  private:
   struct Slot {
     Matrix<float> h;
-    LayerMemory memory;
+    LayerMemory memory, moves;
   };
+  LayerPass pass_of(const Model& model, Index b) const;
+
   std::uint64_t seed_;
   std::vector<Slot> slots_;
   LayerProducts* products_;
   LayerInputs inputs_;
   LayerMemory work_;
   Matrix<float> state_;
-  bool training_ = false;
+  bool training_ = false, learns_state_ = false;
   std::uint64_t first_sample_ = 0;
 };
 

@@ -1,6 +1,7 @@
-// Forward gradients: the slope of the loss along a guessed direction, from one forward pass of tangents. A guess is
-// noise, or what a local loss thinks the gradient is. Through physics no tangent passes: what the output does is then
-// measured, by two passes of the layers above at activities moved forth and back along the guess.
+// Forward gradients of fully connected networks, and the record of the rule: the slope of the loss along a guessed
+// direction, from one forward pass of tangents. A guess is noise, or what a local loss thinks the gradient is. Through
+// physics no tangent passes: what the output does is then measured, by two passes of the layers above at activities
+// moved forth and back along the guess.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,80 +10,56 @@
 #include "core/linalg.hpp"
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/guessed_slopes.hpp"
+#include "training/rules/head_view.hpp"
 #include "training/rules/layer_inputs.hpp"
 #include "training/rules/own_layers.hpp"
-#include "training/rules/streams.hpp"
-#include "training/rules/whole_batch.hpp"
 
 namespace lightloop {
 namespace {
 
-enum class Guess { gaussian, rademacher, local, ntk };
-
-Guess guess_from(const std::string& name) {
-  return name == "gaussian"     ? Guess::gaussian
-         : name == "rademacher" ? Guess::rademacher
-         : name == "local"      ? Guess::local
-                                : Guess::ntk;
-}
-
-class ForwardGradient : public WholeBatch {
+class ForwardGradient : public GuessedSlopes {
  public:
   ForwardGradient(RuleInfo info, const RuleContext& context);
   Trainable own() override { return heads_.trainable(); }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
-  View<const float> teaching_signal(Index layer) const override {
-    return kept_ ? delta_[static_cast<std::size_t>(layer)].view() : View<const float>{};
-  }
   StepTouch declared(const Network& net, Index samples) const override;
   LayerTouch layer_touch(const Network& net, Index samples) const override;
   Index shown_to_layer(const Network& net, Index layer, Index samples) const override;
 
+ protected:
+  void local_signal(const Network& net, const RuleBatch& batch, Index layer, View<const float> h) override;
+  void guess_from_scores(const Network& net, Index layer, View<const float> h, View<const float> scores) override;
+  void slopes_of_loss(const Network& net, Index layer, View<const float> h) override;
+
  private:
-  /// Passes of the layers above a layer for its slopes.
-  Index climbs() const { return local_target_ ? 0 : (inputs_.physical() ? 2 : 1) * directions_; }
-  bool noise() const { return guess_ == Guess::gaussian || guess_ == Guess::rademacher; }
   Matrix<float>& activity(Index l) { return h_[static_cast<std::size_t>(l) % h_.size()]; }
   View<const float> pass(const Network& net, Index l, View<const float> in);
   void finish_pass(const RuleBatch& batch, View<const float> logits);
   void perturb_weights(const Network& net, const RuleBatch& batch, std::span<float> gradient);
   void draw_direction(const RuleBatch& batch, Index k);
-  void draw_rows(Index layer, const RuleBatch& batch, Index k, Matrix<float>& out);
-  void local_signal(const Network& net, const RuleBatch& batch, Index layer, View<const float> h);
-  void make_guess(const Network& net, const RuleBatch& batch, Index layer, Index k, View<const float> h);
-  void slopes_of_loss(const Network& net, Index layer, View<const float> h);
   void push_tangents(const Network& net, Index layer, View<const float> h);
   void measure_tangents(const Network& net, Index layer, View<const float> h);
   Matrix<float>& answer_moved(const Network& net, Index layer, View<const float> h, float sign);
-  void step_along(Matrix<float>& delta);
 
-  bool weights_, local_target_, recomputes_, kept_ = false;
+  bool weights_;
   LayerProducts* products_;
   LayerInputs inputs_;  ///< of the pass that learns, layer by layer, then of the others
-  Guess guess_;
-  Index directions_;
-  float epsilon_, difference_;
-  std::vector<Stream> streams_;
+  float difference_;
   OwnLayers heads_;
   std::vector<Matrix<float>> h_;  ///< outputs of the layers; two that alternate if they are made again
-  std::vector<Matrix<float>> delta_;
   std::array<Matrix<float>, 2> climbing_;
-  Matrix<float> error_, guess_rows_, local_, tangent_, next_, part_, logits_, local_error_, direction_, slopes_, steps_;
+  Matrix<float> tangent_, next_, part_, logits_, local_error_, direction_, steps_;
 };
 
 ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
-    : WholeBatch(std::move(info)),
+    : GuessedSlopes(std::move(info), context),
       weights_(context.params.text("space") == "weights"),
-      local_target_(context.params.text("target") == "local"),
-      recomputes_(recomputes("forward_gradient", context)),
       products_(context.layers),
       inputs_(context.map, static_cast<std::size_t>(context.net.layers()) + 1),
-      guess_(guess_from(context.params.text("guess"))),
-      directions_(context.params.integer("directions")),
-      epsilon_(static_cast<float>(context.params.real("epsilon"))),
       difference_(static_cast<float>(context.params.real("difference"))) {
   const Network& net = context.net;
-  if (weights_ && (!noise() || local_target_))
+  if (weights_ && has_heads())
     throw Unsupported(
         "rule.space = weights with guess " + context.params.text("guess") + ", target " + context.params.text("target"),
         "only noise is tried on weights, against the loss of the output",
@@ -91,44 +68,26 @@ ForwardGradient::ForwardGradient(RuleInfo info, const RuleContext& context)
   if (weights_ && context.map)
     throw Unsupported("rule.space = weights behind physics", "a slope over all weights that is measured is two losses",
                       "that is rule spsa, or pepg", "use rule.space=activities, or one of these");
-  if (!context.params.is_default("difference") && (!context.map || local_target_))
-    throw InvalidParameter("rule.difference", to_string(context.params.value("difference")),
-                           context.map ? "rule.target = local takes no slope through the layers above"
-                                       : "without physics (train.map) slopes are those of tangents",
-                           "Leave it out.");
-  if (guess_ == Guess::local && directions_ > 1)
-    throw InvalidParameter("rule.directions", std::to_string(directions_), "1 for rule.guess = local",
-                           "there is one local gradient");
-  if (!noise() || local_target_) {
+  if (has_heads()) {
     for (Index l = 0; l < net.hidden_layers(); ++l)
       heads_.add(net.widths().back(), net.widths()[static_cast<std::size_t>(l) + 1]);
     heads_.initialise(context.seed);
   }
-  for (Index l = 0; l < net.layers(); ++l) streams_.emplace_back(context.seed, l, kRulePerturbation);
   const bool once = weights_ && directions_ == 1;  // tangents go with the only pass
   h_.resize(static_cast<std::size_t>(recomputes_ || once ? std::min<Index>(2, net.layers()) : net.layers()));
 }
 
 StepTouch ForwardGradient::declared(const Network& net, Index samples) const {
-  const Index layers = net.layers(), hidden = net.hidden_layers();
-  if (weights_) return {.passes = (directions_ + (recomputes_ ? directions_ : 1)) * layers * samples};
-  // layer l's tangents pass L - l layers, and meet the activities of one layer less
-  const Index tangents = climbs() * hidden * (hidden + 1) / 2;
-  const Index again = recomputes_ ? hidden + climbs() * hidden * (hidden - 1) / 2 : 0;
-  return {.passes = (layers + tangents + again) * samples};
+  if (!weights_) return GuessedSlopes::declared(net, samples);
+  return {.passes = (directions_ + (recomputes_ ? directions_ : 1)) * net.layers() * samples};
 }
 
-/// The output meets the tangents of all layers below.
 LayerTouch ForwardGradient::layer_touch(const Network& net, Index samples) const {
-  const Index hidden = net.hidden_layers();
-  if (weights_ || hidden == 0) return Rule::layer_touch(net, samples);
-  return {.vectors = shown_to_layer(net, hidden, samples)};
+  return weights_ ? Rule::layer_touch(net, samples) : GuessedSlopes::layer_touch(net, samples);
 }
 
 Index ForwardGradient::shown_to_layer(const Network& net, Index layer, Index samples) const {
-  if (weights_) return layer_touch(net, samples).vectors;
-  const Index all = 1 + climbs() * layer;
-  return (recomputes_ ? 2 * all : all) * samples;
+  return weights_ ? layer_touch(net, samples).vectors : GuessedSlopes::shown_to_layer(net, layer, samples);
 }
 
 /// Output of layer l for `in`.
@@ -147,30 +106,16 @@ void ForwardGradient::gradient(const Network& net, const RuleBatch& batch, std::
   const Index samples = x.rows(), hidden = net.hidden_layers();
   begin(samples, static_cast<std::size_t>(heads_.layers()));
   touched_ = declared(net, samples);
-  kept_ = !weights_ && batch.keep_signal;
+  begin_signals(net, !weights_ && batch.keep_signal);
   if (weights_) return perturb_weights(net, batch, gradient);
   View<const float> in = x;
   for (Index l = 0; l < hidden; ++l) in = pass(net, l, in);
   finish_pass(batch, pass(net, hidden, in));
   layer_gradient(net, hidden, error_, inputs_.seen(in, static_cast<std::size_t>(hidden)), samples, gradient);
-  delta_.resize(static_cast<std::size_t>(kept_ ? hidden : std::min<Index>(1, hidden)));
   in = x;
   for (Index l = 0; l < hidden; ++l) {
     const View<const float> h = recomputes_ ? pass(net, l, in) : View<const float>(activity(l));
-    Matrix<float>& delta = delta_[static_cast<std::size_t>(kept_ ? l : 0)];
-    delta.resize(samples, h.cols());
-    std::ranges::fill(delta.flat(), 0.0f);
-    if (heads_.layers() > 0) local_signal(net, batch, l, h);
-    for (Index k = 0; k < directions_; ++k) {
-      make_guess(net, batch, l, k, h);
-      slopes_.resize(1, samples);
-      if (local_target_)
-        for (Index r = 0; r < samples; ++r) slopes_(0, r) = static_cast<float>(dot(local_.row(r), guess_rows_.row(r)));
-      else
-        slopes_of_loss(net, l, h);
-      step_along(delta);
-    }
-    layer_gradient(net, l, delta, inputs_.seen(in, static_cast<std::size_t>(l)), samples, gradient);
+    layer_gradient(net, l, signal(net, batch, l, h), inputs_.seen(in, static_cast<std::size_t>(l)), samples, gradient);
     in = h;
   }
 }
@@ -187,38 +132,16 @@ void ForwardGradient::local_signal(const Network& net, const RuleBatch& batch, I
   times_derivative(net.activation(layer), h, local_);
 }
 
-void ForwardGradient::draw_rows(Index layer, const RuleBatch& batch, Index k, Matrix<float>& out) {
-  for_rows(out.rows(), out.cols(), [&](Index first, Index n) {
-    for (Index r = first; r < first + n; ++r) {
-      const std::uint64_t sample = batch.first_sample + static_cast<std::uint64_t>(r);
-      const auto row = out.row(r);
-      streams_[static_cast<std::size_t>(layer)].normal(
-          sample * static_cast<std::uint64_t>(directions_) + static_cast<std::uint64_t>(k), 0, row);
-      if (guess_ == Guess::rademacher)
-        for (float& v : row) v = v > 0 ? 1.0f : -1.0f;
-    }
-  });
-}
-
-void ForwardGradient::make_guess(const Network& net, const RuleBatch& batch, Index layer, Index k,
-                                 View<const float> h) {
-  guess_rows_.resize(h.rows(), h.cols());
-  if (noise()) return draw_rows(layer, batch, k, guess_rows_);
-  if (guess_ == Guess::local) {
-    std::ranges::copy(local_.flat(), guess_rows_.flat().begin());
-    return;
-  }
-  logits_.resize(h.rows(), net.widths().back());
-  draw_rows(layer, batch, k, logits_);
-  back_through(logits_, heads_.weights(layer), guess_rows_);
+void ForwardGradient::guess_from_scores(const Network& net, Index layer, View<const float> h,
+                                        View<const float> scores) {
+  back_through(scores, heads_.weights(layer), guess_rows_);
   times_derivative(net.activation(layer), h, guess_rows_);
 }
 
-/// Slope of every sample's loss when the inputs of layer `layer`, whose output is h, move along their guess.
 void ForwardGradient::slopes_of_loss(const Network& net, Index layer, View<const float> h) {
   tangent_.resize(guess_rows_.rows(), guess_rows_.cols());
   std::ranges::copy(guess_rows_.flat(), tangent_.flat().begin());
-  inputs_.physical() ? measure_tangents(net, layer, h) : push_tangents(net, layer, h);
+  physical_ ? measure_tangents(net, layer, h) : push_tangents(net, layer, h);
   for (Index r = 0; r < tangent_.rows(); ++r) slopes_(0, r) = static_cast<float>(dot(error_.row(r), tangent_.row(r)));
 }
 
@@ -271,26 +194,11 @@ Matrix<float>& ForwardGradient::answer_moved(const Network& net, Index layer, Vi
   return climbing_[static_cast<std::size_t>(net.hidden_layers() % 2)];
 }
 
-/// delta += slope * guess: as it is for noise, whose squares average to 1, else over the square of the guess.
-void ForwardGradient::step_along(Matrix<float>& delta) {
-  for_rows(delta.rows(), delta.cols(), [&](Index first, Index n) {
-    for (Index r = first; r < first + n; ++r) {
-      const auto guess = std::as_const(guess_rows_).row(r);
-      const float square = noise() ? 1.0f : static_cast<float>(dot(guess, guess)) + epsilon_;
-      const float factor = slopes_(0, r) / (square * static_cast<float>(directions_));
-      float* const d = delta.row(r).data();
-      for (std::size_t j = 0; j < guess.size(); ++j) d[j] += factor * guess[j];
-    }
-  });
-}
-
 void ForwardGradient::draw_direction(const RuleBatch& batch, Index k) {
   const std::uint64_t row = batch.step * static_cast<std::uint64_t>(directions_) + static_cast<std::uint64_t>(k);
   float* const v = direction_.data();
   for_chunks(direction_.size(), kChunk, [&](Index first, Index n) {
-    streams_[0].normal(row, static_cast<std::uint64_t>(first), {v + first, static_cast<std::size_t>(n)});
-    if (guess_ == Guess::rademacher)
-      for (Index i = first; i < first + n; ++i) v[i] = v[i] > 0 ? 1.0f : -1.0f;
+    draw(0, row, static_cast<std::uint64_t>(first), {v + first, static_cast<std::size_t>(n)});
   });
 }
 
@@ -339,11 +247,11 @@ RuleModel forward_gradient_rule() {
       .equation =
           "delta_l = <dL/da_l, u> u for noise u; <dL/da_l, u> u / (|u|^2 + epsilon) for the gradient u of a local "
           "loss; the slope by forward-mode differentiation, behind physics by a central difference; delta_L = e. "
-          "Weights: "
-          "g = <grad L, v> v",
+          "Weights: g = <grad L, v> v. In nets of any layers u lies on all that a hidden block gives out for a sample, "
+          "and delta goes back inside that block",
       .needs = Needs::forward_only,
       .cost =
-          "the forward pass, and k tangent passes of the layers above each layer (weights: k of the net; behind "
+          "the forward pass, and k tangent passes of the layers (blocks) above each (weights: k of the net; behind "
           "physics: 2 k passes); local targets none",
       .source =
           "Baydin et al., arXiv 2202.08587; Ren et al., arXiv 2210.03310; Fournier et al., ICML 2023, arXiv "
@@ -372,13 +280,18 @@ RuleModel forward_gradient_rule() {
                   "behind physics: rms by which the activities of a layer are moved forth and back along a guess "
                   "(assumed: some codes of a converter of 8 bits)"},
                  {"recompute", "", false, 0, 0,
-                  "make activities again where tangents meet them: two layers' are held instead of all; the same "
-                  "bits"}},
-      .real_targets = true,
+                  "make activities again where tangents meet them: two layers' are held instead of all (of blocks, "
+                  "four and the output); the same bits"},
+                 pool_param()},
+      .any_layers = true,
+      .by_error = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};
-  return {info, [info](const RuleContext& context) { return std::make_unique<ForwardGradient>(info, context); }};
+  return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
+            if (context.net.model()) return model_forward_gradient(info, context);
+            return std::make_unique<ForwardGradient>(info, context);
+          }};
 }
 
 }  // namespace lightloop

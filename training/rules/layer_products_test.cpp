@@ -199,7 +199,8 @@ TEST_CASE("blocks of any layers make their products elsewhere too: dense ones, c
   const char* const text =
       "8x8x1 | conv 4 3, batch_norm, relu | residual(conv 6 3 stride=2, tanh; conv 6 1 stride=2 pad=0), dropout 0.2 | "
       "flatten, dense 12, tanh | dense 5";
-  for (const char* name : {"local", "sff", "lls", "ccl", "auglocal", "noprop", "predictive_coding", "ridge", "mask"}) {
+  for (const char* name : {"local", "sff", "lls", "ccl", "auglocal", "noprop", "predictive_coding", "ridge", "mask",
+                           "forward_gradient", "node_perturbation"}) {
     INFO(name);
     Bench bench(Network(parse_model(text, {})));
     Elsewhere exact(1), off(1.5f);

@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "training/rules/block_heads.hpp"
 #include "training/rules/gradient.hpp"
 #include "training/rules/head_rule.hpp"
-#include "training/rules/own_layers.hpp"
 
 namespace lightloop {
 namespace {
@@ -12,13 +12,7 @@ namespace {
 class LocalHeads : public HeadRule {
  public:
   LocalHeads(RuleInfo info, const RuleContext& context)
-      : HeadRule(std::move(info), context), sums_(context.params.text("answer") == "sum") {
-    for (Index b = 0; b < context.net.hidden_layers(); ++b) {
-      views_.emplace_back(block_shape(context.net, b), context.params.integer("pool"));
-      heads_.add(context.net.widths().back(), views_.back().width());
-    }
-    heads_.initialise(context.seed);
-  }
+      : HeadRule(std::move(info), context), sums_(context.params.text("answer") == "sum"), heads_(context) {}
 
   Trainable own() override { return heads_.trainable(); }
 
@@ -31,8 +25,7 @@ class LocalHeads : public HeadRule {
       if (b == net.hidden_layers()) {
         add_rows(h, out);
       } else if (sums_) {
-        classify(b, h);
-        add_rows(logits_, out);
+        add_rows(heads_.scores(b, h), out);
       }
       in = h;
     }
@@ -43,25 +36,12 @@ class LocalHeads : public HeadRule {
     if (sums_ && !batch.values.empty())
       throw Unsupported("rule.answer = sum", "the targets are real numbers", "scores of classes can be added up",
                         "Use rule.answer=output.");
-    const View<const float> seen = classify(b, h);
-    const double loss = answer_error(batch.loss, logits_, batch.targets(), error_of(h.rows(), logits_.cols()));
-    dense_gradient(error_, seen, h.rows(), heads_.weight_gradient(b), heads_.bias_gradient(b));
-    back_through(error_, heads_.weights(b), delta);
-    views_[static_cast<std::size_t>(b)].back(h, delta);
-    return loss;
+    return heads_.teach(b, h, batch, delta);
   }
 
  private:
-  View<const float> classify(Index b, View<const float> h) {
-    const View<const float> seen = views_[static_cast<std::size_t>(b)].see(h);
-    dense(Activation::identity, heads_.weights(b), heads_.bias(b), seen, logits_);
-    return seen;
-  }
-
   bool sums_;
-  OwnLayers heads_;
-  std::vector<HeadView> views_;
-  Matrix<float> logits_;
+  BlockHeads heads_;
 };
 
 }  // namespace
