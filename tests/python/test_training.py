@@ -114,6 +114,17 @@ def test_images_train_a_convolutional_network_that_its_file_gives_back(tmp_path)
         run.to_numpy()
 
 
+@pytest.mark.parametrize("rule, settings", [("forward_gradient", {"rule.target": "local"}), ("forward_gradient", {"rule.guess": "ntk"}),
+                                            ("node_perturbation", {"rule.directions": 4})])
+def test_rules_that_move_blocks_train_convolutions_to_the_same_bits_made_again_or_not(rule, settings):
+    asked = dict(rule=rule, net="conv 6 3 stride=2, batch_norm, tanh | flatten, dense 24, tanh | dense classes", lr=3e-3, epochs=6,
+                 batch=32, samples=1000, **settings)
+    run = ll.train("digits", **asked)
+    assert run.test_accuracy > 0.3  # chance is 0.1
+    if settings.get("rule.target") != "local":
+        assert ll.train("digits", **asked, **{"rule.recompute": True}).facts["weights_sha256"] == run.facts["weights_sha256"]
+
+
 def test_settings_of_other_tables_come_as_tables_or_dotted_keys():
     one = ll.train("digits", rule="tdfa", settings={"rule": {"dead_zone": 0.2}}, **SMALL)
     two = ll.train("digits", rule="tdfa", **{"rule.dead_zone": 0.2}, **SMALL)

@@ -14,6 +14,13 @@ Shape block_shape(const Network& net, Index b) {
   return {net.widths()[static_cast<std::size_t>(b) + 1]};
 }
 
+void check_rows_alone(const std::string& rule, const Network& net) {
+  if (net.model() && net.model()->graph())
+    throw Unsupported("rule " + rule + " on a graph",
+                      "it holds what a node gives out against the node's own loss, and its neighbours' change too", "",
+                      "use rule bp, dfa, spsa or forwardgnn");
+}
+
 void BlockRunner::begin_training(const Network& net, std::uint64_t first_sample) {
   training_ = learns_state_ = true;
   first_sample_ = first_sample;

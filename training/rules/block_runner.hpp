@@ -1,5 +1,6 @@
 #pragma once
 // A network block by block, as local rules run and teach it: a fully connected layer, or a block of a model.
+#include <string>
 #include <vector>
 
 #include "training/layer_products.hpp"
@@ -10,6 +11,9 @@ namespace lightloop {
 
 /// Shape of one sample behind block b (0-based).
 Shape block_shape(const Network& net, Index b);
+/// Throws Unsupported where rows are nodes of a graph: what one gives out changes the losses of others, for a rule that
+/// holds each row against its own loss.
+void check_rows_alone(const std::string& rule, const Network& net);
 
 /// Runs blocks and goes back through one of them. Holds the activities of as many blocks as it has slots: a block run
 /// into a slot takes the place of the one before it. One object serves one network shape.

@@ -30,6 +30,7 @@ class ModelForwardGradient : public GuessedSlopes {
       throw Unsupported("rule.space = weights on net " + context.net.text(),
                         "slopes along weights are taken of fully connected layers only", "",
                         "use rule.space=activities, or rule spsa");
+    if (!local_target_) check_rows_alone("forward_gradient", context.net);
     if (recomputes_ && local_target_)
       throw InvalidParameter("rule.recompute", "true with rule.target = local on a net of layers",
                              "blocks are taught as they are passed, and two are held", "Leave it out.");

@@ -361,4 +361,10 @@ TEST_CASE("moved blocks refuse what they cannot do, and say what to do instead")
   CHECK_THROWS_WITH(bench.make("forward_gradient", nullptr, {{"difference", 0.2}}), Catch::Contains("rule.difference"));
   Bench tokens = token_bench("dense 40, tanh | embedding 3 8 | dense classes");
   CHECK_THROWS_WITH(tokens.make("forward_gradient", nullptr), Catch::Contains("one by one"));
+  const std::pair<std::int32_t, std::int32_t> edges[] = {{0, 1}};
+  const auto graph = std::make_shared<const Graph>(undirected_graph(12, edges));
+  Bench nodes(Network(parse_model("4 | gcn 6, tanh | gcn 5", {{}, 5, graph})));
+  for (const char* name : {"forward_gradient", "node_perturbation"})
+    CHECK_THROWS_WITH(nodes.make(name, nullptr), Catch::Contains("graph"));
+  CHECK_NOTHROW(nodes.make("forward_gradient", nullptr, {{"target", "local"}}));
 }

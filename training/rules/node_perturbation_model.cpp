@@ -19,7 +19,9 @@ class ModelNodePerturbation : public PerturbedPasses {
       : PerturbedPasses(std::move(info), context),
         tokens_(context.net.tokens()),
         output_(recomputes_ ? 2 : static_cast<std::size_t>(context.net.hidden_layers())),
-        blocks_(context.seed, output_ + 2, context.layers) {}
+        blocks_(context.seed, output_ + 2, context.layers) {
+    check_rows_alone("node_perturbation", context.net);
+  }
 
   std::span<const float> learned_state() const override { return blocks_.state(); }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
