@@ -42,23 +42,6 @@ Turn turn(Index channel, Complex keep, Complex lose, double sign) {
   return {channel, std::sqrt(k) * over_both, std::sqrt(l) * over_both, over_product * (lose * std::conj(keep))};
 }
 
-/// e^{i phase}, exact at whole quarter turns (as doubles have them), so that the phases of a long straight path do not
-/// add up the rounding of pi.
-Complex unit(double phase) {
-  const double quarter = std::numbers::pi / 2, turns = std::rint(phase / quarter), rest = phase - turns * quarter;
-  const double c = std::cos(rest), s = std::sin(rest);
-  switch (static_cast<std::int64_t>(turns) & 3) {
-    case 0:
-      return {c, s};
-    case 1:
-      return {-s, c};
-    case 2:
-      return {-c, -s};
-    default:
-      return {s, -c};
-  }
-}
-
 /// Nulls the lower triangle of `work` (rows of whole vectors, n columns used); gives the elements on either side. An
 /// element first works where the next one is found from; on the rest while that is being found.
 void null_lower(MeshLayout layout, Matrix<Complex>& work, std::vector<Turn>& right, std::vector<Turn>& left) {
@@ -91,6 +74,61 @@ void null_lower(MeshLayout layout, Matrix<Complex>& work, std::vector<Turn>& rig
   });
   finish();
 }
+
+/// An angle: a double and what it lacks.
+struct Angle {
+  double value, rest;
+};
+
+/// Phases as doubles. No double is pi: of N elements that pass straight each would be off the same way, and their
+/// errors add up along a channel. What a phase lacks is therefore set by the phases that the same light meets next.
+class Rounding {
+ public:
+  explicit Rounding(Index size) : phase_(static_cast<std::size_t>(size)), split_(static_cast<std::size_t>(size)) {}
+
+  MeshElement element(const Turn& t, Angle theta, Angle phi) {
+    double &upper = phase_[static_cast<std::size_t>(t.channel)], &lower = (&upper)[1],
+           &split = split_[static_cast<std::size_t>(t.channel)];
+    MeshElement e{t.channel, theta.value, 0};
+    double lacks = theta.rest;
+    if (t.cos < kStraight) {
+      e.theta = theta.value + (theta.rest + split);
+      lacks += theta.value - e.theta;
+      split += lacks;
+    }
+    phi.rest += upper - lower;
+    e.phi = set(phi);
+    const double common = lower + lacks / 2;
+    upper = common + t.sin * t.sin * phi.rest;  // each output, as much as of its light comes from where phi is
+    lower = common + t.cos * t.cos * phi.rest;
+    return e;
+  }
+  double output(Index channel, Complex value) {
+    Angle phase{};
+    const double y = value.imag(), x = value.real();
+    angles(&y, &x, &phase.value, &phase.rest, 1);
+    phase.rest += phase_[static_cast<std::size_t>(channel)];
+    return set(phase);
+  }
+
+ private:
+  static constexpr double kStraight = 1e-15;
+
+  /// The double nearest to an angle, in [-pi, pi]; `angle` becomes what that lacks.
+  static double set(Angle& angle) {
+    double value = angle.value + angle.rest, whole = 0, whole_rest = 0;
+    if (std::abs(value) > std::numbers::pi) {
+      constexpr double kTurnRest = 2.4492935982947064e-16;  // of the true 2 pi
+      whole = std::copysign(2 * std::numbers::pi, value), whole_rest = std::copysign(kTurnRest, value);
+      value = (angle.value - whole) + (angle.rest - whole_rest);
+    }
+    angle.rest = ((angle.value - whole) - value) + (angle.rest - whole_rest);
+    return value;
+  }
+
+  std::vector<double> phase_;  ///< what the light of a channel lacks
+  std::vector<double> split_;  ///< what the thetas of a pair lack that passed straight
+};
 
 /// Diagonal of the triangular rest; throws where the rest is not a diagonal of phases.
 std::vector<Complex> phases_left(const Matrix<Complex>& work) {
@@ -159,7 +197,8 @@ std::vector<Index> mesh_columns(const std::vector<MeshPlace>& places, Index size
 }
 
 Complex2x2 mesh_element_matrix(double theta, double phi) {
-  const Complex half = unit(theta / 2), common = Complex(0, 1) * half, turned = common * unit(phi);
+  const Complex half = std::polar(1.0, theta / 2), common = Complex(0, 1) * half,
+                turned = common * std::polar(1.0, phi);
   const double s = half.imag(), c = half.real();
   return {turned * s, common * c, turned * c, -common * s};
 }
@@ -201,8 +240,9 @@ Mesh decompose(MeshLayout layout, View<const Complex> u) {
     d1 = d2 *= Complex(-t.sin, -t.cos);
   }
   mesh.elements.reserve(right.size());
+  Rounding rounding(n);
   constexpr std::size_t kBlock = 64;
-  double y[2][kBlock], x[2][kBlock], angle[2][kBlock];
+  double y[2][kBlock], x[2][kBlock], angle[2][kBlock], rest[2][kBlock];
   for (std::size_t first = 0; first < right.size(); first += kBlock) {
     const std::size_t count = std::min(kBlock, right.size() - first);
     for (std::size_t i = 0; i < count; ++i) {
@@ -210,11 +250,14 @@ Mesh decompose(MeshLayout layout, View<const Complex> u) {
       y[0][i] = t.sin, x[0][i] = t.cos;
       y[1][i] = t.phase.imag(), x[1][i] = t.phase.real();
     }
-    for (int which = 0; which < 2; ++which) angles(y[which], x[which], angle[which], static_cast<Index>(count));
+    for (int which = 0; which < 2; ++which)
+      angles(y[which], x[which], angle[which], rest[which], static_cast<Index>(count));
     for (std::size_t i = 0; i < count; ++i)
-      mesh.elements.push_back({right[first + i].channel, 2 * angle[0][i], angle[1][i]});
+      mesh.elements.push_back(
+          rounding.element(right[first + i], {2 * angle[0][i], 2 * rest[0][i]}, {angle[1][i], rest[1][i]}));
   }
-  for (std::size_t i = 0; i < diagonal.size(); ++i) mesh.output_phase.push_back(std::arg(diagonal[i] * shared[i]));
+  for (std::size_t i = 0; i < diagonal.size(); ++i)
+    mesh.output_phase.push_back(rounding.output(static_cast<Index>(i), diagonal[i] * shared[i]));
   return mesh;
 }
 
@@ -227,7 +270,7 @@ Matrix<Complex> mesh_matrix(const Mesh& mesh) {
     rotate_rows(mesh_element_matrix(e.theta, e.phi), &u(e.channel, 0), &u(e.channel + e.reach, 0), mesh.size);
   }
   for (Index r = 0; r < mesh.size; ++r)
-    for (Complex& value : u.row(r)) value *= unit(mesh.output_phase[static_cast<std::size_t>(r)]);
+    for (Complex& value : u.row(r)) value *= std::polar(1.0, mesh.output_phase[static_cast<std::size_t>(r)]);
   return u;
 }
 

@@ -50,8 +50,9 @@ Index mesh_elements(MeshLayout layout, Index size);
 /// Column of each element when everyone stands as early as possible: elements of one column do not touch.
 std::vector<Index> mesh_columns(const std::vector<MeshPlace>& places, Index size);
 
-/// Phases whose mesh is `u` (N, N), in O(N^3); matrices with zeros (identity, permutations) included, where a phase
-/// without effect is 0. Error of the rebuilt matrix at most 2e-14 per entry up to N = 512. Throws ShapeMismatch, and
+/// Phases whose mesh is `u` (N, N), in O(N^3); matrices with zeros (identity, permutations) included. Error of the
+/// rebuilt matrix at most 2e-14 per entry up to N = 512, computed by anybody in double: what a phase loses as a double
+/// is made up for by the next ones, in the last digit. Throws ShapeMismatch, and
 /// InvalidParameter for a matrix that is not finite or departs from unitarity by more than 1e-8, Unsupported for a
 /// butterfly.
 Mesh decompose(MeshLayout layout, View<const Complex> u);

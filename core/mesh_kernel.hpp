@@ -20,6 +20,8 @@ void turn_rows(const Turn& t, Complex* x, Complex* y, Index n);
 void turn_columns(const Turn& t, Complex* first, Index stride, Index rows);
 
 /// out_k = atan2(y_k, x_k), about 1 ulp, for points that are not the origin; signed zeros and points on the axes exact.
-void angles(const double* y, const double* x, double* out, Index n);
+/// out_k + rest_k is the angle without what pi / 4 and its multiples lose as doubles: on the axes the true one to 32
+/// digits.
+void angles(const double* y, const double* x, double* out, double* rest, Index n);
 
 }  // namespace lightloop
