@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/random.hpp"
@@ -268,6 +270,70 @@ TEST_CASE("a network on devices is restored all or none, its devices too") {
   CHECK(analog.snapshot() == now);
   analog.restore(before);
   CHECK(analog.snapshot() == before);
+}
+
+TEST_CASE("a layer and its devices go on from their snapshot with the same bits, whatever they held") {
+  const Matrix<float> w = uniform(13, 20, 0.9f, 1), other = uniform(13, 20, 0.9f, 3), dw = uniform(13, 20, 0.1f, 4),
+                      x = uniform(10, 20, 1.0f, 5);
+  const auto check = [&](const std::string& device, const Settings& layer_settings, bool pulses) {
+    INFO(device << " " << format_settings(layer_settings));
+    const auto make = [&] { return TileDevices(registry(), device, {}, layer_settings, 20, 13); };
+    TileDevices of_whole = make(), of_fresh = make(), of_used = make();
+    TiledLayer whole(of_whole, 20, 13, layer_settings), fresh(of_fresh, 20, 13, layer_settings),
+        used(of_used, 20, 13, layer_settings);
+    Matrix<float> a(10, 13), b(10, 13);
+    whole.program(other);
+    whole.program(w);
+    whole.calibrate();
+    if (pulses) whole.update(dw);
+    whole.forward(x, a);
+    const auto state = whole.snapshot_with_devices();
+    CHECK(whole.snapshot_with_devices() == state);  // which moves nothing
+    used.program(other);
+    used.forward(x, b);
+    for (TiledLayer* next : {&fresh, &used}) next->restore_with_devices(state);
+    CHECK(used.snapshot_with_devices() == state);
+    for (int pass = 0; pass < 2; ++pass) {
+      if (pulses) whole.update(dw);
+      whole.forward(x, a);
+      for (TiledLayer* next : {&fresh, &used}) {
+        if (pulses) next->update(dw);
+        next->forward(x, b);
+        CHECK(std::ranges::equal(a.flat(), b.flat()));
+      }
+    }
+  };
+  const std::string small = ",input.size=8,output.size=8";
+  check("sim:crossbar,preset=pcm" + small, {}, false);
+  check("sim:crossbar,preset=pcm" + small, {{"devices", std::string("one")}}, false);
+  check("sim:crossbar,preset=reram" + small,
+        {{"output_range", std::string("learned")}, {"devices", std::string("one")}}, false);
+  check("sim:crossbar,cell.kind=soft_bounds,pulse.step=0.01" + small,
+        {{"update", std::string("pulses")}, {"weight_limit", 1.0}}, true);
+  check("sim:ring_bank" + small, {}, false);
+}
+
+TEST_CASE("snapshots of layers on other devices are refused by name, and nothing changes") {
+  const Matrix<float> w = uniform(13, 20, 0.9f, 1), x = uniform(10, 20, 1.0f, 5);
+  const auto made = [&](const std::string& device) {
+    auto devices = std::make_unique<TileDevices>(registry(), device, Settings{}, Settings{}, 20, 13);
+    TiledLayer layer(*devices, 20, 13);
+    layer.program(w);
+    return std::pair(std::move(devices), std::move(layer));
+  };
+  const std::string device = "sim:crossbar,preset=pcm,input.size=8,output.size=8";
+  auto [devices, layer] = made(device);
+  auto [others, other] = made(device + ",seed=40");  // found out at the devices, when the layers have changed already
+  const auto mine = layer.snapshot_with_devices(), theirs = other.snapshot_with_devices();
+  CHECK_THROWS_WITH(layer.restore_with_devices(theirs), Catch::Contains("seed"));
+  CHECK_THROWS_WITH(
+      layer.restore_with_devices(made("sim:mzi_mesh,input.size=8,output.size=8").second.snapshot_with_devices()),
+      Catch::Contains("sim:mzi_mesh") && Catch::Contains("sim:crossbar"));
+  CHECK(layer.snapshot_with_devices() == mine);
+  auto damaged = mine;
+  damaged[100] ^= std::byte{1};
+  CHECK_THROWS_WITH(layer.restore_with_devices(damaged), Catch::Contains("damaged"));
+  CHECK(layer.snapshot_with_devices() == mine);
 }
 
 }  // namespace lightloop

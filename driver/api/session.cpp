@@ -5,25 +5,14 @@
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
-#include "core/hash.hpp"
+#include "core/sealed.hpp"
 #include "driver/api/opening.hpp"
 #include "driver/api/registry.hpp"
 #include "driver/api/session_core.hpp"
+#include "driver/api/session_snapshot.hpp"
 
 namespace lightloop {
 namespace {
-
-constexpr std::uint8_t kSnapshotVersion = 4;  // 2 did not say which programme, 3 had no digest
-constexpr std::size_t kDigest = 64;           // SHA-256 of all before it, at the end
-
-/// The bytes without their digest. Throws InvalidParameter where it is another.
-std::span<const std::byte> intact(std::span<const std::byte> state, const ByteReader& refusing) {
-  if (state.size() < kDigest) refusing.refuse(std::to_string(kDigest - state.size()) + " bytes too short");
-  const auto body = state.first(state.size() - kDigest), digest = state.last(kDigest);
-  if (std::string_view(reinterpret_cast<const char*>(digest.data()), kDigest) != sha256(body))
-    refusing.refuse("damaged: cut short, or bytes of it have changed since it was taken");
-  return body;
-}
 
 void copy(const ConstFrames& from, FrameBuffer& to) {
   to.resize(from.bytes, from.size, from.count);
@@ -162,29 +151,19 @@ std::vector<std::byte> Session::snapshot() const {
   const auto state = std::make_shared<std::vector<std::byte>>();
   core_->call("snapshot", [core = core_.get(), state](SessionJob&) { *state = core->device_->snapshot(); });
   ByteWriter bytes;
-  bytes.put(kSnapshotVersion);
+  bytes.put(kSessionSnapshot);
   bytes.put(next_frame_id());
   bytes.put(meter());
   bytes.put(programme());
   bytes.put_all(std::span<const std::byte>(*state));
-  std::vector<std::byte> all = bytes.take();
-  const std::string digest = sha256(all);
-  const auto end = std::as_bytes(std::span(digest));
-  all.insert(all.end(), end.begin(), end.end());
-  return all;
+  return sealed(bytes.take());
 }
 
 void Session::restore(const std::vector<std::byte>& state) {
-  ByteReader bytes(state, "session snapshot");
-  const auto version = bytes.get<std::uint8_t>();
-  if (version < 2 || version > kSnapshotVersion) bytes.refuse("version " + std::to_string(version));
-  if (version > 3) bytes = ByteReader(intact(state, bytes).subspan(sizeof version), "session snapshot");
-  const auto next = bytes.get<std::uint64_t>();
-  const auto meter = bytes.get<Meter>();
-  const auto programme = version > 2 ? bytes.get<std::uint64_t>() : this->programme();
-  const auto rest = bytes.take(bytes.left());
-  core_->call("restore", [core = core_.get(), next, meter, programme,
-                          memory = std::vector<std::byte>(rest.begin(), rest.end())](SessionJob& job) {
+  const SessionSnapshot then = read_session_snapshot(state);
+  core_->call("restore", [core = core_.get(), next = then.next_frame_id, meter = then.meter,
+                          programme = then.programme ? *then.programme : programme(),
+                          memory = std::vector<std::byte>(then.memory.begin(), then.memory.end())](SessionJob& job) {
     core->device_->restore(memory);
     if (!memory.empty()) core->cells_unknown_ = false;
     core->remember();

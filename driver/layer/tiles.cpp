@@ -7,18 +7,9 @@
 #include "core/error.hpp"
 #include "driver/api/answer.hpp"
 #include "driver/layer/snapshot_parts.hpp"
+#include "driver/layer/tile.hpp"
 
 namespace lightloop {
-
-struct TiledLayer::Tile {
-  std::shared_ptr<TileDevice> device;
-  std::unique_ptr<Layer> layer;
-  Index first_in, n_in, first_out, n_out;
-  Matrix<float> w;     // only where the device is shared
-  bool stale = false;  // w is newer than what was written
-
-  void add_expected(Index rows, Index calls, Index writes, bool repeats, LayerReport& all) const;
-};
 
 namespace {
 
@@ -76,11 +67,11 @@ void TiledLayer::program(View<const float> w, bool keep_calibration) {
   programmed_ = false;
   for (const auto& tile : tiles_) {
     const View<const float> part = w.rows(tile->first_out, tile->n_out).cols(tile->first_in, tile->n_in);
+    copy(part, tile->w);
     if (!shared_) {
       tile->layer->program(part, keep_calibration);
       continue;
     }
-    copy(part, tile->w);
     tile->stale = true;
     if (keep_calibration) continue;
     tile->layer->program(part);  // forgets the calibration, and refuses what cannot be written

@@ -2,6 +2,7 @@
 // A matrix product on as many devices as it takes, or on one that is written anew for every part.
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "driver/api/latency.hpp"
@@ -67,8 +68,19 @@ class TiledLayer {
   /// Calibrations; restore() after the same weights were programmed. Throws InvalidParameter, and then changes nothing.
   std::vector<std::byte> snapshot() const;
   void restore(const std::vector<std::byte>& state);
+  /// The same with the devices: weights as they were programmed, what the cells hold by now, frame counts, meters and
+  /// clocks, so that a layer made alike goes on with the same bits, whatever it held before. Reports are not in it.
+  /// Throws Unsupported where a device keeps no snapshot; Error while a shared device waits for weights.
+  std::vector<std::byte> snapshot_with_devices() const;
+  /// Writes the weights, then takes the state. Throws InvalidParameter for bytes that are no such snapshot, or of
+  /// another shape or device, naming both. Nothing has changed then, unless the device fails.
+  void restore_with_devices(const std::vector<std::byte>& state);
 
  private:
+  struct Whole;
+  Whole read_whole(const std::vector<std::byte>& state) const;
+  void take_whole(const Whole& whole);
+  std::string made_as() const;
   struct Tile;
   /// The tile's layer, its weights in the device.
   Layer& ready(Tile& tile);

@@ -299,3 +299,29 @@ void register_analog(py::module_& m) {
 }
 
 }  // namespace lightloop::python
+      .def(
+          "snapshot",
+          [](const BoundTiles& b) {
+            std::vector<std::byte> state;
+            alone(*b.busy, [&] { state = b.layer->snapshot_with_devices(); });
+            return to_bytes(state);
+          },
+          "Weights as they were programmed, what the cells hold by now, calibrations, frame counts, meters and clocks. "
+          "Raises Unsupported where a device keeps no snapshot.")
+      .def(
+          "restore",
+          [](BoundTiles& b, const py::bytes& state) {
+            const std::vector<std::byte> bytes = from_bytes(state);
+            alone(*b.busy, [&] { b.layer->restore_with_devices(bytes); });
+          },
+          py::arg("state"),
+          "Writes the weights of a snapshot and goes on with its bits. Raises InvalidParameter for another shape or "
+          "device, and changes nothing then.")
+      .def_property_readonly(
+          "latency",
+          [](const BoundTiles& b) {
+            std::vector<LatencyPart> parts;
+            alone(*b.busy, [&] { parts = b.layer->latency(); });
+            return latency_dict(parts);
+          },
+          "Seconds by component between one row's way in and its answer.")

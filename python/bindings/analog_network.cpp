@@ -3,7 +3,11 @@
 
 #include <optional>
 
+#include "core/error.hpp"
+#include "core/hash.hpp"
+#include "core/sealed.hpp"
 #include "driver/api/opening.hpp"
+#include "driver/layer/snapshot_parts.hpp"
 #include "python/bindings/answer.hpp"
 #include "python/bindings/tiles.hpp"
 #include "training/ageing.hpp"
@@ -39,6 +43,41 @@ py::array_t<float> device_scores(BoundNetwork& bound, const py::object& x, std::
   return out;
 }
 
+constexpr const char* kSnapshot = "snapshot of a network on devices";
+
+/// The architecture, and digests of what was trained.
+PartState identity(const Network& net) {
+  const std::string text =
+      net.text() + "; " + sha256(std::as_bytes(net.parameters())) + sha256(std::as_bytes(net.state()));
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+std::vector<std::byte> snapshot(BoundNetwork& bound) {
+  ByteWriter bytes;
+  put_part(bytes, identity(bound.net));
+  for (std::size_t l = 0; l < bound.analog.layers(); ++l)
+    put_part(bytes, bound.analog.layer(l).snapshot_with_devices());
+  return sealed(bytes.take());
+}
+
+void restore(BoundNetwork& bound, const std::vector<std::byte>& state) {
+  ByteReader bytes(state, kSnapshot);
+  bytes = ByteReader(unsealed(state, bytes), kSnapshot);
+  if (take_part(bytes) != identity(bound.net))
+    throw InvalidParameter(kSnapshot, "of other weights or another architecture", "this one is " + bound.net.text(),
+                           "Restore it into a deployment of the same network.");
+  const std::vector<PartState> states = take_parts(bytes, bound.analog.layers());
+  bytes.done();
+  std::vector<SnapshotPart> parts;
+  for (std::size_t l = 0; l < bound.analog.layers(); ++l) {
+    TiledLayer& layer = bound.analog.layer(l);
+    parts.push_back({[&layer] { return layer.snapshot_with_devices(); },
+                     [&layer](const PartState& part) { layer.restore_with_devices(part); }});
+  }
+  restore_parts(parts, states);
+}
+
 }  // namespace
 
 void register_analog_network(py::module_& m) {
@@ -55,6 +94,21 @@ void register_analog_network(py::module_& m) {
           py::arg("seconds"))
       .def("calibrate", [](BoundNetwork& b) { alone(b.busy, [&] { b.analog.calibrate(); }); })
       .def("scores", &device_scores, py::arg("x"), py::arg("first_sample") = 0)
+      .def(
+          "snapshot",
+          [](BoundNetwork& b) {
+            std::vector<std::byte> state;
+            alone(b.busy, [&] { state = snapshot(b); });
+            return to_bytes(state);
+          },
+          "What all layers and their devices hold, with weights, calibrations, frame counts, meters and clocks.")
+      .def(
+          "restore",
+          [](BoundNetwork& b, const py::bytes& state) {
+            const std::vector<std::byte> bytes = from_bytes(state);
+            alone(b.busy, [&] { restore(b, bytes); });
+          },
+          py::arg("state"), "All layers or none. Raises InvalidParameter for the snapshot of another network.")
       .def_property_readonly("shared", [](const BoundNetwork& b) { return b.analog.devices().shared(); })
       .def_property_readonly("layers",
                              [](const std::shared_ptr<BoundNetwork>& b) {
@@ -68,9 +122,7 @@ void register_analog_network(py::module_& m) {
                              [](BoundNetwork& b) {
                                std::vector<LatencyPart> parts;
                                alone(b.busy, [&] { parts = b.analog.latency(); });
-                               py::dict seconds;
-                               for (const LatencyPart& part : parts) seconds[py::str(part.name)] = part.seconds;
-                               return seconds;
+                               return latency_dict(parts);
                              })
       .def_property_readonly("reports", [](BoundNetwork& b) {
         std::vector<LayerReport> reports;

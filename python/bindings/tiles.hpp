@@ -4,6 +4,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "driver/layer/tiles.hpp"
 #include "python/bindings/bindings.hpp"
@@ -11,6 +12,12 @@
 namespace lightloop::python {
 
 void register_analog_network(py::module_& m);
+
+inline py::dict latency_dict(const std::vector<LatencyPart>& parts) {
+  py::dict seconds;
+  for (const LatencyPart& part : parts) seconds[py::str(part.name)] = part.seconds;
+  return seconds;
+}
 
 /// Devices that several layers share, used by one thread at a time.
 struct BoundDevices {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,12 +24,35 @@ class _Held:
         self.layer = layer
         self.sent: np.ndarray | None = None
 
+    def snapshot(self, what: str) -> bytes:
+        """The weights as they were sent, then what came of them; empty, with a warning, where a device does not tell."""
+        if self.sent is None:
+            return b""
+        try:
+            return self.sent.tobytes() + bytes(self.layer.snapshot())
+        except Unsupported as error:
+            warnings.warn(f"{what}: what its devices hold is not kept, weights will be written and calibrated anew: {error}",
+                          RuntimeWarning, stacklevel=2)  # fmt: skip
+            return b""
+
+    def restore(self, state: bytes, what: str) -> None:
+        """Goes on from a snapshot; with a warning, where it is of another device, stays as it was."""
+        size = 4 * self.layer.n_out * self.layer.n_in
+        try:
+            self.layer.restore(state[size:])
+        except (InvalidParameter, Unsupported) as error:
+            warnings.warn(f"{what}: what the devices held is not taken over, weights are written and calibrated anew: {error}",
+                          RuntimeWarning, stacklevel=2)  # fmt: skip
+            self.sent = None
+            return
+        self.sent = np.frombuffer(state[:size], np.float32).reshape(self.layer.n_out, self.layer.n_in)
+
 
 class Devices:
     """Devices of one string for the layers that share them, opened when they are needed.
 
     Chips are numbered in the order in which layers are first used. A copy, or what comes out of a pickle, opens devices of
-    its own in the order of the first, so that every layer has a chip of the number it had.
+    its own in the order of the first, so that every layer has a chip of the number it had, and goes on from what that held.
     """
 
     def __init__(self, device: Any, settings: Mapping[str, Any]) -> None:
@@ -37,6 +61,7 @@ class Devices:
         self.used: list[int] = []  # layers, in the order of their first use
         self._open: Any = None
         self._held: dict[int, _Held] = {}
+        self._kept: dict[int, bytes] = {}  # snapshots of layers, to go on from once they are open
 
     def join(self, n_in: int, n_out: int) -> int:
         """The number of a new layer."""
@@ -52,11 +77,39 @@ class Devices:
     def layer(self, number: int) -> _Held:
         if number not in self.used:
             self.used.append(number)
-        for one in self.used[: self.used.index(number) + 1]:
+        first = self.used[: self.used.index(number) + 1]
+        if self._kept and self.open().shared:
+            first = list(dict.fromkeys([*self.used, *sorted(self._kept)]))  # states of one device are of one time
+        for one in first:
             if one not in self._held:
                 of_layer = below(self.settings, "layer")
                 self._held[one] = _Held(_core.TiledLayer(self.open(), *self.sizes[one], of_layer, {}))
+                if one in self._kept:
+                    self._held[one].restore(self._kept.pop(one), self._named(one))
         return self._held[number]
+
+    def _named(self, number: int) -> str:
+        n_in, n_out = self.sizes[number]
+        return f"layer {n_in} -> {n_out} on {self.device}"
+
+    def snapshot(self, number: int) -> bytes:
+        """Of one layer and its devices; empty before it was written."""
+        if number in self._held:
+            return self._held[number].snapshot(self._named(number))
+        return self._kept.get(number, b"")
+
+    def restore(self, number: int, state: bytes) -> None:
+        """At once where the layer is open, else when it is opened."""
+        if number in self._held:
+            self._held[number].restore(state, self._named(number))
+        else:
+            self._kept[number] = state
+
+    def written(self) -> list[Any]:
+        """The layers that hold weights, opened where a copy has not yet."""
+        for number in [*self.used, *sorted(self._kept)]:
+            self.layer(number)
+        return [held.layer for _, held in sorted(self._held.items()) if held.sent is not None]
 
     def report(self, number: int) -> Any:
         """None until the layer was written."""
@@ -64,7 +117,11 @@ class Devices:
         return report if report and report.programs else None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": None, "_held": {}}
+        kept = {number: self.snapshot(number) for number in range(len(self.sizes))}
+        return {**self.__dict__, "_open": None, "_held": {}, "_kept": {number: state for number, state in kept.items() if state}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({"_kept": {}, **state})  # pickles of earlier versions have none
 
 
 class _Product(torch.autograd.Function):
@@ -139,6 +196,27 @@ class OnDevice:
             held = state.setdefault(prefix + "running_range", torch.zeros(0, dtype=torch.float64))
             self.running_range = self.running_range.new_zeros(held.shape)
         super()._load_from_state_dict(state, prefix, *more)
+        missing = more[2]
+        if prefix + "_extra_state" in missing:  # of a digital module
+            missing.remove(prefix + "_extra_state")
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if not len(destination[prefix + "_extra_state"]):  # nothing was written yet: the keys are those of a digital module
+            del destination[prefix + "_extra_state"]
+
+    def get_extra_state(self) -> Any:
+        """What the devices hold, as bytes: `TiledLayer.snapshot` behind the weights sent last."""
+        held = np.frombuffer(self._devices.snapshot(self._number), np.uint8)
+        return torch.from_numpy(held.copy())
+
+    def set_extra_state(self, state: Any) -> None:
+        """Goes on from there, or, on other devices, warns and writes the weights anew."""
+        self._devices.restore(self._number, state.cpu().numpy().tobytes())
+
+    def _used(self) -> Any:
+        """The weights that the device holds."""
+        return self.weight
 
     def _managed(self) -> str:
         return str(self.analog_settings.get("layer.noise_management", "abs_max"))

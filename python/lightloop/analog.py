@@ -142,6 +142,19 @@ class Deployed:
         """Fraction of samples whose highest score is that of the label; Unsupported where real targets were learned."""
         if self._run is not None:
             self._run._labels_only("accuracy")
+    def snapshot(self) -> bytes:
+        """What all devices hold by now, with weights, calibrations, frame counts, meters and clocks: `restore` it into another
+        deployment of the same network and settings, which then goes on with the same bits. Reports are not in it.
+
+        Throws Unsupported where a device keeps no snapshot.
+        """
+        return bytes(self._opened().snapshot())
+
+    def restore(self, state: bytes) -> Deployed:
+        """Goes on from a snapshot. Throws InvalidParameter for that of another network, shape or device, and changes nothing."""
+        self._opened().restore(state)
+        return self
+
         found, labels = self.predict(x), np.asarray(y)
         if not labels.size:
             raise ShapeMismatch("accuracy: y", str(labels.shape), "at least one sample")

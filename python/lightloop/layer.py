@@ -15,6 +15,19 @@ from .errors import InvalidParameter, OutOfRange
 from .session import open_sized
 
 
+def _single(values: Any, what: str) -> Any:
+    """Real numbers of a numpy array as float32; OutOfRange for one beyond it. Rows of float32 are not copied."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub" or values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore"):  # what is beyond float32 is refused by its place
+        single = np.ascontiguousarray(values, dtype=np.float32)
+    beyond = np.argwhere(np.isinf(single) & np.isfinite(values))
+    if len(beyond):
+        where = tuple(beyond[0])
+        raise OutOfRange(f"Layer: {what.removesuffix('s')} {[int(i) for i in where]}", str(values[where]), "at most 3.4e38, as float32 holds it")
+    return single
+
+
 class Layer(_core.Layer):
     """y = x W^T evaluated by a device that holds W.
 
@@ -25,7 +38,7 @@ class Layer(_core.Layer):
     A device holds one matrix: on a Session that another Layer, `program` or `restore` has written since, `layer(x)` raises Error
     until `program` is called again.
 
-    `layer(x)` takes float32 (rows, n_in) without a copy and returns float32 (rows, n_out); `layer.report` counts frames,
+    `layer(x)` takes float32 (rows, n_in) without a copy, other real numbers with one, and returns float32 (rows, n_out); `layer.report` counts frames,
     device seconds and joules.
 
     On a device whose fields are complex (`sim:mzi_mesh,field.kind=complex`) weights, inputs and answers are complex:
@@ -77,11 +90,11 @@ class Layer(_core.Layer):
         """Numbers as the device takes them: of complex ones the real parts, then the imaginary parts."""
         if self._parts == 2:
             values = np.asarray(values)
-            return np.concatenate([values.real, values.imag], axis=-1).astype(np.float32)
+            return _single(np.concatenate([values.real, values.imag], axis=-1), what)
         if isinstance(values, np.ndarray) and np.iscomplexobj(values):
             raise InvalidParameter(f"Layer: {what}", "complex", f"the fields of {self.device.info.model} are real",
                                    "Open a device with field.kind=complex (sim:mzi_mesh), or give real numbers.")  # fmt: skip
-        return values
+        return _single(values, what)
 
     def _complex(self, values: Any) -> Any:
         if self._parts == 1:
@@ -96,17 +109,11 @@ class Layer(_core.Layer):
         is right where gains are the device's own (losses of a mesh) and wrong where cells had drifted: newly written ones
         have not.
         """
-        real = self._real(weights, "weights")
+        real = self._real(np.asarray(weights), "weights")
         if self._parts == 2:
             n = real.shape[-1] // 2
             real = np.block([[real[:, :n], -real[:, n:]], [real[:, n:], real[:, :n]]])
-        with np.errstate(over="ignore"):  # what is beyond float32 is refused by its place
-            single = np.ascontiguousarray(real, dtype=np.float32)
-        beyond = np.argwhere(np.isinf(single) & np.isfinite(real))
-        if len(beyond):
-            where = tuple(beyond[0])
-            raise OutOfRange(f"Layer: weight {[int(i) for i in where]}", str(np.asarray(real)[where]), "at most 3.4e38, as float32 holds it")
-        super().program(single, keep_calibration)
+        super().program(np.ascontiguousarray(real, dtype=np.float32), keep_calibration)
 
     @property
     def programmed(self) -> Any:
@@ -127,6 +134,23 @@ class Layer(_core.Layer):
     def backward(self, x: Any, grad_y: Any) -> Any:
         """Gradient of the inputs x for grad_y (rows, n_out), by the way that the setting backward names."""
         return self._complex(super().backward(self._real(x, "x"), self._real(grad_y, "grad_y")))
+
+    def range_gradient(self, x: Any, grad_y: Any) -> float:
+        """Gradient of the input range, summed over rows."""
+        return super().range_gradient(_single(x, "x"), _single(grad_y, "grad_y"))
+
+    def output_factor_gradient(self, x: Any, grad_y: Any) -> float:
+        """Gradient of the output factor, summed over rows."""
+        return super().output_factor_gradient(_single(x, "x"), _single(grad_y, "grad_y"))
+
+    def update(self, dw: Any) -> None:
+        """Adds (n_out, n_in) to the weights in the device, in pulses."""
+        super().update(_single(dw, "dw"))
+
+    def learn_programme(self, x: Any, grad_y: Any, lr: float) -> None:
+        """Moves the device's programme (phases) one step of Adam against the gradient that its twin has at what x makes the
+        device see; lr in units of a code's whole range. With update='programme'."""
+        super().learn_programme(_single(x, "x"), _single(grad_y, "grad_y"), lr)
 
     @property
     def settings(self) -> Mapping[str, Any]:

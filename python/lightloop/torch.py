@@ -8,7 +8,8 @@ digital weights (straight-through: gradients of input, weight and bias are those
 what the device was shown, or the device itself in its transposed pass. Inputs beyond a range (`layer.noise_management` but for
 abs_max) are clipped, and so are their gradients: none of the input, that of the clipped input for the weight. Weights are written into the device whenever their values
 have changed since the last forward pass, or with `layer.update=pulses` changed in pulses from where they are; gains found by the
-calibration of the first stay in use while a module trains. `state_dict` is that of the digital module; with
+calibration of the first stay in use while a module trains. Copies, pickles and the `state_dict` (in `_extra_state`, from the first
+pass on) hold what the devices hold: cells, clocks, calibrations, frame counts. Beside that `state_dict` is that of the digital module; with
 `layer.noise_management=learned` it has `input_range` and `input_range_known` beside, with `running` the `running_range` of every
 tile (from the first pass on), with `layer.output_range=learned` an `output_factor` (of the ADC range that calibration measured).
 """

@@ -96,7 +96,7 @@ def test_training_through_noise_writes_new_weights(problem):
         losses.append(loss.item())
     assert losses[-1] < losses[0]
     assert analog[0].report.programs == 8
-    model.load_state_dict(analog.state_dict())  # digital again
+    model.load_state_dict(analog.state_dict(), strict=False)  # digital again, without what the devices hold
 
 
 def test_convolutions_are_matrices_of_patches():

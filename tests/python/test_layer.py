@@ -123,3 +123,29 @@ def test_a_complex_matrix_is_written_into_a_mesh_by_its_phases(layout):
     assert np.abs(2 * (y[7:, 5:] - 1j * y[7:, :5]).T - w / s[0]).max() < 2e-3
     with pytest.raises(ll.InvalidParameter, match="unit"):
         ll.mesh_phases(w[:, :5])
+
+
+def test_other_real_numbers_are_taken_as_float32_and_refused_as_those():
+    rng = np.random.default_rng(4)
+    w, x = rng.normal(size=(5, 7)), rng.normal(size=(9, 7))
+    with ll.Layer("sim:crossbar", w) as layer:
+        wanted = layer(x.astype(np.float32))
+    for other in (x, np.asfortranarray(x), np.repeat(x, 2, axis=0)[::2]):
+        with ll.Layer("sim:crossbar", w) as layer:
+            assert np.array_equal(layer(other), wanted)
+            assert layer.transposed(wanted.astype(np.float64)).dtype == np.float32
+            assert np.array_equal(layer.backward(x, wanted.astype(np.float64)), layer.backward(x.astype(np.float32), wanted))
+            assert layer(np.ones((2, 7), int)).shape == layer(np.ones((2, 7), bool)).shape == (2, 5)
+            for kind in (np.float32, np.float64):
+                with pytest.raises(ll.ShapeMismatch, match="x: 6 columns"):
+                    layer(np.zeros((2, 6), kind))
+                with pytest.raises(ll.ShapeMismatch, match="axis in front"):
+                    layer(np.zeros(7, kind))
+                with pytest.raises(ll.InvalidParameter, match="finite"):
+                    layer(np.full((1, 7), np.nan, kind))
+            far = x.copy()
+            far[2, 3] = 1e39
+            with pytest.raises(ll.OutOfRange, match=r"Layer: x \[2, 3\]: 1e\+39.*3.4e38"):
+                layer(far)
+            with pytest.raises(TypeError, match="x: rows of float32"):
+                layer([[1.0] * 7])

@@ -165,14 +165,18 @@ def test_layers_of_a_copy_share_devices_and_keep_their_chips(twins, again, x, mo
     assert not torch.equal(first, second)
     opened, real = [], ll.analog._core.TileDevices
     monkeypatch.setattr(ll.analog._core, "TileDevices", lambda *a: opened.append(a) or real(*a))
-    for made in (fresh, again(analog), again(again(analog))):
+    assert fresh[0].report is None
+    assert torch.equal(fresh[0](x), first) and torch.equal(fresh[1](x), second)
+    copies = [again(analog), again(again(analog))]
+    late, alone = again(analog), again(analog[1])
+    first, second = analog[0](x), analog[1](x)  # what comes next
+    for made in copies:
         assert made[0].report is None
         assert torch.equal(made[0](x), first) and torch.equal(made[1](x), second)
     assert len(opened) == 3  # one for each copy
-    late = again(analog)
-    assert torch.equal(late[1](x), second) and late[0].report is None
+    assert torch.equal(late[1](x), second) and late[0].report.vectors == 0
     assert torch.equal(late[0](x), first)
-    assert torch.equal(again(analog[1])(x), second)
+    assert torch.equal(alone(x), second)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
@@ -348,7 +352,7 @@ def test_running_ranges_are_state_of_the_module():
     assert torch.equal(layer(x[:50]), begun(x[:50]))
     narrow = ll.torch.AnalogLinear(8, 5, bias=False, device="sim:crossbar,preset=ideal", **settings)
     narrow.load_state_dict(loaded.state_dict())
-    with pytest.raises(ll.ShapeMismatch, match="input ranges: 2"):
+    with pytest.raises(ll.ShapeMismatch, match="input ranges: 2"), pytest.warns(RuntimeWarning, match="2 tiles"):
         narrow(x)
 
 
