@@ -23,6 +23,7 @@ PhysicalMaps::PhysicalMaps(const Registry& registry, const std::string& device, 
   maps_.reserve(static_cast<std::size_t>(net.layers()));
   for (Index l = 0; l < net.layers(); ++l)
     maps_.emplace_back(*session_, net.widths()[static_cast<std::size_t>(l)], range, part);
+  if (twin_) maps_.front().check_twin(*twin_);
 }
 
 void PhysicalMaps::map(Index layer, View<const float> x, View<float> y) {

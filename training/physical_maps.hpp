@@ -20,8 +20,8 @@ namespace lightloop {
 class PhysicalMaps {
  public:
   /// `settings` are laid over the device string; "session." keys are the session's.
-  /// Opens the device and, with `goes_back`, its twin; shows nothing. Throws as Registry::open and Registry::twin, and
-  /// Unsupported for a net of other layers than dense ones.
+  /// Opens the device and, with `goes_back`, its twin; shows nothing. Throws as Registry::open, Registry::twin and
+  /// DeviceMap::check_twin, and Unsupported for a net of other layers than dense ones.
   PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings, const Network& net,
                double range, Index part, bool goes_back);
 

@@ -89,11 +89,8 @@ void DeviceMap::forward(View<const float> x, View<float> y) {
       }
 }
 
-void DeviceMap::backward(const Twin& twin, View<const float> x, View<const float> grad_y, View<float> grad_x) const {
+void DeviceMap::check_twin(const Twin& twin) const {
   const DeviceInfo& info = session_.info();
-  if (!calibrated()) throw Error("map on " + info.model, "not calibrated", "", "Call calibrate() first.");
-  check_shape("gradient of a map", grad_y, x.rows(), width_);
-  check_shape("gradient of a map", grad_x, x.rows(), width_);
   if (middle_ < 2)
     throw Unsupported("gradient of a map on " + info.model, "its inputs have one bit", "a derivative needs more",
                       "use dfa or phyll");
@@ -101,6 +98,14 @@ void DeviceMap::backward(const Twin& twin, View<const float> x, View<const float
     throw ShapeMismatch("twin of " + info.model,
                         std::to_string(twin.inputs()) + " -> " + std::to_string(twin.outputs()),
                         std::to_string(info.input.size()) + " -> " + std::to_string(info.output.size()));
+}
+
+void DeviceMap::backward(const Twin& twin, View<const float> x, View<const float> grad_y, View<float> grad_x) const {
+  const DeviceInfo& info = session_.info();
+  if (!calibrated()) throw Error("map on " + info.model, "not calibrated", "", "Call calibrate() first.");
+  check_shape("gradient of a map", grad_y, x.rows(), width_);
+  check_shape("gradient of a map", grad_x, x.rows(), width_);
+  check_twin(twin);
   const auto& [reach, outputs, mean, deviation] = calibration_;
   const Index parts = frames_per_row(), frames = x.rows() * parts;
   const double slope = (middle_ - 1) / reach;

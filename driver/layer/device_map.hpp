@@ -50,6 +50,8 @@ class DeviceMap {
   void recalibrate();
   /// x, y (rows, width). Throws Error before calibrate(), ShapeMismatch, InvalidParameter, as the device does.
   void forward(View<const float> x, View<float> y);
+  /// Throws what backward() would throw of this twin: Unsupported for a device of one bit, ShapeMismatch.
+  void check_twin(const Twin& twin) const;
   /// grad_x = (dy/dx)^T grad_y at x by a twin of the device, rounding passed straight through; 0 for clipped inputs.
   /// Throws ShapeMismatch, Unsupported for a device of one bit.
   void backward(const Twin& twin, View<const float> x, View<const float> grad_y, View<float> grad_x) const;

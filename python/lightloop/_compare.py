@@ -28,6 +28,7 @@ import time
 LIGHTLOOP = os.environ.get("LIGHTLOOP", "lightloop")
 DEVICE_COSTS = ("device_frames", "device_seconds", "device_joules")
 COSTS = (*DEVICE_COSTS, "train_seconds")
+WAYS = {"device": "as projection", "layers": "as layers", "map": "as map"}  # how a rule uses a device, in the order they are tried
 INTERRUPTED, BAD_INPUT, FAILED = 130, 2, 1
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")  # told apart by every eye
 REFUSED = {  # words of `lightloop train`
@@ -291,40 +292,44 @@ class Cell:
         self.file(".begun").unlink(missing_ok=True)
 
 
-def is_physics(reasons):
-    """Whether what `train` said of a device as the projection, then as the layers, leaves its use in front of them: it neither
-    projects, nor holds a matrix, nor has states of its own."""
-    return reasons[-1].startswith("layer: ") and not re.search(r"\((projection|reservoir)\)", reasons[-1])
+def brief(why):
+    """The reason in words of `lightloop train`, without what a line about a rule and a device says already."""
+    if "no use for a device" in why:
+        return "the rule projects no error"
+    if 'a programmable device of kind "layer"' in why:
+        return "the device holds no matrix"
+    return re.sub(r"^rule \S+ (on (device|layers) .*?|with train.map): (?=the )", "", why).split(". ")[0]
 
 
 def way_of(options, rule, device):
-    """(way, plan, None), or (None, None, reason): a device projects the error, or it is the layers, or stands in front of them."""
-    reasons = []
-    for way in ("device",) if device == "digital" else ("device", "layers", "map"):
-        if way == "map" and (options.cell.maps(options) or not is_physics(reasons)):
+    """(way, plan, None), or (None, None, reason). A device carries the error where the rule projects one and the device can, else
+    the layers where it holds matrices, else it stands in front of them. What is refused by settings alone is not used otherwise."""
+    reasons = {}
+    for way in ("device",) if device == "digital" else WAYS:
+        if way == "map" and (options.cell.maps(options) or not re.search("no use for a device|the device is a ", reasons["device"])):
             break
         plan, why = options.cell(options, rule, device, options.seeds[0], way).plan()
         if plan is not None:
             return way, plan, None
-        reasons.append(why)
-    if len(set(reasons)) == 1:
-        return None, None, reasons[0]
-    if "no use for a device" in reasons[0] and 'of kind "layer"' in reasons[-1]:
-        return None, None, "the rule projects no error and so has no use for a device that does, and trained layers it cannot carry"
-    brief = [re.sub(r"^rule \S+ (on (device|layers) .*?|with train.map): (?=the )", "", why).split(". ")[0] for why in reasons]
-    if len(brief) == 3:
-        return None, None, f"it neither projects nor holds weights, and it cannot stand in front of the layers (--map): {brief[2]}"
-    return None, None, f"not with the device for the error, {brief[0]}; not with layers on it, {brief[1]}"
+        reasons[way] = why
+    if len(set(reasons.values())) == 1:
+        return None, None, reasons["device"]
+    return None, None, "; ".join(f"not {WAYS[way]}: {brief(why)}" for way, why in reasons.items())
+
+
+def as_way(row):
+    """What the device of a row is there, " as map"; "" without a device."""
+    return "" if row["device"] == "digital" else f" {WAYS[row['way']]}"
 
 
 def way_lines(rows):
     """What each device did."""
-    does = {"device": "projects the error", "layers": "carries the layers of the network", "map": "stands in front of the layers"}
+    does = {"device": "projects the error", "layers": "carries the products of the layers (--layers)", "map": "stands in front of every layer (--map)"}
     ways = {}
     for row in rows:
         if row["device"] != "digital":
-            ways.setdefault((row["device"], row["way"]), []).append(row["rule"])
-    lines = [f"{device} {does[way]} ({', '.join(rules)})" for (device, way), rules in ways.items()]
+            ways.setdefault((row["device"] + as_way(row), row["way"]), []).append(row["rule"])
+    lines = [f"{named} {does[way]}: {', '.join(rules)}" for (named, way), rules in ways.items()]
     return lines + [f"{device} stands in front of the layers of every run" for device in sorted({row["map"] for row in rows if row["way"] != "map"} - {""})]
 
 
@@ -439,7 +444,7 @@ def markdown(rules, devices, rows, refused, failed):
         for device in devices:
             row = at.get((rule, device))
             cost = f"<br>{row['device_frames']:.0f} frames, {row['device_seconds']:.4g} s, {row['device_joules']:.4g} J" if row and row["device_frames"] else ""  # fmt: skip
-            cells.append(score(row) + cost if row else "-")
+            cells.append(score(row) + as_way(row) + cost if row else "-")
         lines.append(f"| {rule} | " + " | ".join(cells) + " |")
     notes = notes_on(rows, refused, failed)
     lines += ["", *("* " + line for line in notes)] if notes else []
@@ -448,14 +453,15 @@ def markdown(rules, devices, rows, refused, failed):
 
 def plain(rules, devices, rows):
     """The accuracies, or test losses, for a terminal."""
-    at = {(row["rule"], row["device"]): score(row) for row in rows}
+    at = {(row["rule"], row["device"]): score(row) + as_way(row) for row in rows}
     table = [["rule", *devices], *([rule, *(at.get((rule, device), "-") for device in devices)] for rule in rules)]
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     return "\n".join("  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip() for line in table)
 
 
 def picture(rules, devices, rows, title):
-    """Bars of accuracy, of test loss where no run has one; one group for each rule, one colour for each device."""
+    """Bars of accuracy, of test loss where no run has one; one group for each rule, one colour for each device, hatched where it stands
+    in front of the layers."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(max(6.0, 1.0 + 0.5 * len(rules) * (1 + len(devices))), 4.2), layout="constrained")
@@ -465,9 +471,12 @@ def picture(rules, devices, rows, title):
     drawn, unit = ("test_loss", 1) if real else ("test_accuracy", 100)
     rows = [row for row in rows if row[drawn] is not None]
     for i, device in enumerate(devices):
-        found = [(rules.index(row["rule"]), row) for row in rows if row["device"] == device]
-        axes.bar([x + (i - (len(devices) - 1) / 2) * width for x, _ in found], [unit * row[drawn] for _, row in found],
-                 0.92 * width, yerr=[unit * (row["spread"] or 0) for _, row in found], label=device, color=COLOURS[i % len(COLOURS)])  # fmt: skip
+        for way in WAYS:
+            found = [(rules.index(row["rule"]), row) for row in rows if (row["device"], row["way"]) == (device, way)]
+            if found:
+                axes.bar([x + (i - (len(devices) - 1) / 2) * width for x, _ in found], [unit * row[drawn] for _, row in found],
+                         0.92 * width, yerr=[unit * (row["spread"] or 0) for _, row in found], color=COLOURS[i % len(COLOURS)],
+                         label=device + as_way(found[0][1]), hatch="//" if way == "map" else None, edgecolor="white")  # fmt: skip
     if not real:
         low = min(100 * (row["test_accuracy"] - (row["spread"] or 0)) for row in rows)
         axes.set_ylim(max(0.0, math.floor((low - 1) / 5) * 5), 100)
@@ -628,9 +637,8 @@ def tell_plans(options):
         return
     for (rule, device), (way, plan, why) in found.items():
         if plan is not None:
-            placed = {"layers": " as its layers", "map": " in front of its layers"}.get(way, "")
             cost = f"at most {plan['device_frames']} frames, {plan['device_seconds']:.4g} s" if plan.get("device_frames") else "no device"
-            print(f"{rule} on {device}{placed}: {cost}; {len(options.seeds)} run(s)")
+            print(f"{rule} on {device}{as_way(dict(device=device, way=way))}: {cost}; {len(options.seeds)} run(s)")
     refused = {pair: why for pair, (_, plan, why) in found.items() if plan is None}
     for line in left_out_lines(refused):
         print(line)

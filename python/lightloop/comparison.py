@@ -91,7 +91,7 @@ class Comparison:
     """What `ll.compare` found. `print(it)` is a table; `pandas.DataFrame(it.rows)` another.
 
     rows : a dictionary for each pair that could be run: rule, device, way ("device": it projects the error; "layers"; "map": in
-        front of them), seeds, test_accuracy (mean), spread (standard deviation of the sample; None for one seed), device_frames,
+        front of every layer), seeds, test_accuracy (mean), spread (standard deviation of the sample; None for one seed), device_frames,
         device_seconds, device_joules, train_seconds (means of one run), map: what stands in front of the layers, or "". On real
         targets test_accuracy is None, and the row has test_loss (mean; lower is better), whose spread it is then.
     left_out : {(rule, device): reason} of the pairs that could not.
@@ -164,8 +164,8 @@ def compare(
     """Trains with every rule on every device: `ll.compare("fashion", ["dfa", "ff"], ["digital", "sim:opu"], epochs=5)`.
 
     The same runs, table and picture as `lightloop compare`, each run a process of its own, `jobs` at a time (0: one per
-    processor). A device that projects carries the error, a device of layers the network, other physics stands in front of the
-    layers. A pair that `train` refuses is left out, with the reason.
+    processor). A device carries the error where the rule projects one and the device can, the layers where it holds weights, and stands
+    in front of every layer otherwise (`way` of the rows). A pair that `train` refuses is left out, with the reason.
 
     dataset, settings, options : as for `ll.train`, for all runs. only : further settings for one rule,
         {"tdfa": {"rule.dead_zone": 0.2}}.

@@ -22,9 +22,11 @@ def test_a_grid_becomes_one_table_and_says_what_it_left_out(lightloop, small, tm
     assert all(row["seeds"] == 2 and row["spread"] >= 0 for row in rows.values())
     assert rows["tdfa", "sim:opu,seed=5"]["device_frames"] > 0 == rows["tdfa", "digital"]["device_frames"]
     (left_out,) = told["left_out"]
-    assert (left_out["rule"], left_out["device"]) == ("bp", "sim:opu,seed=5") and "no use for a device" in left_out["reason"]
+    assert (left_out["rule"], left_out["device"]) == ("bp", "sim:opu,seed=5")
+    assert left_out["reason"] == ("not as projection: the rule projects no error; not as layers: the device holds no matrix; not as map: "
+                                  "gradient of a map on sim:opu: its inputs have one bit (a derivative needs more)")  # fmt: skip
     table = (tmp_path / "grid" / "compare.md").read_text()
-    assert table.startswith("| rule | digital | sim:opu,seed=5 |") and "no use for a device" in table
+    assert table.startswith("| rule | digital | sim:opu,seed=5 |") and "its inputs have one bit" in table and "% as projection<br>" in table
     # a cell is what `train` gives by itself
     alone = lightloop("train", *small, "--rule", "tdfa", "--device", "sim:opu,seed=5", "--seed", "2", "--json", "--set", "rule.dead_zone=0.15")
     in_grid = json.loads((tmp_path / "grid" / "tdfa-sim_opu_seed=5-2.json").read_text())
@@ -47,13 +49,13 @@ def test_physics_that_holds_no_weights_stands_in_front_of_the_layers(lightloop, 
     assert {(row["rule"], row["device"], row["way"]) for row in told["rows"]} == {
         ("dfa", wave, "map"), ("dfa", "digital", "device"), ("noprop", "digital", "device")}  # fmt: skip
     (left_out,) = told["left_out"]
-    assert left_out["device"] == wave and "--map" in left_out["reason"]
+    assert left_out["device"] == wave and "; not as map: the rule goes back through the layers" in left_out["reason"]
     alone = lightloop("train", *small, "--samples", "200", "--rule", "dfa", "--map", wave, "--json")
     (row,) = [row for row in told["rows"] if row["way"] == "map"]
     assert json.loads(alone.stdout)["test_accuracy"] == row["test_accuracy"] and row["device_frames"] > 0
-    assert f"{wave} stands in front of the layers (dfa)" in (tmp_path / "grid" / "compare.md").read_text()
+    assert f"{wave} as map stands in front of every layer (--map): dfa" in (tmp_path / "grid" / "compare.md").read_text()
     planned = lightloop(*words, "--dry-run", "--threads=2").stdout  # threads change no result, so the runs are the same
-    assert f"dfa on {wave} in front of its layers: at most" in planned
+    assert f"dfa on {wave} as map: at most" in planned
     again = lightloop(*words, "--threads", "2")
     assert "3 done before" in again.stderr, again.stderr
 
@@ -221,11 +223,12 @@ def test_a_dry_run_tells_the_plan_of_every_pair_and_writes_nothing(lightloop, sm
     done = lightloop(*words)
     assert done.returncode == 0 and not (tmp_path / "compare").exists(), done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("bp on digital: no device") and any("tdfa on sim:opu: at most" in line for line in lines)
-    assert any(line.startswith("bp on sim:crossbar as its layers: at most") for line in lines)
-    assert any(line.startswith("left out: bp, ff on sim:opu: ") for line in lines)
+    assert lines[0].startswith("bp on digital: no device") and any("tdfa on sim:opu as projection: at most" in line for line in lines)
+    assert any(line.startswith("bp on sim:crossbar as layers: at most") for line in lines)
+    assert any(line.startswith("ff on sim:opu as map: at most") for line in lines)
+    assert any(line.startswith("left out: bp on sim:opu: not as projection: ") for line in lines)
     told = json.loads(lightloop(*words, "--json").stdout)
-    assert len(told) == 9 and {pair["way"] for pair in told} == {"device", "layers", None}
+    assert len(told) == 9 and {pair["way"] for pair in told} == {"device", "layers", "map", None}
 
 
 def test_real_targets_are_compared_by_their_loss(lightloop, tmp_path):
@@ -249,16 +252,38 @@ def test_a_setting_that_one_rule_does_not_know_leaves_it_out_and_says_how_to_nam
 SIX = "dfa,tdfa,ff,phyll,pepita,local"
 
 
-def test_six_rules_meet_three_devices_but_for_what_a_projection_cannot_do(lightloop, small):
+def test_six_rules_meet_three_devices(lightloop, small):
     words = ["compare", "--rules", SIX, "--devices", "digital,sim:opu,sim:crossbar", *small, "--dry-run"]
     told = json.loads(lightloop(*words, "--json").stdout)
     ways = {(pair["rule"], pair["device"]): pair["way"] for pair in told}
-    assert len(ways) == 18
-    assert {pair for pair, way in ways.items() if way is None} == {(rule, "sim:opu") for rule in ("ff", "phyll", "local")}
+    assert len(ways) == 18 and None not in ways.values()
+    assert {rule for (rule, device), way in ways.items() if device == "sim:opu" and way == "map"} == {"ff", "phyll", "local"}
     assert all(way == "layers" for (_, device), way in ways.items() if device == "sim:crossbar")
-    (line,) = [line for line in lightloop(*words).stdout.splitlines() if line.startswith("left out: ")]
-    assert line == ("left out: ff, phyll, local on sim:opu: the rule projects no error and so has no use for a device that does, and "
-                    "trained layers it cannot carry")  # fmt: skip
+    assert "left out" not in lightloop(*words).stdout
+
+
+def test_what_a_rule_cannot_project_on_stands_in_front_of_its_layers(lightloop, small, tmp_path):
+    """An OPU and a reservoir; the grid begun before they could be there is gone on with."""
+    words = [*small, "--samples", "100", "--epochs", "1"]
+    grid = ["compare", "--out", "grid", *words, "--threads", "1"]
+    assert lightloop(*grid, "--rules", "ff").returncode == 0
+    done = lightloop(*grid, "--rules", "ff,dfa", "--devices", "digital,sim:opu,sim:delay_vcsel")
+    assert done.returncode == 0 and "6 runs, 1 done before" in done.stderr, done.stderr
+    found = {path.name: json.loads(path.read_text()) for path in (tmp_path / "grid").glob("*.json")}
+    for rule, device in (("ff", "sim:opu"), ("ff", "sim:delay_vcsel"), ("dfa", "sim:delay_vcsel")):
+        alone = json.loads(lightloop("train", *words, "--rule", rule, "--map", device, "--json").stdout)
+        ours = found[f"{rule}-{device.replace(':', '_')}-1.json"]
+        assert ours["weights_sha256"] == alone["weights_sha256"] and ours["device_frames"] == alone["device_frames"] > 0
+    table = (tmp_path / "grid" / "compare.md").read_text()
+    assert "sim:opu as map stands in front of every layer (--map): ff" in table and "sim:opu as projection projects the error: dfa" in table
+    (line,) = [line for line in table.splitlines() if line.startswith("| ff |")]
+    assert line.count(" as map<br>") == 2
+
+
+def test_a_projection_refused_by_its_settings_is_not_used_in_another_way(lightloop, small):
+    done = lightloop("compare", "--rules", "dfa,ff", "--devices", "sim:opu,output.size=8,input.size=64", *small, "--dry-run", "--json")
+    ways = {pair["rule"]: (pair["way"], pair["reason"]) for pair in json.loads(done.stdout)}
+    assert ways["dfa"][0] is None and "not as map" not in ways["dfa"][1], ways
 
 
 def test_rules_with_passes_of_their_own_run_on_layers_of_a_device_and_their_runs_answer_there(lightloop, small, tmp_path):

@@ -28,10 +28,10 @@ def test_the_rows_are_those_of_the_command(tmp_path):
         assert json.loads(ours.read_text())["weights_sha256"] == json.loads(theirs.read_text())["weights_sha256"]
     assert [(pair["rule"], pair["device"]) for pair in told["left_out"]] == list(found.left_out)
     assert found.markdown() == (out / "compare.md").read_text()
-    assert "left out: bp on sim:opu,seed=5" in str(found) and "sim:opu,seed=5 projects the error (tdfa)" in str(found)
+    assert "left out: bp on sim:opu,seed=5" in str(found) and "sim:opu,seed=5 as projection projects the error: tdfa" in str(found)
     assert found.run("tdfa", "sim:opu,seed=5", 2).settings["rule.dead_zone"] == 0.15
     assert found.row("tdfa", "sim:opu,seed=5")["device_frames"] > 0
-    with pytest.raises(ll.InvalidParameter, match="no use for a device"):
+    with pytest.raises(ll.InvalidParameter, match="the rule projects no error"):
         found.row("bp", "sim:opu,seed=5")
 
     before = {path: path.stat().st_mtime_ns for path in out.glob("*.h5")}
@@ -138,7 +138,7 @@ def test_other_physics_stands_in_front_of_the_layers():
     wave = "sim:wave,input.size=16,output.size=16,encoding=phase"
     found = ll.compare("digits", ["dfa", "noprop"], wave, threads=1, samples=200, **SMALL)
     assert found.row("dfa", wave)["way"] == "map" and found.row("dfa", wave)["device_frames"] > 0
-    assert "--map" in found.left_out["noprop", wave] and f"{wave} stands in front of the layers (dfa)" in str(found)
+    assert "not as map" in found.left_out["noprop", wave] and f"{wave} as map stands in front of every layer (--map): dfa" in str(found)
     every = ll.compare("digits", "dfa", map=wave, map_part=8, threads=1, samples=200, **SMALL)
     assert f"{wave} stands in front of the layers of every run" in str(every)
     assert every.row("dfa")["map"] == found.row("dfa", wave)["map"] == wave
