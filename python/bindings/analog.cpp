@@ -214,6 +214,9 @@ void register_analog(py::module_& m) {
       .def(
           "program",
           [](BoundTiles& b, const py::object& w, bool keep_calibration) {
+      .def(
+          "age", [](BoundDevices& b, double seconds) { alone(b.busy, [&] { b.devices.age(seconds); }); },
+          py::arg("seconds"), "Sets every clock to so many seconds after the device was opened.")
             const View<const float> weights = float_rows(w, b.layer->inputs(), "weights");
             alone(*b.busy, [&] { b.layer->program(weights, keep_calibration); });
           },

@@ -65,7 +65,7 @@ def tokens_apart(net: Any, scores: np.ndarray) -> np.ndarray:
     return scores if net.tokens == 1 else scores.reshape(len(scores), net.tokens, -1)
 
 
-def _seconds(time: float | str) -> float:
+def seconds(time: float | str) -> float:
     return _core.parse_quantity(time, "s", "age") if isinstance(time, str) else float(time)
 
 
@@ -113,12 +113,12 @@ class Deployed:
         return self._open
 
     def age(self, time: float | str, *, recalibrate: bool = False) -> Deployed:
-        """Lets time pass (seconds, or "30 d") on the clocks of all devices, counted from when they were opened and written.
+        """Sets the clocks of all devices to a time (seconds, or "30 d") after they were opened and written, never back.
 
-        Cells drift by it. With `recalibrate` gains and offsets are fitted anew, which takes out what all cells of a layer
+        Cells drift since then. With `recalibrate` gains and offsets are fitted anew, which takes out what all cells of a layer
         (or of an output) have in common.
         """
-        self._opened().age(_seconds(time))
+        self._opened().age(seconds(time))
         if recalibrate:
             self._opened().calibrate()
         return self
@@ -214,7 +214,7 @@ class Deployed:
         self._give_back()
         data = dataset(x, y, self.network.widths[-1])
         found = _core.sensitivity(self.network, data, self.device, self.settings, self._answer, repeats, samples,
-                                  _seconds(age), out)  # fmt: skip
+                                  seconds(age), out)  # fmt: skip
         return Ranking(found)
 
     def spec(

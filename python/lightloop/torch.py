@@ -39,8 +39,8 @@ from ._torch_neurons import (
 from ._torch_noise import Noise, Norm, Precision, noise_std
 from ._torch_opu import OPU
 from ._torch_physical import Physical
-from .analog import split
-from .errors import InvalidParameter, UnknownName, Unsupported
+from .analog import seconds, split
+from .errors import Error, InvalidParameter, UnknownName, Unsupported
 
 __all__ = [
     "DFA",
@@ -57,7 +57,9 @@ __all__ = [
     "Quantise",
     "Sign",
     "Stochastic",
+    "age",
     "biper",
+    "calibrate",
     "convert",
     "convert_to_analog",
     "dfa",
@@ -127,18 +129,54 @@ convert_to_analog = convert
 
 
 def report(model: Any) -> dict[str, Any]:
-    """What the converted modules of a model have cost: device_s, device_j, energy by component, and each module's report."""
+    """What the converted modules of a model have cost: device_s, device_j, energy by component, each module's report, and
+    latency, the seconds by component between one row's way in and its answer, the layers one after the other."""
     modules = {name: m.report for name, m in model.named_modules() if isinstance(m, OnDevice) and m.report is not None}
     energy: dict[str, float] = {}
     for one in modules.values():
         for part, joules in one.energy.items():
             energy[part] = energy.get(part, 0.0) + joules
+    latency: dict[str, float] = {}
+    for module in model.modules():
+        if isinstance(module, OnDevice) and module.report is not None:
+            for part, took in module._devices.layer(module._number).layer.latency.items():
+                latency[part] = latency.get(part, 0.0) + took
     return {
         "device_s": sum(one.device_s for one in modules.values()),
         "device_j": sum(one.device_j for one in modules.values()),
         "energy": energy,
+        "latency": latency,
         "modules": modules,
     }
+
+
+def _devices_of(model: Any) -> list[Devices]:
+    """Those that hold weights of a model. Throws Error where none does."""
+    found = dict.fromkeys(m._devices for m in model.modules() if isinstance(m, OnDevice))
+    written = [devices for devices in found if devices.written()]
+    if not written:
+        raise Error(type(model).__name__, "no module of it was written into a device", "", "Make a forward pass first.")
+    return written
+
+
+def calibrate(model: Any) -> Any:
+    """Fits gains and offsets of all written layers anew, as `Layer.calibrate`: done at an age it takes drift out. The model."""
+    for devices in _devices_of(model):
+        for layer in devices.written():
+            layer.calibrate()
+    return model
+
+
+def age(model: Any, time: float | str, *, recalibrate: bool = False) -> Any:
+    """Sets the clocks of a model's devices to a time (seconds, or "30 d") after they were opened, as `Deployed.age`: cells
+    drift since they were written. Gains stay those of before unless `recalibrate`. The model itself.
+
+    Throws Error before the first forward pass, OutOfRange for a time that is over already, Unsupported for devices without a
+    clock, or one device that is written anew for every layer.
+    """
+    for devices in _devices_of(model):
+        devices.open().age(seconds(time))
+    return calibrate(model) if recalibrate else model
 
 
 def _as_written(module: Any, *kinds: Any) -> bool:
