@@ -22,7 +22,15 @@ from typing import Any
 
 import torch
 
-from ._torch_analog import AnalogConv2d, AnalogLinear, Devices, OnDevice, check_convolution
+from ._torch_analog import (
+    AnalogBinaryConv2d,
+    AnalogBinaryLinear,
+    AnalogConv2d,
+    AnalogLinear,
+    Devices,
+    OnDevice,
+    check_convolution,
+)
 from ._torch_checks import check_real
 from ._torch_dfa import DFA, dfa
 from ._torch_neurons import (
@@ -70,7 +78,12 @@ __all__ = [
 ]
 
 
-ON_DEVICES = {torch.nn.Linear: AnalogLinear, torch.nn.Conv2d: AnalogConv2d}
+ON_DEVICES = {
+    torch.nn.Linear: AnalogLinear,
+    torch.nn.Conv2d: AnalogConv2d,
+    BinaryLinear: AnalogBinaryLinear,
+    BinaryConv2d: AnalogBinaryConv2d,
+}
 DIGITAL = (torch.nn.MultiheadAttention, torch.nn.TransformerEncoderLayer)  # they read the weights of their parts themselves
 
 
@@ -88,7 +101,8 @@ def _excluded(model: Any, names: str | Iterable[str]) -> set[Any]:
 
 def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any] | None = None, *,
             exclude: str | Iterable[str] = (), **options: Any) -> Any:  # fmt: skip
-    """A copy of `model` with every Linear and Conv2d on devices of one string; the model itself stays as it is.
+    """A copy of `model` with every Linear and Conv2d, BinaryLinear and BinaryConv2d on devices of one string, which hold the
+    weights as they are used (of the binary ones two values a row); the model itself stays as it is.
 
     Weights, buffers, training mode and the keys of `state_dict` are kept; a module that is used in several places is one
     layer still. Layers of other kinds (Conv1d, LSTM, ...) stay digital; modules on devices stay on theirs.
@@ -114,7 +128,7 @@ def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any
             raise Unsupported(where, type(module).__name__, "a plain Linear or Conv2d, whose products a device can make",
                               f"Leave it digital, exclude=[{name!r}], or put plain ones in its place; a parametrisation can be "
                               "registered on what was converted.")  # fmt: skip
-        if kind is AnalogConv2d:
+        if issubclass(kind, AnalogConv2d):
             check_convolution(where, module)
         check_real(f"{where}: weight", module.weight)
         module.__class__ = kind  # in its place: whoever holds the module holds the one on the device
@@ -177,38 +191,3 @@ def age(model: Any, time: float | str, *, recalibrate: bool = False) -> Any:
     for devices in _devices_of(model):
         devices.open().age(seconds(time))
     return calibrate(model) if recalibrate else model
-
-
-def _as_written(module: Any, *kinds: Any) -> bool:
-    """Its forward pass is that of one of these classes, whatever its own class is."""
-    return getattr(module.forward, "__func__", None) in [kind.forward for kind in kinds]
-
-
-def layers_of(model: Any) -> tuple[list[tuple[Any, Any]], str]:
-    """([(W, b), ...], activation) of a Sequential of Linear layers with one kind of non-linearity between them; W as the layer
-    uses it, parametrised or not. Throws InvalidParameter with the name of a module that is another, or has a forward pass
-    of its own, Unsupported for complex weights."""
-    names = {torch.nn.Tanh: "tanh", torch.nn.ReLU: "relu", torch.nn.Sigmoid: "sigmoid", torch.nn.Identity: "identity",
-             torch.nn.ELU: "elu"}  # fmt: skip
-    weights: list[tuple[Any, Any]] = []
-    between: list[str] = []
-    parts = model._modules.items() if _as_written(model, torch.nn.Sequential) else [("", model)]
-    for name, module in parts:
-        where = f"deploy: {name}" if name else "deploy"
-        if isinstance(module, torch.nn.Flatten):
-            continue
-        if _as_written(module, torch.nn.Linear, AnalogLinear):
-            if len(between) < len(weights):
-                between.append("identity")
-            check_real(f"{where}: weight", module.weight)
-            bias = module.bias if module.bias is not None else torch.zeros(module.out_features)
-            weights.append(tuple(v.detach().to("cpu", torch.float32).numpy() for v in (module.weight, bias)))
-        elif type(module) in names and getattr(module, "alpha", 1.0) == 1.0 and len(between) + 1 == len(weights):
-            between.append(names[type(module)])
-        else:
-            raise InvalidParameter(where, str(module), "Linear layers, and Tanh, ReLU, ELU (alpha 1) or Sigmoid behind one",
-                              "ll.torch.convert takes models of any modules.")  # fmt: skip
-    if len(between) >= len(weights) or len(set(between)) > 1:
-        raise InvalidParameter("deploy", str(model), "one kind of non-linearity between linear layers, the last of them linear",
-                          "ll.torch.convert takes models of any modules.")  # fmt: skip
-    return weights, between[0] if between else "identity"
