@@ -6,7 +6,6 @@
 #include "core/error.hpp"
 #include "core/random.hpp"
 #include "devices/catalogue.hpp"
-#include "training/ageing.hpp"
 #include "training/layers/architecture.hpp"
 #include "training/report/sensitivity.hpp"
 #include "training/report/spec.hpp"
@@ -270,7 +269,7 @@ TEST_CASE("time is refused where no clock is, where weights are written anew, an
   const auto aged = [&](const std::string& device, double seconds, const Settings& settings = {}) {
     AnalogNetwork analog(registry(), analog_place(device, settings, net.layers()), net);
     analog.program(net);
-    age(analog, seconds);
+    analog.devices().age(seconds);
   };
   CHECK_NOTHROW(aged("sim:crossbar,preset=pcm", 1e6));
   CHECK_THROWS_AS(aged("sim:homodyne", 1e6), Unsupported);

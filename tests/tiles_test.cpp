@@ -336,4 +336,17 @@ TEST_CASE("snapshots of layers on other devices are refused by name, and nothing
   CHECK(layer.snapshot_with_devices() == mine);
 }
 
+TEST_CASE("time is that since devices were opened, however often it is set") {
+  TileDevices devices(registry(), "sim:crossbar,preset=pcm,clock_s=10", {}, {}, 8, 8);
+  TiledLayer layer(devices, 8, 8);
+  layer.program(uniform(8, 8, 1.0f, 1));
+  const auto clock = [&] { return devices.opened().front()->session->settings().real("clock_s"); };
+  devices.age(3600);
+  CHECK(clock() == 3610);
+  devices.age(86400);
+  CHECK(clock() == 86410);
+  CHECK_THROWS_AS(devices.age(3600), OutOfRange);
+  CHECK(clock() == 86410);
+}
+
 }  // namespace lightloop

@@ -127,10 +127,6 @@ void AnalogNetwork::forward(const Network& net, View<const float> x, Activations
   }
 }
 
-bool AnalogNetwork::rewritten() const {
-  return devices_->shared() && (layers_.size() > 1 || layers_.front().tiles() > 1);
-}
-
 Evaluation AnalogNetwork::evaluate(const Network& net, const Dataset& data, Loss loss, Rule* rule) {
   return lightloop::evaluate(
       net, data, loss,

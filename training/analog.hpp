@@ -79,7 +79,7 @@ class AnalogNetwork : public LayerProducts {
   /// Takes the weights of `net` from what the devices' programmes hold.
   void read_weights(Network& net);
   /// Whether one device serves several layers or tiles, and every pass writes them anew.
-  bool rewritten() const;
+  bool rewritten() const { return devices_->rewritten(); }
   /// The programmed network on labelled data, as many samples at a time as its devices like. With a rule, which makes
   /// its passes here, its scores stand in for the logits.
   Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy, Rule* rule = nullptr);

@@ -1,6 +1,7 @@
 #include "driver/layer/tile_devices.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/bytes.hpp"
 #include "core/error.hpp"
@@ -85,6 +86,8 @@ std::shared_ptr<TileDevice> TileDevices::open_sized(Index n_in, Index rows, cons
   for (const auto& [key, value] : extra) settings[key] = value;
   auto device = std::make_shared<TileDevice>();
   device->session = open_session(registry_, address_, settings);
+  const ParamSet& opened = device->session->settings();
+  if (opened.has("clock_s")) device->opened_at_s = opened.real("clock_s");
   return device;
 }
 
@@ -92,6 +95,7 @@ std::shared_ptr<TileDevice> TileDevices::open(Index n_in, Index n_out, const Set
   ParamSet params("layer", layer_params());
   params.set(layer_);
   const Weights cells = parse_weights(params.text("cells"));
+  ++parts_;
   if (shared_) {
     if (!extra.empty())
       throw Unsupported("layer.devices", "one device for all layers",
@@ -113,6 +117,20 @@ std::shared_ptr<TileDevice> TileDevices::open(Index n_in, Index n_out, const Set
 
 std::unique_ptr<Twin> TileDevices::twin(const TileDevice& device) const {
   return registry_.twin(without_session(device.session->address()), device.session->settings().all());
+}
+
+void TileDevices::age(double seconds) const {
+  if (!(seconds > 0 && std::isfinite(seconds)))
+    throw OutOfRange("age", std::to_string(seconds) + " s", "above 0, finite", "Say \"30 d\", for example.");
+  if (rewritten())
+    throw Unsupported("age on " + address_, "its one device is written anew for every layer", "weights that stay",
+                      "Give layer.devices=each where devices can be had.");
+  for (const auto& device : opened_) {
+    if (!device->session->settings().has("clock_s"))
+      throw Unsupported("age on " + address_, "the device has no clock, nothing in it drifts", "",
+                        "`lightloop devices` shows which have clock_s: sim:crossbar,preset=pcm.");
+    device->session->configure({{"clock_s", device->opened_at_s + seconds}});
+  }
 }
 
 std::vector<std::byte> TileDevices::snapshot() const {

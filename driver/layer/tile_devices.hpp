@@ -14,6 +14,7 @@ namespace lightloop {
 struct TileDevice {
   std::unique_ptr<Session> session;
   const void* holder = nullptr;
+  double opened_at_s = 0;  ///< clock_s when it was opened, where it has a clock
 };
 
 /// Opens devices of one string in the sizes that are wanted.
@@ -32,6 +33,8 @@ class TileDevices {
 
   const std::string& address() const { return address_; }
   bool shared() const { return shared_; }
+  /// One device serves several tiles or layers, and every pass writes them anew.
+  bool rewritten() const { return shared_ && parts_ > 1; }
   /// Largest part of a matrix that fits on one device.
   Index most_inputs() const { return most_in_; }
   Index most_outputs() const { return most_out_; }
@@ -40,6 +43,11 @@ class TileDevices {
   /// The twin of an opened device. Throws Unsupported where it has none.
   std::unique_ptr<Twin> twin(const TileDevice& device) const;
   const std::vector<std::shared_ptr<TileDevice>>& opened() const { return opened_; }
+  /// Sets the clock (clock_s) of every device to so many seconds after it was opened; it never goes back. Cells and
+  /// temperatures drift as the devices say; calibrations stay as they were found. Throws OutOfRange for a time that is
+  /// not positive, earlier than the device has, or later than the device knows its cells; Unsupported for a device
+  /// without a clock, or one that is written anew for every layer. Devices before the one that refused have moved on.
+  void age(double seconds) const;
 
   /// All opened devices' sessions; restore() after as many were opened again in the same way. Throws InvalidParameter,
   /// and then changes nothing.
@@ -54,6 +62,7 @@ class TileDevices {
   Settings device_;
   Settings layer_;
   bool shared_ = false;
+  Index parts_ = 0;  ///< that devices were opened for
   Index largest_in_, largest_out_;
   std::optional<ParamInfo> input_size_, output_size_;  ///< where they can be chosen
   std::optional<std::int64_t> seed_;                   ///< of the first device, where there is such a setting

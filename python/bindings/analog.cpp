@@ -2,10 +2,12 @@
 
 #include <cmath>
 #include <optional>
+#include <tuple>
 
 #include "core/error.hpp"
 #include "python/bindings/answer.hpp"
 #include "python/bindings/tiles.hpp"
+#include "training/layers/architecture.hpp"
 #include "training/network.hpp"
 #include "training/report/sensitivity.hpp"
 #include "training/report/spec.hpp"
@@ -59,13 +61,26 @@ py::array_t<float> clip(BoundTiles& bound, const py::object& x, const Ranges& ra
   return seen;
 }
 
+using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
+
+/// The architecture `text` with these parameters and running statistics. Throws as parse_model(), and ShapeMismatch.
+Network make_model(const std::string& text, const Floats& parameters, const Floats& state) {
+  Network net(parse_model(text, {}));
+  for (const auto& [name, to, from] :
+       {std::tuple{"parameters", net.parameters(), &parameters}, std::tuple{"state", net.state(), &state}}) {
+    if (from->size() != static_cast<py::ssize_t>(to.size()))
+      throw ShapeMismatch(name + (" of " + net.text()), std::to_string(from->size()), std::to_string(to.size()));
+    std::copy_n(from->data(), from->size(), to.begin());
+  }
+  return net;
+}
+
 /// [(W, b), ...] as a network. Throws ShapeMismatch, and InvalidParameter for numbers that are not finite.
 Network make_network(const py::list& layers, const std::string& activation) {
-  using Array = py::array_t<float, py::array::c_style | py::array::forcecast>;
   std::vector<Index> widths;
-  std::vector<std::pair<Array, Array>> all;
+  std::vector<std::pair<Floats, Floats>> all;
   for (const auto& one : layers) {
-    const auto pair = one.cast<std::pair<Array, Array>>();
+    const auto pair = one.cast<std::pair<Floats, Floats>>();
     const auto& [w, b] = pair;
     if (w.ndim() != 2 || b.ndim() != 1 || b.shape(0) != w.shape(0) || (!widths.empty() && widths.back() != w.shape(1)))
       throw ShapeMismatch("layer " + std::to_string(all.size() + 1), py::cast<std::string>(py::str(w.attr("shape"))),
@@ -199,6 +214,9 @@ void register_analog(py::module_& m) {
            }),
            py::arg("address"), py::arg("device"), py::arg("layer"), py::arg("largest_in"), py::arg("largest_out"))
       .def_property_readonly("shared", [](const BoundDevices& b) { return b.devices.shared(); })
+      .def(
+          "age", [](BoundDevices& b, double seconds) { alone(b.busy, [&] { b.devices.age(seconds); }); },
+          py::arg("seconds"), "Sets every clock to so many seconds after the device was opened.")
       .def("__len__", [](const BoundDevices& b) { return b.devices.opened().size(); });
   py::class_<BoundTiles>(m, "TiledLayer", "A matrix product on as many devices as it takes.")
       .def(py::init([](const std::shared_ptr<BoundDevices>& devices, Index in, Index out, const py::dict& layer,
@@ -282,23 +300,6 @@ void register_analog(py::module_& m) {
             alone(*b.busy, [&] { b.layer->update(change); });
           },
           py::arg("dw"))
-      .def_property_readonly("report", [](const BoundTiles& b) {
-        LayerReport report;
-        alone(*b.busy, [&] { report = b.layer->report(); });
-        return report;
-      });
-  register_analog_network(m);
-  m.def("make_network", &make_network, py::arg("layers"), py::arg("activation"), "A Network of [(W, b), ...].");
-  m.def("sensitivity", &run_sensitivity, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"),
-        py::arg("answer"), py::arg("repeats"), py::arg("samples"), py::arg("age"), py::arg("out"));
-  m.def("spec", &run_spec, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"), py::arg("answer"),
-        py::arg("over"), py::arg("drop"), py::arg("confidence"), py::arg("per_layer"), py::arg("repeats"),
-        py::arg("samples"));
-  m.def(
-      "energy_parts", [](const LayerReport& report) { return energy_list(report.energy); }, py::arg("report"));
-}
-
-}  // namespace lightloop::python
       .def(
           "snapshot",
           [](const BoundTiles& b) {
@@ -325,3 +326,22 @@ void register_analog(py::module_& m) {
             return latency_dict(parts);
           },
           "Seconds by component between one row's way in and its answer.")
+      .def_property_readonly("report", [](const BoundTiles& b) {
+        LayerReport report;
+        alone(*b.busy, [&] { report = b.layer->report(); });
+        return report;
+      });
+  register_analog_network(m);
+  m.def("make_network", &make_network, py::arg("layers"), py::arg("activation"), "A Network of [(W, b), ...].");
+  m.def("make_model", &make_model, py::arg("text"), py::arg("parameters"), py::arg("state"),
+        "A Network of an architecture in words, its parameters and running statistics layer by layer.");
+  m.def("sensitivity", &run_sensitivity, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"),
+        py::arg("answer"), py::arg("repeats"), py::arg("samples"), py::arg("age"), py::arg("out"));
+  m.def("spec", &run_spec, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"), py::arg("answer"),
+        py::arg("over"), py::arg("drop"), py::arg("confidence"), py::arg("per_layer"), py::arg("repeats"),
+        py::arg("samples"));
+  m.def(
+      "energy_parts", [](const LayerReport& report) { return energy_list(report.energy); }, py::arg("report"));
+}
+
+}  // namespace lightloop::python

@@ -10,7 +10,7 @@
 #include "driver/layer/snapshot_parts.hpp"
 #include "python/bindings/answer.hpp"
 #include "python/bindings/tiles.hpp"
-#include "training/ageing.hpp"
+#include "training/analog.hpp"
 
 namespace lightloop::python {
 namespace {
@@ -90,7 +90,7 @@ void register_analog_network(py::module_& m) {
            }),
            py::arg("net"), py::arg("device"), py::arg("settings"), py::arg("answer"), py::arg("seed"))
       .def(
-          "age", [](BoundNetwork& b, double seconds) { alone(b.busy, [&] { age(b.analog, seconds); }); },
+          "age", [](BoundNetwork& b, double seconds) { alone(b.busy, [&] { b.analog.devices().age(seconds); }); },
           py::arg("seconds"))
       .def("calibrate", [](BoundNetwork& b) { alone(b.busy, [&] { b.analog.calibrate(); }); })
       .def("scores", &device_scores, py::arg("x"), py::arg("first_sample") = 0)

@@ -11,7 +11,7 @@ import torch
 
 from . import _core
 from ._torch_checks import check_product
-from ._torch_neurons import begin_range, note_known
+from ._torch_neurons import BinaryConv2d, BinaryLinear, begin_range, note_known
 from ._torch_projection import rows_of
 from .analog import below, open_devices, split
 from .errors import InvalidParameter, ShapeMismatch, Unsupported
@@ -230,7 +230,7 @@ class OnDevice:
             layer.input_ranges = self.running_range.tolist()
 
     def _product(self, x: Any) -> Any:
-        weight = self.weight.flatten(1)  # asked for once: a parametrisation may draw another every time
+        weight = self._used().flatten(1)  # asked for once: a parametrisation may draw another every time
         check_product(type(self).__name__, x, weight)
         held = self._devices.layer(self._number)
         learned = self._parameters.get("input_range")
@@ -333,3 +333,17 @@ class AnalogConv2d(OnDevice, torch.nn.Conv2d):
 
     def extra_repr(self) -> str:
         return f"{torch.nn.Conv2d.extra_repr(self)}, device={self.analog_device!r}"
+
+
+class AnalogBinaryLinear(AnalogLinear, BinaryLinear):
+    """`BinaryLinear` whose device holds the two-valued weights; made by `convert`."""
+
+    def _used(self) -> Any:
+        return self._two_valued()
+
+
+class AnalogBinaryConv2d(AnalogConv2d, BinaryConv2d):
+    """`BinaryConv2d` whose device holds the two-valued weights; made by `convert`."""
+
+    def _used(self) -> Any:
+        return self._two_valued()

@@ -65,7 +65,7 @@ def tokens_apart(net: Any, scores: np.ndarray) -> np.ndarray:
     return scores if net.tokens == 1 else scores.reshape(len(scores), net.tokens, -1)
 
 
-def _seconds(time: float | str) -> float:
+def seconds(time: float | str) -> float:
     return _core.parse_quantity(time, "s", "age") if isinstance(time, str) else float(time)
 
 
@@ -102,9 +102,28 @@ class Deployed:
         self.settings = split(settings, options)
         self.network = net
         self._run = run
+        self._image: tuple[int, ...] | None = None  # (channels, height, width) of samples in PyTorch's order
         self._answer = _core.Answer() if run is None else run._answer
         self._open: Any = None
         self._past: list[list[Any]] = []  # reports of devices that were given back
+
+    @classmethod
+    def _of_module(cls, model: Any, sample: Any, device: Any, settings: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Deployed:
+        """A PyTorch module's, which is shown samples as that is."""
+        from ._torch_network import network_of
+
+        made = cls.__new__(cls)
+        net, image = network_of(model, sample)
+        made._take(net, None, device, settings, options)
+        made._image = image
+        return made
+
+    def _shown(self, x: Any) -> Any:
+        """Images of PyTorch with their channels last, as networks take them; other samples as they are."""
+        h = np.asarray(x)
+        if self._image is None or h.ndim < 2 or math.prod(h.shape[1:]) != math.prod(self._image):
+            return x
+        return h.reshape(len(h), *self._image).transpose(0, 2, 3, 1).reshape(len(h), -1)
 
     def _opened(self) -> Any:
         if self._open is None:
@@ -113,35 +132,16 @@ class Deployed:
         return self._open
 
     def age(self, time: float | str, *, recalibrate: bool = False) -> Deployed:
-        """Lets time pass (seconds, or "30 d") on the clocks of all devices, counted from when they were opened and written.
+        """Sets the clocks of all devices to a time (seconds, or "30 d") after they were opened and written, never back.
 
-        Cells drift by it. With `recalibrate` gains and offsets are fitted anew, which takes out what all cells of a layer
+        Cells drift since then. With `recalibrate` gains and offsets are fitted anew, which takes out what all cells of a layer
         (or of an output) have in common.
         """
-        self._opened().age(_seconds(time))
+        self._opened().age(seconds(time))
         if recalibrate:
             self._opened().calibrate()
         return self
 
-    @property
-    def layers(self) -> list[Any]:
-        """The layers, opened, written and calibrated when they are first asked for."""
-        return list(self._opened().layers)
-
-    def scores(self, x: Any, first_sample: int = 0) -> np.ndarray:
-        """Scores as those of `Run.scores`, in memory where no product with weights is made."""
-        return tokens_apart(self.network, self._opened().scores(rows_of(x, self.network), first_sample))
-
-    def predict(self, x: Any) -> np.ndarray:
-        """The class with the highest score, as `Run.predict`."""
-        if self._run is not None:
-            self._run._labels_only("predict")
-        return self.scores(x).argmax(axis=-1)
-
-    def accuracy(self, x: Any, y: Any) -> float:
-        """Fraction of samples whose highest score is that of the label; Unsupported where real targets were learned."""
-        if self._run is not None:
-            self._run._labels_only("accuracy")
     def snapshot(self) -> bytes:
         """What all devices hold by now, with weights, calibrations, frame counts, meters and clocks: `restore` it into another
         deployment of the same network and settings, which then goes on with the same bits. Reports are not in it.
@@ -155,6 +155,25 @@ class Deployed:
         self._opened().restore(state)
         return self
 
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, opened, written and calibrated when they are first asked for."""
+        return list(self._opened().layers)
+
+    def scores(self, x: Any, first_sample: int = 0) -> np.ndarray:
+        """Scores as those of `Run.scores`, in memory where no product with weights is made."""
+        return tokens_apart(self.network, self._opened().scores(rows_of(self._shown(x), self.network), first_sample))
+
+    def predict(self, x: Any) -> np.ndarray:
+        """The class with the highest score, as `Run.predict`."""
+        if self._run is not None:
+            self._run._labels_only("predict")
+        return self.scores(x).argmax(axis=-1)
+
+    def accuracy(self, x: Any, y: Any) -> float:
+        """Fraction of samples whose highest score is that of the label; Unsupported where real targets were learned."""
+        if self._run is not None:
+            self._run._labels_only("accuracy")
         found, labels = self.predict(x), np.asarray(y)
         if not labels.size:
             raise ShapeMismatch("accuracy: y", str(labels.shape), "at least one sample")
@@ -212,9 +231,9 @@ class Deployed:
         At an `age` ("30 d") what has drifted since the weights were written is a source too.
         """
         self._give_back()
-        data = dataset(x, y, self.network.widths[-1])
+        data = dataset(self._shown(x), y, self.network.widths[-1])
         found = _core.sensitivity(self.network, data, self.device, self.settings, self._answer, repeats, samples,
-                                  _seconds(age), out)  # fmt: skip
+                                  seconds(age), out)  # fmt: skip
         return Ranking(found)
 
     def spec(
@@ -233,7 +252,7 @@ class Deployed:
         self._give_back()
         names = over.split(",") if isinstance(over, str) else list(over)
         names = [name[len("device.") :] if name.startswith("device.") else name for name in names]
-        data = dataset(x, y, self.network.widths[-1])
+        data = dataset(self._shown(x), y, self.network.widths[-1])
         return dict(_core.spec(self.network, data, self.device, self.settings, self._answer, names, drop, confidence,
                                per_layer, repeats, samples))  # fmt: skip
 
@@ -269,9 +288,11 @@ class Ranking:
         return table(repr(self).strip("<>"), [(row[0], f"{row[1]} points") for row in self._rows()])
 
 
-def deploy(model: Any, device: Any, settings: Mapping[str, Any] | None = None, **options: Any) -> Deployed:
-    """A network on devices. `model`: a Run, [(W, b), ...] (tanh between), or a torch.nn.Sequential of Linear layers with one
-    kind of Tanh, ReLU, Sigmoid or nothing between them; modules with a forward pass of their own are refused by name.
+def deploy(model: Any, device: Any, settings: Mapping[str, Any] | None = None, *,
+           sample: Sequence[int] | None = None, **options: Any) -> Deployed:  # fmt: skip
+    """A network on devices. `model`: a Run, [(W, b), ...] (tanh between), or a torch.nn.Sequential of modules that networks
+    of layers have too (docs/pytorch.md), as it answers in eval mode; others, and modules with a forward pass of their own, are
+    refused by name. `sample`: the shape of one, (channels, height, width), for models that begin with images.
 
     `options` are settings: `**{"adc.bits": 6, "layer.cells": "offset", "device.layer2.adc.bits": 4}`.
     """
@@ -282,7 +303,4 @@ def deploy(model: Any, device: Any, settings: Mapping[str, Any] | None = None, *
         return Deployed(model.weights, model.activation, device, settings, **options)
     if isinstance(model, Sequence) and not hasattr(model, "state_dict"):
         return Deployed(model, "tanh", device, settings, **options)
-    from .torch import layers_of
-
-    weights, activation = layers_of(model)
-    return Deployed(weights, activation, device, settings, **options)
+    return Deployed._of_module(model, sample, device, settings, options)

@@ -22,7 +22,15 @@ from typing import Any
 
 import torch
 
-from ._torch_analog import AnalogConv2d, AnalogLinear, Devices, OnDevice, check_convolution
+from ._torch_analog import (
+    AnalogBinaryConv2d,
+    AnalogBinaryLinear,
+    AnalogConv2d,
+    AnalogLinear,
+    Devices,
+    OnDevice,
+    check_convolution,
+)
 from ._torch_checks import check_real
 from ._torch_dfa import DFA, dfa
 from ._torch_neurons import (
@@ -39,8 +47,8 @@ from ._torch_neurons import (
 from ._torch_noise import Noise, Norm, Precision, noise_std
 from ._torch_opu import OPU
 from ._torch_physical import Physical
-from .analog import split
-from .errors import InvalidParameter, UnknownName, Unsupported
+from .analog import seconds, split
+from .errors import Error, InvalidParameter, UnknownName, Unsupported
 
 __all__ = [
     "DFA",
@@ -57,7 +65,9 @@ __all__ = [
     "Quantise",
     "Sign",
     "Stochastic",
+    "age",
     "biper",
+    "calibrate",
     "convert",
     "convert_to_analog",
     "dfa",
@@ -68,7 +78,12 @@ __all__ = [
 ]
 
 
-ON_DEVICES = {torch.nn.Linear: AnalogLinear, torch.nn.Conv2d: AnalogConv2d}
+ON_DEVICES = {
+    torch.nn.Linear: AnalogLinear,
+    torch.nn.Conv2d: AnalogConv2d,
+    BinaryLinear: AnalogBinaryLinear,
+    BinaryConv2d: AnalogBinaryConv2d,
+}
 DIGITAL = (torch.nn.MultiheadAttention, torch.nn.TransformerEncoderLayer)  # they read the weights of their parts themselves
 
 
@@ -86,7 +101,8 @@ def _excluded(model: Any, names: str | Iterable[str]) -> set[Any]:
 
 def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any] | None = None, *,
             exclude: str | Iterable[str] = (), **options: Any) -> Any:  # fmt: skip
-    """A copy of `model` with every Linear and Conv2d on devices of one string; the model itself stays as it is.
+    """A copy of `model` with every Linear and Conv2d, BinaryLinear and BinaryConv2d on devices of one string, which hold the
+    weights as they are used (of the binary ones two values a row); the model itself stays as it is.
 
     Weights, buffers, training mode and the keys of `state_dict` are kept; a module that is used in several places is one
     layer still. Layers of other kinds (Conv1d, LSTM, ...) stay digital; modules on devices stay on theirs.
@@ -112,7 +128,7 @@ def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any
             raise Unsupported(where, type(module).__name__, "a plain Linear or Conv2d, whose products a device can make",
                               f"Leave it digital, exclude=[{name!r}], or put plain ones in its place; a parametrisation can be "
                               "registered on what was converted.")  # fmt: skip
-        if kind is AnalogConv2d:
+        if issubclass(kind, AnalogConv2d):
             check_convolution(where, module)
         check_real(f"{where}: weight", module.weight)
         module.__class__ = kind  # in its place: whoever holds the module holds the one on the device
@@ -127,50 +143,51 @@ convert_to_analog = convert
 
 
 def report(model: Any) -> dict[str, Any]:
-    """What the converted modules of a model have cost: device_s, device_j, energy by component, and each module's report."""
+    """What the converted modules of a model have cost: device_s, device_j, energy by component, each module's report, and
+    latency, the seconds by component between one row's way in and its answer, the layers one after the other."""
     modules = {name: m.report for name, m in model.named_modules() if isinstance(m, OnDevice) and m.report is not None}
     energy: dict[str, float] = {}
     for one in modules.values():
         for part, joules in one.energy.items():
             energy[part] = energy.get(part, 0.0) + joules
+    latency: dict[str, float] = {}
+    for module in model.modules():
+        if isinstance(module, OnDevice) and module.report is not None:
+            for part, took in module._devices.layer(module._number).layer.latency.items():
+                latency[part] = latency.get(part, 0.0) + took
     return {
         "device_s": sum(one.device_s for one in modules.values()),
         "device_j": sum(one.device_j for one in modules.values()),
         "energy": energy,
+        "latency": latency,
         "modules": modules,
     }
 
 
-def _as_written(module: Any, *kinds: Any) -> bool:
-    """Its forward pass is that of one of these classes, whatever its own class is."""
-    return getattr(module.forward, "__func__", None) in [kind.forward for kind in kinds]
+def _devices_of(model: Any) -> list[Devices]:
+    """Those that hold weights of a model. Throws Error where none does."""
+    found = dict.fromkeys(m._devices for m in model.modules() if isinstance(m, OnDevice))
+    written = [devices for devices in found if devices.written()]
+    if not written:
+        raise Error(type(model).__name__, "no module of it was written into a device", "", "Make a forward pass first.")
+    return written
 
 
-def layers_of(model: Any) -> tuple[list[tuple[Any, Any]], str]:
-    """([(W, b), ...], activation) of a Sequential of Linear layers with one kind of non-linearity between them; W as the layer
-    uses it, parametrised or not. Throws InvalidParameter with the name of a module that is another, or has a forward pass
-    of its own, Unsupported for complex weights."""
-    names = {torch.nn.Tanh: "tanh", torch.nn.ReLU: "relu", torch.nn.Sigmoid: "sigmoid", torch.nn.Identity: "identity",
-             torch.nn.ELU: "elu"}  # fmt: skip
-    weights: list[tuple[Any, Any]] = []
-    between: list[str] = []
-    parts = model._modules.items() if _as_written(model, torch.nn.Sequential) else [("", model)]
-    for name, module in parts:
-        where = f"deploy: {name}" if name else "deploy"
-        if isinstance(module, torch.nn.Flatten):
-            continue
-        if _as_written(module, torch.nn.Linear, AnalogLinear):
-            if len(between) < len(weights):
-                between.append("identity")
-            check_real(f"{where}: weight", module.weight)
-            bias = module.bias if module.bias is not None else torch.zeros(module.out_features)
-            weights.append(tuple(v.detach().to("cpu", torch.float32).numpy() for v in (module.weight, bias)))
-        elif type(module) in names and getattr(module, "alpha", 1.0) == 1.0 and len(between) + 1 == len(weights):
-            between.append(names[type(module)])
-        else:
-            raise InvalidParameter(where, str(module), "Linear layers, and Tanh, ReLU, ELU (alpha 1) or Sigmoid behind one",
-                              "ll.torch.convert takes models of any modules.")  # fmt: skip
-    if len(between) >= len(weights) or len(set(between)) > 1:
-        raise InvalidParameter("deploy", str(model), "one kind of non-linearity between linear layers, the last of them linear",
-                          "ll.torch.convert takes models of any modules.")  # fmt: skip
-    return weights, between[0] if between else "identity"
+def calibrate(model: Any) -> Any:
+    """Fits gains and offsets of all written layers anew, as `Layer.calibrate`: done at an age it takes drift out. The model."""
+    for devices in _devices_of(model):
+        for layer in devices.written():
+            layer.calibrate()
+    return model
+
+
+def age(model: Any, time: float | str, *, recalibrate: bool = False) -> Any:
+    """Sets the clocks of a model's devices to a time (seconds, or "30 d") after they were opened, as `Deployed.age`: cells
+    drift since they were written. Gains stay those of before unless `recalibrate`. The model itself.
+
+    Throws Error before the first forward pass, OutOfRange for a time that is over already, Unsupported for devices without a
+    clock, or one device that is written anew for every layer.
+    """
+    for devices in _devices_of(model):
+        devices.open().age(seconds(time))
+    return calibrate(model) if recalibrate else model

@@ -62,7 +62,7 @@ def test_whoever_holds_a_module_holds_the_converted_one(x):
     assert analog.held[0] is analog[0] and type(model[0]) is nn.Linear
 
 
-@pytest.mark.parametrize("make", [Own, ll.torch.BinaryLinear, nn.modules.linear.NonDynamicallyQuantizableLinear])
+@pytest.mark.parametrize("make", [Own, nn.modules.linear.NonDynamicallyQuantizableLinear])
 def test_subclasses_are_refused_by_name(make):
     model = nn.Sequential(nn.Linear(8, 8), nn.Sequential(nn.Tanh(), make(8, 8)))
     with pytest.raises(ll.Unsupported, match=rf"convert: 1\.1: {make.__name__}.*exclude=\['1\.1'\]"):
@@ -74,7 +74,6 @@ def test_subclasses_are_refused_by_name(make):
     [
         (parametrised, "1: ParametrizedLinear"),
         (patched, "1: Linear"),
-        (lambda: ll.torch.BinaryConv2d(2, 2, 3), "1: BinaryConv2d"),
         (lambda: nn.MultiheadAttention(8, 2), "1: MultiheadAttention"),
         (lambda: nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), "1: TransformerEncoderLayer"),
         (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2), r"1\.layers\.0: TransformerEncoderLayer"),
@@ -255,11 +254,9 @@ def test_modules_are_deployed_as_they_answer(x):
 @pytest.mark.parametrize(
     "model,name",
     [
-        (nn.Sequential(nn.Linear(8, 8), ll.torch.BinaryLinear(8, 8)), "deploy: 1: BinaryLinear"),
         (nn.Sequential(Own(8, 8)), "deploy: 0: Own"),
         (nn.Sequential(patched()), "deploy: 0: Linear"),
         (Skip(nn.Linear(8, 8)), "deploy: Skip"),
-        (ll.torch.BinaryLinear(8, 8), "deploy: BinaryLinear"),
     ],
 )
 def test_modules_with_a_forward_pass_of_their_own_are_not_deployed(model, name):

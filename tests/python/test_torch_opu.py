@@ -181,7 +181,7 @@ def test_masks_are_zeros_and_ones_and_integers_are_refused(device, mode):
 def test_the_programs_of_the_page_run(capsys):
     page = (pathlib.Path(__file__).parents[2] / "docs" / "pytorch.md").read_text()
     programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(programs) == 2
+    assert len(programs) == 3
     names = {}
     for program in programs:
         exec(program, names)

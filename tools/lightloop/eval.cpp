@@ -11,7 +11,6 @@
 #include "tools/lightloop/json.hpp"
 #include "tools/lightloop/samples.hpp"
 #include "tools/lightloop/text.hpp"
-#include "training/ageing.hpp"
 #include "training/analog.hpp"
 #include "training/evaluate.hpp"
 #include "training/physical_maps.hpp"
@@ -112,7 +111,7 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   AnalogNetwork analog(registry, place, net);
   if (kept) analog.restore(scored.run.layers_state);
   analog.program(net, kept);
-  if (request.age_s > 0) age(analog, request.age_s);
+  if (request.age_s > 0) analog.devices().age(request.age_s);
   if (request.recalibrate) analog.calibrate();
   const auto there = rule_of(scored.run, &analog), here = rule_of(scored.run, nullptr);
   const LayerReport before = analog.report();

@@ -9,7 +9,6 @@
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "core/only_with.hpp"
-#include "training/ageing.hpp"
 #include "training/layers/model.hpp"
 
 namespace lightloop {
@@ -216,7 +215,7 @@ TrialResult Trial::run(const Variant& variant, Index repeat) const {
     useless.samples = data_.size();
     return useless;
   }
-  if (options_.age_s != 0 && variant.aged) age(analog, options_.age_s);
+  if (options_.age_s != 0 && variant.aged) analog.devices().age(options_.age_s);
   const std::vector<LayerReport> written = analog.reports();
   TrialResult result;
   result.accuracy = analog.evaluate(net_, data_, loss_, answers_(&analog).get()).accuracy;
