@@ -451,13 +451,55 @@ TEST_CASE("an instrument whose source is off is told by its noise, which does no
   CHECK_NOTHROW(DeviceMap(*on, 8, 3).calibrate(numbers(100, 8, 22)));
 }
 
+TEST_CASE("behind a map with a twin the exact gradient goes back through it, without a frame and without an effect") {
+  for (const char* rule : {"bp", "dfa", "ff", "phyll", "spsa"}) {
+    TrainSettings settings{{"train.rule", std::string(rule)}, {"train.epochs", std::int64_t{2}}};
+    const TrainResult without = run(settings);
+    for (const double a : without.epochs.back().gradient_alignment) CHECK(std::isnan(a));
+    settings["train.alignment_every"] = std::int64_t{1};
+    const TrainResult with = run(settings);
+    INFO(rule);
+    CHECK(with.weights_sha256 == without.weights_sha256);
+    CHECK(with.device_frames == without.device_frames);
+    const std::vector<double>& cosines = with.epochs.back().gradient_alignment;
+    REQUIRE(cosines.size() == 3);
+    for (const double a : cosines)
+      CHECK((rule == std::string("bp") ? a == Approx(1).margin(1e-6) : std::isnan(a) || std::fabs(a) < 1 + 1e-6));
+    if (rule == std::string("dfa")) {
+      CHECK(cosines[2] == Approx(1).margin(1e-6));  // the output learns from its error
+      for (const double a : with.alignment) CHECK(std::fabs(a) < 1);
+      for (const std::size_t l : {0, 1}) CHECK(std::fabs(cosines[l]) < 1);
+    }
+  }
+}
+
+TEST_CASE("a map is what its twin says, without noise and rounding") {
+  const auto session = open_session(catalogue(), std::string(kWaves) + ",noise=0,dac.bits=16,adc.bits=16");
+  const auto twin = catalogue().twin(std::string(kWaves) + ",noise=0,dac.bits=16,adc.bits=16");
+  DeviceMap map(*session, 24, 3);
+  const Matrix<float> x = numbers(50, 24, 31);
+  Matrix<float> shown(50, 24), said(50, 24);
+  CHECK_THROWS_AS(map.model_forward(*twin, x, said), Error);
+  map.calibrate(x);
+  map.forward(x, shown);
+  map.model_forward(*twin, x, said);
+  double worst = 0;
+  for (Index i = 0; i < x.size(); ++i)
+    worst = std::max(worst, std::fabs(static_cast<double>(shown.data()[i] - said.data()[i])));
+  CHECK(worst < 2e-3);
+}
+
 TEST_CASE("what cannot be done behind a map is refused before the first frame") {
   CHECK_THROWS_WITH(run({{"train.rule", std::string("noprop")}}),
                     Catch::Contains("the layers of a block") && Catch::Contains("phyll"));
   CHECK_THROWS_AS(run({{"train.layers", std::string("sim:crossbar")}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.map", std::string()}, {"train.map_range", 2.0}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.layer_metrics", std::int64_t{10}}}), Unsupported);
-  CHECK_THROWS_AS(run({{"train.alignment_every", std::int64_t{1}}}), Unsupported);
+  CHECK_THROWS_WITH(run({{"train.rule", std::string("bp")}, {"train.map", std::string("sim:opu")}}),
+                    Catch::Contains("one bit"));
+  for (const char* without : {"sim:delay_vcsel", "sim:opu"})
+    CHECK_THROWS_WITH(run({{"train.alignment_every", std::int64_t{1}}, {"train.map", std::string(without)}}),
+                      Catch::Contains("train.alignment_every") && Catch::Contains("twin"));
   CHECK_THROWS_AS(run({{"train.batch", std::int64_t{1}}}), InvalidParameter);
   CHECK_THROWS_WITH(run({{"train.map", std::string()},
                          {"train.layers", std::string("sim:crossbar")},

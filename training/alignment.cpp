@@ -5,6 +5,7 @@
 
 #include "training/rules/blocks.hpp"
 #include "training/rules/chain.hpp"
+#include "training/rules/gradient.hpp"
 
 namespace lightloop {
 namespace {
@@ -22,6 +23,17 @@ double cosine(std::span<const float> a, std::span<const float> b) {
 
 }  // namespace
 
+void AlignmentSums::resize(Index layers) {
+  cosines.resize(static_cast<std::size_t>(layers));
+  counts.resize(cosines.size());
+}
+
+void AlignmentSums::add(std::size_t layer, double cosine) {
+  if (!std::isfinite(cosine)) return;
+  cosines[layer] += cosine;
+  counts[layer] += 1;
+}
+
 std::vector<double> AlignmentSums::means() const {
   std::vector<double> result;
   for (std::size_t l = 0; l < cosines.size(); ++l)
@@ -29,23 +41,34 @@ std::vector<double> AlignmentSums::means() const {
   return result;
 }
 
-void Alignment::add(const Network& net, const RuleBatch& batch, const Rule& rule, AlignmentSums& sums) {
-  const auto hidden = static_cast<std::size_t>(net.hidden_layers());
-  sums.cosines.resize(hidden);
-  sums.counts.resize(hidden);
-  if (rule.active_rows().empty()) return;
-  if (net.model())
-    back_through_blocks(net, batch.activations, batch.error, exact_, {}, work_);
-  else
-    walk_back(net, batch.activations, batch.error, net.parameters(), exact_);
-  for (std::size_t l = 0; l < hidden; ++l) {
+void Alignment::exact(const Network& net, const RuleBatch& batch) {
+  gradient_.resize(1, static_cast<Index>(net.parameters().size()));
+  if (net.model()) return back_through_blocks(net, batch.activations, batch.error, delta_, gradient_.flat(), work_);
+  walk_back(net, batch.activations, batch.error, net.parameters(), delta_, batch.back);
+  for (Index l = 0; l < net.layers(); ++l) {
+    const View<const float> delta = l < net.hidden_layers() ? delta_[static_cast<std::size_t>(l)].view() : batch.error;
+    layer_gradient(net, l, delta, batch.activations.input(l), batch.error.rows(), gradient_.flat());
+  }
+}
+
+void Alignment::add(const Network& net, const RuleBatch& batch, const Rule& rule, std::span<const float> gradient,
+                    AlignmentSums& signals, AlignmentSums& gradients) {
+  signals.resize(net.hidden_layers());
+  gradients.resize(net.layers());
+  exact(net, batch);
+  for (Index l = 0; l < net.layers(); ++l) {
+    const auto first = static_cast<std::size_t>(net.offset(l));
+    const std::size_t end = l + 1 < net.layers() ? static_cast<std::size_t>(net.offset(l + 1)) : gradient.size();
+    const std::span<const float> exact = gradient_.flat();
+    gradients.add(static_cast<std::size_t>(l),
+                  cosine(gradient.subspan(first, end - first), exact.subspan(first, end - first)));
+  }
+  const std::span<const Index> rows = rule.active_rows();
+  if (rows.empty()) return;
+  for (std::size_t l = 0; l < delta_.size(); ++l) {
     const View<const float> signal = rule.teaching_signal(static_cast<Index>(l));
-    for (Index i = 0; i < signal.rows(); ++i) {
-      const double c = cosine(signal.row(i), exact_[l].row(rule.active_rows()[static_cast<std::size_t>(i)]));
-      if (!std::isfinite(c)) continue;
-      sums.cosines[l] += c;
-      sums.counts[l] += 1;
-    }
+    for (Index i = 0; i < signal.rows(); ++i)
+      signals.add(l, cosine(signal.row(i), delta_[l].row(rows[static_cast<std::size_t>(i)])));
   }
 }
 

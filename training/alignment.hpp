@@ -1,29 +1,39 @@
 #pragma once
-// How far a rule's teaching signals point where back-propagation's point.
+// How far a rule points where back-propagation points: its teaching signals, and its gradient of the weights.
+#include <span>
 #include <vector>
 
 #include "training/rules/rule.hpp"
 
 namespace lightloop {
 
-/// Sums of cosines per hidden layer, over the samples measured since the last reset.
+/// Sums of cosines per layer, over what was measured since the last reset.
 struct AlignmentSums {
   std::vector<double> cosines;
   std::vector<double> counts;
-  /// Mean per hidden layer; NaN where nothing was measured.
+  void resize(Index layers);
+  /// Nothing where the cosine is not finite: one of the two was zero.
+  void add(std::size_t layer, double cosine);
+  /// Mean per layer; NaN where nothing was measured.
   std::vector<double> means() const;
 };
 
-/// Compares on the batch of the last gradient() call.
-///
-/// Per active row: cos = <delta_rule, delta_bp> / (|delta_rule| |delta_bp|); a row where either is zero does not count
-/// (averaging zeros of empty samples in would hide what the others do).
+/// Compares on the batch of the last gradient() call. The exact gradient is that of the run's loss at the network's
+/// answer, through `batch.back` where that is given.
 class Alignment {
  public:
-  void add(const Network& net, const RuleBatch& batch, const Rule& rule, AlignmentSums& sums);
+  /// Of the teaching signals, per hidden layer and active row: cos = <delta_rule, delta_bp> / (|delta_rule|
+  /// |delta_bp|); a row where either is zero does not count (averaging zeros of empty samples in would hide what the
+  /// others do). Of the gradients, per layer (block), the output's too: the cosine between `gradient` (layout of
+  /// Network::parameters()), weights and biases, and the exact one.
+  void add(const Network& net, const RuleBatch& batch, const Rule& rule, std::span<const float> gradient,
+           AlignmentSums& signals, AlignmentSums& gradients);
 
  private:
-  std::vector<Matrix<float>> exact_;
+  void exact(const Network& net, const RuleBatch& batch);
+
+  std::vector<Matrix<float>> delta_;  ///< the exact teaching signals
+  Matrix<float> gradient_;            ///< and gradient, up to a factor
   std::vector<LayerMemory> work_;
 };
 

@@ -127,9 +127,6 @@ void check_map(const TrainConfig& config) {
   if (config.train.integer("layer_metrics") > 0)
     throw Unsupported("train.layer_metrics with train.map", to_string(config.train.value("layer_metrics")),
                       "probes look at layers in memory", "leave it out");
-  if (!config.train.is_default("alignment_every") && config.train.integer("alignment_every") > 0)
-    throw Unsupported("train.alignment_every with train.map", to_string(config.train.value("alignment_every")),
-                      "nobody knows the exact gradient behind physics", "leave it out");
   if (config.train.integer("batch") < 10)
     throw InvalidParameter("train.batch", to_string(config.train.value("batch")),
                            "the first batch calibrates train.map",

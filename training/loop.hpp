@@ -68,6 +68,7 @@ class TrainingLoop {
   void check_weights() const;
   void note_device();
   double run_forward(AnalogNetwork* layers);
+  double score_answer();
   void learn_on_devices(double lr);
   void gather_targets(std::span<const std::uint32_t> which);
   Targets targets() const { return {labels_, values_, data_.train.counts}; }  ///< of the batch

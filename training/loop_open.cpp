@@ -124,8 +124,22 @@ void TrainingLoop::open_map(const Registry& registry) {
   Settings settings;
   if (takes_seed(registry, device)) settings["seed"] = config_.train.integer("seed");
   for (const auto& [key, value] : config_.session) settings["session." + key] = value;
-  maps_ = std::make_unique<PhysicalMaps>(registry, device, settings, run_.net, config_.train.real("map_range"),
-                                         config_.train.integer("map_part"), config_.model->info.goes_back);
+  const bool goes_back = config_.model->info.goes_back;
+  // the exact gradient is a twin's to know: only for those who ask
+  if (config_.train.is_default("alignment_every")) alignment_every_ = 0;
+  const bool aligned = alignment_every_ > 0;
+  const auto open = [&](bool with_twin) {
+    maps_ = std::make_unique<PhysicalMaps>(registry, device, settings, run_.net, config_.train.real("map_range"),
+                                           config_.train.integer("map_part"), with_twin);
+  };
+  try {
+    open(goes_back || aligned);
+  } catch (const Unsupported& error) {
+    if (goes_back || !aligned) throw;
+    open(false);  // what else is wrong comes first
+    throw Unsupported("train.alignment_every with train.map", to_string(config_.train.value("alignment_every")),
+                      std::string("the exact gradient goes back through a twin; ") + error.what(), "leave it out");
+  }
   if (!run_.layers_state.empty()) maps_->restore(run_.layers_state);
 }
 

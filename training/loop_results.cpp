@@ -36,9 +36,10 @@ void TrainingLoop::end_epoch(double learning_rate) {
   epoch.test_accuracy = tested.accuracy;
   epoch.test_loss = tested.loss;
   epoch.learning_rate = learning_rate;
-  at.alignment.cosines.resize(static_cast<std::size_t>(run_.net.hidden_layers()));
-  at.alignment.counts.resize(at.alignment.cosines.size());
+  at.alignment.resize(run_.net.hidden_layers());
+  at.gradient_alignment.resize(run_.net.layers());
   epoch.alignment = at.alignment.means();
+  epoch.gradient_alignment = at.gradient_alignment.means();
   epoch.weight_alignment = rule_->weight_alignment(run_.net, feedback_matrix());
   epoch.device_frames = run_.about_device.frames;
   epoch.device_s = run_.about_device.device_s;

@@ -65,14 +65,14 @@ double TrainingLoop::step() {
                         .first_sample = static_cast<std::uint64_t>(at.trained),
                         .keep_signal = alignment_due() || (layers_ && layers_->learns_by_itself()),
                         .pass = layers_ || maps_ ? &pass : nullptr,
-                        .back = maps_ || (layers_ && layers_->goes_back()) ? &back : nullptr,
+                        .back = (maps_ && maps_->has_twin()) || (layers_ && layers_->goes_back()) ? &back : nullptr,
                         .counts = data_.train.counts,
                         .values = values_};
   rule_->gradient(run_.net, batch, gradient_.flat());
+  measure_alignment(batch);
   finish_gradient(count, counted);
   const double loss = own_forward ? rule_->loss() : output_loss;
   check_loss(loss);
-  measure_alignment(batch);
   const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
   if (layers_ && layers_->learns_by_itself()) learn_on_devices(lr);
   optimizer_step(optimizer_, run_.optimizer, lr, gradient_.flat(), run_.net.parameters());
@@ -111,6 +111,10 @@ double TrainingLoop::run_forward(AnalogNetwork* layers) {
   } else {
     forward(run_.net, activations_.h[0], activations_, pass);
   }
+  return score_answer();
+}
+
+double TrainingLoop::score_answer() {
   const Matrix<float>& out = activations_.h.back();
   error_.resize(out.rows(), out.cols());
   return answer_error(loss_, out, targets(), error_);
@@ -170,19 +174,21 @@ void TrainingLoop::check_loss(double loss) const {
       "lower train.lr (epoch " + std::to_string(at.epoch + 1) + ", step " + std::to_string(at.step + 1) + ")");
 }
 
-/// With physics in front of the layers the exact gradient is nobody's to know.
-bool TrainingLoop::alignment_due() const {
-  return alignment_every_ > 0 && !maps_ && run_.position.step % alignment_every_ == 0;
-}
+bool TrainingLoop::alignment_due() const { return alignment_every_ > 0 && run_.position.step % alignment_every_ == 0; }
 
 void TrainingLoop::measure_alignment(const RuleBatch& batch) {
   RunPosition& at = run_.position;
   if (!alignment_due()) return;
-  if (config_.model->info.own_forward) {
-    if (run_.net.hidden_layers() == 0 || rule_->teaching_signal(0).empty()) return;
-    run_forward(nullptr);  // in memory: a comparison costs no frames
+  const bool own_forward = config_.model->info.own_forward;
+  if (own_forward && maps_) {  // by the twin, or in memory: a comparison costs no frames
+    maps_->model_forward(run_.net, activations_.h[0], activations_);
+    score_answer();
+  } else if (own_forward) {
+    run_forward(nullptr);
   }
-  alignment_.add(run_.net, {activations_, error_, batch.labels}, *rule_, at.alignment);
+  RuleBatch exact{.activations = activations_, .error = error_, .labels = batch.labels};
+  if (maps_) exact.back = batch.back;
+  alignment_.add(run_.net, exact, *rule_, gradient_.flat(), at.alignment, at.gradient_alignment);
 }
 
 void TrainingLoop::add_layer_loss(Index samples) {

@@ -12,14 +12,14 @@
 namespace lightloop {
 
 PhysicalMaps::PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings,
-                           const Network& net, double range, Index part, bool goes_back) {
+                           const Network& net, double range, Index part, bool with_twin) {
   if (net.model())
     throw Unsupported("net " + net.text() + " behind " + device, "layers that are not dense", "widths such as 19-60-7");
   session_ = open_session(registry, device, settings);
   if (holds_weights(*session_))
     throw Unsupported("train.map " + device, "the device holds weights, and behind a map nobody writes them",
                       "physics that stays as it is: sim:wave, sim:pendula", "give it as --layers (train.layers)");
-  if (goes_back) twin_ = registry.twin(without_session(device), without_session(settings));
+  if (with_twin) twin_ = registry.twin(without_session(device), without_session(settings));
   maps_.reserve(static_cast<std::size_t>(net.layers()));
   for (Index l = 0; l < net.layers(); ++l)
     maps_.emplace_back(*session_, net.widths()[static_cast<std::size_t>(l)], range, part);
@@ -36,7 +36,8 @@ PhysicalMap PhysicalMaps::as_map() {
   return [this](Index layer, View<const float> x, View<float> y) { map(layer, x, y); };
 }
 
-void PhysicalMaps::forward(const Network& net, View<const float> x, Activations& out) {
+template <class Map>
+void PhysicalMaps::run(const Network& net, View<const float> x, Activations& out, const Map& map) {
   const auto layers = static_cast<std::size_t>(net.layers());
   out.h.resize(layers + 1);
   out.seen.resize(layers);
@@ -49,6 +50,16 @@ void PhysicalMaps::forward(const Network& net, View<const float> x, Activations&
     map(static_cast<Index>(l), out.h[l], out.seen[l]);
     layer_forward(net, static_cast<Index>(l), out.seen[l], out.h[l + 1]);
   }
+}
+
+void PhysicalMaps::forward(const Network& net, View<const float> x, Activations& out) {
+  run(net, x, out, [this](Index layer, View<const float> in, View<float> seen) { map(layer, in, seen); });
+}
+
+void PhysicalMaps::model_forward(const Network& net, View<const float> x, Activations& out) const {
+  run(net, x, out, [this](Index layer, View<const float> in, View<float> seen) {
+    maps_[static_cast<std::size_t>(layer)].model_forward(*twin_, in, seen);
+  });
 }
 
 void PhysicalMaps::backward(const Network& net, Index layer, View<const float> h, View<const float> delta,

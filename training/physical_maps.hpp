@@ -20,16 +20,19 @@ namespace lightloop {
 class PhysicalMaps {
  public:
   /// `settings` are laid over the device string; "session." keys are the session's.
-  /// Opens the device and, with `goes_back`, its twin; shows nothing. Throws as Registry::open, Registry::twin and
+  /// Opens the device and, `with_twin`, its twin; shows nothing. Throws as Registry::open, Registry::twin and
   /// DeviceMap::check_twin, and Unsupported for a net of other layers than dense ones.
   PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings, const Network& net,
-               double range, Index part, bool goes_back);
+               double range, Index part, bool with_twin);
 
   /// P in front of layer `layer` (from 0): x, y (m, d_layer).
   void map(Index layer, View<const float> x, View<float> y);
   PhysicalMap as_map();  ///< map() for a rule that makes passes of its own; must not outlive this
   /// As forward() of network.hpp; what the matrices saw is left in out.seen.
   void forward(const Network& net, View<const float> x, Activations& out);
+  /// forward() by the twin: shows nothing, draws nothing. Throws Error for a map that is not calibrated.
+  void model_forward(const Network& net, View<const float> x, Activations& out) const;
+  bool has_twin() const { return twin_ != nullptr; }
   /// below = (da/dh)^T delta for layer `layer` and what came in, h: through the weights, then through the twin
   /// (physics-aware training: the device's answers forwards, its model's derivatives backwards).
   void backward(const Network& net, Index layer, View<const float> h, View<const float> delta, View<float> below);
@@ -58,6 +61,8 @@ class PhysicalMaps {
   void keep_calibration() { calibrates_ = false; }
 
  private:
+  template <class Map>
+  static void run(const Network& net, View<const float> x, Activations& out, const Map& map);
   std::vector<DeviceMap> calibrated_as(const std::vector<std::byte>& state) const;
   std::vector<std::vector<std::byte>> parts_of(const std::vector<std::byte>& state) const;
 

@@ -92,10 +92,12 @@ void write_resume_state(Writer& file, const RunFile& run) {
   file.attribute("/resume", "layer_writes", Value(run.touch.writes));
   write_layers(file, "/resume/layer_loss", at.layer_loss);
   write_own(file, run);
-  const auto layers = static_cast<Index>(at.alignment.cosines.size());
-  if (layers > 0) {
-    file.write("/resume/alignment_cosines", std::span<const double>(at.alignment.cosines), {layers}, "1");
-    file.write("/resume/alignment_counts", std::span<const double>(at.alignment.counts), {layers}, "1");
+  for (const auto& [name, sums] : {std::pair{"alignment", &at.alignment}, {"gradient", &at.gradient_alignment}}) {
+    const auto layers = static_cast<Index>(sums->cosines.size());
+    if (layers == 0) continue;
+    const std::string place = std::string("/resume/") + name;
+    file.write(place + "_cosines", std::span<const double>(sums->cosines), {layers}, "1");
+    file.write(place + "_counts", std::span<const double>(sums->counts), {layers}, "1");
   }
   for (std::size_t i = 0; i < run.optimizer.moments.size(); ++i) {
     const Matrix<float>& moment = run.optimizer.moments[i];
@@ -125,9 +127,9 @@ void write_layer_losses(Writer& file, const RunFile& run) {
 }
 
 /// Numbers that only some epochs may have: a run that was resumed with or without them, or from an older version.
-/// `axes` hidden layers each way; nothing where no epoch has any.
-void write_hidden(Writer& file, const RunFile& run, const std::string& name, std::vector<double> EpochResult::*member,
-                  int axes) {
+/// `layers` each way, along `axes`; nothing where no epoch has any.
+void write_each(Writer& file, const RunFile& run, const std::string& name, std::vector<double> EpochResult::*member,
+                Index layers, int axes) {
   std::size_t each = 0;
   for (const EpochResult& epoch : run.epochs) each = std::max(each, (epoch.*member).size());
   if (each == 0) return;
@@ -137,7 +139,7 @@ void write_hidden(Writer& file, const RunFile& run, const std::string& name, std
     now.size() == each ? values.insert(values.end(), now.begin(), now.end())
                        : values.insert(values.end(), each, std::nan(""));
   }
-  std::vector<Index> shape(static_cast<std::size_t>(axes) + 1, run.net.hidden_layers());
+  std::vector<Index> shape(static_cast<std::size_t>(axes) + 1, layers);
   shape[0] = static_cast<Index>(run.epochs.size());
   const std::string path = "/curves/" + name;
   file.write(path, std::span<const double>(values), shape, "1");
@@ -166,9 +168,11 @@ void write_curves(Writer& file, const RunFile& run) {
     file.dimension(path, 0, "/curves/epoch");
   }
   write_layer_losses(file, run);
-  write_hidden(file, run, "probe", &EpochResult::probe, 1);
-  write_hidden(file, run, "cka", &EpochResult::cka, 2);
-  write_hidden(file, run, "weight_alignment", &EpochResult::weight_alignment, 1);
+  const Index hidden = run.net.hidden_layers();
+  write_each(file, run, "probe", &EpochResult::probe, hidden, 1);
+  write_each(file, run, "cka", &EpochResult::cka, hidden, 2);
+  write_each(file, run, "weight_alignment", &EpochResult::weight_alignment, hidden, 1);
+  write_each(file, run, "gradient_alignment", &EpochResult::gradient_alignment, run.net.layers(), 1);
   const auto layers = static_cast<Index>(run.epochs.front().alignment.size());
   if (layers == 0) return;
   std::vector<double> alignment, numbers;

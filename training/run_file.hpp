@@ -19,7 +19,7 @@ namespace lightloop {
 struct RunPosition {
   Index epoch = 0, step = 0;
   double loss_sum = 0, samples = 0, active = 0;
-  AlignmentSums alignment;
+  AlignmentSums alignment, gradient_alignment;
   std::vector<double> layer_loss;  ///< per layer, summed over the samples
   double train_s = 0;              ///< so far, evaluation left out
   std::int64_t trained = 0;        ///< samples so far

@@ -172,9 +172,11 @@ void read_resume_state(const Reader& file, const std::string& path, RunFile& run
   at.train_s = get<double>(file, path, group, "train_s");
   at.trained = get<std::int64_t>(file, path, group, "trained");
   run.optimizer.steps = get<std::int64_t>(file, path, group, "optimizer_steps");
-  if (file.exists(group + "/alignment_cosines")) {
-    at.alignment.cosines = file.read(group + "/alignment_cosines").values;
-    at.alignment.counts = file.read(group + "/alignment_counts").values;
+  for (const auto& [name, sums] : {std::pair{"/alignment", &at.alignment}, {"/gradient", &at.gradient_alignment}}) {
+    const std::string place = group + name;
+    if (!file.exists(place + "_cosines")) continue;
+    sums->cosines = file.read(place + "_cosines").values;
+    sums->counts = file.read(place + "_counts").values;
   }
   read_own(file, path, run);
   for (int i = 1; file.exists(group + "/moment_" + std::to_string(i)); ++i) {
@@ -231,6 +233,7 @@ void read_curves(const Reader& file, const std::string& path, RunFile& run) {
   read_per_layer(file, path, "probe", run, &EpochResult::probe);
   read_per_layer(file, path, "cka", run, &EpochResult::cka);
   read_per_layer(file, path, "weight_alignment", run, &EpochResult::weight_alignment);
+  read_per_layer(file, path, "gradient_alignment", run, &EpochResult::gradient_alignment);
   if (!file.exists("/curves/alignment")) return;
   const h5::Array alignment = file.read("/curves/alignment");
   const auto layers = static_cast<std::size_t>(run.net.hidden_layers());

@@ -28,9 +28,10 @@ struct EpochResult {
   double train_loss = 0, test_accuracy = 0, learning_rate = 0;
   double test_loss = std::numeric_limits<double>::quiet_NaN();  ///< mean per label; NaN in files of older versions
   double validation_accuracy = std::numeric_limits<double>::quiet_NaN();  ///< NaN: the data have no such part
-  std::vector<double> alignment;         ///< per hidden layer, mean over non-empty samples; NaN when none
-  std::vector<double> weight_alignment;  ///< per hidden layer, see Rule::weight_alignment; empty where there is none
-  std::int64_t device_frames = 0;        ///< so far
+  std::vector<double> alignment;           ///< per hidden layer, mean over non-empty samples; NaN when none
+  std::vector<double> gradient_alignment;  ///< per layer (block), the output's too; NaN when none, empty in older files
+  std::vector<double> weight_alignment;    ///< per hidden layer, see Rule::weight_alignment; empty where there is none
+  std::int64_t device_frames = 0;          ///< so far
   double device_s = 0, device_j = 0, train_s = 0;
   double active_fraction = 1;      ///< samples whose error reached the hidden layers
   std::vector<double> layer_loss;  ///< mean local loss of each layer, for rules that have one

@@ -116,6 +116,7 @@ TEST_CASE("a run stopped anywhere and resumed ends with the weights and curves o
       CHECK(result.epochs[i].test_accuracy == whole.epochs[i].test_accuracy);
       CHECK(result.epochs[i].alignment == whole.epochs[i].alignment);
       CHECK(result.epochs[i].weight_alignment == whole.epochs[i].weight_alignment);
+      CHECK(result.epochs[i].gradient_alignment == whole.epochs[i].gradient_alignment);
     }
   }
 }

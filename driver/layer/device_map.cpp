@@ -100,6 +100,36 @@ void DeviceMap::check_twin(const Twin& twin) const {
                         std::to_string(info.input.size()) + " -> " + std::to_string(info.output.size()));
 }
 
+Matrix<float> DeviceMap::unrounded(View<const float> x) const {
+  const Index parts = frames_per_row();
+  Matrix<float> codes(x.rows() * parts, session_.info().input.size());
+  std::ranges::fill(codes.flat(), static_cast<float>(middle_));
+  for (Index f = 0; f < codes.rows(); ++f)
+    for (Index j = 0; j < part_width(f % parts); ++j) {
+      const auto value = static_cast<double>(x(f / parts, f % parts * part_ + j));
+      codes(f, j) = static_cast<float>(middle_ + drive_of(value, calibration_.reach));
+    }
+  return codes;
+}
+
+void DeviceMap::model_forward(const Twin& twin, View<const float> x, View<float> y) const {
+  if (!calibrated()) throw Error("map on " + session_.info().model, "not calibrated", "", "Call calibrate() first.");
+  check_shape("input of a map", x, x.rows(), width_);
+  check_shape("output of a map", y, x.rows(), width_);
+  check_twin(twin);
+  const auto& [reach, outputs, mean, deviation] = calibration_;
+  const Index parts = frames_per_row();
+  const Matrix<float> codes = unrounded(x);
+  Matrix<float> out(codes.rows(), twin.outputs());
+  twin.forward(codes, out);
+  for (Index f = 0; f < out.rows(); ++f)
+    for (Index j = 0; j < part_width(f % parts); ++j) {
+      const auto read = static_cast<std::size_t>(j);
+      const auto code = static_cast<double>(out(f, outputs[read]));
+      y(f / parts, f % parts * part_ + j) = static_cast<float>((code - mean[read]) / deviation[read]);
+    }
+}
+
 void DeviceMap::backward(const Twin& twin, View<const float> x, View<const float> grad_y, View<float> grad_x) const {
   const DeviceInfo& info = session_.info();
   if (!calibrated()) throw Error("map on " + info.model, "not calibrated", "", "Call calibrate() first.");
@@ -109,13 +139,12 @@ void DeviceMap::backward(const Twin& twin, View<const float> x, View<const float
   const auto& [reach, outputs, mean, deviation] = calibration_;
   const Index parts = frames_per_row(), frames = x.rows() * parts;
   const double slope = (middle_ - 1) / reach;
-  Matrix<float> codes(frames, info.input.size()), above(frames, info.output.size()), below(frames, codes.cols());
-  std::ranges::fill(codes.flat(), static_cast<float>(middle_));
+  const Matrix<float> codes = unrounded(x);
+  Matrix<float> above(frames, info.output.size()), below(frames, codes.cols());
   std::ranges::fill(above.flat(), 0.0f);
   for (Index f = 0; f < frames; ++f)
     for (Index j = 0; j < part_width(f % parts); ++j) {
       const Index at = f % parts * part_ + j;
-      codes(f, j) = static_cast<float>(middle_ + drive_of(static_cast<double>(x(f / parts, at)), reach));
       const auto read = static_cast<std::size_t>(j);
       above(f, outputs[read]) = static_cast<float>(static_cast<double>(grad_y(f / parts, at)) / deviation[read]);
     }

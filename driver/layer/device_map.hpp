@@ -50,6 +50,9 @@ class DeviceMap {
   void recalibrate();
   /// x, y (rows, width). Throws Error before calibrate(), ShapeMismatch, InvalidParameter, as the device does.
   void forward(View<const float> x, View<float> y);
+  /// y = P(x) by a twin of the device: no frames, no rounding, no noise. Throws as backward(), Error before
+  /// calibrate().
+  void model_forward(const Twin& twin, View<const float> x, View<float> y) const;
   /// Throws what backward() would throw of this twin: Unsupported for a device of one bit, ShapeMismatch.
   void check_twin(const Twin& twin) const;
   /// grad_x = (dy/dx)^T grad_y at x by a twin of the device, rounding passed straight through; 0 for clipped inputs.
@@ -83,6 +86,7 @@ class DeviceMap {
   void show(View<const float> x, double reach);
   Index part_width(Index part) const { return std::min(part_, width_ - part * part_); }
   double drive_of(double x, double reach) const;
+  Matrix<float> unrounded(View<const float> x) const;  ///< the codes (rows * frames_per_row(), inputs) that show x
 
   Session& session_;
   Index width_, part_;

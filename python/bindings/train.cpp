@@ -148,6 +148,7 @@ void register_results(py::module_& m) {
       .def_readonly("test_loss", &EpochResult::test_loss)
       .def_readonly("learning_rate", &EpochResult::learning_rate)
       .def_readonly("alignment", &EpochResult::alignment)
+      .def_readonly("gradient_alignment", &EpochResult::gradient_alignment)
       .def_readonly("weight_alignment", &EpochResult::weight_alignment)
       .def_readonly("device_frames", &EpochResult::device_frames)
       .def_readonly("device_s", &EpochResult::device_s)

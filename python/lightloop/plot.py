@@ -79,6 +79,10 @@ def draw_runs(figure, runs):
         for layer in range(0 if weights is None or weights.ndim != 2 else weights.shape[1]):
             name = f"{run.label}, weights of layer {layer + 1}"
             alignment.plot(epoch, weights[:, layer], "ov^s"[layer % 4], markersize=3, color=colour, label=name)
+        gradients = run.get("gradient_alignment")
+        for layer in range(0 if not _measured(gradients) or gradients.ndim != 2 else gradients.shape[1]):
+            name = f"{run.label}, gradient of layer {layer + 1}"
+            alignment.plot(epoch, gradients[:, layer], "xP*+"[layer % 4], markersize=4, color=colour, label=name)
         _layers(panels, run, epoch, colour)
         count = run.get("device_frames")
         if count is not None and count[-1] > 0:

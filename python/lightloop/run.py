@@ -22,6 +22,7 @@ CURVES = (
     "test_loss",
     "learning_rate",
     "alignment",
+    "gradient_alignment",
     "weight_alignment",
     "device_frames",
     "device_s",
@@ -38,7 +39,13 @@ CURVES = (
 )
 
 def _curves(epochs: Any) -> dict[str, np.ndarray]:
-    return {name: np.array([getattr(e, name) for e in epochs]) for name in CURVES}
+    return {name: _curve([getattr(e, name) for e in epochs]) for name in CURVES}
+
+
+def _curve(values: list[Any]) -> np.ndarray:
+    """NaN where epochs before a resume, of an earlier version, have none."""
+    widest = max((np.size(v) for v in values), default=0)
+    return np.array([v if np.size(v) == widest else [np.nan] * widest for v in values])
 
 
 def _layers(net: Any) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -56,8 +63,9 @@ class Run:
 
     weights : [(W, b), ...] of each layer, W (outputs, inputs); empty for a network of other layers, which is `net`.
     curves : one array per quantity, an entry per epoch: train_loss, test_accuracy, test_loss, validation_accuracy (NaN
-        where the data have no such part), learning_rate, alignment (epochs, hidden layers; cosine to the
-        back-propagation gradient), weight_alignment (epochs, hidden layers; cosine of what the error goes back through
+        where the data have no such part), learning_rate, alignment (epochs, hidden layers; cosine of the
+        teaching signals to back-propagation's), gradient_alignment (epochs, layers; cosine of the gradients of the weights to the
+        exact ones), weight_alignment (epochs, hidden layers; cosine of what the error goes back through
         to the weights, where it is known), layer_loss (epochs, layers with a loss of their own), probe (epochs, hidden layers)
         and cka (epochs, hidden layers squared) with layer_metrics=SAMPLES, fidelity with fidelity=True, device_frames,
         device_s, device_j, train_s, and what the layers were asked so far: layer_passes, projections, layer_writes.

@@ -85,6 +85,9 @@ def test_the_run_file_can_be_shown_scored_and_drawn(lightloop, small, tmp_path):
     assert shown["kind"] == "run" and shown["weights_sha256"] == run["weights_sha256"]
     assert shown["settings/train/rule"] == "tdfa"
     assert [shown[f"result/alignment_{layer}"] for layer in (1, 2)] == pytest.approx(run["alignment"])
+    cosines = run["epochs"][-1]["gradient_alignment"]
+    assert len(cosines) == 3 and cosines[2] == pytest.approx(1)
+    assert [shown[f"result/gradient_alignment_{layer}"] for layer in (1, 2, 3)] == pytest.approx(cosines)
     assert not any("weight_alignment" in key for key in shown)  # nobody knows the matrix of a device
     for moment in ("start", "end"):
         assert {f"telemetry/{moment}/{name}" for name in ("dark_level", "saturation", "repeat_correlation")} <= shown.keys()

@@ -27,6 +27,7 @@ def test_a_run_has_curves_weights_and_a_view(run):
     assert run.test_accuracy > 0.5 and run.curves["test_accuracy"][-1] == run.test_accuracy
     assert all(len(curve) == 3 for curve in run.curves.values())
     assert run.curves["alignment"].shape == (3, 1)
+    assert run.curves["gradient_alignment"].shape == (3, 2) and run.curves["gradient_alignment"][:, 1] == pytest.approx(1)  # the output's
     assert run.curves["weight_alignment"].shape == (3, 0)  # nobody knows the matrix of a device
     assert run.widths == [784, 256, 10] and run.facts["device_frames"] > 0
     assert "<table>" in run._repr_html_() and "tdfa" in repr(run)

@@ -65,6 +65,7 @@ Json json(const TrainResult& run) {
                      {"test_accuracy", number(epoch.test_accuracy)},
                      {"test_loss", number(epoch.test_loss)},
                      {"alignment", json(epoch.alignment)},
+                     {"gradient_alignment", json(epoch.gradient_alignment)},
                      {"weight_alignment", json(epoch.weight_alignment)},
                      {"layer_loss", json(epoch.layer_loss)},
                      {"probe", json(epoch.probe)},

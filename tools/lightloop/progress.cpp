@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -42,11 +43,13 @@ void Progress::epoch(const EpochResult& result) {
     std::fprintf(stderr, "test accuracy %s", percent(result.test_accuracy).c_str());
   else
     std::fprintf(stderr, "test loss %.4g", result.test_loss);
-  bool first = true;
-  for (const double cosine : result.alignment) {
-    if (!std::isfinite(cosine)) continue;
-    std::fprintf(stderr, first ? "  alignment %.2f" : " %.2f", cosine);
-    first = false;
+  const auto finite = [](double cosine) { return std::isfinite(cosine); };
+  const bool signals = std::ranges::any_of(result.alignment, finite);
+  const char* title = signals ? "  alignment" : "  gradient alignment";
+  for (const double cosine : signals ? result.alignment : result.gradient_alignment) {
+    if (!finite(cosine)) continue;
+    std::fprintf(stderr, "%s %.2f", title, cosine);
+    title = "";
   }
   if (result.device_frames > 0) std::fprintf(stderr, "  frames %s", grouped(result.device_frames).c_str());
   std::fprintf(stderr, "  %s\n", duration(result.train_s).c_str());

@@ -47,7 +47,7 @@ std::vector<std::string> warnings(const h5::Reader& file) {
 const std::vector<std::string> kCurves = {"epoch",    "train_loss", "test_accuracy", "device_frames",
                                           "device_s", "device_j",   "train_s"};
 
-const std::vector<std::string> kLayerCurves = {"alignment", "weight_alignment"};
+const std::vector<std::string> kLayerCurves = {"alignment", "gradient_alignment", "weight_alignment"};
 
 /// Last value of each curve of a run, of those per hidden layer one for each (alignment_1, ...); of its devices all
 /// they did, also after the last epoch.
