@@ -9,8 +9,8 @@ where the row says so.
 Needs PyTorch, the Python package and $LIGHTLOOP_DATA/mnist.
 
 usage: lightloop reproduce analogvnn [--full] [--out FOLDER] [--json]
-Without --full: a tenth of the images for one epoch (seconds). With it: 5 epochs of all, three seeds at the highest noise, the
-convolutions for one epoch (about 10 minutes of one core).
+Without --full: a tenth of the images for one epoch (seconds). With it: 5 epochs of all, several seeds at the highest noise, the
+convolutions for one epoch (about 15 minutes of one core).
 """
 
 import pathlib
