@@ -103,7 +103,8 @@ TiledLayer::Whole TiledLayer::read_whole(const std::vector<std::byte>& state) co
 void TiledLayer::take_whole(const Whole& whole) {
   programmed_ = false;
   TileDevice& shared = *tiles_.front()->device;
-  const void* const holder = shared.holder;  // of another layer on the shared device, restored before
+  const bool mine = std::ranges::any_of(tiles_, [&](const auto& tile) { return tile.get() == shared.holder; });
+  const void* const holder = mine ? nullptr : shared.holder;  // another layer on the shared device, restored before
   const std::uint64_t held = shared.session->programme();
   for (std::size_t i = 0; i < tiles_.size(); ++i) {
     Tile& tile = *tiles_[i];
