@@ -201,3 +201,44 @@ TEST_CASE("NoProp: every block learns its own loss alone, with either loss") {
     CHECK(worst(bench, *rule, own.values.subspan(3 * inject), own.gradient.subspan(3 * inject), sum) < 3e-3);
   }
 }
+
+TEST_CASE("NoProp answers along the mean path, or a sampled one that is keyed by the sample's place") {
+  for (const bool sampled : {false, true}) {
+    Bench bench;
+    const auto rule = bench.make("noprop", nullptr,
+                                 {{"blocks", std::int64_t{3}}, {"path", std::string(sampled ? "sampled" : "mean")}});
+    const std::span<const float> own = rule->own().values;
+    const std::size_t inject = 24 * (5 + 1), size = bench.net.parameters().size();
+    const Stream noise(1, 1, kRuleNoise);
+    Matrix<float> found(7, 5);
+    rule->scores(bench.net, bench.x.view().rows(5, 7), found, 40);
+    for (Index r = 0; r < 7; ++r) {
+      const auto drawn = [&](Index t) {
+        std::vector<float> z(5);
+        if (sampled) noise.normal(40 + std::uint64_t(r), std::uint64_t(5 * t), z);
+        return Row(z.begin(), z.end());
+      };
+      Row z = drawn(0), logits;
+      for (Index t = 0; t < 3; ++t) {
+        const std::span<const float> net =
+            t < 2 ? own.subspan(3 * inject + std::size_t(t) * size, size) : std::as_const(bench.net).parameters();
+        Row a = affine(net, row_of(bench.x.row(5 + r)), 24);
+        const Row b = affine(own.subspan(std::size_t(t) * inject), z, 24);
+        for (std::size_t j = 0; j < 24; ++j) a[j] += b[j];
+        const Row h2 = tanh_of(affine(net.subspan(24 * 10), tanh_of(a), 17));
+        logits = affine(net.subspan(24 * 10 + 17 * 25), h2, 5);
+        // q(z_t | z_{t-1}, u) from the joint law of the two, signals s < s'
+        const double s = std::pow(std::sin(M_PI * double(t) / 6), 2),
+                     next = std::pow(std::sin(M_PI * double(t + 1) / 6), 2);
+        const Row e = drawn(t + 1);
+        for (std::size_t c = 0; c < 5; ++c) {
+          const double u = std::exp(-cross_entropy(logits, c)), alpha = s / next;
+          const double mean =
+              std::sqrt(next) * (1 - alpha) / (1 - s) * u + std::sqrt(alpha) * (1 - next) / (1 - s) * z[c];
+          z[c] = mean + std::sqrt(std::max(0.0, (1 - next) * (1 - alpha) / (1 - s))) * e[c];
+        }
+      }
+      for (std::size_t c = 0; c < 5; ++c) CHECK(double(found(r, Index(c))) == Approx(logits[c]).margin(1e-5));
+    }
+  }
+}

@@ -98,7 +98,9 @@ RuleModel noprop_rule() {
       .summary = "NoProp: blocks of the net's shape, each taught alone to clean a noisy label; a chain of them answers",
       .equation =
           "z_{t-1} = sqrt(s) y + sqrt(1 - s) noise, s = sin^2(pi (t - 1) / (2 T)); loss_t of net_t(x, z_{t-1}) "
-          "against y; answer: z_t = a softmax(net_t) + b z_{t-1} from z_0 = 0 (mean of the posterior)",
+          "against y; answer: z_t = a softmax(net_t) + b z_{t-1} from z_0 = 0 (mean of the posterior), or sampled: z_0 "
+          "~ N(0, I), "
+          "+ sqrt(c) noise",
       .needs = Needs::forward_only,
       .cost = "T passes of a block, T writes of one",
       .source =
@@ -111,7 +113,15 @@ RuleModel noprop_rule() {
                   0,
                   0,
                   "of a block: cross-entropy, or the square |softmax - y|^2 / 2 of the paper",
-                  {"cross_entropy", "square"}}},
+                  {"cross_entropy", "square"}},
+                 {"path",
+                  "",
+                  std::string("mean"),
+                  0,
+                  0,
+                  "how the chain answers: from z_0 = 0 along the mean, or as published from z_0 ~ N(0, I), each step "
+                  "drawn",
+                  {"mean", "sampled"}}},
       .any_layers = true,
       .own_loss = true,
       .own_forward = true,

@@ -13,7 +13,9 @@ NoProp::NoProp(RuleInfo info, const RuleContext& context)
       blocks_(context.params.integer("blocks")),
       classes_(context.net.widths().back()),
       square_(context.params.text("block_loss") == "square"),
-      noise_(context.seed, 0, kRuleNoise) {}
+      samples_path_(context.params.text("path") == "sampled"),
+      noise_(context.seed, 0, kRuleNoise),
+      path_noise_(context.seed, 1, kRuleNoise) {}
 
 void NoProp::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
   const View<const float> x = batch.activations.h[0];
@@ -34,19 +36,30 @@ void NoProp::scores(const Network& net, View<const float> x, View<float> out, st
   begin_answer(first_sample);
   z_.resize(x.rows(), classes_);
   std::ranges::fill(z_.flat(), 0.0f);
+  if (samples_path_) add_noise(1, 0, first_sample);
   for (Index t = 0; t < blocks_; ++t) {
     const View<const float> logits = run(net, t, x);
     if (last(t)) {
       for (Index r = 0; r < out.rows(); ++r) std::ranges::copy(logits.row(r), out.row(r).begin());
       break;
     }
-    // mean of q(z_t | z_{t-1}, u): a u + b z
+    // q(z_t | z_{t-1}, u): mean a u + b z, variance c
     const double before = signal(t), after = signal(t + 1), ratio = before / after;
     const auto a = static_cast<float>(std::sqrt(after) * (1 - ratio) / (1 - before)),
                b = static_cast<float>(std::sqrt(ratio) * (1 - after) / (1 - before));
     u_.resize(logits.rows(), classes_);
     softmax(logits, u_);
     for (Index i = 0; i < z_.size(); ++i) z_.data()[i] = a * u_.data()[i] + b * z_.data()[i];
+    if (samples_path_) add_noise(std::sqrt((1 - after) * (1 - ratio) / (1 - before)), t + 1, first_sample);
+  }
+}
+
+void NoProp::add_noise(double spread, Index t, std::uint64_t first_sample) {
+  drawn_.resize(1, classes_);
+  for (Index r = 0; r < z_.rows(); ++r) {
+    path_noise_.normal(first_sample + static_cast<std::uint64_t>(r), static_cast<std::uint64_t>(t * classes_),
+                       drawn_.row(0));
+    for (Index c = 0; c < classes_; ++c) z_(r, c) += static_cast<float>(spread) * drawn_(0, c);
   }
 }
 

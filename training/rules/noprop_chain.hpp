@@ -15,7 +15,8 @@ class NoProp : public WholeBatch {
   NoProp(RuleInfo info, const RuleContext& context);
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
-  /// Denoises along the mean path, from z = 0; the logits of the last block answer.
+  /// Denoises along the mean path from z = 0, or along a sampled one (rule.path): z_0 ~ N(0, I), then z_t ~ q(z_t |
+  /// z_{t-1}, u). The logits of the last block answer. Draws row first_sample + r of stream (kRuleNoise, instance 1).
   void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override;
 
   StepTouch declared(const Network& net, Index samples) const override {
@@ -43,12 +44,14 @@ class NoProp : public WholeBatch {
   double signal(Index t) const;
   /// z_{t-1} ~ N(sqrt(signal) one-hot(y), (1 - signal) I); block t counts from 0 here.
   void draw_noisy_labels(const RuleBatch& batch, Index t);
+  /// z_ += spread N(0, I), numbers t of each sample.
+  void add_noise(double spread, Index t, std::uint64_t first_sample);
   /// error_ = derivative of the block's loss with respect to its logits; returns the summed loss.
   double block_error(View<const float> logits, std::span<const std::uint8_t> labels);
 
-  bool square_;
-  Stream noise_;
-  Matrix<float> u_;
+  bool square_, samples_path_;
+  Stream noise_, path_noise_;
+  Matrix<float> u_, drawn_;
 };
 
 /// For a network with a model.

@@ -7,6 +7,7 @@ matrix (Matthes et al., 2021), phases in, intensities out. Coupled pendula, `sim
 when the physics changes in the middle of training: half the cavity's scattered power goes new ways, or the fibre is bent (another
 measured matrix). Beside PhyLL stand physics-aware training, whose model stays that of the unperturbed system, and direct feedback
 alignment, which needs no model either. Needs $LIGHTLOOP_DATA with vowels and photonic, numpy and python3-h5py.
+Not reproduced: the unsupervised variant, the microwave system and the paper's own optical one.
 
 usage: lightloop reproduce phyll [--full] [--out FOLDER] [--json]
 Without --full: one seed, pendula left out (about a minute). With it: all systems, twelve seeds, three where the physics changes (half an
