@@ -59,10 +59,6 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
                                           : "layer.output_range = learned",
                       "net " + shape_, "for fully connected networks only",
                       "In PyTorch, ll.torch.convert takes convolutions too.");
-  if ((pulses_ || learns_programme_) && layer.real("weight_limit") == 0)
-    throw InvalidParameter("layer.weight_limit", "0 with layer.update = " + layer.text("update"),
-                           "the weight (meshes: singular value) at full range, which stays while the device learns",
-                           "Give layer.weight_limit=0.5, for example.");
   const auto largest = [this](Index WeightMatrix::*side) {
     Index most = 0;
     for (const WeightMatrix& one : matrices_) most = std::max(most, one.*side);
@@ -75,6 +71,10 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
   for (std::size_t l = 0; l < matrices_.size(); ++l)
     layers_.emplace_back(*devices_, matrices_[l].inputs, matrices_[l].outputs, place.layer,
                          l < place.own.size() ? place.own[l] : Settings{});
+  if ((pulses_ || learns_programme_) && layer.real("weight_limit") == 0 && !layers_.front().is_train())
+    throw InvalidParameter("layer.weight_limit", "0 with layer.update = " + layer.text("update"),
+                           "the weight (meshes: singular value) at full range, which stays while the device learns",
+                           "Give layer.weight_limit=0.5, for example.");
 }
 
 TiledLayer& AnalogNetwork::product(Index number) {

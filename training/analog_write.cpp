@@ -45,9 +45,10 @@ void AnalogNetwork::resume_programme(const Network& net) {
   if (to_restore_.empty()) return;
   const std::vector<std::byte> state = std::move(to_restore_);
   to_restore_.clear();
-  for (std::size_t l = 0; l < layers_.size(); ++l)
-    layers_[l].program(fixed_ ? weights(net, l) : Matrix<float>(layers_[l].outputs(), layers_[l].inputs()).view(),
-                       true);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const bool any = fixed_ || layers_[l].is_train();  // a train of zeros has no scale; others have weight_limit
+    layers_[l].program(any ? weights(net, l) : Matrix<float>(layers_[l].outputs(), layers_[l].inputs()).view(), true);
+  }
   restore(state);
   to_restore_.clear();
 }

@@ -68,6 +68,7 @@ void TiledLayer::check_programmed() const {
 bool TiledLayer::shared() const {
   return shareable_ && (tiles_.front()->device->tiles > 1 || settings().text("update") == "write");
 }
+bool TiledLayer::is_train() const { return tiles_.front()->device->session->settings().has("tt.rank"); }
 
 void TiledLayer::check_keeps(const char* what, const char* kept) const {
   TileDevice& device = *tiles_.front()->device;

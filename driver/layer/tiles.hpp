@@ -54,6 +54,8 @@ class TiledLayer {
   void update(View<const float> dw);
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
   const ParamSet& settings() const { return front().settings(); }
+  /// Whether its devices hold trains of meshes: layer.weight_limit does not fix their scale.
+  bool is_train() const;
   LayerReport report() const;  ///< of all tiles
   /// Of one row, by component: tiles work at the same time, or one after the other where one device serves them all
   /// (writing not counted).
