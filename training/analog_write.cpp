@@ -87,6 +87,58 @@ void AnalogNetwork::backward(Index layer, View<const float> h, View<const float>
   layers_[static_cast<std::size_t>(layer)].backward(h, delta, below);
 }
 
+void AnalogNetwork::teach(const std::function<void()>& gradient) {
+  for (Taught& one : taught_) {
+    one.returned = 0;
+    one.rows = 0;
+    one.x.clear();
+    one.delta.clear();
+  }
+  teaching_ = true;
+  try {
+    gradient();
+  } catch (...) {
+    teaching_ = false;
+    throw;
+  }
+  teaching_ = false;
+}
+
+void AnalogNetwork::begin_again(std::size_t l, std::size_t k) {
+  if (k < taught_[l].began.size()) layers_[l].set_input_ranges(taught_[l].began[k]);
+}
+
+bool AnalogNetwork::back(Index layer, View<const float> x, View<const float> delta, View<float> dx) {
+  if (!teaching_ || taught_.empty()) return false;
+  const std::size_t l = index(layer);
+  Taught& mine = taught_[l];
+  if (learns_by_itself()) {
+    for (Index r = 0; r < x.rows(); ++r) {
+      mine.x.insert(mine.x.end(), x.row(r).begin(), x.row(r).end());
+      mine.delta.insert(mine.delta.end(), delta.row(r).begin(), delta.row(r).end());
+    }
+    mine.rows += x.rows();
+  }
+  const std::size_t piece = mine.returned++;
+  if (!goes_back_ || dx.empty()) return false;
+  const std::vector<double> now = mine.began.empty() ? std::vector<double>{} : layers_[l].input_ranges();
+  begin_again(l, piece);
+  layers_[l].backward(x, delta, dx);
+  if (!now.empty()) layers_[l].set_input_ranges(now);
+  return true;
+}
+
+void AnalogNetwork::learn(double lr) {
+  for (std::size_t l = 0; l < taught_.size(); ++l) {
+    const Taught& mine = taught_[l];
+    const std::vector<double> now = mine.began.empty() ? std::vector<double>{} : layers_[l].input_ranges();
+    begin_again(l, 0);
+    learn(static_cast<Index>(l), {mine.x.data(), mine.rows, layers_[l].inputs()},
+          {mine.delta.data(), mine.rows, layers_[l].outputs()}, lr);
+    if (!now.empty()) layers_[l].set_input_ranges(now);
+  }
+}
+
 double AnalogNetwork::moved(Range& memory, double slope, double lr) {
   // of RMSProp (Tieleman, Hinton, lecture 6.5, 2012), its start corrected as in Adam (Kingma, Ba, ICLR 2015)
   constexpr double kMemory = 0.9;

@@ -68,7 +68,8 @@ double TrainingLoop::step() {
                         .back = maps_ || (layers_ && layers_->goes_back()) ? &back : nullptr,
                         .counts = data_.train.counts,
                         .values = values_};
-  rule_->gradient(run_.net, batch, gradient_.flat());
+  const auto learn = [&] { rule_->gradient(run_.net, batch, gradient_.flat()); };
+  layers_ ? layers_->teach(learn) : learn();
   finish_gradient(count, counted);
   const double loss = own_forward ? rule_->loss() : output_loss;
   check_loss(loss);
@@ -142,6 +143,7 @@ void TrainingLoop::finish_gradient(Index rows, Index counted) {
 }
 
 void TrainingLoop::learn_on_devices(double lr) {
+  if (run_.net.model()) return layers_->learn(lr);
   const std::span<const Index> rows = rule_->active_rows();
   Matrix<float> seen;
   for (Index l = 0; l < run_.net.layers(); ++l) {

@@ -88,7 +88,7 @@ void GraphAttention::forward(const LayerPass& pass, const LayerInput& in, View<f
   score.resize(y.rows(), 2 * heads_);
   share.resize(graph_->edges(), heads_);
   slope.resize(graph_->edges(), heads_);
-  layer_product(pass, in.x, weights(in), z);
+  layer_product(pass, in.x, weights(in), z, memory);
   for_rows(y.rows(), y.cols(), [&](Index first, Index count) {
     for (Index i = first; i < first + count; ++i)
       for (Index h = 0; h < heads_; ++h)
@@ -174,7 +174,7 @@ void GraphAttention::vjp(const LayerInput& in, View<const float>, const LayerMem
     for (std::size_t c = 0; c < 2 * n; ++c) dparameters[end_of_w + c] = static_cast<float>(work.sums.flat()[c]);
     sum_of_rows(dy, work, dparameters.subspan(end_of_w + 2 * n));
   }
-  if (!dx.empty()) gemm(Transpose::no, Transpose::no, 1.0f, dz, weights(in), 0.0f, dx);
+  product_back(memory, in.x, dz, weights(in), dx);
 }
 
 }  // namespace
