@@ -179,6 +179,49 @@ TEST_CASE("a network on devices without errors is the network, on noisy ones its
   CHECK_THROWS_AS(fine.program(other), ShapeMismatch);
 }
 
+TEST_CASE("tiles that share a device share its twin, and every one sees its own programme there") {
+  Registry counting;
+  int opened = 0;
+  for (DeviceModel model : registry().models()) {
+    if (model.twin)
+      model.twin = [&opened, twin = model.twin](const ParamSet& params) {
+        ++opened;
+        return twin(params);
+      };
+    counting.add(model);
+  }
+  const Matrix<float> x = uniform(30, 20, 7.0f, 2), g = uniform(30, 13, 1.0f, 3);
+  const auto back = [&](const char* sharing) {
+    const Settings layer{{"devices", std::string(sharing)}, {"backward", std::string("twin")}};
+    TileDevices devices(counting, kFine + ",input.size=8,output.size=5", {}, layer, 20, 13);
+    TiledLayer tiled(devices, 20, 13, layer);
+    CHECK(tiled.tiles() == 9);
+    tiled.program(uniform(13, 20, 3.0f, 1));
+    Matrix<float> y(30, 13), below(30, 20);
+    tiled.forward(x, y);
+    tiled.backward(x, g, below);
+    return std::vector<float>(below.flat().begin(), below.flat().end());
+  };
+  const std::vector<float> each = back("each");
+  CHECK(opened == 9);
+  CHECK(back("one") == each);
+  CHECK(opened == 10);
+}
+
+TEST_CASE("one device for one tile learns in place, for several it cannot and says what can be done") {
+  const Settings layer{{"devices", std::string("one")}, {"update", std::string("programme")}, {"weight_limit", 50.0}};
+  const auto learn = [&](Index n_in) {
+    TileDevices devices(registry(), "sim:mzi_mesh,input.size=8,output.size=8", {}, layer, n_in, 8);
+    TiledLayer tiled(devices, n_in, 8, layer);
+    tiled.program(uniform(8, n_in, 1.0f, 1));
+    const Matrix<float> before = tiled.programmed();
+    tiled.learn_programme(uniform(10, n_in, 1.0f, 2), uniform(10, 8, 1.0f, 3), 0.01);
+    return worst(tiled.programmed(), tiled.programmed(), before) > 0;
+  };
+  CHECK(learn(8));
+  CHECK_THROWS_WITH(learn(9), Catch::Contains("2 tiles") && Catch::Contains("no larger than it (8 inputs, 8 outputs)"));
+}
+
 TEST_CASE("settings of one layer alone reach that layer, and a layer that is not there is refused") {
   const Network net = random_net();
   const Settings settings{{"device.adc.bits", std::int64_t{9}}, {"device.layer2.adc.bits", std::int64_t{6}}};

@@ -345,12 +345,6 @@ TEST_CASE("convolutions run on devices, which are shown their patches, whatever 
     CHECK(there.device_frames <= plan.device_frames);
     CHECK(static_cast<double>(there.device_frames) < 1.001 * static_cast<double>(plan.frames_shown_once));
   }
-  CHECK_THROWS_AS(train({{"train.net", net},
-                         {"train.rule", "bp"},
-                         {"train.layers", std::string("sim:crossbar")},
-                         {"layer.backward", std::string("twin")}},
-                        data, registry),
-                  Unsupported);
 }
 
 TEST_CASE("weights of two values are written as such, and a network of them answers and learns on devices") {

@@ -52,17 +52,11 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
   pulses_ = layer.text("update") == "pulses";
   learns_programme_ = layer.text("update") == "programme";
   fixed_ = place.fixed;
-  if (net.model() && (goes_back_ || learns_by_itself()))
-    throw Unsupported(goes_back_          ? "layer.backward = " + layer.text("backward")
-                      : learns_programme_ ? "layer.update = programme"
-                      : learns_ranges_    ? "layer.noise_management = learned"
-                                          : "layer.output_range = learned",
-                      "net " + shape_, "for fully connected networks only",
-                      "In PyTorch, ll.torch.convert takes convolutions too.");
-  if ((pulses_ || learns_programme_) && layer.real("weight_limit") == 0)
-    throw InvalidParameter("layer.weight_limit", "0 with layer.update = " + layer.text("update"),
-                           "the weight (meshes: singular value) at full range, which stays while the device learns",
-                           "Give layer.weight_limit=0.5, for example.");
+  if (learns_programme_ && std::ranges::any_of(matrices_, [](const WeightMatrix& one) { return bool(one.made); }))
+    throw Unsupported("layer.update = programme", "net " + shape_, "weights of two values are no phases",
+                      "Leave layer.update at write, or take dense and conv layers.");
+  if (const Model* model = net.model())
+    first_is_last_back_ = matrices_.front().offset == 0 && model->block(0).parameters() > 0;
   const auto largest = [this](Index WeightMatrix::*side) {
     Index most = 0;
     for (const WeightMatrix& one : matrices_) most = std::max(most, one.*side);
@@ -75,21 +69,35 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
   for (std::size_t l = 0; l < matrices_.size(); ++l)
     layers_.emplace_back(*devices_, matrices_[l].inputs, matrices_[l].outputs, place.layer,
                          l < place.own.size() ? place.own[l] : Settings{});
+  if ((pulses_ || learns_programme_) && layer.real("weight_limit") == 0 && !layers_.front().is_train())
+    throw InvalidParameter("layer.weight_limit", "0 with layer.update = " + layer.text("update"),
+                           "the weight (meshes: singular value) at full range, which stays while the device learns",
+                           "Give layer.weight_limit=0.5, for example.");
 }
 
-TiledLayer& AnalogNetwork::product(Index number) {
+std::size_t AnalogNetwork::index(Index number) const {
   const auto found = std::ranges::find(matrices_, number, &WeightMatrix::number);
   LIGHTLOOP_ASSERT(found != matrices_.end());
-  return layers_[static_cast<std::size_t>(found - matrices_.begin())];
+  return static_cast<std::size_t>(found - matrices_.begin());
 }
 
 void AnalogNetwork::multiply(Index layer, View<const float> x, View<float> y) {
   if (!programmed_) throw Error("analog network", "nothing was programmed", "", "Call program(net) first.");
-  product(layer).forward(x, y);
+  const std::size_t l = index(layer);
+  if (learns_ranges_ && !ranges_[l].known) {
+    float most = 0;
+    for (Index r = 0; r < x.rows(); ++r)
+      for (const float v : x.row(r)) most = std::max(most, std::abs(v));
+    if (most > 0) layers_[l].set_input_range(static_cast<double>(most));
+    ranges_[l].known = most > 0;
+  }
+  if (!taught_.empty() && layers_[l].settings().text("noise_management") == "running")
+    taught_[l].began.push_back(layers_[l].input_ranges());
+  layers_[l].forward(x, y);
 }
 
 bool AnalogNetwork::clips(Index layer, View<const float> x, Matrix<float>& seen) {
-  const TiledLayer& of = product(layer);
+  const TiledLayer& of = layers_[index(layer)];
   if (!of.clips()) return false;
   seen.resize(x.rows(), x.cols());
   of.clip(x, seen);
@@ -98,6 +106,8 @@ bool AnalogNetwork::clips(Index layer, View<const float> x, Matrix<float>& seen)
 
 void AnalogNetwork::forward(const Network& net, View<const float> x, Activations& out, LayerPass pass) {
   if (net.model()) {
+    if (goes_back_ || learns_by_itself()) taught_.resize(layers_.size());
+    for (Taught& one : taught_) one.began.clear();
     pass.products = this;
     return lightloop::forward(net, x, out, pass);
   }
@@ -111,12 +121,6 @@ void AnalogNetwork::forward(const Network& net, View<const float> x, Activations
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Matrix<float>& output = out.h[l + 1];
     output.resize(x.rows(), matrices_[l].outputs);
-    if (learns_ranges_ && !ranges_[l].known) {
-      float most = 0;
-      for (const float v : out.h[l].flat()) most = std::max(most, std::abs(v));
-      if (most > 0) layers_[l].set_input_range(static_cast<double>(most));
-      ranges_[l].known = most > 0;
-    }
     const auto layer = static_cast<Index>(l);
     multiply(layer, out.h[l], output);
     if (out.clipped) clips(layer, out.h[l], out.seen[l]);
@@ -178,12 +182,12 @@ LayerReport AnalogNetwork::expected(Index times, const LayerWork& work, bool rep
   LayerReport all;
   const bool through_devices = goes_back_ && layers_.front().settings().text("backward") == "device";
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    const Index back = through_devices && l > 0 ? work.back : 0;
+    const Index back = through_devices && (l > 0 || !first_is_last_back_) ? work.back : 0;
     const Index at_once = matrices_[l].at_once;
-    const Index calls = work.calls + (at_once > 0 ? work.samples / at_once : 0) + (back > 0);
+    const Index calls = work.calls + (at_once > 0 ? (work.samples + back) / at_once : 0) + (back > 0);
     // a device that serves several tiles is written anew for each
     const Index writes = rewritten() ? std::max(work.writes, calls) : work.writes;
-    all.add(layers_[l].expected(times * (work.samples * matrices_[l].positions + back), times * calls, times * writes,
+    all.add(layers_[l].expected(times * (work.samples + back) * matrices_[l].positions, times * calls, times * writes,
                                 repeats));
   }
   return all;

@@ -1,5 +1,6 @@
 #pragma once
 // A network whose matrix products are made by analog devices; biases and non-linearities stay digital.
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,8 +46,7 @@ Index analog_layers(const Network& net);
 class AnalogNetwork : public LayerProducts {
  public:
   /// Opens the devices; shows nothing. `registry` must outlive it. Throws as TiledLayer, and Unsupported for a
-  /// net with weights that are no such products, and for learned ranges or programmes or a way back through devices on
-  /// a model.
+  /// net with weights that are no such products, and for programmes that learn under weights of two values.
   AnalogNetwork(const Registry& registry, const AnalogPlace& place, const Network& net);
 
   /// Writes the weights into the devices; with layer.update = pulses, from the second time on, what they have changed
@@ -63,11 +63,16 @@ class AnalogNetwork : public LayerProducts {
   void multiply(Index layer, View<const float> x, View<float> y) override;
   bool clips(Index layer, View<const float> x, Matrix<float>& seen) override;
   bool repeats() const override { return false; }
+  bool back(Index layer, View<const float> x, View<const float> delta, View<float> dx) override;
   /// As forward() of network.hpp; where inputs have ranges, what was seen of them is left in out.seen. Throws Error
   /// before program().
   void forward(const Network& net, View<const float> x, Activations& out, LayerPass pass = {});
   /// Whether signals go back through a twin or the devices (layer.backward), and the way: as TiledLayer::backward().
   bool goes_back() const { return goes_back_; }
+  /// Runs `gradient`, of which every vjp of a model's layers goes back so, and is kept for learn(). Elsewhere vjps are
+  /// those of the weights in memory: exact gradients, to compare with.
+  void teach(const std::function<void()>& gradient);
+  /// Of a network of widths.
   void backward(Index layer, View<const float> h, View<const float> delta, View<float> below);
   /// Moves the input range of `layer` (layer.noise_management = learned) and the ADC's (layer.output_range = learned)
   /// against their gradients: log r changes by lr times the mean gradient over its running rms. `h` (m, d_l) came in,
@@ -76,6 +81,8 @@ class AnalogNetwork : public LayerProducts {
   bool learns_by_itself() const { return learns_ranges_ || learns_outputs_ || learns_programme_; }
   bool learns_programme() const { return learns_programme_; }
   void learn(Index layer, View<const float> h, View<const float> delta, double lr);
+  /// The same of every product of a model, from what came back through it in the last teach().
+  void learn(double lr);
   /// Takes the weights of `net` from what the devices' programmes hold.
   void read_weights(Network& net);
   /// Whether one device serves several layers or tiles, and every pass writes them anew.
@@ -114,7 +121,7 @@ class AnalogNetwork : public LayerProducts {
   void resume_programme(const Network& net);
 
   View<const float> weights(const Network& net, std::size_t l);
-  TiledLayer& product(Index number);  ///< by the number of its matrix
+  std::size_t index(Index number) const;  ///< of the matrix with that number
 
   std::string shape_;
   std::vector<WeightMatrix> matrices_;
@@ -122,7 +129,8 @@ class AnalogNetwork : public LayerProducts {
   bool calibrates_ = true;
   bool goes_back_ = false, learns_ranges_ = false, learns_outputs_ = false, pulses_ = false, learns_programme_ = false;
   bool fixed_ = false;
-  bool programmed_ = false;  ///< and calibrated
+  bool first_is_last_back_ = true;  ///< nothing that learns lies below the first product
+  bool programmed_ = false;         ///< and calibrated
   struct Range {
     bool known = false;
     std::int64_t steps = 0;
@@ -134,6 +142,17 @@ class AnalogNetwork : public LayerProducts {
   std::vector<Matrix<float>> sent_;    ///< pulses: weights at the last update
   std::vector<std::byte> to_restore_;  ///< what devices hold that learn in place, until they are written
   Matrix<float> change_;
+  /// Signals of one product of a model: those of a convolution come in pieces.
+  struct Taught {
+    std::vector<std::vector<double>> began;  ///< running ranges before each forward pass
+    std::size_t returned = 0;                ///< how many of these have been gone back through
+    Index rows = 0;
+    std::vector<float> x, delta;
+  };
+  /// Takes the layer's running ranges to where its k-th pass began.
+  void begin_again(std::size_t l, std::size_t k);
+  std::vector<Taught> taught_;
+  bool teaching_ = false;
   std::unique_ptr<TileDevices> devices_;
   std::vector<TiledLayer> layers_;
 };

@@ -45,9 +45,10 @@ void AnalogNetwork::resume_programme(const Network& net) {
   if (to_restore_.empty()) return;
   const std::vector<std::byte> state = std::move(to_restore_);
   to_restore_.clear();
-  for (std::size_t l = 0; l < layers_.size(); ++l)
-    layers_[l].program(fixed_ ? weights(net, l) : Matrix<float>(layers_[l].outputs(), layers_[l].inputs()).view(),
-                       true);
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const bool any = fixed_ || layers_[l].is_train();  // a train of zeros has no scale; others have weight_limit
+    layers_[l].program(any ? weights(net, l) : Matrix<float>(layers_[l].outputs(), layers_[l].inputs()).view(), true);
+  }
   restore(state);
   to_restore_.clear();
 }
@@ -84,6 +85,58 @@ void AnalogNetwork::pulse(const Network& net) {
 
 void AnalogNetwork::backward(Index layer, View<const float> h, View<const float> delta, View<float> below) {
   layers_[static_cast<std::size_t>(layer)].backward(h, delta, below);
+}
+
+void AnalogNetwork::teach(const std::function<void()>& gradient) {
+  for (Taught& one : taught_) {
+    one.returned = 0;
+    one.rows = 0;
+    one.x.clear();
+    one.delta.clear();
+  }
+  teaching_ = true;
+  try {
+    gradient();
+  } catch (...) {
+    teaching_ = false;
+    throw;
+  }
+  teaching_ = false;
+}
+
+void AnalogNetwork::begin_again(std::size_t l, std::size_t k) {
+  if (k < taught_[l].began.size()) layers_[l].set_input_ranges(taught_[l].began[k]);
+}
+
+bool AnalogNetwork::back(Index layer, View<const float> x, View<const float> delta, View<float> dx) {
+  if (!teaching_ || taught_.empty()) return false;
+  const std::size_t l = index(layer);
+  Taught& mine = taught_[l];
+  if (learns_by_itself()) {
+    for (Index r = 0; r < x.rows(); ++r) {
+      mine.x.insert(mine.x.end(), x.row(r).begin(), x.row(r).end());
+      mine.delta.insert(mine.delta.end(), delta.row(r).begin(), delta.row(r).end());
+    }
+    mine.rows += x.rows();
+  }
+  const std::size_t piece = mine.returned++;
+  if (!goes_back_ || dx.empty()) return false;
+  const std::vector<double> now = mine.began.empty() ? std::vector<double>{} : layers_[l].input_ranges();
+  begin_again(l, piece);
+  layers_[l].backward(x, delta, dx);
+  if (!now.empty()) layers_[l].set_input_ranges(now);
+  return true;
+}
+
+void AnalogNetwork::learn(double lr) {
+  for (std::size_t l = 0; l < taught_.size(); ++l) {
+    const Taught& mine = taught_[l];
+    const std::vector<double> now = mine.began.empty() ? std::vector<double>{} : layers_[l].input_ranges();
+    begin_again(l, 0);
+    learn(static_cast<Index>(l), {mine.x.data(), mine.rows, layers_[l].inputs()},
+          {mine.delta.data(), mine.rows, layers_[l].outputs()}, lr);
+    if (!now.empty()) layers_[l].set_input_ranges(now);
+  }
 }
 
 double AnalogNetwork::moved(Range& memory, double slope, double lr) {

@@ -34,6 +34,13 @@ class LayerProducts {
   /// multiply() of that layer, of the same x, saw it: weights learn from that, and nothing goes back through what was
   /// cut off.
   virtual bool clips(Index /*layer*/, View<const float> /*x*/, Matrix<float>& /*seen*/) { return false; }
+  /// The way back through a multiply() of the last pass: dx (m, inputs) = dL/dx for x as it was given there and delta
+  /// (m, outputs) = dL/dy. False where the place has no way of its own: dx is then as it was, and delta W is the
+  /// caller's to make. It is told where no dx is asked for (it is empty), because what a place has of its own may learn
+  /// from x and delta. Several products of one layer come in the order in which they were made.
+  virtual bool back(Index /*layer*/, View<const float> /*x*/, View<const float> /*delta*/, View<float> /*dx*/) {
+    return false;
+  }
   /// Whether the same rows give the same bits when they are asked for again. Devices do not promise it: what is read is
   /// read with the noise of its own frame.
   virtual bool repeats() const { return true; }

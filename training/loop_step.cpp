@@ -68,7 +68,8 @@ double TrainingLoop::step() {
                         .back = (maps_ && maps_->has_twin()) || (layers_ && layers_->goes_back()) ? &back : nullptr,
                         .counts = data_.train.counts,
                         .values = values_};
-  rule_->gradient(run_.net, batch, gradient_.flat());
+  const auto learn = [&] { rule_->gradient(run_.net, batch, gradient_.flat()); };
+  layers_ ? layers_->teach(learn) : learn();
   measure_alignment(batch);
   finish_gradient(count, counted);
   const double loss = own_forward ? rule_->loss() : output_loss;
@@ -146,6 +147,7 @@ void TrainingLoop::finish_gradient(Index rows, Index counted) {
 }
 
 void TrainingLoop::learn_on_devices(double lr) {
+  if (run_.net.model()) return layers_->learn(lr);
   const std::span<const Index> rows = rule_->active_rows();
   Matrix<float> seen;
   for (Index l = 0; l < run_.net.layers(); ++l) {

@@ -12,8 +12,9 @@
 namespace lightloop {
 namespace {
 
-// 1 had no updates, 3 no ranges of the ADC, 4 did not know its weights, 5 not its device's; no release wrote 2
-constexpr std::uint8_t kSnapshotVersion = 6;
+// 1 had no updates, 3 no ranges of the ADC, 4 did not know its weights, 5 not its device's, 6 no scale of what learns;
+// no release wrote 2
+constexpr std::uint8_t kSnapshotVersion = 7;
 
 void check_batch(const char* what, View<const float> x, Index in, View<float> y, Index out) {
   if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
@@ -197,6 +198,7 @@ std::vector<std::byte> Layer::snapshot() const {
   bytes.put(s.output_factor);
   bytes.put(learns);
   if (learns) {
+    bytes.put_all(std::span<const double>(s.scale));
     bytes.put(s.twin_gain);
     bytes.put(s.steps);
     for (const Matrix<float>* values : {&s.theta, &s.mean_slope, &s.mean_square})
@@ -239,10 +241,16 @@ void Layer::restore(const std::vector<std::byte>& state) {
   }
   const bool learns = version > 3 && bytes.get<bool>();
   if (learns && !s.learns()) bytes.refuse("a programme that learns, for layer.update = " + s.params.text("update"));
+  std::vector<double> scale = s.scale;
   double twin_gain = s.twin_gain;
   std::uint64_t steps = 0;
   Matrix<float> learnt[3];  // theta, running means
   if (learns) {
+    if (version > 6) {
+      scale.resize(static_cast<std::size_t>(s.n_out));
+      bytes.get_all(std::span<double>(scale));
+      if (!std::ranges::all_of(scale, is_positive)) bytes.refuse("scales that are none");
+    }
     twin_gain = bytes.get<double>();
     steps = bytes.get<std::uint64_t>();
     if (!is_positive(twin_gain) || steps > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
@@ -283,6 +291,7 @@ void Layer::restore(const std::vector<std::byte>& state) {
   s.offset = std::move(offset);
   if (written != 0) s.written = written;  // what the session's own snapshot brings back
   if (learns && s.programmed) {
+    s.scale = std::move(scale);
     s.twin_gain = twin_gain;
     s.steps = steps;
     s.theta = std::move(learnt[0]);

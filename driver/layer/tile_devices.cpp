@@ -33,6 +33,52 @@ std::optional<std::int64_t> whole(const Settings& settings, const std::string& k
 
 }  // namespace
 
+struct SharedTwin {
+  std::unique_ptr<Twin> twin;
+  const Twin* holder = nullptr;  ///< whose programme it has
+};
+
+namespace {
+
+/// A tile's share of a twin: programmed again when it is this one's turn.
+class TwinOfTile : public Twin {
+ public:
+  explicit TwinOfTile(std::shared_ptr<SharedTwin> shared) : shared_(std::move(shared)) {}
+  ~TwinOfTile() override {
+    if (shared_->holder == this) shared_->holder = nullptr;
+  }
+  Index inputs() const override { return shared_->twin->inputs(); }
+  Index outputs() const override { return shared_->twin->outputs(); }
+  Index parameters() const override { return shared_->twin->parameters(); }
+  void program(View<const float> theta) override {
+    shared_->holder = nullptr;
+    shared_->twin->program(theta);  // refuses what it would refuse later
+    theta_.resize(theta.rows(), theta.cols());
+    std::ranges::copy(theta.row(0), theta_.row(0).begin());
+    shared_->holder = this;
+  }
+  void forward(View<const float> x, View<float> y) const override { ready().forward(x, y); }
+  void vjp(View<const float> x, View<const float> grad_y, View<float> grad_x, View<float> grad_theta) const override {
+    ready().vjp(x, grad_y, grad_x, grad_theta);
+  }
+  std::vector<FitParameter> fit_parameters() const override { return shared_->twin->fit_parameters(); }
+
+ private:
+  const Twin& ready() const {
+    if (shared_->holder != this && theta_.size() > 0) {
+      shared_->holder = nullptr;
+      shared_->twin->program(theta_);
+      shared_->holder = this;
+    }
+    return *shared_->twin;
+  }
+
+  std::shared_ptr<SharedTwin> shared_;
+  Matrix<float> theta_;
+};
+
+}  // namespace
+
 TileDevices::TileDevices(const Registry& registry, std::string address, Settings device, const Settings& layer,
                          Index largest_in, Index largest_out)
     : registry_(registry),
@@ -104,6 +150,10 @@ std::shared_ptr<TileDevice> TileDevices::open(Index n_in, Index n_out, const Set
     if (!first_)
       first_ = open_sized(std::min(largest_in_, most_in_), rows_needed(cells, std::min(largest_out_, most_out_)), {});
     if (opened_.empty()) opened_.push_back(first_);
+    if (first_->keeps)
+      throw Unsupported("layer on " + address_, "its device is taken by a tile that learns there", "another device",
+                        "Write all layers first; simulated devices: layer.devices=each.");
+    ++first_->tiles;
     return first_;
   }
   if (first_ && extra.empty()) {  // the one that was opened to know its size
@@ -112,11 +162,17 @@ std::shared_ptr<TileDevice> TileDevices::open(Index n_in, Index n_out, const Set
     first_.reset();
     opened_.push_back(open_sized(n_in, rows_needed(cells, n_out), extra));
   }
+  ++opened_.back()->tiles;
   return opened_.back();
 }
 
-std::unique_ptr<Twin> TileDevices::twin(const TileDevice& device) const {
-  return registry_.twin(without_session(device.session->address()), device.session->settings().all());
+std::unique_ptr<Twin> TileDevices::twin(TileDevice& device) const {
+  const auto open = [&] {
+    return registry_.twin(without_session(device.session->address()), device.session->settings().all());
+  };
+  if (!shared_) return open();
+  if (!device.twin) device.twin = std::make_shared<SharedTwin>(SharedTwin{open()});
+  return std::make_unique<TwinOfTile>(device.twin);
 }
 
 void TileDevices::age(double seconds) const {

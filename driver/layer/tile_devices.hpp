@@ -10,11 +10,16 @@
 
 namespace lightloop {
 
+struct SharedTwin;
+
 /// An open device, and who wrote its programme last.
 struct TileDevice {
   std::unique_ptr<Session> session;
   const void* holder = nullptr;
   double opened_at_s = 0;  ///< clock_s when it was opened, where it has a clock
+  bool keeps = false;                ///< what it holds it has learnt itself: nobody can write it again
+  Index tiles = 0;                   ///< that it serves
+  std::shared_ptr<SharedTwin> twin;  ///< of a device that serves several, once one has asked
 };
 
 /// Opens devices of one string in the sizes that are wanted.
@@ -40,8 +45,10 @@ class TileDevices {
   Index most_outputs() const { return most_out_; }
   /// A device for a part (n_in -> n_out) that fits; `extra` is laid over its settings.
   std::shared_ptr<TileDevice> open(Index n_in, Index n_out, const Settings& extra = {});
-  /// The twin of an opened device. Throws Unsupported where it has none.
-  std::unique_ptr<Twin> twin(const TileDevice& device) const;
+  /// The twin of an opened device, for one of its tiles. Tiles that share a device share what answers, too (a session
+  /// of its server, where it is remote), which is programmed anew when another tile asks: a programme of its own is
+  /// what each of them sees. Throws Unsupported where there is none.
+  std::unique_ptr<Twin> twin(TileDevice& device) const;
   const std::vector<std::shared_ptr<TileDevice>>& opened() const { return opened_; }
   /// Sets the clock (clock_s) of every device to so many seconds after it was opened; it never goes back. Cells and
   /// temperatures drift as the devices say; calibrations stay as they were found. Throws OutOfRange for a time that is

@@ -29,7 +29,7 @@ void check(const char* what, View<const float> x, Index in, View<float> y, Index
 }  // namespace
 
 TiledLayer::TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Settings& layer, const Settings& extra)
-    : n_in_(n_in), n_out_(n_out), shared_(devices.shared()) {
+    : n_in_(n_in), n_out_(n_out), shareable_(devices.shared()) {
   if (n_in < 1 || n_out < 1)
     throw ShapeMismatch("layer", std::to_string(n_in) + " -> " + std::to_string(n_out), "at least 1 -> 1");
   const Index wide = devices.most_inputs(), high = devices.most_outputs();
@@ -56,6 +56,26 @@ void TiledLayer::check_programmed() const {
   if (!programmed_) throw Error("layer", "nothing was programmed", "", "Call program(weights) first.");
 }
 
+bool TiledLayer::shared() const {
+  return shareable_ && (tiles_.front()->device->tiles > 1 || settings().text("update") == "write");
+}
+bool TiledLayer::is_train() const { return tiles_.front()->device->session->settings().has("tt.rank"); }
+
+void TiledLayer::check_keeps(const char* what, const char* kept) const {
+  TileDevice& device = *tiles_.front()->device;
+  device.keeps = !shared();
+  if (device.keeps) return;
+  throw Unsupported(
+      what,
+      "one device, " + device.session->address() + ", is written anew for " + std::to_string(device.tiles) +
+          " tiles of the layers",
+      std::string("every tile keeps its ") + kept + " on a device of its own",
+      "Simulated devices: layer.devices=each. An instrument holds one tile: a net of one layer that is no "
+      "larger than it (" +
+          std::to_string(device.session->info().input.size()) + " inputs, " +
+          std::to_string(device.session->info().output.size()) + " outputs).");
+}
+
 void TiledLayer::program(View<const float> w, bool keep_calibration) {
   if (w.rows() != n_out_ || w.cols() != n_in_)
     throw ShapeMismatch("layer: weights", std::to_string(w.rows()) + " x " + std::to_string(w.cols()),
@@ -68,8 +88,10 @@ void TiledLayer::program(View<const float> w, bool keep_calibration) {
   for (const auto& tile : tiles_) {
     const View<const float> part = w.rows(tile->first_out, tile->n_out).cols(tile->first_in, tile->n_in);
     copy(part, tile->w);
-    if (!shared_) {
+    if (!shared()) {
       tile->layer->program(part, keep_calibration);
+      tile->device->holder = tile.get();
+      tile->stale = false;
       continue;
     }
     tile->stale = true;
@@ -82,7 +104,7 @@ void TiledLayer::program(View<const float> w, bool keep_calibration) {
 }
 
 Layer& TiledLayer::ready(Tile& tile) {
-  if (shared_ && (tile.stale || tile.device->holder != &tile)) {
+  if (shared() && (tile.stale || tile.device->holder != &tile)) {
     tile.device->holder = nullptr;
     tile.layer->program(tile.w, true);
     tile.device->holder = &tile;
@@ -200,7 +222,7 @@ void TiledLayer::set_output_factor(double factor) {
   if (settings().text("output_range") == "learned" && all_have(factor)) return;  // no tile need be written anew
   const auto set = [this](double to) {
     for (const auto& tile : tiles_) {
-      if (shared_) tile->device->holder = nullptr;  // the device has the range of one tile only
+      if (shared()) tile->device->holder = nullptr;  // the device has the range of one tile only
       tile->layer->set_output_factor(to);
     }
   };
@@ -245,9 +267,7 @@ void TiledLayer::clip(View<const float> x, View<float> seen) const {
 const Layer& TiledLayer::front() const { return *tiles_.front()->layer; }
 
 void TiledLayer::update(View<const float> dw) {
-  if (shared_)
-    throw Unsupported("layer: update in pulses", "one device that is written anew for every tile",
-                      "devices that keep their weights", "Give layer.devices=each, and a layer for each device.");
+  check_keeps("layer: update in pulses", "weights");
   if (dw.rows() != n_out_ || dw.cols() != n_in_)
     throw ShapeMismatch("layer: update", std::to_string(dw.rows()) + " x " + std::to_string(dw.cols()),
                         std::to_string(n_out_) + " x " + std::to_string(n_in_) + " (outputs x inputs)");
@@ -262,9 +282,7 @@ void TiledLayer::update(View<const float> dw) {
 }
 
 void TiledLayer::learn_programme(View<const float> x, View<const float> grad_y, double lr) {
-  if (shared_)
-    throw Unsupported("layer: a programme that learns", "one device that is written anew for every tile",
-                      "devices that keep their programme", "Give layer.devices=each, and a layer for each device.");
+  check_keeps("layer: a programme that learns", "programme");
   bool moved = false;
   try {
     sum_of_tiles("learn_programme()", x, grad_y, [&](Layer& layer, View<const float> at, View<const float> g) {
@@ -287,7 +305,7 @@ LayerReport TiledLayer::report() const {
 
 std::vector<LatencyPart> TiledLayer::latency() const {
   std::vector<LatencyPart> sum;
-  add(sum, latency_of(tiles_.front()->device->session->info().cost), shared_ ? static_cast<double>(tiles()) : 1);
+  add(sum, latency_of(tiles_.front()->device->session->info().cost), shared() ? static_cast<double>(tiles()) : 1);
   return sum;
 }
 
@@ -319,7 +337,7 @@ LayerReport TiledLayer::expected_calibration(bool repeats) const {
     const Index vectors = tile->layer->settings().integer("calibration_vectors"),
                 frames = tile->layer->calibration_frames();
     // a shared device is written to find out whether the weights can be, and once more to be calibrated
-    tile->add_expected(frames, frames / vectors, shared_ ? 2 : 0, repeats, all);
+    tile->add_expected(frames, frames / vectors, shared() ? 2 : 0, repeats, all);
   }
   return all;
 }

@@ -55,6 +55,8 @@ class TiledLayer {
   void update(View<const float> dw);
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
   const ParamSet& settings() const { return front().settings(); }
+  /// Whether its devices hold trains of meshes: layer.weight_limit does not fix their scale.
+  bool is_train() const;
   LayerReport report() const;  ///< of all tiles
   /// Of one row, by component: tiles work at the same time, or one after the other where one device serves them all
   /// (writing not counted).
@@ -85,12 +87,16 @@ class TiledLayer {
   /// The tile's layer, its weights in the device.
   Layer& ready(Tile& tile);
   void check_programmed() const;
+  /// Whether a device is written anew whenever it may hold another tile, of this layer or another. One that learns and
+  /// serves one tile alone is not.
+  bool shared() const;
+  void check_keeps(const char* what, const char* kept) const;
   template <class Gradient>
   double sum_of_tiles(const char* what, View<const float> x, View<const float> grad_y, const Gradient& gradient);
   const Layer& front() const;
 
   Index n_in_, n_out_;
-  bool shared_ = false;
+  bool shareable_ = false;  ///< other tiles may be given the layer's device, later too
   bool programmed_ = false;
   std::vector<std::unique_ptr<Tile>> tiles_;
   Matrix<float> part_;  // workspace

@@ -40,7 +40,7 @@ struct TiledLayer::Whole {
 std::string TiledLayer::made_as() const {
   const Tile& first = *tiles_.front();
   return std::to_string(n_in_) + " -> " + std::to_string(n_out_) + " on " + std::to_string(tiles_.size()) +
-         (tiles_.size() == 1 ? " tile of " : " tiles of ") + (shared_ ? "one " : "") +
+         (tiles_.size() == 1 ? " tile of " : " tiles of ") + (shareable_ ? "one " : "") +
          first.device->session->info().model + ", cells " + settings().text("cells") + ", update " +
          settings().text("update");
 }
@@ -55,7 +55,7 @@ std::vector<std::byte> TiledLayer::snapshot_with_devices() const {
   for (const auto& tile : tiles_) {
     if (tile->stale)
       throw Error(kWhat, "its one device waits for weights that were programmed", "", "Make a forward pass first.");
-    bytes.put(shared_ && tile->device->holder == tile.get());
+    bytes.put(shareable_ && tile->device->holder == tile.get());
     if (programmed_) bytes.put_all(std::span<const float>(tile->w.flat()));
     put_part(bytes, tile->layer->snapshot());
   }
@@ -66,7 +66,7 @@ std::vector<std::byte> TiledLayer::snapshot_with_devices() const {
       throw Unsupported(kWhat, session.address() + " keeps no snapshot of what was written", "");
     bytes.put(adc_range(session));
     put_part(bytes, state);
-    if (shared_) break;
+    if (shareable_) break;
   }
   return sealed(bytes.take());
 }
@@ -92,7 +92,7 @@ TiledLayer::Whole TiledLayer::read_whole(const std::vector<std::byte>& state) co
     }
     part.layer = take_part(bytes);
   }
-  for (std::size_t i = 0; i < (shared_ ? 1 : tiles_.size()); ++i) {
+  for (std::size_t i = 0; i < (shareable_ ? 1 : tiles_.size()); ++i) {
     const auto range = bytes.get<double>();
     whole.devices.push_back({range, take_part(bytes)});
   }
@@ -122,7 +122,7 @@ void TiledLayer::take_whole(const Whole& whole) {
     if (range != adc_range(session)) session.configure({{"adc.range", range}});
     session.restore(whole.devices[i].session);
   }
-  if (shared_ && shared.session->programme() == held) shared.holder = holder;
+  if (shareable_ && shared.session->programme() == held) shared.holder = holder;
   for (std::size_t i = 0; i < tiles_.size(); ++i)
     if (whole.tiles[i].holds) tiles_[i]->device->holder = tiles_[i].get();
   programmed_ = whole.programmed;

@@ -36,7 +36,7 @@ class Attention : public NetLayer {
     qkv.resize(x.rows(), 3 * n_);
     share.resize(in.x.rows() * heads_ * tokens_, tokens_);
     mixed.resize(x.rows(), n_);
-    layer_product(pass, x, View<const float>(in.parameters.data(), 3 * n_, n_), qkv);
+    layer_product(pass, x, View<const float>(in.parameters.data(), 3 * n_, n_), qkv, memory);
     add_bias(bias(in, 3 * n_ * n_, 3 * n_), qkv);
     auto one = [&](Index k) {
       const View<float> p = share.view().rows(k * tokens_, tokens_);
@@ -46,7 +46,7 @@ class Attention : public NetLayer {
     };
     parallel_for(in.x.rows() * heads_, one);
     const View<float> out = last_axis(y, n_);
-    layer_product(pass, mixed, View<const float>(in.parameters.data() + out_at(), n_, n_), out, 1);
+    layer_product(pass, mixed, View<const float>(in.parameters.data() + out_at(), n_, n_), out, memory, 1);
     add_bias(bias(in, out_at() + n_ * n_, n_), out);
   }
 
@@ -61,8 +61,7 @@ class Attention : public NetLayer {
     dshare.resize(share.rows(), share.cols());
     dmixed.resize(mixed.rows(), mixed.cols());
     const View<const float> delta = last_axis(dy, n_);
-    gemm(Transpose::no, Transpose::no, 1.0f, delta, View<const float>(in.parameters.data() + out_at(), n_, n_), 0.0f,
-         dmixed);
+    product_back(memory, mixed, delta, View<const float>(in.parameters.data() + out_at(), n_, n_), dmixed, 1);
     auto one = [&](Index k) {
       const View<const float> p = share.view().rows(k * tokens_, tokens_);
       const View<float> dp = dshare.view().rows(k * tokens_, tokens_);
@@ -84,9 +83,8 @@ class Attention : public NetLayer {
       gemm(Transpose::yes, Transpose::no, 1.0f, delta, mixed, 0.0f, View<float>(at + out_at(), n_, n_));
       sum_of_rows(delta, work, span(dparameters, out_at() + n_ * n_, n_));
     }
-    if (!dx.empty())
-      gemm(Transpose::no, Transpose::no, 1.0f, dqkv, View<const float>(in.parameters.data(), 3 * n_, n_), 0.0f,
-           last_axis(dx, n_));
+    product_back(memory, last_axis(in.x, n_), dqkv, View<const float>(in.parameters.data(), 3 * n_, n_),
+                 dx.empty() ? dx : last_axis(dx, n_));
   }
   /// Per head: dS = (dQ K^T + Q dK^T) / sqrt(d), dP = P * (dS - rowsum(P * dS)), dO = dP V + P dV.
   void jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory& memory,
@@ -97,7 +95,7 @@ class Attention : public NetLayer {
     dqkv.resize(qkv.rows(), qkv.cols());
     dshare.resize(share.rows(), share.cols());
     dmixed.resize(qkv.rows(), n_);
-    layer_product(pass, last_axis(dx, n_), View<const float>(in.parameters.data(), 3 * n_, n_), dqkv);
+    layer_product(pass, last_axis(dx, n_), View<const float>(in.parameters.data(), 3 * n_, n_), dqkv, work);
     auto one = [&](Index k) {
       const View<const float> p = share.view().rows(k * tokens_, tokens_);
       const View<float> dp = dshare.view().rows(k * tokens_, tokens_);
@@ -109,7 +107,7 @@ class Attention : public NetLayer {
       gemm(Transpose::no, Transpose::no, 1.0f, p, part(dqkv.view(), 2, k), 1.0f, out);
     };
     parallel_for(dx.rows() * heads_, one);
-    layer_product(pass, dmixed, View<const float>(in.parameters.data() + out_at(), n_, n_), last_axis(dy, n_), 1);
+    layer_product(pass, dmixed, View<const float>(in.parameters.data() + out_at(), n_, n_), last_axis(dy, n_), work, 1);
   }
 
  private:

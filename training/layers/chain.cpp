@@ -112,9 +112,11 @@ void LayerChain::vjp_of(Index first, Index last, const LayerInput& in, View<cons
   work.kept.resize(layers_.size());
   for (Index i = last - 1; i >= first; --i) {
     const auto index = static_cast<std::size_t>(i);
+    const bool taught_below = offset(i) > offset(first);
+    if (!taught_below && dx.empty() && layer(i).parameters() == 0) return;
     const View<const float> sent = i > first ? work.inner[index - 1].sent : View<const float>{};
     View<float> below = dx;
-    if (i > first) {
+    if (i > first && (taught_below || !dx.empty())) {
       if (sent.empty()) work.kept[index].resize(dy.rows(), layer(i).inputs());
       below = sent.empty() ? work.kept[index].view() : View<float>{};
     }

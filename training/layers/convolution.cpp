@@ -85,7 +85,7 @@ void Convolution::forward(const LayerPass& pass, const LayerInput& in, View<floa
   const View<float> all = last_axis(y, outputs_);
   pieces(in.x.rows(), [&](Index first, Index count, Index g) {
     const View<const float> cols = columns(in.x.rows(first, count), g, memory.kept[0]);
-    layer_product(pass, cols, weights(in, g), piece(all, first, count, g), memory.kept[2]);
+    layer_product(pass, cols, weights(in, g), piece(all, first, count, g), memory, memory.kept[2]);
     if (memory.kept[2].size() == 0) return;
     memory.kept[1].resize(in.x.rows() * p_.positions(), fan_in());
     for (Index r = 0; r < cols.rows(); ++r)
@@ -101,21 +101,21 @@ void Convolution::vjp(const LayerInput& in, View<const float>, const LayerMemory
   pieces(in.x.rows(), [&](Index first, Index count, Index g) {
     const View<const float> delta = piece(all, first, count, g), seen = seen_of(memory, first, count);
     View<const float> cols;
-    if (!dparameters.empty() || !seen.empty()) cols = columns(in.x.rows(first, count), g, work.kept[0]);
+    if (!dparameters.empty() || !seen.empty() || memory.products)
+      cols = columns(in.x.rows(first, count), g, work.kept[0]);
     if (!dparameters.empty())
       gemm(Transpose::yes, Transpose::no, 1.0f, delta, seen.empty() ? cols : seen, first == 0 ? 0.0f : 1.0f,
            View<float>(dparameters.data() + g * group_outputs() * fan_in(), group_outputs(), fan_in()));
-    if (dx.empty()) return;
-    const View<const float> w = weights(in, g);
-    const View<float> images = dx.rows(first, count);
-    if (plain()) {
-      gemm(Transpose::no, Transpose::no, 1.0f, delta, w, 0.0f, last_axis(images, p_.channels));
-      return stop_clipped(cols, seen, last_axis(images, p_.channels));
+    View<float> images, below;
+    if (!dx.empty()) {
+      images = dx.rows(first, count);
+      if (!plain()) work.kept[1].resize(count * p_.positions(), fan_in());
+      below = plain() ? last_axis(images, p_.channels) : work.kept[1].view();
     }
-    work.kept[1].resize(count * p_.positions(), fan_in());
-    gemm(Transpose::no, Transpose::no, 1.0f, delta, w, 0.0f, work.kept[1]);
-    stop_clipped(cols, seen, work.kept[1]);
-    scatter_patches(p_, work.kept[1], g * group_inputs(), group_inputs(), images);
+    product_back(memory, cols, delta, weights(in, g), below);
+    if (dx.empty()) return;
+    stop_clipped(cols, seen, below);
+    if (!plain()) scatter_patches(p_, below, g * group_inputs(), group_inputs(), images);
   });
   if (bias_ && !dparameters.empty())
     sum_of_rows(all, work, dparameters.subspan(static_cast<std::size_t>(outputs_ * fan_in())));
@@ -129,7 +129,7 @@ void Convolution::jvp(const LayerPass& pass, const LayerInput& in, View<const fl
     View<const float> moves = columns(dx.rows(first, count), g, work.kept[0]);
     const View<const float> seen = seen_of(memory, first, count);
     if (!seen.empty()) moves = unclipped(columns(in.x.rows(first, count), g, work.kept[1]), seen, moves, work.kept[2]);
-    layer_product(pass, moves, weights(in, g), piece(all, first, count, g));
+    layer_product(pass, moves, weights(in, g), piece(all, first, count, g), work);
   });
 }
 

@@ -39,7 +39,7 @@ class Dense : public NetLayer {
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     const View<float> out = last_axis(y, rows_);
     memory.kept.resize(1);
-    layer_product(pass, last_axis(in.x, cols_), weights(in), out, memory.kept[0]);
+    layer_product(pass, last_axis(in.x, cols_), weights(in), out, memory, memory.kept[0]);
     const std::span<const float> bias = in.parameters.subspan(static_cast<std::size_t>(rows_ * cols_));
     for_rows(out.rows(), out.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) bias_and_activate(f_, bias, out.row(r));
@@ -64,9 +64,9 @@ class Dense : public NetLayer {
            View<float>(dparameters.data(), rows_, cols_));
       sum_of_rows(delta, work, dparameters.subspan(static_cast<std::size_t>(rows_ * cols_)));
     }
-    if (dx.empty()) return;
-    gemm(Transpose::no, Transpose::no, 1.0f, delta, weights(in), 0.0f, last_axis(dx, cols_));
-    stop_clipped(x, seen, last_axis(dx, cols_));
+    const View<float> below = dx.empty() ? dx : last_axis(dx, cols_);
+    product_back(memory, x, delta, weights(in), below);
+    if (!below.empty()) stop_clipped(x, seen, below);
   }
   void jvp(const LayerPass& pass, const LayerInput& in, View<const float> y, const LayerMemory& memory,
            View<const float> dx, View<float> dy, LayerMemory& work) const override {
@@ -74,7 +74,7 @@ class Dense : public NetLayer {
     work.kept.resize(1);
     const View<const float> moves =
         unclipped(last_axis(in.x, cols_), memory.kept.front(), last_axis(dx, cols_), work.kept[0]);
-    layer_product(pass, moves, weights(in), out);
+    layer_product(pass, moves, weights(in), out, work);
     if (f_ == Activation::identity) return;
     const View<const float> h = last_axis(y, rows_);
     for_rows(out.rows(), out.cols(), [&](Index first, Index count) {

@@ -99,7 +99,7 @@ void GraphAttention::forward(const LayerPass& pass, const LayerInput& in, View<f
   score.resize(y.rows(), 2 * heads_);
   share.resize(graph_->edges(), heads_);
   slope.resize(graph_->edges(), heads_);
-  layer_product(pass, in.x, weights(in), z);
+  layer_product(pass, in.x, weights(in), z, memory);
   scores(in, z, score);
   const float* bias = in.parameters.data() + outputs() * (inputs() + 2);
   for_rows(y.rows(), y.cols(), [&](Index first, Index count) {
@@ -180,7 +180,7 @@ void GraphAttention::vjp(const LayerInput& in, View<const float>, const LayerMem
     for (std::size_t c = 0; c < 2 * n; ++c) dparameters[end_of_w + c] = static_cast<float>(work.sums.flat()[c]);
     sum_of_rows(dy, work, dparameters.subspan(end_of_w + 2 * n));
   }
-  if (!dx.empty()) gemm(Transpose::no, Transpose::no, 1.0f, dz, weights(in), 0.0f, dx);
+  product_back(memory, in.x, dz, weights(in), dx);
 }
 
 /// With s_k the score of edge k = (i, j): da_k = a_k (ds_k - sum over i's edges of a ds), dy_i = sum of da z_j + a
@@ -193,7 +193,7 @@ void GraphAttention::jvp(const LayerPass& pass, const LayerInput& in, View<const
   dz.resize(dy.rows(), dy.cols());
   dscore.resize(dy.rows(), 2 * heads_);
   dedge.resize(share.rows(), heads_);
-  layer_product(pass, dx, weights(in), dz);
+  layer_product(pass, dx, weights(in), dz, work);
   scores(in, dz, dscore);
   for_rows(dy.rows(), dy.cols(), [&](Index first, Index count) {
     for (Index i = first; i < first + count; ++i) {

@@ -14,6 +14,12 @@ Shape features_of(const std::string& layer, const Shape& input, Index outputs) {
   return {outputs};
 }
 
+/// to += a.
+void add(View<const float> a, View<float> to) {
+  for (Index i = 0; i < to.rows(); ++i)
+    for (Index j = 0; j < to.cols(); ++j) to(i, j) += a(i, j);
+}
+
 /// y = A (x W^T) + b: the product first, because it makes rows shorter as a rule.
 class GraphConvolution : public NetLayer {
  public:
@@ -34,10 +40,11 @@ class GraphConvolution : public NetLayer {
     memory.kept.resize(3);
     memory.kept[0].resize(y.rows(), y.cols());
     if (!pass.products && list_nonzeros(in.x, memory.places, memory.kept[1])) {
+      memory.products = nullptr;
       sparse_times(memory.places, memory.kept[1], weights(in), memory.kept[2], memory.kept[0]);
     } else {
       memory.places.resize(0, 0);
-      layer_product(pass, in.x, weights(in), memory.kept[0]);
+      layer_product(pass, in.x, weights(in), memory.kept[0], memory);
     }
     multiply(*graph_, memory.kept[0], y);
     add_bias(in.parameters.subspan(static_cast<std::size_t>(outputs() * inputs())), y);
@@ -56,13 +63,13 @@ class GraphConvolution : public NetLayer {
         gemm(Transpose::yes, Transpose::no, 1.0f, delta, in.x, 0.0f, dw);
       sum_of_rows(dy, work, dparameters.subspan(static_cast<std::size_t>(outputs() * inputs())));
     }
-    if (!dx.empty()) gemm(Transpose::no, Transpose::no, 1.0f, delta, weights(in), 0.0f, dx);
+    product_back(memory, in.x, delta, weights(in), dx);
   }
   void jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dx,
            View<float> dy, LayerMemory& work) const override {
     work.kept.resize(1);
     work.kept[0].resize(dy.rows(), dy.cols());
-    layer_product(pass, dx, weights(in), work.kept[0]);
+    layer_product(pass, dx, weights(in), work.kept[0], work);
     multiply(*graph_, work.kept[0], dy);
   }
 
@@ -99,12 +106,15 @@ class Sage : public NetLayer {
       gemm(Transpose::yes, Transpose::no, 1.0f, dy, memory.kept[0], 0.0f, View<float>(at + each, outputs(), inputs()));
       sum_of_rows(dy, work, dparameters.subspan(static_cast<std::size_t>(2 * each)));
     }
-    if (dx.empty()) return;
     work.kept.resize(1);
-    work.kept[0].resize(dx.rows(), dx.cols());
-    gemm(Transpose::no, Transpose::no, 1.0f, dy, weights(in, 1), 0.0f, work.kept[0]);
-    multiply(back_, work.kept[0], dx);
-    gemm(Transpose::no, Transpose::no, 1.0f, dy, weights(in, 0), 1.0f, dx);
+    Matrix<float>& below = work.kept[0];
+    below.resize(dx.rows(), dx.cols());
+    product_back(memory, memory.kept[0], dy, weights(in, 1), below, 1);
+    if (!dx.empty()) multiply(back_, below, dx);
+    if (went_back(memory, in.x, dy, below))
+      add(below, dx);
+    else if (!dx.empty())
+      gemm(Transpose::no, Transpose::no, 1.0f, dy, weights(in, 0), 1.0f, dx);
   }
   void jvp(const LayerPass& pass, const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dx,
            View<float> dy, LayerMemory& work) const override {
@@ -117,12 +127,11 @@ class Sage : public NetLayer {
     memory.kept.resize(2);
     memory.kept[0].resize(x.rows(), x.cols());
     multiply(mean_, x, memory.kept[0]);
-    layer_product(pass, x, weights(in, 0), y);
+    layer_product(pass, x, weights(in, 0), y, memory);
     if (pass.products) {
       memory.kept[1].resize(y.rows(), y.cols());
-      layer_product(pass, memory.kept[0], weights(in, 1), memory.kept[1], 1);
-      for (Index i = 0; i < y.rows(); ++i)
-        for (Index j = 0; j < y.cols(); ++j) y(i, j) += memory.kept[1](i, j);
+      layer_product(pass, memory.kept[0], weights(in, 1), memory.kept[1], memory, 1);
+      add(memory.kept[1], y);
     } else {
       gemm(Transpose::no, Transpose::yes, 1.0f, memory.kept[0], weights(in, 1), 1.0f, y);
     }

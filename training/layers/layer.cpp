@@ -14,15 +14,28 @@ Index elements(const Shape& shape) {
   return product;
 }
 
-void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, Index which) {
+void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, LayerMemory& memory,
+                   Index which) {
+  memory.products = pass.products;
+  memory.instance = pass.instance;
   if (pass.products) return pass.products->multiply(product_number(pass.instance, which), x, y);
   gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, y);
 }
 
-void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y,
+void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, LayerMemory& memory,
                    Matrix<float>& seen) {
-  layer_product(pass, x, w, y);
+  layer_product(pass, x, w, y, memory);
   if (!pass.products || !pass.products->clips(product_number(pass.instance, 0), x, seen)) seen.resize(0, 0);
+}
+
+bool went_back(const LayerMemory& memory, View<const float> x, View<const float> delta, View<float> dx, Index which) {
+  return memory.products && memory.products->back(product_number(memory.instance, which), x, delta, dx);
+}
+
+void product_back(const LayerMemory& memory, View<const float> x, View<const float> delta, View<const float> w,
+                  View<float> dx, Index which) {
+  if (!went_back(memory, x, delta, dx, which) && !dx.empty())
+    gemm(Transpose::no, Transpose::no, 1.0f, delta, w, 0.0f, dx);
 }
 
 void stop_clipped(View<const float> x, View<const float> seen, View<float> dx) {

@@ -30,16 +30,6 @@ struct LayerPass {
 constexpr Index product_number(std::uint64_t instance, Index which) {
   return static_cast<Index>(instance) + (which << 32);
 }
-/// y (m, outputs) = x (m, inputs) W^T, product `which` of the layer: in memory, or where the pass makes its products.
-void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, Index which = 0);
-/// The same of the layer's only matrix. `seen` becomes x as far as the place's ranges reach (LayerProducts::clips), and
-/// empty where all of x is used.
-void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, Matrix<float>& seen);
-/// dx = 0 where `seen`, unless empty, is not x.
-void stop_clipped(View<const float> x, View<const float> seen, View<float> dx);
-/// What is left of dx then, itself or in `storage`.
-View<const float> unclipped(View<const float> x, View<const float> seen, View<const float> dx, Matrix<float>& storage);
-
 /// What a layer keeps between its forward pass and its vjp, and its workspaces. The storage is reused: nothing is
 /// allocated once the largest batch has been met.
 struct LayerMemory {
@@ -47,10 +37,32 @@ struct LayerMemory {
   Matrix<double> sums, partial;
   Matrix<std::int32_t> places;
   std::vector<LayerMemory> inner;
-  bool training = false;   ///< of the pass that filled it
+  bool training = false;              ///< of the pass that filled it
+  LayerProducts* products = nullptr;  ///< where that pass made the layer's products; null: in memory
+  std::uint64_t instance = 0;         ///< of that pass
   View<const float> sent;  ///< of the work of a vjp: takes the place of what arrives at this layer's output in a chain
   bool linear = false;  ///< of the work of a vjp: dy belongs to what the weights give, before the layer's non-linearity
 };
+
+/// y (m, outputs) = x (m, inputs) W^T, product `which` of the layer: in memory, or where the pass makes its products.
+/// `memory` notes where, for product_back().
+void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, LayerMemory& memory,
+                   Index which = 0);
+/// The same of the layer's only matrix. `seen` becomes x as far as the place's ranges reach (LayerProducts::clips), and
+/// empty where all of x is used.
+void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, LayerMemory& memory,
+                   Matrix<float>& seen);
+/// The way back through a layer_product() whose `memory` this is, where its place has one of its own: true once dx is
+/// dL/dx, as LayerProducts::back(). To be called for every product, whether dx is asked for or empty.
+bool went_back(const LayerMemory& memory, View<const float> x, View<const float> delta, View<float> dx,
+               Index which = 0);
+/// dx, unless it is empty, by that way, or else delta W.
+void product_back(const LayerMemory& memory, View<const float> x, View<const float> delta, View<const float> w,
+                  View<float> dx, Index which = 0);
+/// dx = 0 where `seen`, unless empty, is not x.
+void stop_clipped(View<const float> x, View<const float> seen, View<float> dx);
+/// What is left of dx then, itself or in `storage`.
+View<const float> unclipped(View<const float> x, View<const float> seen, View<const float> dx, Matrix<float>& storage);
 
 /// One layer's share of a network, and a batch: rows are samples, contiguous.
 struct LayerInput {
