@@ -27,11 +27,11 @@ class CounterCurrent : public HeadRule {
       : HeadRule(std::move(info), context),
         strength_(context.params.real("strength")),
         clip_(context.params.real("clip")),
-        gain_(context.params.real("gain")) {
+        gain_(context.params.real("gain")),
+        views_(head_views(context.net, context.params.integer("pool"))) {
     const Network& net = context.net;
     const Index hidden = net.hidden_layers(), classes = net.widths().back();
     if (hidden == 0) throw Unsupported("rule ccl on net " + net.text(), "it teaches hidden layers", "", "add one");
-    for (Index b = 0; b < hidden; ++b) views_.emplace_back(block_shape(net, b), context.params.integer("pool"));
     for (std::size_t b = 0; b < views_.size(); ++b)
       down_.add(views_[b].width(), b + 1 < views_.size() ? views_[b + 1].width() : classes);
     down_.initialise(context.seed);
@@ -95,8 +95,8 @@ class CounterCurrent : public HeadRule {
   }
 
   double strength_, clip_, gain_;
-  OwnLayers down_;
   std::vector<HeadView> views_;
+  OwnLayers down_;
   std::vector<Matrix<float>> targets_;  ///< the last is the identity
   Matrix<float> target_delta_;
 };

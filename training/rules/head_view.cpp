@@ -1,6 +1,9 @@
 #include "training/rules/head_view.hpp"
 
+#include <algorithm>
+
 #include "training/layers/layers.hpp"
+#include "training/rules/block_runner.hpp"
 
 namespace lightloop {
 
@@ -14,7 +17,7 @@ ParamInfo pool_param() {
           "(assumed); 0: as they are"};
 }
 
-HeadView::HeadView(const Shape& block, Index side) : shape_(block) {
+HeadView::HeadView(const Shape& block, Index side, std::shared_ptr<Work> work) : shape_(block), work_(std::move(work)) {
   if (block.size() == 2) {
     pool_ = global_pool(block);
   } else if (block.size() == 3 && side > 0) {
@@ -29,16 +32,24 @@ HeadView::HeadView(const Shape& block, Index side) : shape_(block) {
 
 View<const float> HeadView::see(View<const float> h) {
   if (!pool_) return h;
-  seen_.resize(h.rows(), width());
-  pool_->forward({}, {{}, {}, h}, seen_, memory_);
-  return seen_;
+  work_->seen.resize(h.rows(), width());
+  pool_->forward({}, {{}, {}, h}, work_->seen, work_->memory);
+  return work_->seen;
 }
 
 void HeadView::back(View<const float> h, Matrix<float>& delta) {
   if (!pool_) return;
-  wide_.resize(h.rows(), h.cols());
-  pool_->vjp({{}, {}, h}, seen_, memory_, delta, wide_, {}, work_);
-  delta.swap(wide_);
+  work_->delta.resize(delta.rows(), delta.cols());
+  std::ranges::copy(delta.flat(), work_->delta.data());
+  delta.resize(h.rows(), h.cols());
+  pool_->vjp({{}, {}, h}, work_->seen, work_->memory, work_->delta, delta, {}, work_->back);
+}
+
+std::vector<HeadView> head_views(const Network& net, Index side) {
+  const auto work = std::make_shared<HeadView::Work>();
+  std::vector<HeadView> views;
+  for (Index b = 0; b < net.hidden_layers(); ++b) views.emplace_back(block_shape(net, b), side, work);
+  return views;
 }
 
 }  // namespace lightloop

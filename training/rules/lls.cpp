@@ -42,12 +42,12 @@ class LocalSynthesis : public HeadRule {
                                                            : Mixing::matrix),
         temperature_(static_cast<float>(context.params.real("temperature"))),
         smoothing_(static_cast<float>(context.params.real("smoothing"))),
-        classes_(context.net.widths().back()) {
+        classes_(context.net.widths().back()),
+        views_(head_views(context.net, context.params.integer("pool"))) {
     const Index hidden = context.net.hidden_layers();
-    for (Index b = 0; b < hidden; ++b) {
-      views_.emplace_back(block_shape(context.net, b), context.params.integer("pool"));
-      patterns_.push_back(patterns(context.params.text("basis"), classes_, views_.back().width(), context.seed, b));
-    }
+    for (Index b = 0; b < hidden; ++b)
+      patterns_.push_back(patterns(context.params.text("basis"), classes_, views_[static_cast<std::size_t>(b)].width(),
+                                   context.seed, b));
     each_ = mixing_ == Mixing::none ? 0 : mixing_ == Mixing::scale ? classes_ : classes_ * classes_;
     mix_ = Matrix<float>(hidden, each_);
     mix_gradient_ = Matrix<float>(hidden, each_);

@@ -12,11 +12,10 @@ namespace {
 class LocalHeads : public HeadRule {
  public:
   LocalHeads(RuleInfo info, const RuleContext& context)
-      : HeadRule(std::move(info), context), sums_(context.params.text("answer") == "sum") {
-    for (Index b = 0; b < context.net.hidden_layers(); ++b) {
-      views_.emplace_back(block_shape(context.net, b), context.params.integer("pool"));
-      heads_.add(context.net.widths().back(), views_.back().width());
-    }
+      : HeadRule(std::move(info), context),
+        sums_(context.params.text("answer") == "sum"),
+        views_(head_views(context.net, context.params.integer("pool"))) {
+    for (const HeadView& view : views_) heads_.add(context.net.widths().back(), view.width());
     heads_.initialise(context.seed);
   }
 
@@ -59,8 +58,8 @@ class LocalHeads : public HeadRule {
   }
 
   bool sums_;
-  OwnLayers heads_;
   std::vector<HeadView> views_;
+  OwnLayers heads_;
   Matrix<float> logits_;
 };
 

@@ -70,10 +70,11 @@ ScalableFf::ScalableFf(RuleInfo info, const RuleContext& context)
                       "Leave rule.block at 1.");
   if (net.hidden_layers() == 0)
     throw Unsupported("rule sff on net " + net.text(), "it teaches hidden layers", "", "add one");
+  const auto work = std::make_shared<HeadView::Work>();
   for (Index first = 0; first < net.hidden_layers(); first += per_block_) {
     const Shape shape = block_shape(net, std::min(first + per_block_, net.hidden_layers()) - 1);
     const bool places = pixels_ && shape.size() > 1;  // they are the units of a class
-    views_.emplace_back(places ? Shape{elements(shape)} : shape, context.params.integer("pool"));
+    views_.emplace_back(places ? Shape{elements(shape)} : shape, context.params.integer("pool"), work);
     units_at_.push_back(places ? 1 : units_);
     goodness_.add(classes_ * units_at_.back(), places ? shape.back() : views_.back().width());
   }
