@@ -63,6 +63,9 @@ class ForwardGnn : public WholeBatch {
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = net.layers() * (samples + classes_)};
   }
+  LayerTouch answer_touch(const Network&) const override {
+    return {1 + (nodes_ + classes_ - 1) / nodes_, 0};  // class nodes come with all samples together
+  }
 
  private:
   void wire(const Network& net);
@@ -73,6 +76,7 @@ class ForwardGnn : public WholeBatch {
   double teach(const Network& net, Index b, const RuleBatch& batch, std::span<float> gradient);
 
   std::uint64_t seed_;
+  LayerProducts* products_;
   Index nodes_, classes_;
   float temperature_;
   bool both_, all_layers_;
@@ -87,6 +91,7 @@ class ForwardGnn : public WholeBatch {
 ForwardGnn::ForwardGnn(RuleInfo info, const RuleContext& context)
     : WholeBatch(std::move(info)),
       seed_(context.seed),
+      products_(context.layers),
       temperature_(static_cast<float>(context.params.real("temperature"))),
       both_(context.params.text("edges") == "both"),
       all_layers_(context.params.text("answer") == "sum") {
@@ -132,7 +137,8 @@ void ForwardGnn::pass_block(const Network& net, Index b, const LayerPass& pass) 
   }
   h_.resize(nodes_ + classes_, model_->block(b).outputs());
   LayerPass mine = pass;
-  mine.instance = static_cast<std::uint64_t>(b) << 32;
+  mine.products = products_;  // which know layers by their numbers; draws in memory are by those of earlier runs
+  mine.instance = products_ ? model_->instance(b) : static_cast<std::uint64_t>(b) << 32;
   model_->block(b).forward(mine, model_->block_input(b, net.parameters(), net.state(), x_), h_, memory_);
 }
 
@@ -247,6 +253,7 @@ RuleModel forwardgnn_rule() {
       .own_loss = true,
       .own_forward = true,
       .own_answer = true,
+      .on_layers = true,
       .no_map = "the rule trains networks on graphs alone, and physics stands in front of dense layers"};
   return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
             return std::make_unique<ForwardGnn>(info, context);

@@ -15,7 +15,7 @@ class LocalHeads : public HeadRule {
       : HeadRule(std::move(info), context),
         sums_(context.params.text("answer") == "sum"),
         views_(head_views(context.net, context.params.integer("pool"))) {
-    for (const HeadView& view : views_) heads_.add(context.net.widths().back(), view.width());
+    for (const HeadView& view : views_) heads_.add(context.net.classes(), view.width());
     heads_.initialise(context.seed);
   }
 
@@ -31,7 +31,7 @@ class LocalHeads : public HeadRule {
         add_rows(h, out);
       } else if (sums_) {
         classify(b, h);
-        add_rows(logits_, out);
+        add_rows({logits_.data(), out.rows(), out.cols()}, out);
       }
       in = h;
     }
@@ -43,8 +43,9 @@ class LocalHeads : public HeadRule {
       throw Unsupported("rule.answer = sum", "the targets are real numbers", "scores of classes can be added up",
                         "Use rule.answer=output.");
     const View<const float> seen = classify(b, h);
-    const double loss = answer_error(batch.loss, logits_, batch.targets(), error_of(h.rows(), logits_.cols()));
-    dense_gradient(error_, seen, h.rows(), heads_.weight_gradient(b), heads_.bias_gradient(b));
+    const Targets targets = batch.targets();
+    const double loss = answer_error(batch.loss, logits_, targets, error_of(seen.rows(), logits_.cols()));
+    dense_gradient(error_, seen, targets.counted(), heads_.weight_gradient(b), heads_.bias_gradient(b));
     back_through(error_, heads_.weights(b), delta);
     views_[static_cast<std::size_t>(b)].back(h, delta);
     return loss;
@@ -82,7 +83,8 @@ RuleModel local_rule() {
                   {"output", "sum"}},
                  pool_param()},
       .any_layers = true,
-      .real_targets = true,
+      .masks = true,
+      .by_error = true,
       .own_forward = true,
       .own_answer = true,
       .on_layers = true,
