@@ -31,7 +31,8 @@ const Registry kNone;
 }  // namespace
 
 TEST_CASE("a few labels teach a graph network the others, by every rule that heeds the mask") {
-  for (const char* rule : {"bp", "dfa", "tdfa", "forwardgnn"}) {
+  for (const char* rule :
+       {"bp", "dfa", "tdfa", "forwardgnn", "fa", "sign_symmetric", "local", "sff", "lls", "ccl", "auglocal"}) {
     INFO(rule);
     const TrainResult run = train(settings(rule), citations(), kNone);
     CHECK(run.test_accuracy > 0.8);  // chance: 1/3
@@ -43,12 +44,13 @@ TEST_CASE("a few labels teach a graph network the others, by every rule that hee
     CHECK(first.active_fraction == (projects ? double(first.touch.projections) / 12 : 1.0));
     if (rule == std::string("forwardgnn")) CHECK(first.layer_loss.back() == Approx(first.train_loss));
   }
-  CHECK_THROWS_WITH(train(settings("local"), citations(), kNone),
-                    Catch::Contains("local") && Catch::Contains("use bp, ") && Catch::Contains(", forwardgnn"));
+  CHECK_THROWS_WITH(train(settings("noprop"), citations(), kNone),
+                    Catch::Contains("noprop") && Catch::Contains("use bp, ") && Catch::Contains(", forwardgnn"));
 }
 
 TEST_CASE("labels outside the mask have no influence on what is learned") {
-  for (const char* rule : {"bp", "drtp", "forwardgnn", "spsa"}) {
+  for (const char* rule :
+       {"bp", "drtp", "forwardgnn", "spsa", "fa", "sign_symmetric", "local", "sff", "lls", "ccl", "auglocal"}) {
     TrainTest data = citations(), other = data;
     for (std::size_t i = 12; i < std::size_t(kNodes); ++i)
       other.train.labels[i] = std::uint8_t(2 - other.train.labels[i]);
@@ -133,37 +135,81 @@ TEST_CASE("DFA on a graph sends A^T B e to the hidden layer, as a slow sum in do
   CHECK(feedback.rows_projected == 24);
 }
 
-TEST_CASE("ForwardGNN's gradient is that of its local losses, by differences") {
+TEST_CASE(
+    "gradients of rules with local losses on a graph are those of the means over labelled nodes, by differences") {
   const TrainTest data = citations();
   const ModelContext context{{kWords}, kGroups, data.train.graph};
-  Network net(parse_model("gcn 6, tanh | gcn classes", context));
-  net.initialise(3);
-  const RuleModel& model = rule("forwardgnn");
-  ParamSet params("rule", model.info.params);
-  params.set({{"temperature", 0.2}});
-  const auto made = model.make({net, 1, params, nullptr});
+  const std::pair<std::string, Settings> rules[] = {{"forwardgnn", {{"temperature", 0.2}}},
+                                                    {"local", {}},
+                                                    {"sff", {}},
+                                                    {"lls", {{"smoothing", 0.0}, {"mixing", "matrix"}}},
+                                                    {"ccl", {{"clip", 0.0}}},
+                                                    {"auglocal", {}}};
+  for (const auto& [name, given] : rules) {
+    INFO(name);
+    Network net(parse_model("gcn 6, tanh | gcn 5, tanh | gcn classes", context));
+    net.initialise(3);
+    const RuleModel& model = rule(name);
+    ParamSet params("rule", model.info.params);
+    params.set(given);
+    const auto made = model.make({net, 1, params, nullptr});
+    Activations activations;
+    activations.h.resize(1);
+    activations.h[0].resize(kNodes, kWords);
+    std::vector<std::uint32_t> which(static_cast<std::size_t>(kNodes));
+    for (std::size_t i = 0; i < which.size(); ++i) which[i] = std::uint32_t(i);
+    data.train.gather(which, activations.h[0]);
+    const RuleBatch batch{
+        .activations = activations, .error = {}, .labels = data.train.labels, .counts = data.train.counts};
+    std::vector<float> gradient(net.parameters().size()), other(gradient.size());
+    made->gradient(net, batch, gradient);
+    const std::vector<float> own(made->own().gradient.begin(), made->own().gradient.end());
+    const auto check = [&](float& value, float found, std::size_t loss_of) {
+      constexpr float kStep = 1e-2f;
+      const float here = value;
+      double loss[2];
+      for (const int side : {0, 1}) {
+        value = here + (side ? kStep : -kStep);
+        made->gradient(net, batch, other);
+        loss[side] = made->layer_loss()[loss_of];
+      }
+      value = here;
+      CHECK(double(found) == Approx((loss[1] - loss[0]) / (2 * double(kStep))).margin(2e-4).epsilon(0.02));
+    };
+    for (const Index b : {Index{0}, Index{1}, Index{2}})
+      for (const Index k : {Index{0}, Index{3}, Index{7}}) {
+        const auto at = static_cast<std::size_t>(net.offset(b) + k);
+        // AugLocal's last hidden block and the output share a loss
+        check(net.parameters()[at], gradient[at], std::size_t(name == "auglocal" ? std::min(b, Index{1}) : b));
+      }
+    if (name != "forwardgnn")  // whose own numbers are labels
+      for (const std::size_t k : {0u, 2u, 5u}) check(made->own().values[k], own[k], 0);
+  }
+}
+
+TEST_CASE("on a graph without labels to leave out, a mask of ones changes no bit") {
+  TrainTest data = citations();
+  const Network net(parse_model("gcn 6, tanh | gcn classes", {{kWords}, kGroups, data.train.graph}));
+  Network drawn = net;
+  drawn.initialise(3);
   Activations activations;
   activations.h.resize(1);
   activations.h[0].resize(kNodes, kWords);
   std::vector<std::uint32_t> which(static_cast<std::size_t>(kNodes));
   for (std::size_t i = 0; i < which.size(); ++i) which[i] = std::uint32_t(i);
   data.train.gather(which, activations.h[0]);
-  const RuleBatch batch{
-      .activations = activations, .error = {}, .labels = data.train.labels, .counts = data.train.counts};
-  std::vector<float> gradient(net.parameters().size()), other(gradient.size());
-  made->gradient(net, batch, gradient);
-  for (const Index b : {Index{0}, Index{1}})
-    for (const Index k : {Index{0}, Index{3}, Index{7}}) {
-      const auto at = static_cast<std::size_t>(net.offset(b) + k);
-      constexpr float kStep = 1e-2f;
-      const float here = net.parameters()[at];
-      double loss[2];
-      for (const int side : {0, 1}) {
-        net.parameters()[at] = here + (side ? kStep : -kStep);
-        made->gradient(net, batch, other);
-        loss[side] = made->layer_loss()[std::size_t(b)];
-      }
-      net.parameters()[at] = here;
-      CHECK(double(gradient[at]) == Approx((loss[1] - loss[0]) / (2 * double(kStep))).margin(2e-4).epsilon(0.02));
+  const std::vector<std::uint8_t> ones(which.size(), 1);
+  for (const char* name : {"local", "sff", "lls", "ccl", "auglocal"}) {
+    INFO(name);
+    std::vector<float> g[2];
+    for (const bool masked : {false, true}) {
+      const RuleModel& model = rule(name);
+      const auto made = model.make({drawn, 1, ParamSet("rule", model.info.params), nullptr});
+      RuleBatch batch{.activations = activations, .error = {}, .labels = data.train.labels};
+      if (masked) batch.counts = ones;
+      g[masked].resize(drawn.parameters().size());
+      made->gradient(drawn, batch, g[masked]);
     }
+    CHECK(g[0] == g[1]);
+  }
 }

@@ -63,3 +63,21 @@ def test_a_graph_comes_with_its_parts_and_a_run_with_its_validation_accuracy(tmp
     assert ll.load_dataset("digits", validation=True)[2] is None and ll.load_dataset("digits")[0].counts.all()
     run = ll.train("cora", "bp", data_dir=str(tmp_path), net="gcn classes", epochs=3, progress=False)
     assert run.curves["validation_accuracy"].shape == (3,) and set(run.curves["validation_accuracy"]) <= {0, 0.5, 1}
+
+
+def test_a_graph_of_ones_own_is_given_by_its_path(tmp_path):
+    ll = pytest.importorskip("lightloop")
+    nodes, x = 12, numpy.random.default_rng(0).random((12, 3), dtype=numpy.float32)
+    with h5py.File(tmp_path / "own.h5", "w") as file:
+        file["features"], file["labels"] = x, numpy.arange(nodes) % 2
+        file["edges"] = [[i, i + 2] for i in range(nodes - 2)]
+        for k, part in enumerate(("train", "val", "test")):
+            file[f"{part}_mask"] = (numpy.arange(nodes) // 4 == k).astype(numpy.uint8)
+    train, test = ll.load_dataset(str(tmp_path / "own.h5"))
+    assert (train.features() == x).all() and numpy.flatnonzero(test.counts).tolist() == [8, 9, 10, 11]
+    run = ll.train(str(tmp_path / "own.h5"), "bp", net="gcn 4, tanh | gcn classes", epochs=20, lr=0.1, progress=False)
+    assert run.test_accuracy == 1
+    with h5py.File(tmp_path / "own.h5", "a") as file:
+        del file["val_mask"]
+    with pytest.raises(ll.Error, match="has no /val_mask"):
+        ll.load_dataset(str(tmp_path / "own.h5"))

@@ -152,6 +152,7 @@ TrainTest load_file(const std::string& path) {
   const auto beside = test_beside(path);
   if (fs::path(path).extension() == ".csv")
     return beside.empty() ? split(read_csv(path)) : TrainTest{read_csv(path), read_csv(beside)};
+  if (!hdf5_has_samples(path, "/") && hdf5_has_graph(path)) return read_planetoid(path);
   if (hdf5_has_samples(path, "/train")) return {read_hdf5(path, "/train"), read_hdf5(path, "/test")};
   return beside.empty() ? split(read_hdf5(path, "/")) : TrainTest{read_hdf5(path, "/"), read_hdf5(beside, "/")};
 }

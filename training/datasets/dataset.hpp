@@ -83,9 +83,9 @@ std::vector<std::string> data_folders(const std::string& data_dir);
 /// (training/datasets/generated.hpp). A .csv file has one sample per line, features then the label, unless a header
 /// line names the label column (label, class, target or y). A .h5 file holds x (or images) and y (or labels), at the
 /// root or in the groups train and test; y (n, outputs), unless one column of whole numbers up to 255, are real
-/// targets. "train.csv" wants "test.csv" beside it (.h5 alike); otherwise, and without test data in the .h5 file, the
-/// samples are split 5:1 in order. Bytes stay bytes (the feature is value / 255; of "cora" and "citeseer" value / sum
-/// of the row; codes as they are), other numbers are taken as they are.
+/// targets; or it holds a graph as "cora" does. "train.csv" wants "test.csv" beside it (.h5 alike); otherwise, and
+/// without test data in the .h5 file, the samples are split 5:1 in order. Bytes stay bytes (the feature is value / 255;
+/// of "cora" and "citeseer" value / sum of the row; codes as they are), other numbers are taken as they are.
 ///
 /// Throws FileError naming the file, the place in it and what is wrong, or every place looked at and the command that
 /// downloads it; UnknownName with the nearest name.

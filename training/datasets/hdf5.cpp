@@ -55,7 +55,7 @@ Dataset read_hdf5(const std::string& path, const std::string& group) {
   const auto x = samples_in(file, group), y = find_in(file, group, {"y", "labels"});
   if (x.empty() || y.empty())
     throw FileError(path, "no samples and labels in group " + group, "",
-                    "Store datasets x and y, or images and labels.");
+                    "Store datasets x and y, or images and labels; or a graph, as docs/file_formats.md says.");
   Dataset set;
   set.source = path;
   const auto shape = file.shape(x);

@@ -1,4 +1,4 @@
-// Citation graphs: words of papers, who cites whom, and the split that everybody uses.
+// Graphs with labels of some nodes: citation graphs with the split that everybody uses, and one's own.
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -11,7 +11,9 @@
 namespace lightloop {
 namespace {
 
-constexpr const char* kRemedy = "The file is damaged or another one: make it again with tools/planetoid.py.";
+constexpr const char* kFeatures = "/features";
+constexpr const char* kRemedy =
+    "Store a graph as docs/file_formats.md says; tools/planetoid.py makes the published ones.";
 
 /// Whole numbers of a dataset with values from `low` to `high`.
 std::vector<Index> whole(const h5::Reader& file, const std::string& name, Index low, Index high) {
@@ -37,13 +39,41 @@ void check_count(const h5::Reader& file, const std::string& name, std::size_t fo
 Graph read_graph(const h5::Reader& file, Index nodes) {
   std::vector<std::pair<std::int32_t, std::int32_t>> pairs;
   const std::vector<Index> edges = whole(file, "/edges", 0, nodes - 1);
-  check_count(file, "/edges", edges.size() % 2, 0);
+  if (const std::vector<Index> shape = file.shape("/edges"); !edges.empty() && (shape.size() != 2 || shape[1] != 2))
+    throw FileError(file.path() + " /edges", "is no table of two columns", "(edges, 2), the nodes of each", kRemedy);
   for (std::size_t i = 0; i < edges.size(); i += 2)
     pairs.emplace_back(static_cast<std::int32_t>(edges[i]), static_cast<std::int32_t>(edges[i + 1]));
   if (file.exists("/self_loops"))
     for (const Index i : whole(file, "/self_loops", 0, nodes - 1))
       pairs.emplace_back(static_cast<std::int32_t>(i), static_cast<std::int32_t>(i));
   return undirected_graph(nodes, pairs);
+}
+
+/// Bytes are words that are there: each row is divided by their sum. Other numbers are taken as they are.
+void read_features(const h5::Reader& file, Dataset& all) {
+  if (!file.exists(kFeatures) || file.shape(kFeatures).size() != 2)
+    throw FileError(file.path(), "has no /features, (nodes, features)", "", kRemedy);
+  const std::vector<Index> shape = file.shape(kFeatures);
+  if (shape[0] == 0 || shape[1] == 0)
+    throw FileError(file.path() + " /features", shape[0] == 0 ? "has no nodes" : "has no features", "", kRemedy);
+  all.sample_shape = {shape[1]};
+  if (!file.holds_bytes(kFeatures)) {
+    all.floats.resize(shape[0], shape[1]);
+    file.read(kFeatures, all.floats.flat());
+    const auto flat = all.floats.flat();
+    const auto bad = std::ranges::find_if(flat, [](float v) { return !std::isfinite(v); });
+    if (bad != flat.end())
+      throw FileError(file.path() + " /features of node " + std::to_string((bad - flat.begin()) / shape[1]),
+                      std::isnan(*bad) ? "nan" : "infinite", "numbers must be finite", kRemedy);
+    return;
+  }
+  all.bytes.resize(shape[0], shape[1]);
+  std::ranges::copy(file.read_bytes(kFeatures), all.bytes.data());
+  for (Index r = 0; r < shape[0]; ++r) {
+    double sum = 0;
+    for (const std::uint8_t v : all.bytes.row(r)) sum += v;
+    all.row_scale.push_back(sum > 0 ? static_cast<float>(1 / sum) : 0.0f);
+  }
 }
 
 /// One part of the split: every node, of which those in the mask count.
@@ -62,28 +92,22 @@ Dataset masked(const Dataset& all, const h5::Reader& file, const std::string& na
 
 }  // namespace
 
+bool hdf5_has_graph(const std::string& path) {
+  const h5::Reader file(path);
+  return file.exists(kFeatures) || file.exists("/edges");
+}
+
 TrainTest read_planetoid(const std::string& path) {
   const h5::Reader file(path);
-  constexpr const char* kFeatures = "/features";
-  if (!file.exists(kFeatures) || file.shape(kFeatures).size() != 2 || !file.holds_bytes(kFeatures))
-    throw FileError(path, "has no /features of bytes, (nodes, words)", "", kRemedy);
-  const std::vector<Index> shape = file.shape(kFeatures);
   Dataset all;
   all.source = path;
-  all.sample_shape = {shape[1]};
-  all.bytes.resize(shape[0], shape[1]);
-  std::ranges::copy(file.read_bytes(kFeatures), all.bytes.data());
+  read_features(file, all);
+  const Index nodes = std::max(all.bytes.rows(), all.floats.rows());
   const std::vector<Index> labels = whole(file, "/labels", -1, 255);
-  check_count(file, "/labels", labels.size(), shape[0]);
+  check_count(file, "/labels", labels.size(), nodes);
   for (const Index label : labels) all.labels.push_back(static_cast<std::uint8_t>(std::max<Index>(label, 0)));
-  if (all.labels.empty()) throw FileError(path, "has no nodes", "", kRemedy);
   all.classes = 1 + *std::ranges::max_element(labels);
-  for (Index r = 0; r < shape[0]; ++r) {
-    double sum = 0;
-    for (const std::uint8_t v : all.bytes.row(r)) sum += v;
-    all.row_scale.push_back(sum > 0 ? static_cast<float>(1 / sum) : 0.0f);
-  }
-  all.graph = std::make_shared<const Graph>(read_graph(file, shape[0]));
+  all.graph = std::make_shared<const Graph>(read_graph(file, nodes));
   TrainTest split{masked(all, file, "/train_mask", labels), masked(all, file, "/test_mask", labels),
                   masked(all, file, "/val_mask", labels)};
   for (Index i = 0; i < all.size(); ++i) {

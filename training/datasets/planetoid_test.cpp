@@ -14,18 +14,27 @@ namespace {
 struct Citations {
   std::vector<std::uint8_t> features = {1, 1, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1};
   std::vector<std::int64_t> labels = {0, 1, -1, 1}, edges = {0, 1, 1, 2}, self_loops = {3};
+  std::vector<Index> edge_shape = {2, 2};
+  std::vector<float> numbers = {};  ///< in place of features
+  std::string without = {};         ///< name of a dataset
   std::vector<std::uint8_t> train = {1, 0, 0, 0}, val = {0, 1, 0, 0}, test = {0, 0, 0, 1};
 
   std::string write(const test::Folder& folder) const {
     const std::string path = folder / "small.h5";
     h5::Writer file(path);
-    file.write("/features", std::span<const std::uint8_t>(features), {4, 3}, "1");
-    file.write("/labels", std::span<const std::int64_t>(labels), {Index(labels.size())}, "1");
-    file.write("/edges", std::span<const std::int64_t>(edges), {Index(edges.size()) / 2, 2}, "1");
-    file.write("/self_loops", std::span<const std::int64_t>(self_loops), {Index(self_loops.size())}, "1");
-    file.write("/train_mask", std::span<const std::uint8_t>(train), {Index(train.size())}, "1");
-    file.write("/val_mask", std::span<const std::uint8_t>(val), {Index(val.size())}, "1");
-    file.write("/test_mask", std::span<const std::uint8_t>(test), {Index(test.size())}, "1");
+    const auto write = [&]<class T>(const std::string& name, const std::vector<T>& values, std::vector<Index> shape) {
+      if (name != without) file.write(name, std::span<const T>(values), shape, "1");
+    };
+    if (numbers.empty())
+      write("/features", features, {4, 3});
+    else
+      write("/features", numbers, {4, 2});
+    write("/labels", labels, {Index(labels.size())});
+    write("/edges", edges, edge_shape);
+    write("/self_loops", self_loops, {Index(self_loops.size())});
+    write("/train_mask", train, {Index(train.size())});
+    write("/val_mask", val, {Index(val.size())});
+    write("/test_mask", test, {Index(test.size())});
     file.commit();
     return path;
   }
@@ -78,6 +87,31 @@ TEST_CASE("a damaged citation graph is refused with what is wrong") {
   bad.labels.pop_back();
   CHECK_THAT(refusal(bad), Catch::Contains("3 numbers"));
   bad = {};
+  bad.edge_shape = {4};
+  CHECK_THAT(refusal(bad), Catch::Contains("two columns"));
+  bad = {};
   bad.train = {0, 0, 0, 0};
   CHECK_THAT(refusal(bad), Catch::Contains("names no node"));
+}
+
+TEST_CASE("a graph of one's own is a data set by its path, features as numbers too; what is missing is named") {
+  const test::Folder folder;
+  Citations own;
+  own.numbers = {1.5f, -2, 0, 0, 0.25f, 3, 4, 5};
+  const TrainTest both = load_dataset(own.write(folder), "", 1);
+  CHECK(both.train.graph->edges() == 5);
+  CHECK(both.train.features() == 2);
+  Matrix<float> x(1, 2);
+  const std::uint32_t last[] = {3};
+  both.test.gather(last, x);
+  CHECK((x(0, 0) == 4 && x(0, 1) == 5));
+  for (const char* name : {"/features", "/labels", "/edges", "/train_mask", "/val_mask", "/test_mask"}) {
+    const test::Folder another;
+    Citations part;
+    part.without = name;
+    CHECK_THROWS_WITH(load_dataset(part.write(another), "", 1),
+                      Catch::Contains("has no " + std::string(name)) && Catch::Contains("docs/file_formats.md"));
+  }
+  own.numbers[2] = INFINITY;
+  CHECK_THAT(refusal(own), Catch::Contains("node 1") && Catch::Contains("infinite"));
 }

@@ -20,10 +20,13 @@ Dataset read_hdf5(const std::string& path, const std::string& group);
 /// Whether that group holds samples.
 bool hdf5_has_samples(const std::string& path, const std::string& group);
 
-/// A citation graph with its public split (Yang, Cohen, Salakhutdinov, ICML 2016), as tools/planetoid.py stores it:
-/// features (n, F) 0 or 1, labels (n) with -1 for none, edges (E, 2), self_loops and the masks train_mask, val_mask and
-/// test_mask (n). Rows of the features are divided by their sum. The three parts differ in `counts` only.
+/// A graph of which some nodes have labels, as tools/planetoid.py stores the citation graphs with their public split
+/// (Yang, Cohen, Salakhutdinov, ICML 2016): features (n, F), labels (n) with -1 for none, edges (E, 2), either way or
+/// both, self_loops where there are, and the masks train_mask, val_mask and test_mask (n). Rows of features stored as
+/// bytes are divided by their sum, other numbers taken as they are. The three parts differ in `counts` only.
 TrainTest read_planetoid(const std::string& path);
+/// Whether a file holds features or edges.
+bool hdf5_has_graph(const std::string& path);
 
 /// A text as load_dataset describes, windows of `tokens` characters. Codes are places in the sorted alphabet of the
 /// whole file. The yardstick of the test part is its bits per character when every character is guessed by how often it

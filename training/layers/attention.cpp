@@ -29,6 +29,10 @@ class Attention : public NetLayer {
     all.push_back({product_number(instance, 0), offset, 3 * n_, n_, tokens_});
     all.push_back({product_number(instance, 1), offset + out_at(), n_, n_, tokens_});
   }
+  void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
+    all.push_back({offset, 3 * n_, n_, 1.0});
+    all.push_back({offset + out_at(), n_, n_, 1.0});
+  }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.kept.resize(3);
     Matrix<float>&qkv = memory.kept[0], &share = memory.kept[1], &mixed = memory.kept[2];

@@ -52,6 +52,10 @@ class GraphAttention : public NetLayer {
   void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
     all.push_back({product_number(instance, 0), offset, outputs(), inputs()});
   }
+  /// Errors of the scores go through their own vectors.
+  void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
+    all.push_back({offset, outputs(), inputs(), 1.0});
+  }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override;
   void vjp(const LayerInput& in, View<const float>, const LayerMemory& memory, View<const float> dy, View<float> dx,
            std::span<float> dparameters, LayerMemory& work) const override;

@@ -36,6 +36,9 @@ class GraphConvolution : public NetLayer {
   void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
     all.push_back({product_number(instance, 0), offset, outputs(), inputs()});
   }
+  void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
+    all.push_back({offset, outputs(), inputs(), 1.0});
+  }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.kept.resize(3);
     memory.kept[0].resize(y.rows(), y.cols());
@@ -92,6 +95,9 @@ class Sage : public NetLayer {
   void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
     for (const Index which : {0, 1})
       all.push_back({product_number(instance, which), offset + which * outputs() * inputs(), outputs(), inputs()});
+  }
+  void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
+    for (const Index which : {0, 1}) all.push_back({offset + which * outputs() * inputs(), outputs(), inputs(), 1.0});
   }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     mix(pass, in, in.x, y, memory);

@@ -80,9 +80,11 @@ void NetLayer::jvp(const LayerPass&, const LayerInput&, View<const float>, const
 }
 void NetLayer::add_return_weights(Index, std::vector<ReturnWeights>&) const {
   if (taught())
-    throw Unsupported("errors through other weights than those of layer " + text(),
-                      "its derivative is no product with one matrix", "",
-                      "dense and conv take others, layers without weights need none; rule bp goes through any layer");
+    throw Unsupported(
+        "errors through other weights than those of layer " + text(), "its derivative is no product with one matrix",
+        "",
+        "dense, conv, attention, gcn, sage and gat take others, layers without weights need none; rule bp goes "
+        "through any layer");
 }
 
 }  // namespace lightloop

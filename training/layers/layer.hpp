@@ -102,9 +102,9 @@ class NetLayer {
   /// Appends the products that forward() makes with layer_product(); the layer's number is `instance`, its parameters
   /// begin at `offset`. Throws Unsupported where weights are used in another way, as no device is asked for.
   virtual void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const;
-  /// Appends the matrices that vjp() may have others of their shape in place of: dx then goes through these, and
-  /// dparameters does not change. The layer's parameters begin at `offset`. Throws Unsupported where weights are not
-  /// so.
+  /// Appends the matrices that vjp() may have others of their shape in place of: what goes back then goes through
+  /// these, and dparameters is that of what arrives, by the weights of the forward pass. The layer's parameters begin
+  /// at `offset`. Throws Unsupported where weights are not so.
   virtual void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const;
   /// Whether a signal sent to its output alone teaches it something: it has weights, not only gains and offsets.
   virtual bool taught() const { return parameters() > 0; }

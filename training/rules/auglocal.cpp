@@ -6,6 +6,7 @@
 #include "training/layers/chain.hpp"
 #include "training/rules/blocks.hpp"
 #include "training/rules/head_rule.hpp"
+#include "training/rules/head_view.hpp"
 
 namespace lightloop {
 namespace {
@@ -46,14 +47,15 @@ void add_like(const Network& net, const Shape& to, Shape& from, std::vector<Laye
 
 std::unique_ptr<const LayerChain> make_head(const Network& net, Index b, const std::vector<Index>& chosen) {
   const Shape begin = block_shape(net, b);
+  check_tokens(begin, net.tokens());
   Shape shape = begin;
   std::vector<LayerPointer> layers;
   for (const Index above : chosen) add_like(net, block_shape(net, above - 1), shape, layers);
-  if (shape.size() > 1) {
+  if (shape.size() > 1 && net.tokens() == 1) {
     layers.push_back(global_pool(shape));
     shape = layers.back()->output_shape();
   }
-  layers.push_back(dense(shape, net.widths().back()));
+  layers.push_back(dense(shape, net.classes()));
   return std::make_unique<const LayerChain>(begin, std::move(layers));
 }
 
@@ -90,11 +92,12 @@ class AugLocal : public HeadRule {
     logits_.resize(h.rows(), head.outputs());
     head.forward({.training = true, .seed = seed_, .first_sample = batch.first_sample, .instance = instance(i)}, in,
                  logits_, memory_);
-    const double loss = answer_error(batch.loss, logits_, batch.targets(), error_of(h.rows(), head.outputs()));
+    const Targets targets = batch.targets();
+    const double loss = answer_error(batch.loss, logits_, targets, error_of(h.rows(), head.outputs()));
     delta.resize(h.rows(), h.cols());
     const std::span<float> gradient = part(gradient_.flat(), offsets_, i);
     head.vjp(in, logits_, memory_, error_, delta, gradient, work_);
-    divide(gradient, h.rows());
+    divide(gradient, targets.counted());
     return loss;
   }
 
@@ -130,7 +133,8 @@ RuleModel auglocal_rule() {
       .params = {{"depth", "1", std::int64_t{2}, 1, 1e3, "layers of the lowest head, its output among them"},
                  {"pyramid", "1", 0.5, 0, 1, "by what share heads are shallower at the top"}},
       .any_layers = true,
-      .real_targets = true,
+      .masks = true,
+      .by_error = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

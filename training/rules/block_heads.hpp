@@ -24,9 +24,8 @@ class BlockHeads {
  private:
   View<const float> see(Index b, View<const float> h);
 
-  Index tokens_;
-  OwnLayers heads_;
   std::vector<HeadView> views_;
+  OwnLayers heads_;
   Matrix<float> scores_, error_;
 };
 

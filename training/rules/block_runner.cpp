@@ -21,8 +21,9 @@ void check_rows_alone(const std::string& rule, const Network& net) {
                       "use rule bp, dfa, spsa or forwardgnn");
 }
 
-void BlockRunner::begin_training(const Network& net, std::uint64_t first_sample) {
+void BlockRunner::begin_training(const Network& net, std::uint64_t first_sample, Index counted) {
   training_ = learns_state_ = true;
+  counted_ = counted;
   first_sample_ = first_sample;
   state_.resize(1, static_cast<Index>(net.state().size()));
   std::ranges::copy(net.state(), state_.flat().begin());
@@ -52,9 +53,10 @@ View<const float> BlockRunner::forward(const Network& net, Index b, View<const f
 void BlockRunner::backward(const Network& net, Index b, View<const float> in, std::size_t slot, Matrix<float>& delta,
                            std::span<float> gradient, Matrix<float>* below) {
   const auto& [h, memory, moves] = slots_[slot];
+  const Index counted = counted_ > 0 ? counted_ : in.rows();
   if (!net.model()) {
     times_derivative(net.activation(b), h, delta);
-    if (!gradient.empty()) layer_gradient(net, b, delta, inputs_.seen(in, slot), in.rows(), gradient);
+    if (!gradient.empty()) layer_gradient(net, b, delta, inputs_.seen(in, slot), counted, gradient);
     LIGHTLOOP_ASSERT(!below || !inputs_.physical());
     if (below) back_through(delta, net.weights(b), *below);
     return;
@@ -69,7 +71,7 @@ void BlockRunner::backward(const Network& net, Index b, View<const float> in, st
   std::span<float> mine;
   if (!gradient.empty()) mine = gradient.subspan(static_cast<std::size_t>(model.offset(b)), input.parameters.size());
   model.block(b).vjp(input, h, memory, delta, dx, mine, work_);
-  divide(mine, in.rows());
+  divide(mine, counted);
 }
 
 void BlockRunner::move(const Network& net, Index b, View<const float> in, std::size_t slot, View<const float> dx,

@@ -25,8 +25,9 @@ class BlockRunner {
       : seed_(seed), slots_(slots), products_(products), inputs_(std::move(map), slots) {}
 
   /// What follows is a training pass (dropout drops, batch norm takes the statistics of the batch) over samples
-  /// numbered from `first_sample`, or one that answers for samples numbered likewise.
-  void begin_training(const Network& net, std::uint64_t first_sample);
+  /// numbered from `first_sample`, or one that answers for samples numbered likewise. Gradients are sums over rows by
+  /// `counted` (Targets::counted), or by all rows where that is 0.
+  void begin_training(const Network& net, std::uint64_t first_sample, Index counted = 0);
   void begin_answer(std::uint64_t first_sample) {
     training_ = learns_state_ = false;
     first_sample_ = first_sample;
@@ -68,6 +69,7 @@ class BlockRunner {
   Matrix<float> state_;
   bool training_ = false, learns_state_ = false;
   std::uint64_t first_sample_ = 0;
+  Index counted_ = 0;
 };
 
 }  // namespace lightloop

@@ -27,11 +27,11 @@ class CounterCurrent : public HeadRule {
       : HeadRule(std::move(info), context),
         strength_(context.params.real("strength")),
         clip_(context.params.real("clip")),
-        gain_(context.params.real("gain")) {
+        gain_(context.params.real("gain")),
+        views_(head_views(context.net, context.params.integer("pool"))) {
     const Network& net = context.net;
-    const Index hidden = net.hidden_layers(), classes = net.widths().back();
+    const Index hidden = net.hidden_layers(), classes = net.classes();
     if (hidden == 0) throw Unsupported("rule ccl on net " + net.text(), "it teaches hidden layers", "", "add one");
-    for (Index b = 0; b < hidden; ++b) views_.emplace_back(block_shape(net, b), context.params.integer("pool"));
     for (std::size_t b = 0; b < views_.size(); ++b)
       down_.add(views_[b].width(), b + 1 < views_.size() ? views_[b + 1].width() : classes);
     down_.initialise(context.seed);
@@ -52,8 +52,7 @@ class CounterCurrent : public HeadRule {
     clip_norm(down_.gradient(), clip_);
   }
   StepTouch declared(const Network& net, Index samples) const override {
-    return {.passes = net.layers() * samples + net.hidden_layers() * net.widths().back(),
-            .writes = net.hidden_layers()};
+    return {.passes = net.layers() * samples + net.hidden_layers() * net.classes(), .writes = net.hidden_layers()};
   }
 
  protected:
@@ -61,10 +60,11 @@ class CounterCurrent : public HeadRule {
                Matrix<float>& delta) override {
     const auto i = static_cast<std::size_t>(b);
     const View<const float> seen = views_[i].see(h);
-    const double loss = match(seen, targets_[i], batch.labels);
+    const double loss = match(seen, targets_[i], batch.targets());
     back_through(error_, targets_[i], delta);  // (m, C) (C, d)
     target_delta_.resize(targets_[i].rows(), targets_[i].cols());
-    gemm(Transpose::yes, Transpose::no, 1.0f / static_cast<float>(h.rows()), error_, seen, 0.0f, target_delta_);
+    gemm(Transpose::yes, Transpose::no, 1.0f / static_cast<float>(batch.targets().counted()), error_, seen, 0.0f,
+         target_delta_);
     times_derivative(activation(net, b), targets_[i], target_delta_);
     dense_gradient(target_delta_, targets_[i + 1], 1, down_.weight_gradient(b), down_.bias_gradient(b));
     views_[i].back(h, delta);
@@ -78,25 +78,28 @@ class CounterCurrent : public HeadRule {
     return net.model() ? Activation::tanh : net.activation(b);
   }
   /// error_ = dLoss/d(h t^T) per sample for loss = strength / (2 d C) |gain h t^T / sqrt(d) - y|^2; returns its sum.
-  double match(View<const float> h, const Matrix<float>& target, std::span<const std::uint8_t> labels) {
+  double match(View<const float> h, const Matrix<float>& target, const Targets& wanted) {
     const Index classes = target.rows();
     error_of(h.rows(), classes);
     const double scale = gain_ > 0 ? gain_ / std::sqrt(static_cast<double>(h.cols())) : 1.0;
     gemm(Transpose::no, Transpose::yes, static_cast<float>(scale), h, target, 0.0f, error_);
     const double factor = strength_ / static_cast<double>(h.cols() * classes);
     double total = 0;
-    for (Index r = 0; r < h.rows(); ++r)
+    for (Index r = 0; r < h.rows(); ++r) {
+      const auto row = static_cast<std::size_t>(r);
+      const bool counts = wanted.counts.empty() || wanted.counts[row] != 0;
       for (Index c = 0; c < classes; ++c) {
-        const float wrong = error_(r, c) - (labels[static_cast<std::size_t>(r)] == c ? 1.0f : 0.0f);
+        const float wrong = counts ? error_(r, c) - (wanted.labels[row] == c ? 1.0f : 0.0f) : 0.0f;
         total += 0.5 * factor * static_cast<double>(wrong) * static_cast<double>(wrong);
         error_(r, c) = static_cast<float>(scale * factor) * wrong;
       }
+    }
     return total;
   }
 
   double strength_, clip_, gain_;
-  OwnLayers down_;
   std::vector<HeadView> views_;
+  OwnLayers down_;
   std::vector<Matrix<float>> targets_;  ///< the last is the identity
   Matrix<float> target_delta_;
 };
@@ -123,6 +126,7 @@ RuleModel ccl_rule() {
                   "start both nets spend their steps on making them small); 0: the bare products, as published"},
                  pool_param()},
       .any_layers = true,
+      .masks = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

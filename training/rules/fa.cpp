@@ -36,6 +36,7 @@ RuleModel fa_rule() {
       .params = {{"scale", "1", 1.0, 1e-6, 1e6,
                   "factor on the feedback matrices; 1 gives them the law of the weights"}},
       .any_layers = true,
+      .masks = true,
       .by_error = true,
       .no_map =
           "the rule sends errors back from layer to layer, and the derivative of the physics between them is unknown"};

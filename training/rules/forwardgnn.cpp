@@ -63,6 +63,9 @@ class ForwardGnn : public WholeBatch {
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = net.layers() * (samples + classes_)};
   }
+  LayerTouch answer_touch(const Network&) const override {
+    return {1 + (nodes_ + classes_ - 1) / nodes_, 0};  // class nodes come with all samples together
+  }
 
  private:
   void wire(const Network& net);
@@ -73,13 +76,14 @@ class ForwardGnn : public WholeBatch {
   double teach(const Network& net, Index b, const RuleBatch& batch, std::span<float> gradient);
 
   std::uint64_t seed_;
+  LayerProducts* products_;
   Index nodes_, classes_;
   float temperature_;
   bool both_, all_layers_;
   std::vector<float> labels_, still_;
   std::shared_ptr<const Model> model_;  // the net on the larger graph, once the labels are known
-  std::vector<Matrix<float>> x_, h_;    // of each block
-  std::vector<LayerMemory> memory_, work_;
+  Matrix<float> x_, h_;                 // of the block at work
+  LayerMemory memory_, work_;
   Matrix<float> logits_, error_, delta_;
   Matrix<float> state_;  // running statistics, class nodes among the others
 };
@@ -87,6 +91,7 @@ class ForwardGnn : public WholeBatch {
 ForwardGnn::ForwardGnn(RuleInfo info, const RuleContext& context)
     : WholeBatch(std::move(info)),
       seed_(context.seed),
+      products_(context.layers),
       temperature_(static_cast<float>(context.params.real("temperature"))),
       both_(context.params.text("edges") == "both"),
       all_layers_(context.params.text("answer") == "sum") {
@@ -110,59 +115,51 @@ void ForwardGnn::wire(const Network& net) {
       model.text(), {.input = {},
                      .classes = classes_,
                      .graph = std::make_shared<const Graph>(with_classes(*model.graph(), labels_, classes_, both_))});
-  const auto blocks = static_cast<std::size_t>(net.layers());
-  x_.resize(blocks);
-  h_.resize(blocks);
-  memory_.resize(blocks);
-  work_.resize(blocks);
 }
 
 void ForwardGnn::take_input(View<const float> x) {
   if (x.rows() != nodes_)
     throw ShapeMismatch("batch of rule forwardgnn", std::to_string(x.rows()) + " rows",
                         "all " + std::to_string(nodes_) + " nodes of the graph");
-  x_[0].resize(nodes_ + classes_, x.cols());
+  x_.resize(nodes_ + classes_, x.cols());
   for_rows(nodes_, x.cols(), [&](Index first, Index count) {
-    for (Index r = first; r < first + count; ++r) std::ranges::copy(x.row(r), x_[0].row(r).begin());
+    for (Index r = first; r < first + count; ++r) std::ranges::copy(x.row(r), x_.row(r).begin());
   });
   const Stream features(seed_, 0, kRuleFixed);
-  for (Index c = 0; c < classes_; ++c) features.normal(static_cast<std::uint64_t>(c), 0, x_[0].row(nodes_ + c));
-  normalise_length(x_[0], x_[0]);
+  for (Index c = 0; c < classes_; ++c) features.normal(static_cast<std::uint64_t>(c), 0, x_.row(nodes_ + c));
+  normalise_length(x_, x_);
 }
 
 void ForwardGnn::pass_block(const Network& net, Index b, const LayerPass& pass) {
-  const auto index = static_cast<std::size_t>(b);
   if (b > 0) {
-    x_[index].resize(nodes_ + classes_, h_[index - 1].cols());
-    normalise_length(h_[index - 1], x_[index]);
+    x_.resize(nodes_ + classes_, h_.cols());
+    normalise_length(h_, x_);
   }
-  h_[index].resize(nodes_ + classes_, model_->block(b).outputs());
+  h_.resize(nodes_ + classes_, model_->block(b).outputs());
   LayerPass mine = pass;
-  mine.instance = static_cast<std::uint64_t>(b) << 32;
-  model_->block(b).forward(mine, model_->block_input(b, net.parameters(), net.state(), x_[index]), h_[index],
-                           memory_[index]);
+  mine.products = products_;  // which know layers by their numbers; draws in memory are by those of earlier runs
+  mine.instance = products_ ? model_->instance(b) : static_cast<std::uint64_t>(b) << 32;
+  model_->block(b).forward(mine, model_->block_input(b, net.parameters(), net.state(), x_), h_, memory_);
 }
 
 /// What the nodes have in common with those of the classes; the last block gives its own answer.
 void ForwardGnn::class_logits(Index b) {
-  const Matrix<float>& h = h_[static_cast<std::size_t>(b)];
   logits_.resize(nodes_, classes_);
   if (b + 1 == model_->blocks()) {
-    std::copy_n(h.data(), logits_.size(), logits_.data());
+    std::copy_n(h_.data(), logits_.size(), logits_.data());
     return;
   }
-  const View<const float> all = h;
+  const View<const float> all = h_;
   gemm(Transpose::no, Transpose::yes, 1 / temperature_, all.rows(0, nodes_), all.rows(nodes_, classes_), 0.0f, logits_);
 }
 
 double ForwardGnn::teach(const Network& net, Index b, const RuleBatch& batch, std::span<float> gradient) {
-  const auto index = static_cast<std::size_t>(b);
   class_logits(b);
   error_.resize(nodes_, classes_);
   const double loss = output_error(Loss::cross_entropy, logits_, batch.labels, error_, batch.counts);
-  delta_.resize(nodes_ + classes_, h_[index].cols());
+  delta_.resize(nodes_ + classes_, h_.cols());
   const View<float> delta = delta_;
-  const View<const float> h = h_[index];
+  const View<const float> h = h_;
   if (b + 1 == model_->blocks()) {
     std::ranges::fill(delta_.flat(), 0.0f);
     std::copy_n(error_.data(), error_.size(), delta_.data());
@@ -171,10 +168,9 @@ double ForwardGnn::teach(const Network& net, Index b, const RuleBatch& batch, st
     gemm(Transpose::no, Transpose::no, scale, error_, h.rows(nodes_, classes_), 0.0f, delta.rows(0, nodes_));
     gemm(Transpose::yes, Transpose::no, scale, error_, h.rows(0, nodes_), 0.0f, delta.rows(nodes_, classes_));
   }
-  const LayerInput in = model_->block_input(b, net.parameters(), net.state(), x_[index]);
-  model_->block(b).vjp(in, h_[index], memory_[index], delta_, {},
-                       gradient.subspan(static_cast<std::size_t>(model_->offset(b)), in.parameters.size()),
-                       work_[index]);
+  const LayerInput in = model_->block_input(b, net.parameters(), net.state(), x_);
+  model_->block(b).vjp(in, h_, memory_, delta_, {},
+                       gradient.subspan(static_cast<std::size_t>(model_->offset(b)), in.parameters.size()), work_);
   return loss;
 }
 
@@ -196,7 +192,7 @@ void ForwardGnn::gradient(const Network& net, const RuleBatch& batch, std::span<
   std::ranges::copy(net.state(), state_.flat().begin());
   for (Index b = 0; b < net.layers(); ++b) {
     pass_block(net, b, pass);
-    model_->block(b).learn_state(memory_[static_cast<std::size_t>(b)], model_->state_of(b, state_.flat()));
+    model_->block(b).learn_state(memory_, model_->state_of(b, state_.flat()));
     loss_ = teach(net, b, batch, gradient);  // of the last block at the end
     layer_loss_[static_cast<std::size_t>(b)] = loss_ / static_cast<double>(counted);
   }
@@ -257,6 +253,7 @@ RuleModel forwardgnn_rule() {
       .own_loss = true,
       .own_forward = true,
       .own_answer = true,
+      .on_layers = true,
       .no_map = "the rule trains networks on graphs alone, and physics stands in front of dense layers"};
   return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
             return std::make_unique<ForwardGnn>(info, context);

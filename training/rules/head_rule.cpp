@@ -11,14 +11,15 @@ HeadRule::HeadRule(RuleInfo info, const RuleContext& context, bool joined)
       signal_(static_cast<std::size_t>(context.net.hidden_layers())) {}
 
 void HeadRule::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
-  const Index samples = static_cast<Index>(batch.labels.size()), hidden = net.hidden_layers();
-  begin(samples, static_cast<std::size_t>(joined_ ? hidden : net.layers()));
-  blocks_.begin_training(net, batch.first_sample);
+  const Index samples = batch.activations.h[0].rows(), hidden = net.hidden_layers();
+  const Index counted = batch.targets().counted();
+  begin(static_cast<Index>(batch.labels.size()), static_cast<std::size_t>(joined_ ? hidden : net.layers()));
+  blocks_.begin_training(net, batch.first_sample, counted);
   View<const float> in = batch.activations.h[0];
   const auto learn_output = [&](View<const float> h, Matrix<float>* below) {
     const View<const float> logits = blocks_.forward(net, hidden, h, 2);
     loss_ = answer_error(batch.loss, logits, batch.targets(), error_of(samples, logits.cols()));
-    layer_loss_.back() = loss_ / static_cast<double>(samples);
+    layer_loss_.back() = loss_ / static_cast<double>(counted);
     blocks_.backward(net, hidden, h, 2, error_, gradient, below);
   };
   for (Index b = 0; b < hidden; ++b) {
@@ -28,7 +29,7 @@ void HeadRule::gradient(const Network& net, const RuleBatch& batch, std::span<fl
     if (joined_ && b + 1 == hidden)
       learn_output(h, &delta);
     else
-      layer_loss_[static_cast<std::size_t>(b)] = teach(net, b, h, batch, delta) / static_cast<double>(samples);
+      layer_loss_[static_cast<std::size_t>(b)] = teach(net, b, h, batch, delta) / static_cast<double>(counted);
     blocks_.backward(net, b, in, slot, delta, gradient);
     in = h;
   }

@@ -22,8 +22,8 @@ class HeadRule : public WholeBatch {
   LayerTouch layer_touch(const Network&, Index samples) const override { return {.vectors = samples}; }
 
  protected:
-  /// Summed loss of hidden block b whose output is h (m, d); `delta` becomes its derivative with respect to h. What the
-  /// rule owns gets its mean gradient.
+  /// Summed loss of hidden block b whose output is h (m, d), over the targets that count; `delta` becomes its
+  /// derivative with respect to h. What the rule owns gets its mean gradient (over Targets::counted).
   virtual double teach(const Network& net, Index b, View<const float> h, const RuleBatch& batch,
                        Matrix<float>& delta) = 0;
   /// (rows, cols), reused.

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "training/layers/architecture.hpp"
+#include "training/layers/graph.hpp"
 #include "training/rules/bench_for_tests.hpp"
 
 using namespace lightloop;
@@ -71,6 +72,31 @@ TEST_CASE("every rule with passes of its own makes them where its layers are: ex
     ++tried;
   }
   CHECK(tried >= 12);
+}
+
+TEST_CASE("ForwardGNN makes its products where its layers are, class nodes among the others") {
+  std::vector<std::pair<std::int32_t, std::int32_t>> ring;
+  for (std::int32_t i = 0; i < 12; ++i) ring.emplace_back(i, (i + 1) % 12);
+  Bench bench(Network(
+      parse_model("gcn 8, tanh | gcn classes",
+                  {.input = {9}, .classes = 5, .graph = std::make_shared<const Graph>(undirected_graph(12, ring))})));
+  Elsewhere exact(1), off(1.5f);
+  const RuleModel& model = rule("forwardgnn");
+  const auto here = make(model, bench, nullptr, nullptr), there = make(model, bench, nullptr, &exact),
+             wrong = make(model, bench, nullptr, &off);
+  const std::vector<float> g = bench.gradient(*here), same = bench.gradient(*there), other = bench.gradient(*wrong);
+  double worst = 0;  // in memory zeros are skipped, which sums in another order
+  for (std::size_t i = 0; i < g.size(); ++i) worst = std::max(worst, std::fabs(double(g[i] - same[i])));
+  CHECK(worst < 1e-6);
+  CHECK(other != same);
+  CHECK(exact.rows == there->touched().passes);
+  const Index trained = exact.rows;
+  Matrix<float> a(12, 5), b(12, 5);
+  here->scores(bench.net, bench.x, a);
+  there->scores(bench.net, bench.x, b);
+  for (Index r = 0; r < 12; ++r)
+    for (Index c = 0; c < 5; ++c) CHECK(a(r, c) == Approx(b(r, c)).margin(1e-6));
+  CHECK(exact.rows - trained <= 2 * 12 * there->answer_touch(bench.net).vectors);
 }
 
 TEST_CASE("weights of a model behind ranges of inputs learn from what they see, by differences") {

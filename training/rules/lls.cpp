@@ -42,12 +42,12 @@ class LocalSynthesis : public HeadRule {
                                                            : Mixing::matrix),
         temperature_(static_cast<float>(context.params.real("temperature"))),
         smoothing_(static_cast<float>(context.params.real("smoothing"))),
-        classes_(context.net.widths().back()) {
+        classes_(context.net.classes()),
+        views_(head_views(context.net, context.params.integer("pool"))) {
     const Index hidden = context.net.hidden_layers();
-    for (Index b = 0; b < hidden; ++b) {
-      views_.emplace_back(block_shape(context.net, b), context.params.integer("pool"));
-      patterns_.push_back(patterns(context.params.text("basis"), classes_, views_.back().width(), context.seed, b));
-    }
+    for (Index b = 0; b < hidden; ++b)
+      patterns_.push_back(patterns(context.params.text("basis"), classes_, views_[static_cast<std::size_t>(b)].width(),
+                                   context.seed, b));
     each_ = mixing_ == Mixing::none ? 0 : mixing_ == Mixing::scale ? classes_ : classes_ * classes_;
     mix_ = Matrix<float>(hidden, each_);
     mix_gradient_ = Matrix<float>(hidden, each_);
@@ -61,7 +61,7 @@ class LocalSynthesis : public HeadRule {
   double teach(const Network&, Index b, View<const float> h, const RuleBatch& batch, Matrix<float>& delta) override {
     HeadView& view = views_[static_cast<std::size_t>(b)];
     const View<const float> seen = view.see(h);
-    const double loss = classify(b, seen, batch.labels);
+    const double loss = classify(b, seen, batch.targets());
     back_through(error_, patterns_[static_cast<std::size_t>(b)], delta);
     through_normalisation(seen, delta);
     view.back(h, delta);
@@ -70,7 +70,7 @@ class LocalSynthesis : public HeadRule {
 
  private:
   /// Fills error_ with the derivative of the local loss with respect to <h / |h|, s_c>, and the mixing's gradient.
-  double classify(Index layer, View<const float> h, std::span<const std::uint8_t> labels) {
+  double classify(Index layer, View<const float> h, const Targets& targets) {
     const Index samples = h.rows();
     const float each = 1 / temperature_;
     products_.resize(samples, classes_);
@@ -89,17 +89,19 @@ class LocalSynthesis : public HeadRule {
         for (Index c = 0; c < classes_; ++c)
           logits_(r, c) = products_(r, c) * (mixing_ == Mixing::scale ? mix(0, c) : 1.0f);
     error_.resize(samples, classes_);
-    const double loss = output_error(Loss::cross_entropy, logits_, labels, error_);
-    for (Index r = 0; r < samples; ++r)
+    const double loss = answer_error(Loss::cross_entropy, logits_, targets, error_);
+    for (Index r = 0; r < samples; ++r) {
+      const auto row = static_cast<std::size_t>(r);
+      if (!targets.counts.empty() && targets.counts[row] == 0) continue;
       for (Index c = 0; c < classes_; ++c)
-        error_(r, c) +=
-            smoothing_ * ((labels[static_cast<std::size_t>(r)] == c ? 1.0f : 0.0f) - 1 / static_cast<float>(classes_));
-    unmix(layer, mix, each);
+        error_(r, c) += smoothing_ * ((targets.labels[row] == c ? 1.0f : 0.0f) - 1 / static_cast<float>(classes_));
+    }
+    unmix(layer, mix, each, targets.counted());
     return loss;
   }
-  void unmix(Index layer, View<const float> mix, float each) {
+  void unmix(Index layer, View<const float> mix, float each, Index counted) {
     const Index samples = error_.rows();
-    const float share = 1 / static_cast<float>(samples);
+    const float share = 1 / static_cast<float>(counted);
     if (mixing_ == Mixing::matrix) {
       gemm(Transpose::yes, Transpose::no, share, error_, products_, 0.0f,
            View<float>(mix_gradient_.row(layer).data(), classes_, classes_));
@@ -161,6 +163,7 @@ RuleModel lls_rule() {
                   "local loss is without it"},
                  pool_param()},
       .any_layers = true,
+      .masks = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

@@ -25,7 +25,8 @@ class LocalHeads : public HeadRule {
       if (b == net.hidden_layers()) {
         add_rows(h, out);
       } else if (sums_) {
-        add_rows(heads_.scores(b, h), out);
+        const View<const float> logits = heads_.scores(b, h);
+        add_rows({logits.data(), out.rows(), out.cols()}, out);
       }
       in = h;
     }
@@ -63,7 +64,8 @@ RuleModel local_rule() {
                   {"output", "sum"}},
                  pool_param()},
       .any_layers = true,
-      .real_targets = true,
+      .masks = true,
+      .by_error = true,
       .own_forward = true,
       .own_answer = true,
       .on_layers = true,

@@ -19,8 +19,8 @@ struct ReturnPlace {
 /// (gains of norms) stays as it is, because layers that have no weights send errors back by their own derivatives.
 class ReturnPath {
  public:
-  /// All matrices are 0. Throws Unsupported for a layer that cannot go back through others (attention, graphs, binary
-  /// weights).
+  /// All matrices are 0. Throws Unsupported for a layer that cannot go back through others (binary weights, for
+  /// one).
   explicit ReturnPath(const Network& net);
   /// Without a matrix that stands in front of all others: nothing learns from what it sends back.
   const std::vector<ReturnPlace>& places() const { return places_; }

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "training/elementwise.hpp"
 #include "training/layers/architecture.hpp"
+#include "training/layers/graph.hpp"
 #include "training/rules/bench_for_tests.hpp"
 #include "training/rules/chain.hpp"
 
@@ -134,7 +135,34 @@ TEST_CASE("with the weights themselves as feedback, convolutions, norms and resi
     CHECK(std::equal(other.begin() + last, other.end(), exact.begin() + last));
     CHECK_FALSE(std::equal(other.begin(), other.begin() + last, exact.begin()));
   }
-  CHECK_THROWS_WITH(ReturnPath(model("4x6 | attention 2, flatten, dense 5")), Catch::Contains("attention"));
+  CHECK_THROWS_WITH(ReturnPath(model("6 | binary_dense 4, dense 5")), Catch::Contains("binary_dense"));
+}
+
+TEST_CASE("with the weights themselves as feedback, attention and graph layers learn as by back-propagation") {
+  std::vector<std::pair<std::int32_t, std::int32_t>> ring;
+  for (std::int32_t i = 0; i < 12; ++i) ring.emplace_back(i, (i + 1) % 12);
+  const ModelContext graph{
+      .input = {9}, .classes = 5, .graph = std::make_shared<const Graph>(undirected_graph(12, ring))};
+  const std::pair<Network, std::size_t> nets[] = {
+      {model("4x6 | layer_norm, attention 2 causal | residual(attention 3), tanh | flatten, dense 5"), 5},
+      {Network(parse_model("gcn 8, tanh | sage 6, tanh | gat 4 2, tanh | gcn classes", graph)), 4}};
+  for (const auto& [net, places] : nets) {
+    Bench bench(net);
+    auto path = std::make_shared<ReturnPath>(bench.net);
+    CHECK(path->places().size() == places);
+    for (std::size_t k = 0; k < path->places().size(); ++k)
+      std::copy_n(bench.net.parameters().data() + path->places()[k].weights.offset, path->matrix(k).size(),
+                  path->matrix(k).data());
+    const auto fa = chain_rule(rule("fa").info, path);
+    const std::vector<float> exact = bench.gradient(*bench.make("bp", nullptr));
+    CHECK(bench.gradient(*fa) == exact);
+    for (std::size_t k = 0; k < path->places().size(); ++k) {  // each of them is a way back
+      for (float& v : std::span(path->matrix(k).data(), std::size_t(path->matrix(k).size()))) v = -v;
+      INFO(k);
+      CHECK(bench.gradient(*fa) != exact);
+      for (float& v : std::span(path->matrix(k).data(), std::size_t(path->matrix(k).size()))) v = -v;
+    }
+  }
 }
 
 TEST_CASE("sign symmetry of a small convolutional net equals its definition in double precision") {

@@ -37,9 +37,10 @@ class ScalableFf : public WholeBatch {
   View<const float> find_goodness(Index block, View<const float> h);
   void teach_block(const Network& net, Index block, View<const float> in, View<const float> h,
                    std::span<float> gradient);
-  double margin_loss(std::span<const std::uint8_t> labels);
+  double margin_loss(const Targets& targets);
+  View<const float> normalised(View<const float> h);
 
-  Index per_block_, units_, classes_;
+  Index per_block_, units_, tokens_, classes_;
   float margin_;
   Answer answer_;
   OwnLayers goodness_;           ///< (classes * units, width or channels) per block
@@ -54,7 +55,8 @@ ScalableFf::ScalableFf(RuleInfo info, const RuleContext& context)
     : WholeBatch(std::move(info)),
       per_block_(context.params.integer("block")),
       units_(context.params.integer("units")),
-      classes_(context.net.widths().back()),
+      tokens_(context.net.tokens()),
+      classes_(context.net.classes()),
       margin_(static_cast<float>(context.params.real("margin"))),
       answer_(context.params.text("answer") == "mean"   ? Answer::mean
               : context.params.text("answer") == "last" ? Answer::last
@@ -70,10 +72,11 @@ ScalableFf::ScalableFf(RuleInfo info, const RuleContext& context)
                       "Leave rule.block at 1.");
   if (net.hidden_layers() == 0)
     throw Unsupported("rule sff on net " + net.text(), "it teaches hidden layers", "", "add one");
+  const auto work = std::make_shared<HeadView::Work>();
   for (Index first = 0; first < net.hidden_layers(); first += per_block_) {
     const Shape shape = block_shape(net, std::min(first + per_block_, net.hidden_layers()) - 1);
-    const bool places = pixels_ && shape.size() > 1;  // they are the units of a class
-    views_.emplace_back(places ? Shape{elements(shape)} : shape, context.params.integer("pool"));
+    const bool places = pixels_ && shape.size() > 1 && tokens_ == 1;  // they are the units of a class
+    views_.emplace_back(places ? Shape{elements(shape)} : shape, context.params.integer("pool"), tokens_, work);
     units_at_.push_back(places ? 1 : units_);
     goodness_.add(classes_ * units_at_.back(), places ? shape.back() : views_.back().width());
   }
@@ -110,12 +113,17 @@ View<const float> ScalableFf::find_goodness(Index block, View<const float> whole
 }
 
 /// log(1 + sum over wrong c of exp(g_c - g_y + margin)), summed; z_ becomes its derivative with respect to z.
-double ScalableFf::margin_loss(std::span<const std::uint8_t> labels) {
+double ScalableFf::margin_loss(const Targets& targets) {
   const Index samples = goodness_of_.rows(), places = z_.rows() / samples, units = z_.cols() / classes_;
   double total = 0;
   for (Index r = 0; r < samples; ++r) {
     const auto g = goodness_of_.row(r);
-    const auto right = static_cast<std::size_t>(labels[static_cast<std::size_t>(r)]);
+    const auto row = static_cast<std::size_t>(r);
+    if (!targets.counts.empty() && targets.counts[row] == 0) {
+      for (Index p = r * places; p < (r + 1) * places; ++p) std::ranges::fill(z_.row(p), 0.0f);
+      continue;
+    }
+    const auto right = static_cast<std::size_t>(targets.labels[row]);
     const double base = static_cast<double>(g[right] - margin_);
     double top = 0, sum = 0;  // the 1 inside the logarithm is exp(0)
     for (std::size_t c = 0; c < g.size(); ++c)
@@ -134,6 +142,14 @@ double ScalableFf::margin_loss(std::span<const std::uint8_t> labels) {
   return total;
 }
 
+/// What the next block sees: the answer for a token depends on the tokens that it hears alone, so each is normalised
+/// for itself.
+View<const float> ScalableFf::normalised(View<const float> h) {
+  normalise_rows({h.data(), h.rows() * tokens_, h.cols() / tokens_}, input_);
+  input_.resize(h.rows(), h.cols());
+  return input_;
+}
+
 /// From z_'s derivative down to the block's first layer. `in` is what the block saw, h what it gave out.
 void ScalableFf::teach_block(const Network& net, Index block, View<const float> in, View<const float> h,
                              std::span<float> gradient) {
@@ -150,29 +166,30 @@ void ScalableFf::teach_block(const Network& net, Index block, View<const float> 
 }
 
 void ScalableFf::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
-  const Index samples = static_cast<Index>(batch.labels.size()), hidden = net.hidden_layers();
-  begin(samples, static_cast<std::size_t>(blocks()) + 1);
-  runner_.begin_training(net, batch.first_sample);
+  const Index samples = batch.activations.h[0].rows(), hidden = net.hidden_layers();
+  const Targets targets = batch.targets();
+  const Index counted = targets.counted();
+  begin(static_cast<Index>(batch.labels.size()), static_cast<std::size_t>(blocks()) + 1);
+  runner_.begin_training(net, batch.first_sample, counted);
   View<const float> in = batch.activations.h[0];
   for (Index b = 0; b < blocks(); ++b) {
     const View<const float> h = run_block(net, b, in);
     const View<const float> seen = find_goodness(b, h);
-    const double loss = margin_loss(batch.labels);
-    layer_loss_[static_cast<std::size_t>(b)] = loss / static_cast<double>(samples);
+    const double loss = margin_loss(targets);
+    layer_loss_[static_cast<std::size_t>(b)] = loss / static_cast<double>(counted);
     loss_ += loss;
     const Index width = goodness_.weights(b).cols();
-    dense_gradient(z_, View<const float>(seen.data(), z_.rows(), width), samples, goodness_.weight_gradient(b),
+    dense_gradient(z_, View<const float>(seen.data(), z_.rows(), width), counted, goodness_.weight_gradient(b),
                    goodness_.bias_gradient(b));
     teach_block(net, b, in, h, gradient);
-    normalise_rows(h, input_);
-    in = input_;
+    in = normalised(h);
   }
   const View<const float> logits = runner_.forward(net, hidden, in, 0);
   touched_.passes += samples;
-  error_.resize(samples, classes_);
-  const double loss = output_error(Loss::cross_entropy, logits, batch.labels, error_);
+  error_.resize(samples, logits.cols());
+  const double loss = answer_error(Loss::cross_entropy, logits, targets, error_);
   loss_ += loss;
-  layer_loss_.back() = loss / static_cast<double>(samples);
+  layer_loss_.back() = loss / static_cast<double>(counted);
   runner_.backward(net, hidden, in, 0, error_, gradient);
 }
 
@@ -184,10 +201,9 @@ void ScalableFf::scores(const Network& net, View<const float> x, View<float> out
     const View<const float> h = run_block(net, b, in);
     if (answer_ == Answer::mean || (answer_ == Answer::last && b + 1 == blocks())) {
       find_goodness(b, h);
-      add_rows(goodness_of_, out);
+      add_rows({goodness_of_.data(), out.rows(), out.cols()}, out);
     }
-    normalise_rows(h, input_);
-    in = input_;
+    in = normalised(h);
   }
   if (answer_ == Answer::softmax) add_rows(runner_.forward(net, net.hidden_layers(), in, 0), out);
 }
@@ -227,6 +243,7 @@ RuleModel sff_rule() {
                   {"dense", "pixels"}},
                  pool_param()},
       .any_layers = true,
+      .masks = true,
       .own_loss = true,
       .own_forward = true,
       .own_answer = true,

@@ -96,6 +96,7 @@ RuleModel sign_symmetric_rule() {
                   {"uniform", "fixed", "redrawn"}},
                  {"scale", "1", 1.0, 1e-6, 1e6, "factor on S; 1 gives it the size of the initial weights"}},
       .any_layers = true,
+      .masks = true,
       .by_error = true,
       .no_map =
           "the rule sends errors back from layer to layer, and the derivative of the physics between them is unknown"};

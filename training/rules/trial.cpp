@@ -1,20 +1,12 @@
 #include "training/rules/trial.hpp"
 
 #include "training/elementwise.hpp"
-#include "training/rules/gradient.hpp"
 
 namespace lightloop {
 
 View<const float> TrialNetwork::logits(View<const float> x, std::uint64_t first_sample) {
-  if (net_->model()) {
-    forward(*net_, x, activations_, trial_pass(seed_, first_sample));
-    return activations_.h.back();
-  }
-  for (Index l = 0; l < net_->layers(); ++l) {
-    Matrix<float>& out = h_[static_cast<std::size_t>(l % 2)];
-    layer_forward(*net_, l, x, out);
-    x = out;
-  }
+  blocks_.begin_answer(first_sample);
+  for (Index b = 0; b < net_->layers(); ++b) x = blocks_.forward(*net_, b, x, static_cast<std::size_t>(b % 2));
   return x;
 }
 

@@ -1,9 +1,8 @@
 #pragma once
 // The network at another place in parameter space: all that a rule can ask that knows the loss only.
-#include <array>
 #include <optional>
 
-#include "training/rules/rule.hpp"
+#include "training/rules/block_runner.hpp"
 
 namespace lightloop {
 
@@ -21,18 +20,17 @@ inline LayerPass trial_pass(std::uint64_t seed, std::uint64_t first_sample) {
 /// numbers on, so that the two losses of a pair differ by it too.
 class TrialNetwork {
  public:
-  explicit TrialNetwork(std::uint64_t seed) : seed_(seed) {}
-  /// Mean loss of what counts in the batch (Targets), at parameters + step * direction. Fully connected networks hold
-  /// two layers' activities at once.
+  explicit TrialNetwork(std::uint64_t seed) : blocks_(seed, 2) {}
+  /// Mean loss of what counts in the batch (Targets), at parameters + step * direction. Two blocks' activities are held
+  /// at once, but where RuleBatch::pass is made by others.
   double mean_loss(const Network& net, const RuleBatch& batch, std::span<const float> direction, float step);
 
  private:
   View<const float> logits(View<const float> x, std::uint64_t first_sample);
 
-  const std::uint64_t seed_;
+  BlockRunner blocks_;
   std::optional<Network> net_;
-  Activations activations_;  // of a model, or a pass of another kind
-  std::array<Matrix<float>, 2> h_;
+  Activations activations_;  // of a pass by others
   Matrix<float> error_;
 };
 
