@@ -68,6 +68,7 @@ def test_a_graph_comes_with_its_parts_and_a_run_with_its_validation_accuracy(tmp
 def test_a_graph_of_ones_own_is_given_by_its_path(tmp_path):
     ll = pytest.importorskip("lightloop")
     nodes, x = 12, numpy.random.default_rng(0).random((12, 3), dtype=numpy.float32)
+    x[:, 0] = numpy.arange(nodes) % 2
     with h5py.File(tmp_path / "own.h5", "w") as file:
         file["features"], file["labels"] = x, numpy.arange(nodes) % 2
         file["edges"] = [[i, i + 2] for i in range(nodes - 2)]

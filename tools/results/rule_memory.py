@@ -1,13 +1,15 @@
 #!/usr/bin/python3
-"""Measures how many layers' activations every learning rule of dense nets holds at once as the network gets deeper.
+"""Measures how many layers' activations every learning rule holds at once as the network gets deeper: dense, convolutional, on a graph.
 
 usage: PYTHONPATH=BUILD/python /usr/bin/python3 rule_memory.py --work FOLDER [--plot docs/rule_memory.png] [--only NAME ...] [--plan]
 
 A net 16-64-...-64-4 takes one step on one batch, in a process of its own, with 2048 and with 10240 samples. The difference of the two
 peaks of resident memory, over that of one layer's activations (8192 samples x 64 floats), is what the step holds per sample, in
 layers: parameters, gradients and the program itself cancel. The data (three copies of 16 features, 0.75) and what belongs to one layer
-(signals, errors, two phases) are in it; what counts is the growth from 2 to 16 hidden layers. Memory does not depend on the load of the
-machine. Left out is forwardgnn, which wants a graph. Measured points are kept in WORK and are not measured again.
+(signals, errors, two phases) are in it; what counts is the growth with depth. Convolutional nets are blocks "conv 16 3, relu" on 28 x 28
+pixels, with 32 and 160 samples; nets on a graph blocks "gcn 64, relu" on rings of 2048 and 10240 nodes of 16 features: there the scores after the
+step are of all nodes too, so rules are shown that make these themselves, and every layer keeps the edges that it sums along. Memory does not depend on the load of the machine. Measured points are kept in WORK and
+are not measured again.
 """
 import argparse
 import json
@@ -15,12 +17,17 @@ import pathlib
 import resource
 import subprocess
 import sys
+import tempfile
 
 WIDTH, CLASSES, FEATURES = 64, 4, 16
-FEW, MANY = 2048, 10240
-DEPTHS = (2, 4, 8, 16)
+SIDE, CHANNELS = 28, 16
+KINDS = {  # of net: depths, numbers of samples, values of one layer for one sample
+    "dense": ((2, 4, 8, 16), (2048, 10240), WIDTH),
+    "convolutional": ((2, 6, 12), (32, 160), SIDE * SIDE * CHANNELS),
+    "graph": ((2, 4, 8, 16), (2048, 10240), WIDTH),
+}
 SECONDS = 1.5  # of a point, on one idle core
-ROWS = {  # title: (rule, settings)
+DENSE = {  # title: (rule, settings)
     "bp": ("bp", {}),
     "fa": ("fa", {}),
     "sign_symmetric": ("sign_symmetric", {}),
@@ -56,20 +63,48 @@ ROWS = {  # title: (rule, settings)
 }
 
 
-def one_step(rule, settings, depth, samples):
+CONVOLUTIONAL = ("bp", "fa", "dfa", "local", "lls", "auglocal", "sff", "ccl", "spsa", "pepg")
+GRAPH = ("bp", "dfa", "local", "sff", "forwardgnn")
+ROWS = {title: ("dense", *row) for title, row in DENSE.items()}  # title: (kind, rule, settings)
+for kind, rules in (("convolutional", CONVOLUTIONAL), ("graph", GRAPH)):
+    ROWS |= {f"{rule}, {kind}": (kind, *DENSE.get(rule, (rule, {}))) for rule in rules}
+
+
+def ring(samples, x, y):
+    """A file with a graph in which every node hears two others; half of the nodes are learned from."""
+    import h5py
+    import numpy as np
+
+    nodes = np.arange(samples)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "ring.h5"
+        with h5py.File(path, "w") as file:
+            file["features"], file["labels"], file["edges"] = x, y, np.stack([nodes, (nodes + 1) % samples], axis=1)
+            for part, mask in (("train", nodes % 2 == 0), ("val", nodes % 4 == 1), ("test", nodes % 4 == 3)):
+                file[f"{part}_mask"] = mask.astype(np.uint8)
+        yield str(path)
+
+
+def one_step(kind, rule, settings, depth, samples):
     """In a process of its own: peak resident bytes of a program that trains one step."""
     import lightloop as ll
     import numpy as np
 
-    x = np.random.default_rng(0).random((samples, FEATURES), dtype=np.float32)
+    shape = (SIDE, SIDE, 1) if kind == "convolutional" else (FEATURES,)
+    x = np.random.default_rng(0).random((samples, *shape), dtype=np.float32)
     y = np.arange(samples) % CLASSES
-    net = "-".join(map(str, [FEATURES, *[WIDTH] * depth, CLASSES]))
-    ll.train(((x, y), (x[:64], y[:64])), rule=rule, net=net, epochs=1, batch=samples, threads=1, alignment_every=0, progress=False, **settings)
+    net = {
+        "dense": "-".join(map(str, [FEATURES, *[WIDTH] * depth, CLASSES])),
+        "convolutional": f"conv {CHANNELS} 3, relu | " * depth + "global_pool, dense classes",
+        "graph": f"gcn {WIDTH}, relu | " * depth + "gcn classes",
+    }[kind]
+    for data in ring(samples, x, y) if kind == "graph" else [((x, y), (x[:16], y[:16]))]:
+        ll.train(data, rule=rule, net=net, epochs=1, batch=samples, threads=1, alignment_every=0, progress=False, **settings)
     print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def peak(rule, settings, depth, samples):
-    words = [sys.executable, __file__, "--work", "", "--step", json.dumps([rule, settings, depth, samples])]
+def peak(kind, rule, settings, depth, samples):
+    words = [sys.executable, __file__, "--work", "", "--step", json.dumps([kind, rule, settings, depth, samples])]
     done = subprocess.run(words, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -79,27 +114,32 @@ def peak(rule, settings, depth, samples):
 def held(options, title, depth):
     path = pathlib.Path(options.work) / f"memory-{title.replace(', ', '-')}-{depth}.json"
     if not path.exists():
-        rule, settings = ROWS[title]
-        peaks = [peak(rule, settings, depth, samples) for samples in (FEW, MANY)]
-        path.write_text(json.dumps((peaks[1] - peaks[0]) / ((MANY - FEW) * WIDTH * 4)))
+        kind, rule, settings = ROWS[title]
+        _, (few, many), values = KINDS[kind]
+        peaks = [peak(kind, rule, settings, depth, samples) for samples in (few, many)]
+        path.write_text(json.dumps((peaks[1] - peaks[0]) / ((many - few) * values * 4)))
     return json.loads(path.read_text())
 
 
 def draw(found, out):
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.4), layout="constrained")
-    axes = figure.subplots()
+    kinds = {"dense": "", "convolutional": ", convolutional", "graph": ", graph"}  # and what ends their titles
+    shown = [kind for kind in kinds if any(ROWS[title][0] == kind for title in found)]
+    figure = Figure(figsize=(4.4 * len(shown), 4.4), layout="constrained")
     styles = {"bp": ("#444444", "o"), "dfa": ("#d55e00", "s"), "ff": ("#0072b2", "^"), "ff, rule.recompute": ("#0072b2", "v"),
-              "local": ("#009e73", "D"), "sff": ("#cc79a7", "P"), "spsa": ("#e69f00", "X"), "phyll": ("#56b4e9", "h")}
-    for title, (colour, marker) in styles.items():
-        if title in found:
-            axes.plot(DEPTHS, found[title], color=colour, marker=marker, label=title)
-    axes.set_xlabel("hidden layers")
-    axes.set_ylabel("memory of a step, in layers' activations")
-    axes.set_xticks(DEPTHS)
-    axes.set_ylim(bottom=0)
-    axes.legend()
+              "local": ("#009e73", "D"), "sff": ("#cc79a7", "P"), "spsa": ("#e69f00", "X"), "phyll": ("#56b4e9", "h"),
+              "forwardgnn": ("#56b4e9", "h")}
+    for axes, kind in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown):
+        for title, (colour, marker) in styles.items():
+            if title + kinds[kind] in found:
+                axes.plot(KINDS[kind][0], found[title + kinds[kind]], color=colour, marker=marker, label=title)
+        axes.set_title(kind)
+        axes.set_xlabel("hidden layers")
+        axes.set_xticks(KINDS[kind][0])
+        axes.set_ylim(bottom=0)
+        axes.legend()
+    figure.axes[0].set_ylabel("memory of a step, in layers' activations")
     figure.savefig(out, dpi=120)
 
 
@@ -115,16 +155,20 @@ def main():
         return one_step(*json.loads(options.step))
     work = pathlib.Path(options.work)
     work.mkdir(parents=True, exist_ok=True)
-    left = sum(not (work / f"memory-{title.replace(', ', '-')}-{depth}.json").exists() for title in options.only for depth in DEPTHS)
+    left = sum(not (work / f"memory-{title.replace(', ', '-')}-{depth}.json").exists() for title in options.only for depth in KINDS[ROWS[title][0]][0])
     print(f"{left} points to measure, about {left * 2 * SECONDS / 60:.0f} min on one idle core", file=sys.stderr)
     if options.plan:
         return
-    print("| rule | " + " | ".join(f"{d} hidden layers" for d in DEPTHS) + " | growth per layer |\n|---|" + "---|" * (len(DEPTHS) + 1))
     found = {}
-    for title in options.only:
-        found[title] = [held(options, title, depth) for depth in DEPTHS]
-        growth = (found[title][-1] - found[title][0]) / (DEPTHS[-1] - DEPTHS[0])
-        print(f"| {title} | " + " | ".join(f"{v:.1f}" for v in found[title]) + f" | {round(growth, 2) + 0.0:.2f} |", flush=True)
+    for kind, (depths, _, _) in KINDS.items():
+        titles = [title for title in options.only if ROWS[title][0] == kind]
+        if not titles:
+            continue
+        print(("\n" if found else "") + "| rule | " + " | ".join(f"{d} hidden layers" for d in depths) + " | growth per layer |\n|---|" + "---|" * (len(depths) + 1))
+        for title in titles:
+            found[title] = [held(options, title, depth) for depth in depths]
+            growth = (found[title][-1] - found[title][0]) / (depths[-1] - depths[0])
+            print(f"| {title} | " + " | ".join(f"{v:.1f}" for v in found[title]) + f" | {round(growth, 2) + 0.0:.2f} |", flush=True)
     if options.plot:
         draw(found, options.plot)
 

@@ -94,7 +94,7 @@ TEST_CASE("a damaged citation graph is refused with what is wrong") {
   CHECK_THAT(refusal(bad), Catch::Contains("names no node"));
 }
 
-TEST_CASE("a graph of one's own is a data set by its path, features as numbers too; what is missing is named") {
+TEST_CASE("a graph of one's own is a data set by its path, features as numbers too, and what is missing is named") {
   const test::Folder folder;
   Citations own;
   own.numbers = {1.5f, -2, 0, 0, 0.25f, 3, 4, 5};
