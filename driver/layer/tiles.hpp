@@ -53,6 +53,7 @@ class TiledLayer {
   double output_factor_gradient(View<const float> x, View<const float> grad_y);
   void update(View<const float> dw);
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
+  LayerReport expected_gradient(Index rows) const;  ///< of all tiles
   const ParamSet& settings() const { return front().settings(); }
   LayerReport report() const;  ///< of all tiles
   /// Of one row, by component: tiles work at the same time, or one after the other where one device serves them all
