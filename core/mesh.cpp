@@ -116,13 +116,14 @@ class Rounding {
 
   /// The double nearest to an angle, in [-pi, pi]; `angle` becomes what that lacks.
   static double set(Angle& angle) {
-    double value = angle.value + angle.rest, whole = 0, whole_rest = 0;
+    double value = angle.value + angle.rest;
     if (std::abs(value) > std::numbers::pi) {
       constexpr double kTurnRest = 2.4492935982947064e-16;  // of the true 2 pi
-      whole = std::copysign(2 * std::numbers::pi, value), whole_rest = std::copysign(kTurnRest, value);
-      value = (angle.value - whole) + (angle.rest - whole_rest);
+      angle.rest -= std::copysign(kTurnRest, value);
+      angle.value -= std::copysign(2 * std::numbers::pi, value);
+      value = angle.value + angle.rest;
     }
-    angle.rest = ((angle.value - whole) - value) + (angle.rest - whole_rest);
+    angle.rest += angle.value - value;
     return value;
   }
 

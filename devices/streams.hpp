@@ -13,5 +13,6 @@ inline constexpr auto kWaveRead = static_cast<Purpose>(64);
 inline constexpr auto kConverterInput = static_cast<Purpose>(65);   ///< read: behind a DAC
 inline constexpr auto kConverterOutput = static_cast<Purpose>(66);  ///< read: behind what bends the output
 inline constexpr auto kLaserIntensity = static_cast<Purpose>(67);   ///< read: of light that all outputs share
+inline constexpr auto kMonitorRead = static_cast<Purpose>(68);      ///< read: of monitors inside a device
 
 }  // namespace lightloop

@@ -513,6 +513,45 @@ TEST_CASE("a programme that learns is snapped before its first step too, and dam
   CHECK(one.snapshot() == before);
 }
 
+TEST_CASE("a gradient that monitors measure takes three frames a sample, and is what their noise makes of it") {
+  const std::string mesh =
+      "sim:mzi_mesh,splitter_error=0,phase_error=0,crosstalk=0,loss=0,vacuum_noise=false,output_noise=0,"
+      "adc.bits=14,dac.bits=12,phase.bits=16,phase.law=linear,correction=none,input.size=4,output.size=4";
+  const Settings learns{{"update", std::string("programme")}, {"weight_limit", 3.0}};
+  const Matrix<float> w = normal(4, 4, 1, 0.3f), x = normal(20, 4, 2), g = normal(20, 4, 3);
+  struct Step {
+    LayerReport report;
+    Meter meter;
+    Matrix<float> held;
+  };
+  const auto step = [&](const std::string& more) {
+    Session device(registry().open(mesh + more));
+    Layer layer(device, 4, 4, learns);
+    layer.set_twin(registry().twin(mesh + more));
+    layer.program(w);
+    const LayerReport expected = layer.expected_gradient(20);
+    const Meter before = device.meter();
+    layer.learn_programme(x, g, 0.01);
+    CHECK(layer.report().frames - expected.frames == 0);
+    CHECK(device.meter().frames - before.frames == expected.frames);
+    CHECK(layer.report().device_j == Approx(device.meter().device_j));
+    CHECK(layer.report().energy.joules() == Approx(layer.report().device_j));
+    Step made{layer.report(), device.meter(), Matrix<float>(4, 4)};
+    for (Index i = 0; i < 4; ++i) std::ranges::copy(layer.programmed().row(i), made.held.row(i).begin());
+    return made;
+  };
+  const Step computed = step(""), measured = step(",monitors=true"), noisy = step(",monitors=true,monitor_noise=0.5"),
+             again = step(",monitors=true,monitor_noise=0.5");
+  CHECK(computed.report.frames == 0);
+  CHECK(measured.report.frames == 60);
+  const auto& parts = measured.report.energy.parts();
+  const auto monitors = std::ranges::find(parts, "monitors", &EnergyPart::name);
+  REQUIRE(monitors != parts.end());
+  CHECK(monitors->events == 60 * 36);
+  CHECK(std::ranges::equal(noisy.held.flat(), again.held.flat()));
+  CHECK(!std::ranges::equal(noisy.held.flat(), measured.held.flat()));
+}
+
 TEST_CASE(
     "phases of meshes go round, attenuators, and phases that a voltage sets, stop at their ends and are counted") {
   // One step of Adam as wide as the whole range takes every code with a gradient out of it.

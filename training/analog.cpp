@@ -189,6 +189,7 @@ LayerReport AnalogNetwork::expected(Index times, const LayerWork& work, bool rep
     const Index writes = rewritten() ? std::max(work.writes, calls) : work.writes;
     all.add(layers_[l].expected(times * (work.samples + back) * matrices_[l].positions, times * calls, times * writes,
                                 repeats));
+    if (learns_programme_) all.add(layers_[l].expected_gradient(times * work.taught * matrices_[l].positions));
   }
   return all;
 }

@@ -27,6 +27,7 @@ struct LayerWork {
   Index back = 0;     ///< signals shown backwards, where these go through the devices; the first layer gets none
   Index calls = 0;    ///< in which samples are shown
   Index writes = 0;   ///< of the weights
+  Index taught = 0;   ///< samples from whose signals programmes learn (layer.update = programme)
 };
 
 /// From settings of the namespaces "device.", "layer." and "session."; "device.layer2.adc.bits" goes to layer 2 alone

@@ -88,7 +88,8 @@ void TrainingLoop::add_layers(TrainPlan& plan, const Rule& rule) const {
   const LayerWork training{.samples = vectors,
                            .back = config_.model->info.goes_back ? batch_ : 0,
                            .calls = (vectors + batch_ - 1) / batch_,
-                           .writes = (fixed ? 0 : 1) + writes};
+                           .writes = (fixed ? 0 : 1) + writes,
+                           .taught = batch_};
   for (const bool repeats : {false, true}) {
     LayerReport need = layers_->expected(plan.steps, training, repeats);
     need.add(layers_->expected(epochs, scoring, repeats));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "devices/mzi_mesh/chip.hpp"
 #include "sim/optics/in_situ.hpp"
@@ -37,6 +38,32 @@ double along(const FieldLanes& a, const FieldLanes& b) {
   return sum;
 }
 
+/// The same as monitors read it, three intensities a sample.
+double along(const FieldLanes& a, const FieldLanes& b, const MonitorReading& reading, std::uint64_t column) {
+  double sum = 0;
+  for (std::size_t n = 0; n < reading.weight.size(); ++n) {
+    const auto k = static_cast<Index>(n);
+    const double product = a.re[k] * b.re[k] - a.im[k] * b.im[k];
+    const double alone = a.re[k] * a.re[k] + a.im[k] * a.im[k] + b.re[k] * b.re[k] + b.im[k] * b.im[k];
+    sum += reading.weight[n] * (product + reading.monitors.draw(k, column, 2 * (alone + product)));
+  }
+  return sum;
+}
+
+/// Fields of `count` lanes over the largest of their lane, which goes into `weight`; dark lanes stay dark.
+void to_full_amplitude(std::vector<FieldLanes>& fields, Index count, std::vector<double>& weight) {
+  weight.assign(static_cast<std::size_t>(count), 0.0);
+  for (Index k = 0; k < count; ++k) {
+    double& largest = weight[static_cast<std::size_t>(k)];
+    for (const FieldLanes& field : fields) largest = std::max(largest, std::hypot(field.re[k], field.im[k]));
+    if (largest == 0) continue;
+    for (FieldLanes& field : fields) {
+      field.re[k] /= largest;
+      field.im[k] /= largest;
+    }
+  }
+}
+
 }  // namespace
 
 Pair Pair::of(MeshLayout layout, Index inputs, Index outputs, std::span<const double> phases, const MeshBuild& build) {
@@ -47,27 +74,52 @@ Matrix<Complex> Pair::matrix() const {
   return joined(built_matrix(phases.out, out), phases.attenuator, built_matrix(phases.in, in));
 }
 
-void add_gradient(const Pair& pair, View<const Complex> input, View<const Complex> g, std::span<double> gradient) {
+namespace {
+
+void gradient_of(const Pair& pair, View<const Complex> input, View<const Complex> g, const MonitorNoise* monitors,
+                 std::span<double> gradient) {
   const std::vector<double>& attenuator = pair.phases.attenuator;
   const InSitu v(pair.phases.in, pair.in), u(pair.phases.out, pair.out);
   const std::span<double> of_v = gradient.first(v.shifters()), of_a = gradient.subspan(v.shifters(), attenuator.size()),
                           of_u = gradient.subspan(v.shifters() + attenuator.size());
   std::vector<FieldLanes> light, middle, back, there_v, there_u;
+  std::vector<double> weight;
   for (Index first = 0; first < input.rows(); first += FieldLanes::kCount) {
+    std::optional<MonitorNoise> noise;
+    std::optional<MonitorReading> in_v, in_u;
     take(input, first, light);
     v.forward(light, there_v);
     middle.assign(static_cast<std::size_t>(u.size()), {});
     for (std::size_t k = 0; k < attenuator.size(); ++k) middle[k] = scaled(light[k], std::sin(attenuator[k] / 2));
     u.forward(middle, there_u);
     take(g, first, back);
-    u.backward(back, there_u, of_u);
+    if (monitors) {
+      to_full_amplitude(back, std::min(FieldLanes::kCount, input.rows() - first), weight);
+      noise = *monitors;
+      noise->first_row += static_cast<std::uint64_t>(first);
+      in_v.emplace(MonitorReading{*noise, weight, 0});
+      in_u.emplace(MonitorReading{*noise, weight, v.shifters() + attenuator.size()});
+    }
+    u.backward(back, there_u, of_u, in_u ? &*in_u : nullptr);
     middle.assign(static_cast<std::size_t>(v.size()), {});
     for (std::size_t k = 0; k < attenuator.size(); ++k) {
-      of_a[k] += along(back[k], light[k]) * std::cos(attenuator[k] / 2) / 2;
+      const double both = in_v ? along(back[k], light[k], *in_v, v.shifters() + k) : along(back[k], light[k]);
+      of_a[k] += both * std::cos(attenuator[k] / 2) / 2;
       middle[k] = scaled(back[k], std::sin(attenuator[k] / 2));
     }
-    v.backward(middle, there_v, of_v);
+    v.backward(middle, there_v, of_v, in_v ? &*in_v : nullptr);
   }
+}
+
+}  // namespace
+
+void add_gradient(const Pair& pair, View<const Complex> input, View<const Complex> g, std::span<double> gradient) {
+  gradient_of(pair, input, g, nullptr, gradient);
+}
+
+void measure_gradient(const Pair& pair, View<const Complex> input, View<const Complex> g, const MonitorNoise& monitors,
+                      std::span<double> gradient) {
+  gradient_of(pair, input, g, &monitors, gradient);
 }
 
 }  // namespace lightloop::mzi_mesh

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/mesh_codes.hpp"
-#include "sim/optics/interferometer_mesh.hpp"
+#include "sim/optics/in_situ.hpp"
 
 namespace lightloop::mzi_mesh {
 
@@ -22,5 +22,10 @@ struct Pair {
 /// For input fields (samples, inputs) and g = dL/d Re y - i dL/d Im y (samples, outputs) adds dL/d(phase), summed over
 /// samples, to `gradient`, in the order of the programme. By the three intensities of in_situ_gradient().
 void add_gradient(const Pair& pair, View<const Complex> input, View<const Complex> g, std::span<double> gradient);
+/// The same as monitors read it: the light sent back is g of a sample over the largest |g| of its channels, which the
+/// readings are multiplied with again. Sample r draws row monitors.first_row + r, columns in the order of the
+/// programme.
+void measure_gradient(const Pair& pair, View<const Complex> input, View<const Complex> g, const MonitorNoise& monitors,
+                      std::span<double> gradient);
 
 }  // namespace lightloop::mzi_mesh

@@ -8,6 +8,7 @@
 #include "core/random.hpp"
 #include "devices/detector.hpp"
 #include "devices/mzi_mesh/chip.hpp"
+#include "devices/mzi_mesh/monitors.hpp"
 #include "devices/mzi_mesh/twin.hpp"
 #include "devices/noisy_product.hpp"
 #include "devices/param_list.hpp"
@@ -20,9 +21,8 @@ namespace lightloop::mzi_mesh {
 namespace {
 
 constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;  // 1 had no programme
-// 1 ns a frame: assumed. Converters, modulators, amplifiers, heaters: sim/detection/component_energy.hpp. Half of
+// Converters, modulators, amplifiers, heaters: sim/detection/component_energy.hpp. Half of
 // the laser's light is lost on the way (assumed); it shines whatever the modulators let through.
-constexpr double kFrameS = 1e-9, kPhotonM = 1550e-9;
 constexpr double kLaserEfficiency = kWallPlug * 0.5;
 
 Value whole(std::int64_t value) { return value; }
@@ -84,6 +84,14 @@ std::vector<ParamInfo> params() {
        0,
        0,
        "power monitors at every shifter: the twin's gradients are those of this chip (in-situ); correction=none",
+       {},
+       true},
+      {"monitor_noise",
+       "1",
+       0.0,
+       0,
+       10,
+       "sd of a monitor's reading, 1 the power of a channel at full amplitude; detector.noise adds the photodiode's",
        {},
        true},
       {"photons",

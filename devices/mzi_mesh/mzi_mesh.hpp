@@ -27,21 +27,24 @@
 // given before it rounds them to its DAC's steps again (sim/optics/interferometer_mesh.hpp). Attenuators are push-pull:
 // they turn no phase, and stand apart from the meshes' heat. The twin is the perfect chip; with monitors = true (and
 // correction = none) it is this one, splitters and heat as they are, without the phases' errors: its gradients are
-// those that power monitors at every shifter measure (T. W. Hughes et al., Optica 5, 864 (2018)).
+// those that power monitors at every shifter measure (T. W. Hughes et al., Optica 5, 864 (2018)), and where phases
+// learn each sample takes the three frames of the measurement, with the monitors' noise
+// (devices/mzi_mesh/monitors.hpp).
 //
 // Randomness. Fabrication: stream mesh_fabrication (instance 0 V, 1 U; row 0 alpha, 1 beta). Programming: stream
 // mesh_programming (row = write number, column = place in the programme). Read: stream mesh_read (instance 0 forward, 1
 // transposed), row = frame id, column = output; purpose 67 (same instances), row = frame id: intensity noise;
+// purpose 68 (instance 0), row = sample, column = place in the programme: monitors;
 // converters as in devices/front_end.hpp. State: the write number.
 //
 // Parameters and sources: splitters 0.01 rad, phases 5 mrad after calibration: the better end of what is reported; loss
-// 0.1 dB per interferometer, crosstalk 0.01, 1e6 photons, electrical noise 0.002, 1 ns a frame: assumed. Heaters 30
-// mW per pi of the phases that are set (the attenuators' too) and 10 us to settle: the figures of the SimPhony energy
-// model, as are the converters' energies. Latencies: sim/detection/component_latency.hpp (interferometers of 0.3 mm,
-// assumed). The local oscillator's light counts where detector.noise is on. Decomposition: W. R. Clements et al.,
-// Optica 3, 1460 (2016). Homodyne noise: R. Hamerly et al., Phys. Rev. X 9, 021032 (2019). Validity: one wavelength,
-// one polarisation, no reflections, crosstalk linear; the detectors' two quadratures are measured in two runs of the
-// same light (no splitting loss).
+// 0.1 dB per interferometer, crosstalk 0.01, no electrical noise of monitors, 1e6 photons, electrical noise 0.002, 1 ns
+// a frame: assumed. Heaters 30 mW per pi of the phases that are set (the attenuators' too) and 10 us to settle: the
+// figures of the SimPhony energy model, as are the converters' energies. Latencies: sim/detection/component_latency.hpp
+// (interferometers of 0.3 mm, assumed). The local oscillator's light counts where detector.noise is on. Decomposition:
+// W. R. Clements et al., Optica 3, 1460 (2016). Homodyne noise: R. Hamerly et al., Phys. Rev. X 9, 021032 (2019).
+// Validity: one wavelength, one polarisation, no reflections, crosstalk linear; the detectors' two quadratures are
+// measured in two runs of the same light (no splitting loss).
 #include "driver/api/registry.hpp"
 
 namespace lightloop::mzi_mesh {

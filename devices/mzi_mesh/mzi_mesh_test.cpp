@@ -212,6 +212,69 @@ TEST_CASE("with monitors the twin is this chip, splitters and heat as they are, 
   CHECK_THROWS_WITH(open("monitors=true"), Catch::Contains("correction = all"));
 }
 
+// Null: readings of three intensities have the variance 3 monitor_noise^2 + (thermal, dark and shot noise of each). One
+// attenuator wide open, input and signal on channel 0 alone: at the phase behind it E_f = 1, E_a = 1 (full amplitude),
+// both beat by their phases. Two-sided, alpha 1e-3, n 4000, seed 1.
+TEST_CASE("what monitors read has their noise, sample by sample, however the batch is cut") {
+  const std::string chip =
+      "preset=ideal,input.size=2,output.size=2,phase.law=linear,adc.bits=16,dac.bits=14,correction=none,monitors=true";
+  Registry registry;
+  registry.add(mzi_mesh::model());
+  const auto twin_of = [&](const std::string& more) {
+    const auto device = open(chip + more);
+    auto twin = registry.model("mzi_mesh").twin(device->settings());
+    Matrix<float> theta(1, twin->parameters());
+    std::ranges::fill(theta.flat(), 32768.0f);  // every phase pi: straight through
+    twin->program(theta);
+    return twin;
+  };
+  constexpr Index kSamples = 4000;
+  Matrix<float> x(kSamples, 2), g(kSamples, 2);
+  for (Index r = 0; r < kSamples; ++r) x(r, 0) = 16384, x(r, 1) = 8192, g(r, 0) = 1;
+  const auto one = [&](const Twin& twin, Index r, std::uint64_t id) {
+    Matrix<float> slope(1, twin.parameters());
+    twin.measure(x.view().rows(r, 1), g.view().rows(r, 1), id, slope);
+    return slope;
+  };
+  const auto quiet = twin_of("");
+  Matrix<float> below(kSamples, 2), computed(1, quiet->parameters()), measured(1, quiet->parameters());
+  quiet->vjp(x, g, below, computed);
+  quiet->measure(x, g, 0, measured);
+  for (Index i = 0; i < computed.size(); ++i)
+    CHECK(measured.data()[i] == Approx(computed.data()[i]).epsilon(1e-4).margin(1e-4));
+
+  const double gain = 32768 / 2.0, slope = 2 * std::numbers::pi / 65535;  // adc.range 2
+  const Index last = quiet->parameters() - 2;                             // output phase of channel 0
+  const double full_a = 1e6 * 6.62607015e-34 * 299792458.0 / 1550e-9 / 1e-9;
+  const double thermal = 4 * 1.380649e-23 * 300 / 1e3 + 2 * 1.602176634e-19 * 1e-8, shot = 2 * 1.602176634e-19 * full_a;
+  // at that shifter |E_f| = |E_a| = 1 and |E_f + i E_a*|^2 = 2 + 2 Re(-i E_f E_a) = 2 - 2 * its gradient
+  const double beat = static_cast<double>(one(*quiet, 0, 0)(0, last)) / (gain * slope);
+  const double of_light = (3 * thermal + shot * (4 - 2 * beat)) * 0.5e9 / (full_a * full_a);
+  for (const auto& [settings, variance] :
+       {std::pair<std::string, double>{",monitor_noise=0.1", 3 * 0.01}, {",detector.noise=true", of_light}}) {
+    INFO(settings);
+    const auto noisy = twin_of(settings);
+    double sum = 0, squares = 0;
+    Matrix<float> all(1, noisy->parameters());
+    for (Index r = 0; r < kSamples; ++r) {
+      const Matrix<float> single = one(*noisy, r, 70 + static_cast<std::uint64_t>(r));
+      const double error = static_cast<double>(single(0, last)) / (gain * slope) - beat;
+      sum += error;
+      squares += error * error;
+      for (Index i = 0; i < all.size(); ++i) all.data()[i] += single.data()[i];
+    }
+    const double wanted = variance / 4;
+    CHECK(std::abs(sum / kSamples) < 3.29 * std::sqrt(wanted / kSamples));
+    CHECK(std::abs(squares / kSamples / wanted - 1) < 3.29 * std::sqrt(2.0 / kSamples) + 1e-3);
+    Matrix<float> together(1, noisy->parameters());
+    noisy->measure(x, g, 70, together);
+    for (Index i = 0; i < all.size(); ++i)
+      CHECK(together.data()[i] == Approx(all.data()[i]).epsilon(1e-4).margin(1e-2));
+    CHECK(std::ranges::equal(one(*noisy, 0, 5).flat(), one(*noisy, 0, 5).flat()));
+    CHECK(!std::ranges::equal(one(*noisy, 0, 5).flat(), one(*noisy, 0, 6).flat()));
+  }
+}
+
 TEST_CASE("a frame waits for its symbol, light, amplifier and converters, and deeper meshes for more light") {
   const auto latency = [](const std::string& settings) {
     std::map<std::string, double> waits;

@@ -8,9 +8,16 @@
 #include "core/mesh_codes.hpp"
 #include "devices/mzi_mesh/chip.hpp"
 #include "devices/mzi_mesh/gradient.hpp"
+#include "devices/mzi_mesh/monitors.hpp"
+#include "devices/streams.hpp"
 
 namespace lightloop::mzi_mesh {
 namespace {
+
+Index parameters_of(const ParamSet& p) {
+  return mesh_programme_size(parse_mesh_layout(p.text("mesh.layout")), p.integer("input.size"),
+                             p.integer("output.size"));
+}
 
 class MeshTwin : public Twin {
  public:
@@ -23,9 +30,13 @@ class MeshTwin : public Twin {
         middle_in_(std::ldexp(1.0, static_cast<int>(p.integer("dac.bits")) - 1)),
         middle_out_(std::ldexp(1.0, static_cast<int>(p.integer("adc.bits")) - 1)),
         gain_(middle_out_ / p.real("adc.range")) {
-    if (p.boolean("monitors")) chip_.emplace(p);
+    if (p.boolean("monitors")) {
+      chip_.emplace(p);
+      monitors_ = monitor_noise(p);
+      cost_ = monitor_cost(p, parameters_of(p));
+    }
     build_.amplitude = std::sqrt(1 - p.real("loss"));
-    codes_.assign(static_cast<std::size_t>(mesh_programme_size(layout_, in_, out_)), 0.0);
+    codes_.assign(static_cast<std::size_t>(parameters_of(p)), 0.0);
     derive();
   }
 
@@ -48,17 +59,34 @@ class MeshTwin : public Twin {
       for (float& code : y.row(r)) code += static_cast<float>(middle_out_);
   }
 
+  GradientCost gradient_cost() const override { return cost_; }
+
+  void measure(View<const float> x, View<const float> grad_y, std::uint64_t first_sample,
+               View<float> grad_theta) const override {
+    if (!chip_) return Twin::measure(x, grad_y, first_sample, grad_theta);
+    MonitorNoise monitors = monitors_;
+    monitors.first_row = first_sample;
+    std::vector<double> slopes(codes_.size());
+    measure_gradient(pair_, fields(x, in_, 1 / middle_in_, 1, 1), fields(grad_y, out_, gain_, 0, -1), monitors, slopes);
+    add_slopes(std::move(slopes), grad_theta);
+  }
+
   void vjp(View<const float> x, View<const float> grad_y, View<float> grad_x, View<float> grad_theta) const override {
     gemm(Transpose::no, Transpose::no, static_cast<float>(gain_ / middle_in_), grad_y, map_, 0.0f, grad_x);
     if (grad_theta.empty()) return;
     std::vector<double> slopes(codes_.size());
     add_gradient(pair_, fields(x, in_, 1 / middle_in_, 1, 1), fields(grad_y, out_, gain_, 0, -1), slopes);
+    add_slopes(std::move(slopes), grad_theta);
+  }
+
+ private:
+  /// dL/d(phase) that arises to dL/d(code).
+  void add_slopes(std::vector<double> slopes, View<float> grad_theta) const {
     if (chip_) slopes = chip_->heated(slopes);
     for (std::size_t i = 0; i < slopes.size(); ++i)
       grad_theta(0, static_cast<Index>(i)) += static_cast<float>(slopes[i] * law_.slope(codes_[i]));
   }
 
- private:
   void derive() {
     std::vector<double> phases;
     for (const double code : codes_) phases.push_back(law_.phase(code));
@@ -95,6 +123,8 @@ class MeshTwin : public Twin {
   double middle_in_, middle_out_, gain_;
   MeshBuild build_;           ///< of the design
   std::optional<Chip> chip_;  ///< where monitors know it
+  MonitorNoise monitors_{.noise = Stream(0, 0, kMonitorRead)};
+  GradientCost cost_;
   std::vector<double> codes_;
   Pair pair_;
   Matrix<float> map_;  ///< (outputs, inputs) in code order

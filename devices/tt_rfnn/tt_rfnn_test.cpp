@@ -1,5 +1,6 @@
 #include "devices/tt_rfnn/tt_rfnn.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <numbers>
@@ -156,6 +157,14 @@ TEST_CASE("a frame of a train costs its conversions, switched channels and held 
       CHECK(part.frame_j == Approx(1e-4 / std::numbers::pi * held_rad * cost.frame_s));  // 0.1 mW per pi
   }
   for (std::size_t k = 0; k < 2; ++k) uses += double(shape.uses(k));
+  const auto tia = [](const std::string& settings) {
+    const CostModel of = open(settings)->describe().cost;
+    const auto part = std::ranges::find(of.parts, "tia", &CostPart::name);
+    REQUIRE(part != of.parts.end());
+    return part->frame_j / of.frame_s;
+  };
+  CHECK(tia("preset=ideal") == 0);
+  CHECK(tia("preset=receiver") == Approx(16 * 3e-3));  // 3 mW an output
   CHECK(frame == Approx(cost.joules(1)).epsilon(1e-12));
   CHECK(programme == Approx(cost.program_j).epsilon(1e-12));
   CHECK(cost.frame_s == Approx(10e-9 * uses));

@@ -228,6 +228,13 @@ Meter Session::meter() const {
   return core_->meter_;
 }
 
+void Session::count(const RunReport& beside) {
+  const std::lock_guard lock(core_->mutex_);
+  core_->meter_.frames += beside.frames;
+  core_->meter_.device_s += beside.device_s;
+  core_->meter_.device_j += beside.device_j;
+}
+
 std::uint64_t Session::programme() const {
   const std::lock_guard lock(core_->mutex_);
   return core_->written_;

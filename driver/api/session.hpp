@@ -102,6 +102,8 @@ class Session {
   void observe(std::shared_ptr<SessionObserver> observer);
 
   Meter meter() const;
+  /// Adds to the meter what the device was asked beside run(): frames, device_s and device_j.
+  void count(const RunReport& beside);
   std::uint64_t next_frame_id() const;
   /// The next frame gets this logical id: an earlier one repeats that frame's noise.
   void continue_at(std::uint64_t frame_id);

@@ -10,6 +10,11 @@ void Twin::program(View<const float>) {
   throw Unsupported("twin", "has no programmable parameters", "", "It models a device that cannot be programmed.");
 }
 
+void Twin::measure(View<const float> x, View<const float> grad_y, std::uint64_t, View<float> grad_theta) const {
+  Matrix<float> below(x.rows(), inputs());
+  vjp(x, grad_y, below, grad_theta);
+}
+
 void check_twin_programme(const std::string& model, const Twin& twin, View<const float> theta) {
   const std::string what = model + " twin programme";
   if (theta.rows() != 1 || theta.cols() != twin.parameters())

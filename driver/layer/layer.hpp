@@ -166,8 +166,12 @@ class Layer {
   /// counts (clipped_updates), and begin there with no mean of earlier gradients. programmed() becomes what the twin
   /// says the codes hold. For layer.update = programme. When the device fails the layer is unprogrammed. Throws
   /// ShapeMismatch; Unsupported without a twin whose programme can be trained; InvalidParameter for a gradient that is
-  /// not finite, before anything moves.
+  /// not finite, before anything moves. Where monitors in the device measure the gradient (Twin::gradient_cost()),
+  /// their exposures count as frames of the device, in the report and the session's meter, and their noise is that of
+  /// sample steps * 2^32 + row.
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
+  /// What it asks of the device for so many rows, beside the writing.
+  LayerReport expected_gradient(Index rows) const;
 
   /// Calibration, ranges, what updates made of the weights, and with layer.update = programme the programme, to be
   /// restored where the same weights, or none, are programmed. Throws InvalidParameter elsewhere, and for other bytes.

@@ -76,6 +76,24 @@ void LayerState::write_theta() {
   find_largest_sum();
 }
 
+LayerReport LayerState::gradient_report(Index rows) const {
+  LayerReport took;
+  const GradientCost of = twin->gradient_cost();
+  if (of.exposures == 0) return took;
+  CostModel cost = session.info().cost;
+  cost.parts.push_back({.name = "monitors", .frame_events = of.readings, .frame_j = of.reading_j});
+  took.frames = rows * of.exposures;
+  const auto frames = static_cast<double>(took.frames);
+  took.device_s = frames * cost.frame_s;
+  took.device_j = frames * (cost.power_w * cost.frame_s + of.reading_j);
+  took.energy.add_frames(cost, took.frames, took.device_j);
+  return took;
+}
+
+LayerReport Layer::expected_gradient(Index rows) const {
+  return state_->learns() ? state_->gradient_report(rows) : LayerReport{};
+}
+
 void Layer::learn_programme(View<const float> x, View<const float> grad_y, double lr) {
   LayerState& s = *state_;
   check_gradient("learn_programme()", x, s.n_in, grad_y, s.n_out);
@@ -89,8 +107,11 @@ void Layer::learn_programme(View<const float> x, View<const float> grad_y, doubl
   Matrix<float> drive, slopes;
   std::vector<double> alpha, factor;
   s.at_twin(x, grad_y, drive, slopes, alpha, factor);
-  Matrix<float> below(x.rows(), s.twin->inputs()), gradient(1, s.theta.size());
-  s.twin->vjp(drive, slopes, below, gradient);
+  Matrix<float> gradient(1, s.theta.size());
+  s.twin->measure(drive, slopes, s.steps << 32, gradient);
+  const LayerReport took = s.gradient_report(x.rows());
+  s.session.count({.frames = took.frames, .device_s = took.device_s, .device_j = took.device_j});
+  s.report.add(took);
   for (Index i = 0; i < gradient.size(); ++i)
     if (!std::isfinite(gradient.data()[i]))
       throw InvalidParameter("layer: gradient of code " + std::to_string(i), "not finite", "finite signals and inputs",

@@ -110,6 +110,8 @@ struct LayerState {
   /// offset scheme's reference).
   void decoding(std::vector<float>& zero, std::vector<float>& unit) const;
   void count_program();
+  /// The frames in which monitors in the device measure the gradient of so many samples.
+  LayerReport gradient_report(Index rows) const;
   /// Bound management: how often a row may be shown again (none by an ADC of fewer than kLeastLevels), and what divides
   /// the drive of x, of that range, the k-th time, k = 0, 1, ...; as the time before where less would show nothing.
   std::int64_t most_repeats() const;

@@ -331,6 +331,12 @@ LayerReport TiledLayer::expected(Index rows, Index calls, Index writes, bool rep
   return all;
 }
 
+LayerReport TiledLayer::expected_gradient(Index rows) const {
+  LayerReport all;
+  for (const auto& tile : tiles_) all.add(tile->layer->expected_gradient(rows));
+  return all;
+}
+
 LayerReport TiledLayer::expected_calibration(bool repeats) const {
   LayerReport all;
   for (const auto& tile : tiles_) {

@@ -54,6 +54,7 @@ class TiledLayer {
   double output_factor_gradient(View<const float> x, View<const float> grad_y);
   void update(View<const float> dw);
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
+  LayerReport expected_gradient(Index rows) const;  ///< of all tiles
   const ParamSet& settings() const { return front().settings(); }
   /// Whether its devices hold trains of meshes: layer.weight_limit does not fix their scale.
   bool is_train() const;

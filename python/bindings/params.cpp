@@ -97,7 +97,8 @@ View<const float> float_rows(const py::object& object, Index columns, const char
 namespace {
 ParamInfo make_param(const std::string& name, const py::object& value, const std::optional<std::string>& unit,
                      const std::optional<double>& min, const std::optional<double>& max, const std::string& help,
-                     const std::vector<std::string>& choices, bool needs_reopen) {
+                     const std::vector<std::string>& choices, bool needs_reopen, const py::object& off,
+                     const std::string& only_with) {
   ParamInfo info{.name = name, .unit = "", .default_value = to_value(name, value), .help = help};
   const bool number =
       std::holds_alternative<std::int64_t>(info.default_value) || std::holds_alternative<double>(info.default_value);
@@ -109,6 +110,8 @@ ParamInfo make_param(const std::string& name, const py::object& value, const std
   }
   info.choices = choices;
   info.needs_reopen = needs_reopen;
+  if (!off.is_none()) info.off = to_value(name + ", off", off);
+  info.only_with = only_with;
   return param_from(to_settings(info), "a device");
 }
 }  // namespace
@@ -118,9 +121,14 @@ void register_params(py::module_& m) {
       .def(
           py::init(&make_param), py::arg("name"), py::arg("default"), py::kw_only(), py::arg("unit") = py::none(),
           py::arg("min") = py::none(), py::arg("max") = py::none(), py::arg("help") = "",
-          py::arg("choices") = std::vector<std::string>{}, py::arg("needs_reopen") = false,
+          py::arg("choices") = std::vector<std::string>{}, py::arg("needs_reopen") = false, py::arg("off") = py::none(),
+          py::arg("only_with") = "",
           "A parameter of a device of your own. The kind is that of the default (True, 8, 8.0, 'text'); numbers are in "
-          "SI units, and a pure number has the unit '1' (the default).")
+          "SI units, and a pure number has the unit '1' (the default). A source of error says by `off` which value "
+          "takes it away, and by "
+          "`only_with` ('key=value,source') while which words it acts and beside which other sources: reports switch "
+          "it by "
+          "them.")
       .def_readonly("name", &ParamInfo::name)
       .def_readonly("unit", &ParamInfo::unit)
       .def_property_readonly("default", [](const ParamInfo& p) { return from_value(p.default_value); })
@@ -129,6 +137,8 @@ void register_params(py::module_& m) {
       .def_readonly("help", &ParamInfo::help)
       .def_property_readonly("choices", [](const ParamInfo& p) { return py::list(py::cast(p.choices)); })
       .def_readonly("needs_reopen", &ParamInfo::needs_reopen)
+      .def_property_readonly("off", [](const ParamInfo& p) { return p.off ? from_value(*p.off) : py::none(); })
+      .def_readonly("only_with", &ParamInfo::only_with)
       .def("__repr__", [](const ParamInfo& p) {
         return "Param(" + p.name + " = " + to_string(p.default_value) +
                (p.unit.empty() || p.unit == "1" ? "" : " " + p.unit) + ": " + p.help + ")";

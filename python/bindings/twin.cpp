@@ -63,7 +63,30 @@ void register_twin(py::module_& m) {
             return py::make_tuple(grad_x, grad_theta);
           },
           py::arg("x"), py::arg("grad_y"),
-          "(dy/dx^T grad_y, dy/dtheta^T grad_y) at x: float32 (rows, inputs) and (1, parameters).");
+          "(dy/dx^T grad_y, dy/dtheta^T grad_y) at x: float32 (rows, inputs) and (1, parameters).")
+      .def(
+          "measure",
+          [](const Twin& twin, const py::object& x, const py::object& grad_y, std::uint64_t first_sample) {
+            const View<const float> in = float_rows(x, twin.inputs(), "x");
+            const View<const float> g = float_rows(grad_y, twin.outputs(), "grad_y");
+            if (g.rows() != in.rows())
+              throw ShapeMismatch("grad_y", std::to_string(g.rows()) + " rows", "x has " + std::to_string(in.rows()));
+            py::array_t<float> gradient({Index{1}, twin.parameters()});
+            std::fill_n(gradient.mutable_data(), gradient.size(), 0.0f);
+            const View<float> sum(gradient.mutable_data(), twin.parameters() > 0 ? 1 : 0, twin.parameters());
+            {
+              py::gil_scoped_release release;
+              twin.measure(in, g, first_sample, sum);
+            }
+            return gradient;
+          },
+          py::arg("x"), py::arg("grad_y"), py::arg("first_sample") = 0,
+          "dy/dtheta^T grad_y at x (1, parameters) as monitors in the device measure it, with the read noise of "
+          "samples "
+          "first_sample, first_sample + 1, ...; without monitors that of vjp().")
+      .def_property_readonly(
+          "exposures", [](const Twin& twin) { return twin.gradient_cost().exposures; },
+          "Frames of the device in which one sample's measure() is made; 0: it is computed.");
 }
 
 }  // namespace lightloop::python

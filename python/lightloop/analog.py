@@ -276,10 +276,13 @@ class Ranking:
         ]
 
     def __str__(self) -> str:
+        told = f"signal of the layers: {self.facts['enob_measured']:.2f} bits measured, {self.facts['enob_predicted']:.2f} predicted from each source alone"
+        if not self.sources:
+            return told + "\nNo source of error is on: the device declares none that is (Param(..., off=VALUE); docs/your_device.md)."
         rows = [("source", "points lost alone", "won without", "ENOB alone"), *self._rows()]
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
-        return "\n".join("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
-                                   for i, (cell, w) in enumerate(zip(row, widths))) for row in rows)  # fmt: skip
+        return "\n".join([told, *("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
+                                   for i, (cell, w) in enumerate(zip(row, widths))) for row in rows)])  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<lightloop.Ranking of {len(self.sources)} sources on {self.facts['device']}>"

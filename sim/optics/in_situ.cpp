@@ -40,8 +40,20 @@ void InSitu::split(Turn by, double amplitude, FieldLanes& x, FieldLanes& y) {
   }
 }
 
-double InSitu::measure(const FieldLanes& forth, const FieldLanes& back) {
+double InSitu::measure(const FieldLanes& forth, const FieldLanes& back, const MonitorReading* reading,
+                       std::size_t shifter) {
   double sum = 0;
+  if (reading) {
+    for (std::size_t n = 0; n < reading->weight.size(); ++n) {
+      const auto k = static_cast<Index>(n);
+      const double re = forth.re[k] + back.im[k], im = forth.im[k] + back.re[k];
+      const double both = re * re + im * im, one = forth.re[k] * forth.re[k] + forth.im[k] * forth.im[k],
+                   other = back.re[k] * back.re[k] + back.im[k] * back.im[k];
+      sum -= reading->weight[n] * ((both - one - other) / 2 +
+                                   reading->monitors.draw(k, reading->first_column + shifter, both + one + other));
+    }
+    return sum;
+  }
   for (Index k = 0; k < FieldLanes::kCount;
        ++k) {  // three intensities: with both fields, forth + i back*, and each alone
     const double re = forth.re[k] + back.im[k], im = forth.im[k] + back.re[k];
@@ -70,10 +82,11 @@ void InSitu::forward(std::span<FieldLanes> field, std::vector<FieldLanes>& there
   }
 }
 
-void InSitu::backward(std::span<FieldLanes> back, std::span<const FieldLanes> there, std::span<double> gradient) const {
+void InSitu::backward(std::span<FieldLanes> back, std::span<const FieldLanes> there, std::span<double> gradient,
+                      const MonitorReading* reading) const {
   std::size_t at = 2 * elements_.size();
   for (std::size_t c = 0; c < output_.size(); ++c) {
-    gradient[at + c] += measure(there[at + c], back[c]);
+    gradient[at + c] += measure(there[at + c], back[c], reading, at + c);
     turn(output_[c], back[c]);
   }
   for (std::size_t i = elements_.size(); i-- > 0;) {
@@ -81,10 +94,10 @@ void InSitu::backward(std::span<FieldLanes> back, std::span<const FieldLanes> th
     FieldLanes &x = back[e.x], &y = back[e.y];
     at -= 2;
     split(e.beta, amplitude_, x, y);
-    gradient[at] += measure(there[at], x);
+    gradient[at] += measure(there[at], x, reading, at);
     turn(e.theta, x);
     split(e.alpha, 1, x, y);
-    gradient[at + 1] += measure(there[at + 1], x);
+    gradient[at + 1] += measure(there[at + 1], x, reading, at + 1);
     turn(e.phi, x);
   }
 }

@@ -91,6 +91,11 @@ void print_sensitivity(const Sensitivity& report) {
   std::printf("signal of the layers: %s bits measured, %s predicted from each source alone; %s a sample\n",
               fixed("%.2f", report.enob_measured).c_str(), fixed("%.2f", report.enob_predicted).c_str(),
               std::isfinite(report.sample_j) ? brief(report.sample_j, "J").c_str() : "-");
+  if (report.rows.empty())
+    std::puts(
+        "No source of error is on: the device declares none that is. A parameter declares one by the value that takes "
+        "it "
+        "away (\"off\"; docs/your_device.md, docs/adding_a_device.md).");
   std::vector<std::vector<std::string>> rows = {{"source", "value", "off", "points lost alone", "±",
                                                  "points won without", "±", "ENOB alone", "ENOB without", "predicted",
                                                  "alone is beside"}};

@@ -195,13 +195,15 @@ class RemoteTwin : public Twin {
       : link_(std::move(link)),
         inputs_(static_cast<Index>(info.inputs())),
         outputs_(static_cast<Index>(info.outputs())),
-        parameters_(static_cast<Index>(info.parameters())) {
+        parameters_(static_cast<Index>(info.parameters())),
+        cost_{static_cast<Index>(info.exposures()), info.readings(), info.reading_j()} {
     for (const v1::FitParameter& one : info.fit()) fit_.push_back({one.name(), one.unit(), one.value(), one.sigma()});
   }
 
   Index inputs() const override { return inputs_; }
   Index outputs() const override { return outputs_; }
   Index parameters() const override { return parameters_; }
+  GradientCost gradient_cost() const override { return cost_; }
   std::vector<FitParameter> fit_parameters() const override { return fit_; }
 
   void program(View<const float> theta) override {
@@ -232,6 +234,18 @@ class RemoteTwin : public Twin {
       for (Index i = 0; i < parameters_; ++i) grad_theta(0, i) += gt(0, i);
   }
 
+  void measure(View<const float> x, View<const float> grad_y, std::uint64_t first_sample,
+               View<float> grad_theta) const override {
+    if (cost_.exposures == 0) return Twin::measure(x, grad_y, first_sample, grad_theta);
+    check(x, x.rows(), inputs_, "input");
+    check(grad_y, x.rows(), outputs_, "gradient");
+    check(View<const float>(grad_theta), 1, parameters_, "gradient of the programme");
+    Matrix<float> gt(1, parameters_);
+    call(v1::TwinCall::MEASURE, x.rows(), {packed(x), packed(grad_y)}, {std::as_writable_bytes(gt.flat())}, true,
+         first_sample);
+    for (Index i = 0; i < parameters_; ++i) grad_theta(0, i) += gt(0, i);
+  }
+
  private:
   static Matrix<float> packed(View<const float> from) {
     Matrix<float> to(from.rows(), from.cols());
@@ -245,11 +259,12 @@ class RemoteTwin : public Twin {
                           std::to_string(rows) + " x " + std::to_string(cols) + " expected");
   }
   void call(v1::TwinCall::Kind kind, Index rows, const std::vector<Matrix<float>>& in,
-            const std::vector<std::span<std::byte>>& out, bool theta) const {
+            const std::vector<std::span<std::byte>>& out, bool theta, std::uint64_t first_sample = 0) const {
     v1::Request request;
     request.mutable_twin()->set_kind(kind);
     request.mutable_twin()->set_rows(static_cast<std::uint64_t>(rows));
     request.mutable_twin()->set_theta(theta);
+    request.mutable_twin()->set_first_sample(first_sample);
     std::vector<std::span<const std::byte>> pieces;
     for (const Matrix<float>& one : in) pieces.push_back(std::as_bytes(one.flat()));
     ask(*link_, request, "twin", Outgoing(std::move(pieces)), [&](const v1::Reply&) { return Incoming(out); });
@@ -257,6 +272,7 @@ class RemoteTwin : public Twin {
 
   std::unique_ptr<Link> link_;
   Index inputs_, outputs_, parameters_;
+  GradientCost cost_;
   std::vector<FitParameter> fit_;
 };
 
@@ -270,7 +286,8 @@ std::unique_ptr<Device> open_device(std::unique_ptr<Link> link, const std::strin
 std::unique_ptr<Twin> open_twin(std::unique_ptr<Link> link, const std::string& name, const Settings& settings) {
   const v1::Reply reply = open(*link, name, v1::Open::TWIN, settings);
   constexpr std::uint64_t kMost = std::uint64_t{1} << 40;  // far above any, far below overflow
-  if (std::max({reply.twin().inputs(), reply.twin().outputs(), reply.twin().parameters()}) > kMost)
+  if (std::max({reply.twin().inputs(), reply.twin().outputs(), reply.twin().parameters(), reply.twin().exposures()}) >
+      kMost)
     throw LinkError(link->name(), "a twin of impossible size");
   return std::make_unique<RemoteTwin>(std::move(link), reply.twin());
 }

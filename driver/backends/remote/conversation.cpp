@@ -226,6 +226,10 @@ void Conversation::open(const v1::Open& what, v1::Reply& reply) {
       info.set_inputs(static_cast<std::uint64_t>(twin_->inputs()));
       info.set_outputs(static_cast<std::uint64_t>(twin_->outputs()));
       info.set_parameters(static_cast<std::uint64_t>(twin_->parameters()));
+      const GradientCost cost = twin_->gradient_cost();
+      info.set_exposures(static_cast<std::uint64_t>(cost.exposures));
+      info.set_readings(cost.readings);
+      info.set_reading_j(cost.reading_j);
       for (const FitParameter& parameter : twin_->fit_parameters()) {
         v1::FitParameter& one = *info.add_fit();
         one.set_name(clean(parameter.name));

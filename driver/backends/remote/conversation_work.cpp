@@ -133,6 +133,14 @@ void Conversation::twin_call(const v1::Request& request, v1::Reply& reply, Outgo
       twin_->vjp(x_, y_, grad_, call.theta() ? View<float>(theta_) : View<float>());
       out = Outgoing({bytes_of(grad_), bytes_of(theta_)});
       break;
+    case v1::TwinCall::MEASURE:
+      x_.resize(rows, n_in);
+      y_.resize(rows, n_out);
+      theta_ = Matrix<float>(1, n_theta);
+      receive(request, Incoming({bytes_of(x_), bytes_of(y_)}));
+      twin_->measure(x_, y_, call.first_sample(), theta_);
+      out = Outgoing({bytes_of(theta_)});
+      break;
     default:
       throw Unsupported("twin", "does not know this call", "version " + std::to_string(kVersion));
   }

@@ -120,8 +120,9 @@ typedef struct lightloop_plugin {
    * least. */
   lightloop_status (*model)(uint32_t index, lightloop_buffer* out, lightloop_buffer* error);
   /* How many parameters a model has, and the record of each as settings text: name=..., kind=switch | integer | real |
-   * text, default=..., and if need be unit=..., min=..., max=..., help=..., choices=a|b, needs_reopen=true. Numbers in
-   * SI units; a pure number has unit=1. */
+   * text, default=..., and if need be unit=..., min=..., max=..., help=..., choices=a|b, needs_reopen=true; of a source
+   * of error, off=... (the value that takes it away) and only_with=... Numbers in SI units; a pure number has unit=1.
+   */
   uint32_t (*parameters)(const char* model);
   lightloop_status (*parameter)(const char* model, uint32_t index, lightloop_buffer* out, lightloop_buffer* error);
 
