@@ -69,7 +69,9 @@ void TrainingLoop::check_targets() const {
   const bool real = data.values.size() > 0;
   if (data.targets == 1 && !real) return;
   const std::string why = real ? "its targets are real numbers" : "every sample has a label for each of its tokens";
-  const auto learns = [real](const RuleInfo& rule) { return rule.by_error || (real && rule.real_targets); };
+  const auto learns = [real](const RuleInfo& rule) {
+    return rule.by_error || (real ? rule.real_targets : rule.tokens);
+  };
   if (!learns(config_.model->info))
     throw Unsupported("rule " + config_.model->info.name + " on " + data.name, why, "the rule asks for one label",
                       use_rules(learns, false));

@@ -105,8 +105,8 @@ TEST_CASE(
   const TrainTest data = coin_text(12);
   CHECK(data.test.yardstick.value == Approx(1.918).margin(0.03));  // a and b a third each, c and d a sixth
   const std::pair<std::string, double> most[] = {
-      {"bp", 0.4},    {"dfa", 0.8},     {"tdfa", 1.6}, {"fa", 0.8}, {"sign_symmetric", 0.8},
-      {"local", 0.8}, {"auglocal", 0.8}};
+      {"bp", 0.4},    {"dfa", 0.8},      {"tdfa", 1.6}, {"fa", 0.8},  {"sign_symmetric", 0.8},
+      {"local", 0.8}, {"auglocal", 0.8}, {"lls", 1.6},  {"sff", 1.6}, {"ccl", 1.6}};
   for (const auto& [rule, limit] : most) {
     const TrainResult run = train(settings(rule), data, kNoDevices);
     const double bits = run.epochs.back().test_loss / std::log(2.0);
@@ -183,14 +183,14 @@ TEST_CASE("own answers for a token depend on no token behind it") {
 
 TEST_CASE("what asks for one label per sample is refused on tokens") {
   const TrainTest data = coin_text(12);
-  for (const char* rule : {"drtp", "lls", "ff"})
+  for (const char* rule : {"drtp", "phyll", "ff"})
     CHECK_THROWS_WITH(train(settings(rule), data, kNoDevices), Catch::Contains(rule) && Catch::Contains("token"));
   CHECK_THROWS_WITH(train(settings("bp", {{"train.layer_metrics", std::int64_t{10}}}), data, kNoDevices),
                     Catch::Contains("layer_metrics"));
   CHECK_THROWS_WITH(
       train(settings("bp", {{"train.net", std::string("embedding 4 8 | flatten, dense 4")}}), data, kNoDevices),
       Catch::Contains("1 answers per sample"));
-  for (const char* rule : {"dfa", "local", "auglocal"})
+  for (const char* rule : {"dfa", "local", "auglocal", "lls", "sff", "ccl"})
     CHECK_THROWS_WITH(train(settings(rule, {{"train.net", std::string("dense 12 | embedding 4 8 | dense classes")}}),
                             data, kNoDevices),
                       Catch::Contains("one by one"));

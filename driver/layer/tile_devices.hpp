@@ -16,7 +16,7 @@ struct SharedTwin;
 struct TileDevice {
   std::unique_ptr<Session> session;
   const void* holder = nullptr;
-  double opened_at_s = 0;  ///< clock_s when it was opened, where it has a clock
+  double opened_at_s = 0;            ///< clock_s when it was opened, where it has a clock
   bool keeps = false;                ///< what it holds it has learnt itself: nobody can write it again
   Index tiles = 0;                   ///< that it serves
   std::shared_ptr<SharedTwin> twin;  ///< of a device that serves several, once one has asked

@@ -19,7 +19,7 @@ const char* of_data(const RuleInfo& info) {
 
 /// What may be asked of the network, as the trainer checks it.
 std::string targets_of(const RuleInfo& info) {
-  return std::string("one label per sample") + (info.by_error ? ", a label per token" : "") +
+  return std::string("one label per sample") + (info.by_error || info.tokens ? ", a label per token" : "") +
          (info.by_error || info.real_targets ? ", real numbers (--loss mse)" : "");
 }
 

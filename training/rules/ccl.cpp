@@ -127,6 +127,7 @@ RuleModel ccl_rule() {
                  pool_param()},
       .any_layers = true,
       .masks = true,
+      .tokens = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

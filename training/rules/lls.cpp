@@ -164,6 +164,7 @@ RuleModel lls_rule() {
                  pool_param()},
       .any_layers = true,
       .masks = true,
+      .tokens = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};

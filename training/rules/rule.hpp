@@ -39,7 +39,8 @@ struct RuleInfo {
   ProjectTo projects_to = ProjectTo::widest_hidden;
   bool masks = false;         ///< heeds RuleBatch::counts: learns nothing from labels that do not count
   bool by_error = false;      ///< asks for errors or losses, not for labels: learns tokens and real targets too
-  bool real_targets = false;  ///< ... or, with by_error false, real targets though no tokens
+  bool tokens = false;        ///< ... or, with by_error false, labels per token though no real targets
+  bool real_targets = false;  ///< ... or real targets though no tokens
   bool graph_only = false;    ///< trains networks on graphs alone
   bool own_loss = false;      ///< what it minimises its equation says, whatever train.loss
   bool own_forward = false;   ///< makes its forward passes itself; a batch then brings its input and labels only

@@ -244,6 +244,7 @@ RuleModel sff_rule() {
                  pool_param()},
       .any_layers = true,
       .masks = true,
+      .tokens = true,
       .own_loss = true,
       .own_forward = true,
       .own_answer = true,
