@@ -222,6 +222,24 @@ TEST_CASE("one device for one tile learns in place, for several it cannot and sa
   CHECK_THROWS_WITH(learn(9), Catch::Contains("2 tiles") && Catch::Contains("no larger than it (8 inputs, 8 outputs)"));
 }
 
+TEST_CASE("what monitors measure of the only device costs what it costs on a device of its own") {
+  const auto learnt = [](const char* sharing) {
+    const Settings layer{
+        {"devices", std::string(sharing)}, {"update", std::string("programme")}, {"weight_limit", 50.0}};
+    TileDevices devices(registry(),
+                        "sim:mzi_mesh,input.size=8,output.size=8,monitors=true,correction=none,monitor_noise=0.1", {},
+                        layer, 8, 8);
+    TiledLayer tiled(devices, 8, 8, layer);
+    tiled.program(uniform(8, 8, 1.0f, 1));
+    const Index before = tiled.report().frames;
+    tiled.learn_programme(uniform(10, 8, 1.0f, 2), uniform(10, 8, 1.0f, 3), 0.01);
+    CHECK(tiled.report().frames - before == 30);
+    const Matrix<float> held = tiled.programmed();
+    return std::vector<float>(held.flat().begin(), held.flat().end());
+  };
+  CHECK(learnt("one") == learnt("each"));
+}
+
 TEST_CASE("settings of one layer alone reach that layer, and a layer that is not there is refused") {
   const Network net = random_net();
   const Settings settings{{"device.adc.bits", std::int64_t{9}}, {"device.layer2.adc.bits", std::int64_t{6}}};

@@ -61,6 +61,11 @@ class TwinOfTile : public Twin {
   void vjp(View<const float> x, View<const float> grad_y, View<float> grad_x, View<float> grad_theta) const override {
     ready().vjp(x, grad_y, grad_x, grad_theta);
   }
+  GradientCost gradient_cost() const override { return shared_->twin->gradient_cost(); }
+  void measure(View<const float> x, View<const float> grad_y, std::uint64_t first_sample,
+               View<float> grad_theta) const override {
+    ready().measure(x, grad_y, first_sample, grad_theta);
+  }
   std::vector<FitParameter> fit_parameters() const override { return shared_->twin->fit_parameters(); }
 
  private:
