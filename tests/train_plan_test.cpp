@@ -62,7 +62,7 @@ TEST_CASE("no rule asks more of the devices of its layers than was said, repeats
   CHECK(check_all_rules("sim:crossbar,input.size=16,output.size=16", {{"layer.bound_management", "none"}}) >= kMost);
 }
 
-TEST_CASE("rules that move blocks of any layers ask no more of devices than was said, tangents and noise among it") {
+TEST_CASE("rules that pass blocks of any layers more than once ask no more of devices than was said") {
   const TrainSettings net{
       {"train.net", "4x5x1 | conv 3 3, batch_norm, tanh | conv 4 3, tanh | flatten, dense 12, tanh | dense 5"},
       {"train.samples", std::int64_t{50}},
@@ -70,7 +70,8 @@ TEST_CASE("rules that move blocks of any layers ask no more of devices than was 
   for (const auto& [rule, settings] :
        std::vector<std::pair<std::string, TrainSettings>>{{"forward_gradient", {{"rule.guess", "ntk"}}},
                                                           {"forward_gradient", {{"rule.target", "local"}}},
-                                                          {"node_perturbation", {{"rule.two_sided", true}}}}) {
+                                                          {"node_perturbation", {{"rule.two_sided", true}}},
+                                                          {"pepita", {}}}) {
     INFO(rule);
     TrainSettings asked = net;
     asked.insert(settings.begin(), settings.end());
