@@ -43,7 +43,8 @@ struct Opened {
   TileDevices devices;
   TiledLayer layer;
   Opened(const std::string& device, const Matrix<float>& w, const Settings& settings)
-      : devices(registry(), device, {}, settings, w.cols(), w.rows()), layer(devices, w.cols(), w.rows(), settings) {
+      : devices(registry(), device, {}, settings, {{w.cols(), w.rows()}}),
+        layer(devices, w.cols(), w.rows(), settings) {
     layer.program(w);
     layer.calibrate();
   }
@@ -219,7 +220,7 @@ TEST_CASE("updates move pulsed cells from where they are, by whole pulses that a
   const std::string cells =
       "sim:crossbar,cell.kind=constant_step,pulse.step=0.002,pulse.step_spread=0,pulse.asymmetry_spread=0,"
       "pulse.bound_spread=0,pulse.cycle_noise=0,read_noise=0,output_noise=0,adc.bits=16,adc.range=2,dac.bits=12";
-  TileDevices devices(registry(), cells, {}, limit, 30, 20);
+  TileDevices devices(registry(), cells, {}, limit, {{30, 20}});
   TiledLayer layer(devices, 30, 20, limit);
   layer.program(w);
   for (int i = 0; i < 10; ++i) layer.update(dw);
@@ -237,7 +238,7 @@ TEST_CASE("updates move pulsed cells from where they are, by whole pulses that a
   const Matrix<float> before = layer.programmed();
   CHECK_THROWS_AS(layer.update(dw), OutOfRange);
   CHECK(distance(layer.programmed(), before) == 0);
-  TileDevices written(registry(), "sim:mzi_mesh", {}, {}, 8, 8);
+  TileDevices written(registry(), "sim:mzi_mesh", {}, {}, {{8, 8}});
   TiledLayer mesh(written, 8, 8);
   mesh.program(normal(8, 8, 1));
   CHECK_THROWS_AS(mesh.update(Matrix<float>(8, 8)), Unsupported);
@@ -451,7 +452,7 @@ TEST_CASE("calibration takes no notice of a learned factor, and an unchanged fac
 
   Settings shared = learned;
   shared["devices"] = std::string("one");
-  TileDevices device(registry(), "sim:crossbar,preset=ideal,input.size=9,output.size=7", {}, shared, 9, 7);
+  TileDevices device(registry(), "sim:crossbar,preset=ideal,input.size=9,output.size=7", {}, shared, {{9, 7}});
   TiledLayer alone(device, 9, 7, shared);
   alone.program(w);
   alone.calibrate();

@@ -242,7 +242,7 @@ TEST_CASE("tiles of which one fails keep one factor for all, and no programme th
   registry.add_backend("broken", backend);
   const Settings settings{
       {"output_range", std::string("learned")}, {"update", std::string("programme")}, {"weight_limit", 1.0}};
-  TileDevices devices(registry, "broken:cells", {}, settings, 8, 3);
+  TileDevices devices(registry, "broken:cells", {}, settings, {{8, 3}});
   TiledLayer layer(devices, 8, 3, settings);
   REQUIRE(layer.tiles() == 2);
   Matrix<float> w(3, 8), x(5, 8), y(5, 3), g(5, 3);

@@ -48,7 +48,7 @@ double worst(const Matrix<float>& y, const Matrix<float>& x, const Matrix<float>
 const std::string kFine = "sim:crossbar,preset=ideal,dac.bits=14,weight.bits=14,adc.bits=16,adc.range=30";
 
 std::vector<float> answers(const std::string& device, const Settings& layer, std::initializer_list<Index> cuts) {
-  TileDevices devices(registry(), device, {}, layer, 20, 13);
+  TileDevices devices(registry(), device, {}, layer, {{20, 13}});
   TiledLayer tiled(devices, 20, 13, layer);
   tiled.program(uniform(13, 20, 3.0f, 1));
   const Matrix<float> x = uniform(30, 20, 7.0f, 2);
@@ -75,7 +75,7 @@ TEST_CASE("a matrix larger than the device is the product of its tiles, in both 
     for (const char* sharing : {"each", "one"}) {
       INFO(cells << ", " << sharing);
       const Settings layer{{"cells", std::string(cells)}, {"devices", std::string(sharing)}};
-      TileDevices devices(registry(), kFine + ",input.size=8,output.size=11", {}, layer, 20, 13);
+      TileDevices devices(registry(), kFine + ",input.size=8,output.size=11", {}, layer, {{20, 13}});
       TiledLayer tiled(devices, 20, 13, layer);
       const Index rows = cells == std::string("signed") ? 2 : cells == std::string("offset") ? 2 : 3;
       CHECK(tiled.tiles() == 3 * rows);
@@ -96,7 +96,7 @@ TEST_CASE("one device for all tiles gives what a device for each gives, where th
   CHECK(answers(device, {{"devices", std::string("one")}}, {30}) ==
         answers(device, {{"devices", std::string("each")}}, {30}));
   const Settings layer{{"devices", std::string("one")}};
-  TileDevices devices(registry(), device, {}, layer, 20, 13);
+  TileDevices devices(registry(), device, {}, layer, {{20, 13}});
   TiledLayer tiled(devices, 20, 13, layer);
   tiled.program(uniform(13, 20, 3.0f, 1));
   Matrix<float> x = uniform(4, 20, 1.0f, 2), y(4, 13);
@@ -115,16 +115,50 @@ TEST_CASE(
   set_threads(3);
   CHECK(whole == answers(device, {}, {1, 20, 9}));
   set_threads(before);
-  TileDevices devices(registry(), device, {}, {}, 20, 13);
+  TileDevices devices(registry(), device, {}, {}, {{20, 13}});
   TiledLayer tiled(devices, 20, 13);
   for (std::size_t i = 0; i < devices.opened().size(); ++i)
     CHECK(devices.opened()[i]->session->settings().integer("seed") == 4 + static_cast<std::int64_t>(i));
 }
 
+TEST_CASE("devices that are named give the bits of as many that are opened one after the other") {
+  const std::string device = "sim:crossbar,adc.range=12,input.size=8,output.size=11";
+  const auto each = answers(device + ",seed=4", {}, {30});
+  CHECK(answers(device + ",seed={4..9}", {}, {30}) == each);
+  CHECK(answers(device + ",seed={4..12}", {{"devices", std::string("each")}}, {30}) == each);
+  CHECK(answers(device + ",seed={5..10}", {}, {30}) != each);
+
+  TileDevices open(registry(), device + "," + device, {{"seed", std::int64_t{7}}}, {}, {{8, 11}, {8, 11}});
+  TiledLayer first(open, 8, 11), second(open, 8, 11);
+  for (const int i : {0, 1}) CHECK(open.opened()[std::size_t(i)]->session->settings().integer("seed") == 7 + i);
+  CHECK_FALSE(open.exclusive());
+}
+
+TEST_CASE("too few devices are refused with how many of which size are needed") {
+  const std::string device = "sim:crossbar,input.size=8,output.size=11,seed=";
+  CHECK_THROWS_WITH(answers(device + "{1..2}", {}, {30}),
+                    Catch::Contains("2 are named") && Catch::Contains("6 are needed") &&
+                        Catch::Contains("8 inputs and 11 outputs") && Catch::Contains("m{0..5}"));
+  CHECK_THROWS_AS(answers(device + "{1..6}", {{"devices", std::string("one")}}, {30}), InvalidParameter);
+}
+
+TEST_CASE("every layer is cut to the size of the device of its first tile, and a smaller one behind it is refused") {
+  const auto layers = [](const std::string& devices) {
+    TileDevices named(registry(), devices, {}, {}, {{16, 8}, {8, 4}});
+    const Index first = TiledLayer(named, 16, 8).tiles();
+    return std::pair(first, TiledLayer(named, 8, 4).tiles());
+  };
+  const std::string large = "sim:mzi_mesh,input.size=16,output.size=16",
+                    small = "sim:mzi_mesh,input.size=8,output.size=8";
+  CHECK(layers(large + "," + small) == std::pair<Index, Index>(1, 1));
+  CHECK(layers(small + "," + large + "," + small) == std::pair<Index, Index>(2, 1));
+  CHECK_THROWS_WITH(layers(small + ",sim:mzi_mesh,input.size=4,output.size=4," + small), Catch::Contains("tile 2"));
+}
+
 TEST_CASE("the energy of a layer is the sum of its components, on crossbars and meshes, and grows with every frame") {
   for (const char* device : {"sim:crossbar,preset=pcm", "sim:mzi_mesh"}) {
     INFO(device);
-    TileDevices devices(registry(), device, {}, {}, 12, 7);
+    TileDevices devices(registry(), device, {}, {}, {{12, 7}});
     TiledLayer tiled(devices, 12, 7);
     tiled.program(uniform(7, 12, 1.0f, 1));
     tiled.calibrate();
@@ -193,7 +227,7 @@ TEST_CASE("tiles that share a device share its twin, and every one sees its own 
   const Matrix<float> x = uniform(30, 20, 7.0f, 2), g = uniform(30, 13, 1.0f, 3);
   const auto back = [&](const char* sharing) {
     const Settings layer{{"devices", std::string(sharing)}, {"backward", std::string("twin")}};
-    TileDevices devices(counting, kFine + ",input.size=8,output.size=5", {}, layer, 20, 13);
+    TileDevices devices(counting, kFine + ",input.size=8,output.size=5", {}, layer, {{20, 13}});
     TiledLayer tiled(devices, 20, 13, layer);
     CHECK(tiled.tiles() == 9);
     tiled.program(uniform(13, 20, 3.0f, 1));
@@ -211,7 +245,7 @@ TEST_CASE("tiles that share a device share its twin, and every one sees its own 
 TEST_CASE("one device for one tile learns in place, for several it cannot and says what can be done") {
   const Settings layer{{"devices", std::string("one")}, {"update", std::string("programme")}, {"weight_limit", 50.0}};
   const auto learn = [&](Index n_in) {
-    TileDevices devices(registry(), "sim:mzi_mesh,input.size=8,output.size=8", {}, layer, n_in, 8);
+    TileDevices devices(registry(), "sim:mzi_mesh,input.size=8,output.size=8", {}, layer, {{n_in, 8}});
     TiledLayer tiled(devices, n_in, 8, layer);
     tiled.program(uniform(8, n_in, 1.0f, 1));
     const Matrix<float> before = tiled.programmed();
@@ -228,7 +262,7 @@ TEST_CASE("what monitors measure of the only device costs what it costs on a dev
         {"devices", std::string(sharing)}, {"update", std::string("programme")}, {"weight_limit", 50.0}};
     TileDevices devices(registry(),
                         "sim:mzi_mesh,input.size=8,output.size=8,monitors=true,correction=none,monitor_noise=0.1", {},
-                        layer, 8, 8);
+                        layer, {{8, 8}});
     TiledLayer tiled(devices, 8, 8, layer);
     tiled.program(uniform(8, 8, 1.0f, 1));
     const Index before = tiled.report().frames;
@@ -294,7 +328,7 @@ std::vector<std::size_t> part_starts(const std::vector<std::byte>& state, std::s
 }  // namespace
 
 TEST_CASE("tiles are restored all or none: a bad third leaves the first two as they were") {
-  TileDevices devices(registry(), "sim:crossbar,preset=pcm,input.size=8,output.size=8", {}, {}, 20, 13);
+  TileDevices devices(registry(), "sim:crossbar,preset=pcm,input.size=8,output.size=8", {}, {}, {{20, 13}});
   TiledLayer layer(devices, 20, 13);
   REQUIRE(layer.tiles() > 3);
   layer.program(uniform(13, 20, 3.0f, 1));
@@ -338,7 +372,7 @@ TEST_CASE("a layer and its devices go on from their snapshot with the same bits,
                       x = uniform(10, 20, 1.0f, 5);
   const auto check = [&](const std::string& device, const Settings& layer_settings, bool pulses) {
     INFO(device << " " << format_settings(layer_settings));
-    const auto make = [&] { return TileDevices(registry(), device, {}, layer_settings, 20, 13); };
+    const auto make = [&] { return TileDevices(registry(), device, {}, layer_settings, {{20, 13}}); };
     TileDevices of_whole = make(), of_fresh = make(), of_used = make();
     TiledLayer whole(of_whole, 20, 13, layer_settings), fresh(of_fresh, 20, 13, layer_settings),
         used(of_used, 20, 13, layer_settings);
@@ -377,7 +411,8 @@ TEST_CASE("a layer and its devices go on from their snapshot with the same bits,
 TEST_CASE("snapshots of layers on other devices are refused by name, and nothing changes") {
   const Matrix<float> w = uniform(13, 20, 0.9f, 1), x = uniform(10, 20, 1.0f, 5);
   const auto made = [&](const std::string& device) {
-    auto devices = std::make_unique<TileDevices>(registry(), device, Settings{}, Settings{}, 20, 13);
+    auto devices =
+        std::make_unique<TileDevices>(registry(), device, Settings{}, Settings{}, std::vector<MatrixSize>{{20, 13}});
     TiledLayer layer(*devices, 20, 13);
     layer.program(w);
     return std::pair(std::move(devices), std::move(layer));
@@ -398,7 +433,7 @@ TEST_CASE("snapshots of layers on other devices are refused by name, and nothing
 }
 
 TEST_CASE("time is that since devices were opened, however often it is set") {
-  TileDevices devices(registry(), "sim:crossbar,preset=pcm,clock_s=10", {}, {}, 8, 8);
+  TileDevices devices(registry(), "sim:crossbar,preset=pcm,clock_s=10", {}, {}, {{8, 8}});
   TiledLayer layer(devices, 8, 8);
   layer.program(uniform(8, 8, 1.0f, 1));
   const auto clock = [&] { return devices.opened().front()->session->settings().real("clock_s"); };

@@ -57,13 +57,9 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
                       "Leave layer.update at write, or take dense and conv layers.");
   if (const Model* model = net.model())
     first_is_last_back_ = matrices_.front().offset == 0 && model->block(0).parameters() > 0;
-  const auto largest = [this](Index WeightMatrix::*side) {
-    Index most = 0;
-    for (const WeightMatrix& one : matrices_) most = std::max(most, one.*side);
-    return most;
-  };
-  devices_ = std::make_unique<TileDevices>(registry, place.device, place.settings, place.layer,
-                                           largest(&WeightMatrix::inputs), largest(&WeightMatrix::outputs));
+  std::vector<MatrixSize> sizes;
+  for (const WeightMatrix& one : matrices_) sizes.push_back({one.inputs, one.outputs});
+  devices_ = std::make_unique<TileDevices>(registry, place.device, place.settings, place.layer, sizes);
   layers_.reserve(matrices_.size());
   ranges_.resize(matrices_.size() * (learns_outputs_ ? 2 : 1));
   for (std::size_t l = 0; l < matrices_.size(); ++l)

@@ -14,7 +14,7 @@ namespace lightloop {
 
 /// Where the layers of a network run.
 struct AnalogPlace {
-  std::string device;              ///< one device string for all layers
+  std::string device;              ///< device string for all layers, or one that names several (device_list)
   Settings settings = {};          ///< laid over it; "session." keys are the session's
   Settings layer = {};             ///< the "layer." namespace, without that prefix
   std::vector<Settings> own = {};  ///< per layer, laid over `settings`; may be shorter than the net

@@ -42,7 +42,8 @@ std::vector<ParamInfo> train_params() {
       {"rule", "", std::string("dfa"), 0, 0, "learning rule", rule_names()},
       {"device", "", std::string("digital"), 0, 0, "device string, .toml file, or digital for none"},
       {"layers", "", std::string(), 0, 0,
-       "device string for the matrix products of the forward pass (sim:crossbar); empty: digital"},
+       "device string for the matrix products of the forward pass (sim:crossbar), or one for each tile "
+       "(remote:HOST:PORT/m{0..3}); empty: digital"},
       {"map", "", std::string(), 0, 0,
        "device string of the physics in front of every layer (sim:wave): its matrix sees the device's answer instead "
        "of "

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 
+#include "driver/api/device_list.hpp"
+
 namespace lightloop {
 
 bool takes_seed(const Registry& registry, const std::string& address) {
-  const std::vector<ParamInfo> open = registry.open_params(address);
-  return std::ranges::any_of(open, [](const ParamInfo& info) { return info.name == "seed"; });
+  return std::ranges::all_of(device_list(address), [&](const std::string& one) {
+    const std::vector<ParamInfo> open = registry.open_params(one);
+    return std::ranges::any_of(open, [](const ParamInfo& info) { return info.name == "seed"; });
+  });
 }
 
 Settings without_session(Settings settings) {

@@ -98,7 +98,7 @@ std::vector<ParamInfo> layer_params() {
        0,
        0,
        "Networks: a device for each tile of a layer, or one that is written anew for all; auto: each if it is "
-       "simulated",
+       "simulated, or several are named",
        {"auto", "each", "one"}},
       {"calibrate", "", true, 0, 0, "Networks: calibrate() when their weights are written (in training: only once)"},
   };

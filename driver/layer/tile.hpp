@@ -1,6 +1,7 @@
 #pragma once
-// A part of a TiledLayer. Private to driver/layer.
+// A part of a TiledLayer, and what is said where there are several. Private to driver/layer.
 #include <memory>
+#include <string>
 
 #include "driver/layer/tiles.hpp"
 
@@ -15,5 +16,8 @@ struct TiledLayer::Tile {
 
   void add_expected(Index rows, Index calls, Index writes, bool repeats, LayerReport& all) const;
 };
+
+/// What to do where each of so many tiles is to have its own device.
+std::string of_their_own(Index tiles);
 
 }  // namespace lightloop

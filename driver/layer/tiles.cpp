@@ -32,7 +32,7 @@ TiledLayer::TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Sett
     : n_in_(n_in), n_out_(n_out), shareable_(devices.shared()) {
   if (n_in < 1 || n_out < 1)
     throw ShapeMismatch("layer", std::to_string(n_in) + " -> " + std::to_string(n_out), "at least 1 -> 1");
-  const Index wide = devices.most_inputs(), high = devices.most_outputs();
+  const auto [wide, high] = devices.most();
   for (Index out = 0; out < n_out; out += high)
     for (Index in = 0; in < n_in; in += wide) {
       auto tile = std::make_unique<Tile>();
@@ -65,15 +65,11 @@ void TiledLayer::check_keeps(const char* what, const char* kept) const {
   TileDevice& device = *tiles_.front()->device;
   device.keeps = !shared();
   if (device.keeps) return;
-  throw Unsupported(
-      what,
-      "one device, " + device.session->address() + ", is written anew for " + std::to_string(device.tiles) +
-          " tiles of the layers",
-      std::string("every tile keeps its ") + kept + " on a device of its own",
-      "Simulated devices: layer.devices=each. An instrument holds one tile: a net of one layer that is no "
-      "larger than it (" +
-          std::to_string(device.session->info().input.size()) + " inputs, " +
-          std::to_string(device.session->info().output.size()) + " outputs).");
+  throw Unsupported(what,
+                    "one device, " + device.session->address() + ", is written anew for " +
+                        std::to_string(device.tiles) + " tiles of the layers",
+                    std::string("every tile keeps its ") + kept + " on a device of its own",
+                    of_their_own(device.tiles));
 }
 
 void TiledLayer::program(View<const float> w, bool keep_calibration) {

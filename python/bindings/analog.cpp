@@ -206,13 +206,17 @@ py::dict run_spec(const Network& net, const Dataset& data, const std::string& de
 }  // namespace
 
 void register_analog(py::module_& m) {
-  py::class_<BoundDevices, std::shared_ptr<BoundDevices>>(m, "TileDevices", "Devices of one string, for many layers.")
-      .def(py::init([](const std::string& address, const py::dict& device, const py::dict& layer, Index in, Index out) {
+  py::class_<BoundDevices, std::shared_ptr<BoundDevices>>(m, "TileDevices",
+                                                          "Devices for layers of (inputs, outputs) each.")
+      .def(py::init([](const std::string& address, const py::dict& device, const py::dict& layer,
+                       const std::vector<std::pair<Index, Index>>& sizes) {
              const Settings of_device = to_settings(device), of_layer = to_settings(layer);
+             std::vector<MatrixSize> matrices;
+             for (const auto& [in, out] : sizes) matrices.push_back({in, out});
              py::gil_scoped_release release;
-             return std::make_shared<BoundDevices>(address, of_device, of_layer, in, out);
+             return std::make_shared<BoundDevices>(address, of_device, of_layer, matrices);
            }),
-           py::arg("address"), py::arg("device"), py::arg("layer"), py::arg("largest_in"), py::arg("largest_out"))
+           py::arg("address"), py::arg("device"), py::arg("layer"), py::arg("sizes"))
       .def_property_readonly("shared", [](const BoundDevices& b) { return b.devices.shared(); })
       .def(
           "age", [](BoundDevices& b, double seconds) { alone(b.busy, [&] { b.devices.age(seconds); }); },

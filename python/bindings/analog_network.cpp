@@ -110,6 +110,7 @@ void register_analog_network(py::module_& m) {
           },
           py::arg("state"), "All layers or none. Raises InvalidParameter for the snapshot of another network.")
       .def_property_readonly("shared", [](const BoundNetwork& b) { return b.analog.devices().shared(); })
+      .def_property_readonly("exclusive", [](const BoundNetwork& b) { return b.analog.devices().exclusive(); })
       .def_property_readonly("layers",
                              [](const std::shared_ptr<BoundNetwork>& b) {
                                py::list all;

@@ -23,8 +23,9 @@ inline py::dict latency_dict(const std::vector<LatencyPart>& parts) {
 struct BoundDevices {
   TileDevices devices;
   std::mutex busy;
-  BoundDevices(const std::string& address, const Settings& device, const Settings& layer, Index in, Index out)
-      : devices(registry(), address, device, layer, in, out) {}
+  BoundDevices(const std::string& address, const Settings& device, const Settings& layer,
+               const std::vector<MatrixSize>& matrices)
+      : devices(registry(), address, device, layer, matrices) {}
 };
 
 /// A layer; what it needs lives as long.

@@ -70,8 +70,7 @@ class Devices:
 
     def open(self) -> Any:
         if self._open is None:
-            most_in, most_out = (max(sizes) for sizes in zip(*self.sizes))
-            self._open = open_devices(self.device, self.settings, most_in, most_out)
+            self._open = open_devices(self.device, self.settings, self.sizes)
         return self._open
 
     def layer(self, number: int) -> _Held:

@@ -26,11 +26,18 @@ def below(settings: Mapping[str, Any], space: str) -> dict[str, Any]:
     return {k[len(space) + 1 :]: v for k, v in settings.items() if k.startswith(space + ".")}
 
 
-def open_devices(device: Any, settings: Mapping[str, Any], n_in: int, n_out: int) -> Any:
-    """Devices for layers of at most these sizes; `settings` as `split` gives them."""
+def devices_of(device: Any) -> str:
+    """The device string of one device, or of several in a list or tuple: one for each tile."""
+    if isinstance(device, (list, tuple)):
+        return ",".join(address_of(one) for one in device)
+    return address_of(device)
+
+
+def open_devices(device: Any, settings: Mapping[str, Any], sizes: Sequence[tuple[int, int]]) -> Any:
+    """Devices for layers of these (inputs, outputs); `settings` as `split` gives them."""
     own = {f"session.{k}": v for k, v in below(settings, "session").items()}
     of_device = {**below(settings, "device"), **own}
-    return _core.TileDevices(address_of(device), of_device, below(settings, "layer"), n_in, n_out)
+    return _core.TileDevices(devices_of(device), of_device, below(settings, "layer"), list(sizes))
 
 
 def dataset(x: Any, y: Any, classes: int) -> Any:
@@ -98,7 +105,7 @@ class Deployed:
     def _take(
         self, net: Any, run: Any, device: Any, settings: Mapping[str, Any] | None, options: Mapping[str, Any]
     ) -> None:
-        self.device = address_of(device)
+        self.device = devices_of(device)
         self.settings = split(settings, options)
         self.network = net
         self._run = run
@@ -194,7 +201,7 @@ class Deployed:
 
     def _give_back(self) -> None:
         """An instrument has one user at a time: it is closed for whoever deploys next, and opened again when it is needed."""
-        if self._open is not None and self._open.shared:
+        if self._open is not None and (self._open.shared or self._open.exclusive):
             self._past.append(self.reports)
             self._open = None
 
@@ -297,6 +304,7 @@ def deploy(model: Any, device: Any, settings: Mapping[str, Any] | None = None, *
     of layers have too (docs/pytorch.md), as it answers in eval mode; others, and modules with a forward pass of their own, are
     refused by name. `sample`: the shape of one, (channels, height, width), for models that begin with images.
 
+    `device`: one for all layers, or as many as tiles: `"remote:HOST:PORT/m{0..3}"`, or a list of device strings.
     `options` are settings: `**{"adc.bits": 6, "layer.cells": "offset", "device.layer2.adc.bits": 4}`.
     """
     if hasattr(model, "_in_memory_only"):  # a Run

@@ -48,6 +48,19 @@ def test_a_torch_model_is_deployed_and_ranked(problem):
         noisy.spec(x, y, ["adc.bit"])
 
 
+def test_a_device_is_named_for_every_tile_in_a_list_or_by_counting(problem):
+    model, x, y = problem
+    one = "sim:crossbar,input.size=24,output.size=12"  # two tiles, then one
+    each = ll.deploy(model, one, seed=5).scores(x[:50])
+    for named in ([f"{one},seed={i}" for i in (5, 6, 7)], one + ",seed={5..7}", (one, one, one)):
+        seed = {"seed": 5} if isinstance(named, tuple) else {}
+        assert np.array_equal(ll.deploy(model, named, **seed).scores(x[:50]), each)
+    with pytest.raises(ll.InvalidParameter, match="3 are needed"):
+        ll.deploy(model, one + ",seed={5..6}").scores(x[:2])
+    modules = ll.torch.convert(model, one + ",seed={5..7}")
+    assert np.array_equal(modules(torch.from_numpy(x[:50])).detach().numpy().argmax(1), each.argmax(1))
+
+
 @pytest.mark.parametrize("device", ["sim:crossbar", "sim:mzi_mesh,input.size=64,output.size=64"])
 def test_layers_and_tiles_of_zeros_are_deployed_and_answer_zeros(device):
     model = torch.nn.Sequential(torch.nn.Linear(128, 16), torch.nn.Tanh(), torch.nn.Linear(16, 4))

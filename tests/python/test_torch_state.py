@@ -153,7 +153,7 @@ def test_a_layer_of_tiles_goes_on_from_its_snapshot():
     x = np.random.default_rng(5).normal(size=(30, 10)).astype(np.float32)
 
     def layer(n_out=8, device=PCM):
-        return ll._core.TiledLayer(ll.analog.open_devices(device, {}, 10, 8), 10, n_out, {}, {})
+        return ll._core.TiledLayer(ll.analog.open_devices(device, {}, [(10, n_out)]), 10, n_out, {}, {})
 
     first, second = layer(), layer()
     first.program(w)

@@ -282,10 +282,14 @@ int parse_and_run(int argc, char** argv) {
       ->type_name("FILE");
   serve_verb->add_option("--timeout", service.timeout_s, "seconds of silence after which a client loses its device")
       ->default_val(service.timeout_s);
-  serve_verb->add_option("--max-sessions", service.max_sessions, "at most so many connections at a time")
-      ->default_val(service.max_sessions);
+  auto* most_sessions = serve_verb->add_option(
+      "--max-sessions", service.max_sessions, "at most so many connections at a time (default: 32, or 3 for a device)");
   serve_verb->add_flag("--json", service.json, "one JSON object per line");
-  serve_verb->callback([&] { status = serve(service, registry); });
+  serve_verb->callback([&] {
+    if (most_sessions->empty())  // a device, its twin, and somebody who asks what there is
+      service.max_sessions = std::max(service.max_sessions, 3 * static_cast<int>(service.devices.size()));
+    status = serve(service, registry);
+  });
 
   SweepRequest grid;
   auto* sweep_verb = verb("sweep", "measure a device over a grid of its settings, as a TOML file says");

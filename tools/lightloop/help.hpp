@@ -70,6 +70,7 @@ inline constexpr const char* kServeHelp =
     "Example, in two terminals:\n"
     "  lightloop serve --device sim:opu\n"
     "  lightloop train --dataset digits --rule tdfa --device remote:127.0.0.1:50051/opu0\n"
+    "A bench of several chips: --device m0=... --device m1=..., and --layers 'remote:127.0.0.1:50051/m{0..1}'.\n"
     "Every device has one user at a time; one that vanishes gives it back. An address that other computers can reach\n"
     "needs TLS and a token. Ctrl-C ends it.\n";
 
