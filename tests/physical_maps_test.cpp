@@ -503,7 +503,7 @@ TEST_CASE("what cannot be done behind a map is refused before the first frame") 
   CHECK_THROWS_AS(run({{"train.batch", std::int64_t{1}}}), InvalidParameter);
   CHECK_THROWS_WITH(run({{"train.map", std::string()},
                          {"train.layers", std::string("sim:crossbar")},
-                         {"train.record", std::string("frames.h5")}}),
+                         {"train.encoding", std::string("ternary")}}),
                     Catch::Contains("no device projects"));
   CHECK_THROWS_AS(run({{"train.net", std::string("dense 10, relu | dense classes")}}), Unsupported);
   CHECK_THROWS_AS(run({{"train.rule", std::string("phyll")}, {"rule.map", std::string("speckle")}}), InvalidParameter);

@@ -140,6 +140,51 @@ TEST_CASE("the recording of a run behind a map is of the map, also where another
   CHECK(run(again).weights_sha256 == weights);
 }
 
+TEST_CASE("layers are recorded device by device and replayed to the same weights, also where cells learn in place") {
+  const std::string cells = "sim:crossbar,cell.kind=soft_bounds,pulse.step=0.002";
+  const TrainSettings written{{"layer.backward", "device"}}, shared{{"layer.devices", "one"}};
+  const TrainSettings pulsed{{"layer.update", "pulses"}, {"layer.weight_limit", 1.0}, {"layer.backward", "device"}};
+  for (const auto& [device, how] : {std::pair{std::string("sim:crossbar"), written}, std::pair{cells, pulsed},
+                                    std::pair{std::string("sim:crossbar,input.size=32,output.size=32"), shared}}) {
+    const TemporaryFolder folder;
+    const bool one = how.contains("layer.devices");
+    TrainSettings on_bench = small(how);
+    on_bench["train.rule"] = "bp";
+    on_bench["train.epochs"] = std::int64_t{1};
+    on_bench["train.layers"] = device;
+    const std::string files = folder / (one ? "tiles.h5" : "tile-{0..2}.h5");
+    TrainSettings recorded = on_bench, at_home = on_bench;
+    recorded["train.record"] = files;
+    at_home["train.layers"] = "replay:" + files;
+    at_home.erase("layer.devices");
+    const TrainResult plain = run(on_bench), first = run(recorded), again = run(at_home);
+    INFO(device);
+    for (const TrainResult* other : {&first, &again}) {
+      CHECK(other->weights_sha256 == plain.weights_sha256);
+      CHECK(other->test_accuracy == plain.test_accuracy);
+      CHECK(other->device_frames == plain.device_frames);
+      CHECK(other->device_joules == plain.device_joules);
+    }
+    CHECK_THROWS_WITH(run(recorded), Contains("exists already"));
+    TrainSettings other = at_home;
+    other["train.lr"] = 2e-2;
+    CHECK_THROWS_WITH(run(other), Contains("replay:" + (folder / "tile")) && Contains("recorded: "));
+    other = at_home;
+    other["train.epochs"] = std::int64_t{2};
+    CHECK_THROWS_WITH(run(other), Contains("replay:"));
+  }
+}
+
+TEST_CASE("layers want a file for each of their devices") {
+  const TemporaryFolder folder;
+  TrainSettings s = small({{"train.rule", "bp"}, {"train.layers", "sim:crossbar"}, {"train.out", folder / "run-1.h5"}});
+  s["train.record"] = folder / "f.h5";
+  CHECK_THROWS_WITH(run(s), Contains("1 file, ") && Contains("3 devices") && Contains("f-{0..2}.h5"));
+  s["train.record"] = folder / "run-{0..2}.h5";
+  CHECK_THROWS_WITH(run(s), Contains("same file"));
+  CHECK(folder.files() == 0);
+}
+
 TEST_CASE("a recording that cannot be is refused before the first frame") {
   const TemporaryFolder folder;
   const std::string file = folder / "rec.h5", out = folder / "run.h5";

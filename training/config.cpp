@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/only_with.hpp"
+#include "driver/api/device_list.hpp"
 #include "driver/api/session_policy.hpp"
 #include "driver/layer/layer.hpp"
 #include "training/layers/architecture.hpp"
@@ -147,13 +148,15 @@ void check_device_use(const TrainConfig& config) {
     throw InvalidParameter("rule.matrix_from", config.rule.text("matrix_from"), "only for train.device=digital",
                            "a device brings its own matrix");
   const std::string& record = config.train.text("record");
-  if (config.digital() && config.train.text("map").empty() && !record.empty())
+  if (config.digital() && config.train.text("map").empty() && config.train.text("layers").empty() && !record.empty())
     throw InvalidParameter("train.record", record, unused,
-                           "give train.device (sim:opu) or train.map (sim:wave), or leave it out");
+                           "give train.device (sim:opu), train.layers (sim:crossbar) or train.map (sim:wave), or leave "
+                           "it out");
   if (!record.empty() && !config.train.text("resume").empty())
     throw InvalidParameter("train.record", record, "a recording begins with its run, and this one is resumed",
                            "leave train.record out, or start the run anew");
-  if (!record.empty() && record == config.train.text("out"))
+  if (const std::vector<std::string> files = counted(record);
+      !record.empty() && std::ranges::find(files, config.train.text("out")) != files.end())
     throw InvalidParameter("train.record", record, "train.out names the same file", "give two names");
   if (config.train.text("layers").empty() && !config.layer.empty())
     throw InvalidParameter("layer." + config.layer.begin()->first, to_string(config.layer.begin()->second),

@@ -94,9 +94,9 @@ class TrainingLoop {
   TrainConfig config_;
   TrainTest data_;
   FeedbackPath path_;
-  std::unique_ptr<AnalogNetwork> layers_;  ///< where the forward pass runs; null: here
-  std::unique_ptr<PhysicalMaps> maps_;     ///< what stands in front of the layers; null: nothing
-  std::shared_ptr<Recording> recording_;
+  std::unique_ptr<AnalogNetwork> layers_;               ///< where the forward pass runs; null: here
+  std::unique_ptr<PhysicalMaps> maps_;                  ///< what stands in front of the layers; null: nothing
+  std::vector<std::shared_ptr<Recording>> recordings_;  ///< several of layers on several devices
   std::unique_ptr<Rule> rule_;
   OptimizerSettings optimizer_;
   Schedule schedule_;

@@ -1,18 +1,22 @@
 // The devices of a run beside its steps: calibration, recording, what they have done.
+#include "driver/layer/record.hpp"
 #include "training/loop.hpp"
 #include "training/rules/label_overlay.hpp"
 
 namespace lightloop {
 
-/// Of the device that projects in every step, or of the one in front of the layers; a device that is only measured is
-/// recorded where there is no other.
+/// Of the device that projects in every step, or of the one in front of the layers, or of those that hold them; a
+/// device that is only measured is recorded where there is no other.
 void TrainingLoop::begin_recording() {
   const std::string& file = config_.train.text("record");
   if (file.empty() || resumed_) return;
-  if (maps_ && (!path_.session || path_.measures()))
-    recording_ = record(maps_->session(), file);
+  const bool projects = path_.session && !path_.measures();
+  if (maps_ && !projects)
+    recordings_ = {record(maps_->session(), file)};
+  else if (layers_ && !projects)
+    recordings_ = record(layers_->devices(), file);
   else if (path_.session)
-    recording_ = record(*path_.session, file);
+    recordings_ = {record(*path_.session, file)};
 }
 
 std::vector<std::string> TrainingLoop::first_warnings() {
@@ -150,7 +154,7 @@ void TrainingLoop::note_meter(const Meter& meter) {
 }
 
 void TrainingLoop::close_recording() {
-  if (recording_) recording_->close();
+  for (const auto& recording : recordings_) recording->close();
 }
 
 }  // namespace lightloop

@@ -54,7 +54,7 @@ void TrainingLoop::open_path(const Registry& registry) {
   if (outputs > 0) {
     path_ = open_feedback(config_, registry, run_.net.classes(), outputs, resumed_);
   } else if (const std::string& record = config_.train.text("record");
-             !record.empty() && config_.train.text("map").empty()) {
+             !record.empty() && config_.train.text("map").empty() && config_.train.text("layers").empty()) {
     throw InvalidParameter("train.record", record, "net " + run_.net.text() + " has no hidden layer to teach",
                            "no frame will be shown: leave it out, or give the net a hidden layer");
   }

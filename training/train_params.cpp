@@ -85,7 +85,9 @@ std::vector<ParamInfo> train_params() {
       {"threads", "1", std::int64_t{0}, 0, 4096, "processors to use; 0: all. Results do not depend on it"},
       {"init_from", "", std::string(), 0, 0,
        "run file whose weights to start from, and the rule's own parameters where that run had the same rule"},
-      {"record", "", std::string(), 0, 0, "file to record every frame of the device in, for replay:FILE; empty: none"},
+      {"record", "", std::string(), 0, 0,
+       "file to record every frame of the device in, for replay:FILE; of layers one for each device, run-{0..2}.h5; "
+       "empty: none"},
       {"out", "", std::string(), 0, 0, "run file to write; empty: none"},
       {"resume", "", std::string(), 0, 0, "run file to continue, or true for the one named by out"},
       {"force", "", false, 0, 0, "replace the files named by out and record if they exist"},

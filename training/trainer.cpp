@@ -11,6 +11,7 @@
 #include "core/file_lock.hpp"
 #include "core/threads.hpp"
 #include "core/units.hpp"
+#include "driver/api/device_list.hpp"
 #include "training/evaluate.hpp"
 #include "training/feedback_path.hpp"
 #include "training/loop.hpp"
@@ -49,9 +50,11 @@ std::unique_ptr<FileLock> take(const std::string& out, bool replace) {
 
 /// A recording may be of light that never comes back.
 void refuse_old_recording(const ParamSet& train) {
-  const std::string& record = train.text("record");
-  if (!record.empty() && !train.boolean("force") && run_state(record) != RunState::missing)
-    throw FileError(record, "exists already", "", "Name another file, or replace it with --force (train.force=true).");
+  if (train.text("record").empty() || train.boolean("force")) return;
+  for (const std::string& record : counted(train.text("record")))
+    if (run_state(record) != RunState::missing)
+      throw FileError(record, "exists already", "",
+                      "Name another file, or replace it with --force (train.force=true).");
 }
 
 Start read_settings(const TrainSettings& settings) {

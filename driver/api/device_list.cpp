@@ -83,6 +83,12 @@ void count(const std::string& text, std::vector<std::string>& all) {
 
 }  // namespace
 
+std::vector<std::string> counted(const std::string& text) {
+  std::vector<std::string> all;
+  count(text, all);
+  return all;
+}
+
 std::vector<std::string> device_list(const std::string& text) {
   std::vector<std::string> strings;
   for (std::size_t begin = 0, end = 0; end != text.npos; begin = end + 1) {

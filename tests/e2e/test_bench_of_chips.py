@@ -1,8 +1,12 @@
 """Several instruments behind one server, one for each tile: what keeps its weights learns there as at home."""
 
 import json
+import signal
+import subprocess
+import time
 
 import pytest
+from e2e import COMMAND
 from served import Serve, has_remote
 
 pytestmark = pytest.mark.skipif(not has_remote(), reason="built without gRPC")
@@ -65,3 +69,35 @@ def test_too_few_chips_and_one_chip_for_all_are_refused_before_the_first_frame(l
             done = lightloop(*words, "--layers", layers, *more)
             assert done.returncode != 0 and all(part in done.stderr for part in parts), (layers, done.stderr)
     assert not (tmp_path / "run.h5").exists()
+
+
+def test_a_bench_is_recorded_and_asked_again_at_home(lightloop, small, tmp_path):
+    device = "sim:crossbar,preset=pcm,input.size=36,output.size=24"
+    told(lightloop, "train", *small, "--epochs", "1", "--rule", "bp", "--out", "run.h5", "--quiet")
+    words = ["eval", "run.h5", "--age", "30 d", "--recalibrate"]
+    with bench(tmp_path, device) as server:
+        there = [*words, "--device", f"remote:{server.address}/m{{0..2}}", "--record", "chip-{0..2}.h5"]
+        answered = told(lightloop, *there)
+        again = lightloop(*there)
+        assert again.returncode == 2 and "chip-0.h5" in again.stderr and "--force" in again.stderr
+        few = lightloop(*there[:-1], "chips.h5")
+        assert few.returncode == 2 and "chips-{0..2}.h5" in few.stderr
+    replayed = told(lightloop, *words, "--device", "replay:chip-{0..2}.h5")
+    assert {**replayed, "device": ""} == {**answered, "device": ""}
+    other = lightloop("eval", "run.h5", "--age", "20 d", "--device", "replay:chip-{0..2}.h5")
+    assert other.returncode != 0 and "replay:chip-0.h5" in other.stderr and "clock_s" in other.stderr
+    left = lightloop("eval", "run.h5", "--record", "x.h5")
+    assert left.returncode == 2 and "--device" in left.stderr
+
+
+def test_what_a_killed_run_has_recorded_can_be_read(lightloop, small, tmp_path):
+    words = ["train", *small, "--epochs", "50", "--rule", "bp", "--layers", "sim:crossbar", "--record", "f{0..2}.h5", "--out", "run.h5"]
+    run = subprocess.Popen([COMMAND, *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    files = [tmp_path / f"f{i}.h5" for i in range(3)]
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not all(file.exists() and file.stat().st_size > 200_000 for file in files):
+        time.sleep(0.05)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    asked = lightloop("train", *words[1:-4], "--out", "again.h5", "--layers", "replay:f{0..2}.h5")
+    assert asked.returncode == 2 and ("nothing more" in asked.stderr or "the recording ends" in asked.stderr)

@@ -202,6 +202,13 @@ int parse_and_run(int argc, char** argv) {
       "--recalibrate", evaluation.recalibrate,
       "of a run behind physics (--map): take out what gains and offsets of its detectors have done since, "
       "by showing its first rows again; with --age: gains and offsets of the layers at that age");
+  eval_verb
+      ->add_option(
+          "--record", evaluation.record,
+          "with --device: file to record the layers' device in, for --device replay:FILE; of several devices one "
+          "for each, run-{0..2}.h5")
+      ->type_name("FILE.h5");
+  eval_verb->add_flag("--force", evaluation.force, "replace the files of --record");
   add_threads(*eval_verb);
   eval_verb->add_flag("--json", evaluation.json, "print JSON");
   eval_verb->callback([&] {

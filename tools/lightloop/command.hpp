@@ -27,6 +27,8 @@ struct EvalRequest {
   double age_s = 0;         ///< seconds that pass between writing and scoring; 0: none
   /// Of a run behind physics: set range, gains and offsets anew, on training samples. With an age: of its layers, then.
   bool recalibrate = false;
+  std::string record;  ///< files for the calls of the layers' devices, one for each; empty: none
+  bool force = false;  ///< replace them
   bool json = false;
 };
 

@@ -2,11 +2,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <numbers>
 
 #include "core/error.hpp"
 #include "core/units.hpp"
+#include "driver/api/device_list.hpp"
 #include "driver/api/opening.hpp"
+#include "driver/layer/record.hpp"
 #include "tools/lightloop/command.hpp"
 #include "tools/lightloop/json.hpp"
 #include "tools/lightloop/samples.hpp"
@@ -109,6 +112,8 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
                     (request.settings.empty() || learnt_in_place(scored.run));
   if (takes_seed(registry, device)) place.settings.try_emplace("seed", scored.run.train.integer("seed"));
   AnalogNetwork analog(registry, place, net);
+  std::vector<std::shared_ptr<Recording>> recordings;
+  if (!request.record.empty()) recordings = record(analog.devices(), request.record);
   if (kept) analog.restore(scored.run.layers_state);
   analog.program(net, kept);
   if (request.age_s > 0) analog.devices().age(request.age_s);
@@ -117,6 +122,7 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   const LayerReport before = analog.report();
   const Evaluation score = analog.evaluate(net, scored.test, loss, there.get());
   const Evaluation digital = evaluate(net, scored.test, loss, here.get());
+  for (const auto& recording : recordings) recording->close();
   const LayerReport all = analog.report();
   const auto samples = static_cast<double>(score.samples);
   const double sample_j = (all.device_j - before.device_j) / samples;
@@ -195,6 +201,17 @@ int eval_mapped(const EvalRequest& request, const Registry& registry, const std:
   return kDone;
 }
 
+/// What was left on the run's own devices could not be asked for again: a recording begins with weights being written.
+void check_record(const EvalRequest& request, const std::string& device, const std::string& map) {
+  if (request.record.empty()) return;
+  if (request.device.empty() || device == "digital" || !map.empty())
+    throw InvalidParameter("--record", request.record, "no device is named that the weights are written into",
+                           "Give --device (remote:HOST:PORT/NAME), or leave it out.");
+  for (const std::string& file : counted(request.record))
+    if (!request.force && std::filesystem::exists(file))
+      throw FileError(file, "exists already", "", "Name another file, or replace it with --force.");
+}
+
 }  // namespace
 
 int eval(const EvalRequest& request, const Registry& registry) {
@@ -213,6 +230,7 @@ int eval(const EvalRequest& request, const Registry& registry) {
   if (request.age_s > 0 && (!map.empty() || device.empty() || device == "digital"))
     throw InvalidParameter("--age", format_quantity(request.age_s, "s"), "no device holds the weights",
                            "Give --device sim:crossbar,preset=pcm, or leave it out.");
+  check_record(request, device, map);
   if (!map.empty()) return eval_mapped(request, registry, map, scored);
   if (request.recalibrate && request.age_s == 0)
     throw InvalidParameter("--recalibrate", "true", "the run has no physics in front of its layers",
