@@ -23,16 +23,14 @@ target_include_directories(lightloop_flags SYSTEM INTERFACE
   ${TOMLPLUSPLUS_INCLUDE_DIR} ${HDF5_INCLUDE_DIRS})
 target_link_libraries(lightloop_flags INTERFACE Eigen3::Eigen Boost::headers Threads::Threads)
 
-# lightloop_precompile(TARGET HEADERS ...): under the sanitizers what most sources include is read once. Elsewhere GCC 12 would
-# warn, at -O3, of what it sees in those headers, once they are no longer known as the system's.
+# lightloop_precompile(TARGET HEADERS ...): what most sources include is read once. Not for the library as users have it: GCC 12
+# would warn, at -O3, of what it sees in those headers, once they are no longer known as the system's.
 function(lightloop_precompile target)
-  if(LIGHTLOOP_SANITIZE)
-    target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/often.hpp ${ARGN})
-  endif()
+  target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/often.hpp ${ARGN})
 endfunction()
 # Beside a precompiled header ccache knows a source again only where it is told that macros of that header and of time are no reason
 # not to; clang must not ask when the files in it were written.
-if(LIGHTLOOP_SANITIZE AND CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache$")
+if(CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache$")
   list(PREPEND CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros)
   target_compile_options(lightloop_flags INTERFACE
     $<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>)
@@ -43,7 +41,9 @@ function(lightloop_room name)
   if(room_SOURCES)
     add_library(lightloop_${name} OBJECT ${room_SOURCES})
     target_link_libraries(lightloop_${name} PUBLIC lightloop_flags)
-    lightloop_precompile(lightloop_${name})
+    if(LIGHTLOOP_SANITIZE)
+      lightloop_precompile(lightloop_${name})
+    endif()
     set_property(GLOBAL APPEND PROPERTY LIGHTLOOP_ROOMS lightloop_${name})
   endif()
   # tests and benchmarks link the finished library, so they are remembered and made in tests/CMakeLists.txt

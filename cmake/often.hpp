@@ -1,5 +1,4 @@
-// What most sources include of the standard library, compiled once for builds that compile everything anew
-// (Room.cmake).
+// What most sources include of the standard library, compiled once for them (lightloop_precompile of Room.cmake).
 #include <algorithm>
 #include <array>
 #include <atomic>
