@@ -52,6 +52,33 @@ def test_the_read_out_reaches_the_mask_behind_every_output_and_beats_boolean_val
     assert flat.predict(x).shape == (400,) and flat.score(x, y[:, 0]) > 1 - 1e-9
 
 
+def greedy_optimum(loss, mask):
+    """The loss where no single flip helps any more, the best one taken every time."""
+    best = loss(mask)
+    while True:
+        flipped = [np.where(np.arange(len(mask)) == k, 1 - mask, mask) for k in range(len(mask))]
+        errors = [loss(one) for one in flipped]
+        if min(errors) >= best:
+            return best
+        mask, best = flipped[int(np.argmin(errors))], min(errors)
+
+
+def test_flips_that_grow_fewer_end_below_the_greedy_optimum_on_mackey_glass():
+    task = ll.tasks.mackey_glass()
+    rows = slice(task.washout, task.washout + 1000)
+    x, y = np.asarray(ll.tasks.states(task, ll.ESN(units=30)))[rows], np.asarray(task.targets)[rows].ravel()
+    covariance, across = np.cov(x.T, bias=True), (x - x.mean(0)).T @ (y - y.mean()) / len(y)
+
+    def loss(mask):  # mean square error of the best gain and offset
+        return y.var() - (mask @ across) ** 2 / max(mask @ covariance @ mask, 1e-30)
+
+    greedy = np.mean([greedy_optimum(loss, np.random.default_rng(seed).integers(0, 2, 30).astype(float)) for seed in range(10)])
+    learned = [ll.MaskReadout(ternary=False, flips=4, trials=1000, seed=seed).fit(x, y) for seed in (1, 2, 3)]
+    for readout in learned:
+        assert readout.losses_[0][-1] == pytest.approx(loss(readout.masks_[0].astype(float)), rel=1e-9)
+    assert np.mean([readout.losses_[0][-1] for readout in learned]) < 1.05 * greedy
+
+
 def test_it_is_a_scikit_learn_estimator():
     check_estimator(ll.MaskReadout(trials=50))
 

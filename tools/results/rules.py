@@ -35,13 +35,15 @@ ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
                "--lr 0.05 --batch 64 --epochs 100"),
     "pepita-conv": ("PEPITA, a convolution and a dense layer, 20 epochs", 98.0, 900, "--rule pepita --net conv_32_5,_relu,_max_pool_2_|_"
                     "flatten,_dense_classes --optimizer momentum --lr 0.05 --batch 64 --epochs 20"),
-    "pepita-8": ("PEPITA, 8 epochs", 96.7, 60, "--rule pepita --net 784-1024-10 --activation relu --optimizer adam --lr 1e-3 --batch 64 "
+    "pepita-8": ("PEPITA, 8 epochs", 96.7, 60, "--rule pepita --net 784-1024-10 --activation relu --optimizer momentum --lr 0.05 --batch 64 "
                  "--epochs 8"),
     "fa": ("feedback alignment", 97.1, 60, DENSE + "--rule fa"),
     "drtp": ("DRTP", 94.5, 60, DENSE + "--rule drtp"),
     "drtp-constant": ("DRTP, constant rate", 94.5, 60, DENSE + "--schedule constant --rule drtp"),
     "sign_symmetric": ("sign symmetry", ("bp", 0.3), 60, DENSE + "--rule sign_symmetric"),
-    "adfa": ("augmented DFA, gate cos", None, 60, DENSE + "--rule adfa"),
+    "adfa": ("augmented DFA, gate cos", 96.6, 60, DENSE + "--rule adfa"),
+    "adfa-sin": ("augmented DFA, gate sin", 96.6, 60, DENSE + "--rule adfa --set rule.gate=sin"),
+    "adfa-sech2": ("augmented DFA, tanh' of twice the activity", 96.6, 60, DENSE + "--rule adfa --set rule.gate=sech2 --set rule.gate_scale=2"),
     "sff": ("Scalable Forward-Forward", 97.5, 70, DENSE + "--rule sff"),
     "ccl": ("Counter-Current Learning", 97.5, 70, DENSE + "--rule ccl"),
     "lls": ("LLS, square patterns", 97.5, 60, DENSE + "--rule lls"),
