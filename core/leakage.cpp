@@ -153,18 +153,23 @@ double poisson_scale_for_leakage(double leakage, double precision) {
   return search.nearest;
 }
 
-void add_noise(NoiseLaw law, double scale, const Stream& stream, std::uint64_t row, std::span<float> x) {
-  std::vector<float> draw(x.size());
-  if (law == NoiseLaw::gaussian) {
-    stream.normal(row, 0, draw);
-  } else {
-    stream.uniform(row, 0, draw);
-    for (float& u : draw) {
-      u -= 0.5f;
-      if (law == NoiseLaw::laplacian) u = std::copysign(std::log1p(-2 * std::min(std::abs(u), 0.49999997f)), -u);
+void add_noise(NoiseLaw law, double scale, const Stream& stream, std::uint64_t row, std::span<float> x,
+               std::uint64_t first) {
+  float draws[256];
+  const auto size = static_cast<float>(scale);
+  for (std::size_t done = 0; done < x.size(); done += std::size(draws)) {
+    const std::span<float> part(draws, std::min(std::size(draws), x.size() - done));
+    if (law == NoiseLaw::gaussian) {
+      stream.normal(row, first + done, part);
+    } else {
+      stream.uniform(row, first + done, part);
+      for (float& u : part) {
+        u -= 0.5f;
+        if (law == NoiseLaw::laplacian) u = std::copysign(std::log1p(-2 * std::min(std::abs(u), 0.49999997f)), -u);
+      }
     }
+    for (std::size_t i = 0; i < part.size(); ++i) x[done + i] += size * part[i];
   }
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] += static_cast<float>(scale) * draw[i];
 }
 
 void poisson_noise(double s, double precision, const Stream& stream, std::uint64_t row, std::span<float> x) {

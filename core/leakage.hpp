@@ -12,6 +12,7 @@
 namespace lightloop {
 
 enum class NoiseLaw { gaussian, laplacian, uniform };
+inline constexpr const char* kNoiseLaws[] = {"gaussian", "laplacian", "uniform"};  ///< names, by number
 
 /// Scale of the law: standard deviation (gaussian), b of exp(-|x| / b) / 2b (laplacian), full width (uniform).
 /// 0 < leakage < 1, precision > 0; throws OutOfRange.
@@ -28,8 +29,9 @@ double poisson_leakage(double s, double precision);
 /// than any number of carriers has.
 double poisson_scale_for_leakage(double leakage, double precision);
 
-/// x += noise; row and first column say which draws (one row per sample).
-void add_noise(NoiseLaw law, double scale, const Stream& stream, std::uint64_t row, std::span<float> x);
+/// x += noise; row (one per sample) and first column say which draws. Laplacian draws end at 16.7 b.
+void add_noise(NoiseLaw law, double scale, const Stream& stream, std::uint64_t row, std::span<float> x,
+               std::uint64_t first = 0);
 /// x becomes sign(x) Poisson(|x| s p) / (s p): variance |x| / (s p). s p >= 1, |x| finite.
 void poisson_noise(double s, double precision, const Stream& stream, std::uint64_t row, std::span<float> x);
 /// x becomes sign(x) Binomial(n, |x|) / n: n carriers that each arrive with probability |x|; variance |x| (1 - |x|) /

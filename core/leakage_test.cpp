@@ -82,6 +82,17 @@ TEST_CASE("the leakage asked for is the leakage drawn, clipping at the ends lowe
   CHECK(clamped == Approx(.5 * (1 - 1.0 / 33)).margin(limit));
 }
 
+TEST_CASE("noise of a row is the same in parts") {
+  const Stream stream(5, 0, Purpose::user);
+  for (const NoiseLaw law : {NoiseLaw::gaussian, NoiseLaw::laplacian, NoiseLaw::uniform}) {
+    std::vector<float> whole(1000), parts(1000);
+    add_noise(law, 0.1, stream, 7, whole);
+    for (const auto& [first, size] : {std::pair<std::size_t, std::size_t>{0, 1}, {1, 510}, {511, 489}})
+      add_noise(law, 0.1, stream, 7, std::span(parts).subspan(first, size), first);
+    CHECK(whole == parts);
+  }
+}
+
 TEST_CASE("binomial noise has the variance |x| (1 - |x|) / n, keeps the sign, and knows no more than all carriers") {
   constexpr std::size_t kDraws = 40000;
   for (const float at : {-0.8f, 0.3f}) {

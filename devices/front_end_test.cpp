@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
+#include "core/threads.hpp"
 #include "devices/catalogue.hpp"
 #include "devices/random_codes_for_tests.hpp"
 #include "driver/api/registry.hpp"
@@ -116,15 +117,22 @@ TEST_CASE("analog layers share the settings of their front end, and reports know
     INFO(name);
     const auto device = open(name, "");
     const ParamSet& settings = device->settings();
-    for (const char* source : {"input_noise", "output_noise", "s_shape", "asymmetry"}) {
-      const auto info = std::ranges::find(settings.infos(), source, &ParamInfo::name);
+    const auto found = [&](const std::string& setting) {
+      const auto info = std::ranges::find(settings.infos(), setting, &ParamInfo::name);
       REQUIRE(info != settings.infos().end());
-      CHECK(info->off == Value(0.0));
+      return *info;
+    };
+    for (const char* source : {"input_noise", "output_noise", "s_shape", "asymmetry"})
+      CHECK(found(source).off == Value(0.0));
+    for (const char* noise : {"input_noise", "output_noise"}) {
+      CHECK_FALSE(found(std::string(noise) + "_law").off);  // no source beside the noise
+      CHECK(found(std::string(noise) + "_law").only_with == noise);
     }
     for (const std::string converter : {"dac", "adc"}) {
       CHECK(settings.integer(converter + ".levels") == 0);
       const auto bits = std::ranges::find(settings.infos(), converter + ".bits", &ParamInfo::name);
       CHECK(bits->only_with.starts_with(converter + ".levels=0"));  // and beside what makes outputs smaller
+      CHECK(found(converter + ".rounding").off == Value(std::string("nearest")));
     }
   }
 }
@@ -299,25 +307,135 @@ TEST_CASE("a device whose DAC has no level at 0 passes its own test, and drives 
     }
 }
 
-TEST_CASE("with every stage at work bits do not depend on how a batch is cut, and the device passes its own test") {
+namespace {
+
+struct Law {
+  const char* name;
+  double fourth, eighth;  ///< moments, variance 1
+};
+const Law kLaws[] = {{"gaussian", 3, 105}, {"laplacian", 6, 2520}, {"uniform", 1.8, 9}};
+
+}  // namespace
+
+// Null: variance output_noise^2 and the fourth moment of the law, all outputs together; the mean stays. Two-sided, n
+// 28000; 4.4 standard errors: alpha 1e-3 for all.
+TEST_CASE("noise of the outputs has the law that it is told, bent or not") {
+  for (const char* name : kLayers)
+    for (const Law& law : kLaws)
+      for (const char* bend : {"", ",s_shape=0.1"}) {
+        INFO(name << ", " << law.name << bend);
+        const auto still = open(name, quiet("4"), std::string("adc.levels=0") + bend);
+        const auto device =
+            open(name, quiet("4"), std::string("output_noise=0.02,output_noise_law=") + law.name + bend);
+        CHECK_FALSE(device->describe().deterministic);
+        const FrameBuffer in = repeated(device->describe().input, 4000, 0, 1);
+        const Said exact = run(*still, in, 0, 1), noisy = run(*device, in);
+        double mean = 0, square = 0, fourth = 0, most = 0;
+        const double n = static_cast<double>(noisy.codes.size());
+        for (std::size_t k = 0; k < noisy.codes.size(); ++k) {
+          const double z = 4 * (number(noisy.codes[k], 16) - number(exact.codes[k % 7], 16)) / 0.02;
+          mean += z / n;
+          square += z * z / n;
+          fourth += z * z * z * z / n;
+          most = std::max(most, std::abs(z));
+        }
+        CHECK(std::abs(mean) < kOneOfMany / std::sqrt(n) + 4.0 / 32768 / 0.02);
+        CHECK(std::abs(square - 1) < kOneOfMany * std::sqrt((law.fourth - 1) / n) + 1e-4);
+        CHECK(std::abs(fourth - law.fourth) <
+              kOneOfMany * std::sqrt((law.eighth - law.fourth * law.fourth) / n) + 1e-3);
+        if (law.fourth < 3) CHECK(most < std::sqrt(3.0) + 0.01);
+      }
+}
+
+// Null: of sum_j w_ij xi_j the variance is that of the sd, and the fourth moment 3 + (law's - 3) sum w^4 / (sum w^2)^2.
+// Two-sided, n 28000; 4.4 standard errors, of the fourth moment those of the law that has the larger ones.
+TEST_CASE("noise of the inputs has the law that it is told") {
+  for (const char* name : kLayers)
+    for (const Law& law : kLaws) {
+      INFO(name << ", " << law.name);
+      const std::vector<double> w = held(name);
+      const auto still = open(name, quiet("4")),
+                 device = open(name, quiet("4"), std::string("input_noise=0.03,input_noise_law=") + law.name);
+      const FrameBuffer in = repeated(device->describe().input, 4000, 0.3, 0.8);
+      const Said exact = run(*still, in, 0, 1), noisy = run(*device, in);
+      double square = 0, fourth = 0, expected = 0;
+      const double n = static_cast<double>(noisy.codes.size());
+      for (std::size_t i = 0; i < 7; ++i) {
+        double squares = 0, fourths = 0;
+        for (std::size_t j = 0; j < 12; ++j)
+          squares += std::pow(w[12 * i + j], 2), fourths += std::pow(w[12 * i + j], 4);
+        expected += (3 + (law.fourth - 3) * fourths / (squares * squares)) / 7;
+        const double sd = std::sqrt(0.03 * 0.03 * squares + std::pow(4.0 / 32768, 2) / 6);
+        for (std::size_t k = i; k < noisy.codes.size(); k += 7) {
+          const double z = 4 * (number(noisy.codes[k], 16) - number(exact.codes[i], 16)) / sd;
+          square += z * z / n;
+          fourth += z * z * z * z / n;
+        }
+      }
+      CHECK(std::abs(square - 1) < kOneOfMany * std::sqrt((std::max(3.0, expected) - 1) / n) + 2e-3);
+      CHECK(std::abs(fourth - expected) < kOneOfMany * std::sqrt((law.fourth > 3 ? 400 : 96) / n) + 1e-2);
+    }
+}
+
+// Null: mean that of a DAC, an ADC without rounding; variance sum_j w_ij^2 f_j (1 - f_j) steps^2 of the DAC. Two-sided,
+// n 4000 for each of 7 outputs; 4.4 standard errors: alpha 1e-3 for all.
+TEST_CASE("converters that round at random are right on average") {
   for (const char* name : kLayers) {
     INFO(name);
-    const std::string settings =
-        "input_noise=0.02,output_noise=0.01,s_shape=0.1,asymmetry=0.2,dac.levels=33,adc.levels=101";
-    const auto whole = open(name, settings), cut = open(name, settings);
-    const FrameBuffer in = random_codes(whole->describe().input, 60, 2);
-    const Said expected = run(*whole, in);
-    Said parts = run(*cut, in, 0, 23);
-    const Said rest = run(*cut, in, 23, 37);
-    parts.codes.insert(parts.codes.end(), rest.codes.begin(), rest.codes.end());
-    CHECK(parts.codes == expected.codes);
-    CHECK(parts.saturated + rest.saturated == expected.saturated);
-    const SelfTest tested = whole->self_test();
-    INFO(tested.detail);
-    CHECK(tested.passed);
-    const auto seed = open(name, settings + ",seed=2");
-    CHECK(run(*seed, in).codes != expected.codes);
+    const std::vector<double> w = held(name);
+    const auto fine = open(name, quiet("4")), dac = open(name, quiet("4"), "dac.levels=5,dac.rounding=stochastic"),
+               adc = open(name, quiet("4"), "adc.bits=5,adc.rounding=stochastic"),
+               unused = open(name, quiet("4"), "dac.rounding=stochastic");
+    CHECK(unused->describe().deterministic);  // every code has a level
+    CHECK_FALSE(dac->describe().deterministic);
+    CHECK_FALSE(adc->describe().deterministic);
+    const FrameBuffer in = repeated(fine->describe().input, 4000, 0, 1);
+    const auto exact = moments(run(*fine, in, 0, 2), 7, 4), of_dac = moments(run(*dac, in), 7, 4);
+    const Said coarse = run(*adc, in);
+    for (std::size_t i = 0; i < 7; ++i) {
+      INFO("output " << i);
+      double variance = 0;
+      for (std::size_t j = 0; j < 12; ++j) {
+        const double k = 2 * number(in.frames().at(0, static_cast<Index>(j)), 8), f = k - std::floor(k);
+        variance += f * (1 - f) * std::pow(w[12 * i + j] / 2, 2);
+      }
+      CHECK(std::abs(of_dac[i].mean - exact[i].mean) < kOneOfMany * std::sqrt(variance / 4000) + 4.0 / 32768);
+      CHECK(plausible_variance(of_dac[i].variance, variance, 4000));
+      double mean = 0;
+      for (std::size_t k = i; k < coarse.codes.size(); k += 7) mean += 4 * number(coarse.codes[k], 5) / 4000;
+      CHECK(std::abs(mean - exact[i].mean) < kOneOfMany * 0.25 / 2 / std::sqrt(4000.0) + 4.0 / 32768);
+    }
+    CHECK(run(*unused, in).codes == run(*fine, in).codes);
   }
+}
+
+TEST_CASE(
+    "with every stage at work bits do not depend on threads or on how a batch is cut, and the device passes its own "
+    "test") {
+  const std::string stages =
+      "input_noise=0.02,output_noise=0.01,s_shape=0.1,asymmetry=0.2,dac.levels=33,adc.levels=101";
+  for (const std::string name : kLayers)
+    for (const std::string& settings :
+         {stages, stages + ",dac.rounding=stochastic,adc.rounding=stochastic,input_noise_law=laplacian,"
+                           "output_noise_law=uniform"}) {
+      INFO(name << ", " << settings);
+      const auto whole = open(name, settings), cut = open(name, settings);
+      const FrameBuffer in = random_codes(whole->describe().input, 60, 2);
+      const Said expected = run(*whole, in);
+      Said parts = run(*cut, in, 0, 23);
+      const int had = threads();
+      set_threads(had == 1 ? 3 : 1);
+      const Said rest = run(*cut, in, 23, 37);
+      set_threads(had);
+      parts.codes.insert(parts.codes.end(), rest.codes.begin(), rest.codes.end());
+      CHECK(parts.codes == expected.codes);
+      CHECK(parts.saturated + rest.saturated == expected.saturated);
+      const SelfTest tested = whole->self_test();
+      INFO(tested.detail);
+      CHECK(tested.passed);
+      const auto seed = open(name, settings + ",seed=2");
+      CHECK(run(*seed, in).codes != expected.codes);
+    }
 }
 
 }  // namespace lightloop

@@ -17,7 +17,7 @@ RunReport run_product(const NoisyProduct& product, const DeviceInfo& info, const
   const FrontEnd& front = product.front;
   const double early = std::hypot(front.early_noise(), product.noise_sd);
   const auto id = [&](Index r) { return first_frame_id + static_cast<std::uint64_t>(r); };
-  parallel_for(in.count, [&](Index r) { front.read(in, r, id(r), product.converters.input, work.drive.row(r)); });
+  parallel_for(in.count, [&](Index r) { front.read(in, r, id(r), product.converters, work.drive.row(r)); });
   product.map.multiply(product.gain, work.drive, product.turned ? Transpose::no : Transpose::yes, 0.0f, work.sums);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
   parallel_for(in.count, [&](Index r) {
@@ -26,8 +26,8 @@ RunReport run_product(const NoisyProduct& product, const DeviceInfo& info, const
       const auto light = static_cast<float>(1 + product.intensity_sd * product.intensity.normal(id(r), 0));
       for (float& value : y) value *= light;
     }
-    if (early > 0) add_noise(product.noise, id(r), 0, early, y);
-    clipped[static_cast<std::size_t>(r)] = front.write(y, id(r), product.converters.output, out, r);
+    if (early > 0) add_noise(NoiseLaw::gaussian, early, product.noise, id(r), y);
+    clipped[static_cast<std::size_t>(r)] = front.write(y, id(r), product.converters, out, r);
   });
   return counted(info, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}), product.pass);
 }

@@ -14,5 +14,7 @@ inline constexpr auto kConverterInput = static_cast<Purpose>(65);   ///< read: b
 inline constexpr auto kConverterOutput = static_cast<Purpose>(66);  ///< read: behind what bends the output
 inline constexpr auto kLaserIntensity = static_cast<Purpose>(67);   ///< read: of light that all outputs share
 inline constexpr auto kMonitorRead = static_cast<Purpose>(68);      ///< read: of monitors inside a device
+inline constexpr auto kDacRounding = static_cast<Purpose>(69);      ///< read: to which level a DAC rounds
+inline constexpr auto kAdcRounding = static_cast<Purpose>(70);      ///< read: to which code an ADC rounds
 
 }  // namespace lightloop

@@ -201,7 +201,7 @@ Index Crossbar::convert(Index row, std::uint64_t id, const Side& side, const Fra
         for (std::size_t i = 0; i < n; ++i) y[i] += sd * xi[i];
       }
     }
-    clipped += front_.write(y, id, side.converters.output, out, row, first);
+    clipped += front_.write(y, id, side.converters, out, row, first);
   }
   return clipped;
 }
@@ -224,11 +224,12 @@ Index Crossbar::run_slab(const ConstFrames& in, const Frames& out, const RunOpti
   const bool forward = options.pass == Pass::forward;
   const std::uint64_t number = forward ? 0 : 1;
   const auto read = [&](std::uint64_t instance) { return Stream(seed_, instance + number, Purpose::crossbar_read); };
-  const Side side{offsets_[number], read(0), {read(2), read(4)}};
+  Side side{offsets_[number], read(0), converter_streams(seed_, number)};
+  side.converters.input = read(2);
+  side.converters.output = read(4);
   const auto id = [&](Index row) { return options.first_frame_id + static_cast<std::uint64_t>(row); };
   product_.prepare(in.count, in.size);
-  parallel_for(in.count,
-               [&](Index row) { front_.read(in, row, id(row), side.converters.input, product_.voltages(row)); });
+  parallel_for(in.count, [&](Index row) { front_.read(in, row, id(row), side.converters, product_.voltages(row)); });
   product_.compute(cells_, what_, forward);
   Index counts[kSlab] = {};
   parallel_for(in.count, [&](Index row) { counts[row] = convert(row, id(row), side, out); });

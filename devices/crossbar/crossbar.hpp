@@ -42,8 +42,8 @@
 // written, write number, clock, time of the last write; trajectories follow from these bit by bit. With pulsed cells
 // the weights themselves instead of the codes. Fabrication: stream crossbar_fabrication (instance 0, offsets: row 0
 // forward, 1 transposed; instance 1: pulsed cells; 2, 3: which g+, g- are stuck, row = output). Read: stream
-// crossbar_read (instance 0 forward, 1 transposed; of the front end 2, 3 input noise; 4, 5 output noise behind a bend),
-// row = frame id, column = output or input.
+// crossbar_read (instance 0 forward, 1 transposed; of the front end 2, 3 input noise; 4, 5 output noise of its own),
+// row = frame id, column = output or input; rounding as in devices/front_end.hpp.
 //
 // Parameters and sources: 8-bit converters, range 10, output noise 0.04 and read noise 0.0175 as in the
 // "standard hardware-aware training" preset of Rasch et al., Nat. Commun. 14, 5282 (2023), which has read_law =

@@ -216,7 +216,7 @@ RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
   const std::uint64_t side = forward ? 0 : 1;
   const ConverterStreams converters = converter_streams(seed_, side);
   const auto id = [&](Index r) { return options.first_frame_id + static_cast<std::uint64_t>(r); };
-  parallel_for(in.count, [&](Index r) { front_.read(in, r, id(r), converters.input, drive_.row(r)); });
+  parallel_for(in.count, [&](Index r) { front_.read(in, r, id(r), converters, drive_.row(r)); });
   weights_.multiply(1.0f, drive_, forward ? Transpose::yes : Transpose::no, 0.0f, sums_);
   const Stream counts(seed_, side, Purpose::homodyne_read), electrons(seed_, side + 2, Purpose::homodyne_read);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
@@ -225,7 +225,7 @@ RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
     for (const float v : drive_.row(r)) norm += static_cast<double>(v) * static_cast<double>(v);
     const std::span<float> y = sums_.row(r);
     receiver_.detect(norm, norms_[side], counts, electrons, id(r), work_.row(r), y);
-    clipped[static_cast<std::size_t>(r)] = front_.write(y, id(r), converters.output, out, r);
+    clipped[static_cast<std::size_t>(r)] = front_.write(y, id(r), converters, out, r);
   });
   return counted(info_, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}), options.pass);
 }

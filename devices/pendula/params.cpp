@@ -14,7 +14,9 @@ double middle(const ParamSet& params, const char* bits) {
 }
 }  // namespace
 
-FrontEndNames front_end_names() { return {.range = "range_rad", .output_noise = "read_noise_rad", .unit = "rad"}; }
+FrontEndNames front_end_names() {
+  return {.range = "range_rad", .output_noise = "read_noise_rad", .output_law = "read_noise_law", .unit = "rad"};
+}
 
 std::vector<ParamInfo> params() {
   const std::vector<ParamInfo> size{{"input.size", "1", whole(12), 4, 1024, "pendula", {}, true}};

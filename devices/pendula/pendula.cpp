@@ -139,13 +139,13 @@ RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {
   parallel_for(in.count, [&](Index r) {
     const std::uint64_t id = options.first_frame_id + static_cast<std::uint64_t>(r);
     std::vector<float> row(n), draws(n);
-    front_.read(in, r, id, converters.input, row);
+    front_.read(in, r, id, converters, row);
     std::vector<double> state(2 * n);
     for (std::size_t i = 0; i < n; ++i) state[i] = scales_.encoding_rad * static_cast<double>(row[i]);
     swing(chain_, scales_.step_s, scales_.steps, state);
     if (early > 0) noise.normal(id, 0, draws);
     for (std::size_t i = 0; i < n; ++i) row[i] = static_cast<float>(state[i] + early * static_cast<double>(draws[i]));
-    clipped[static_cast<std::size_t>(r)] = front_.write(row, id, converters.output, out, r);
+    clipped[static_cast<std::size_t>(r)] = front_.write(row, id, converters, out, r);
   });
   return counted(info_, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}));
 }

@@ -212,7 +212,7 @@ Index RingBank::run_part(const ConstFrames& in, const Frames& out, std::uint64_t
   };
   parallel_for(in.count, [&](Index r) {  // 1 + v
     const std::span<float> u = powers_.row(r);
-    front_.read(in, r, id(r), converters.input, u);
+    front_.read(in, r, id(r), converters, u);
     for (float& value : u) value += 1.0f;
     if (front_.input_noise > 0)
       for (float& value : u) value = std::max(0.0f, value);
@@ -245,7 +245,7 @@ Index RingBank::run_part(const ConstFrames& in, const Frames& out, std::uint64_t
         y[i] += std::sqrt(floor + shot * light) * xi[i];
       }
     }
-    clipped[static_cast<std::size_t>(r)] = front_.write(y, id(r), converters.output, out, r);
+    clipped[static_cast<std::size_t>(r)] = front_.write(y, id(r), converters, out, r);
   });
   Index sum = 0;
   for (const Index count : clipped) sum += count;

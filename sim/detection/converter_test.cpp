@@ -1,5 +1,6 @@
 #include "sim/detection/converter.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -89,6 +90,56 @@ TEST_CASE("an even number of levels has none at 0, and two of them are a sign") 
   std::vector<std::uint8_t> codes(4);
   CHECK(to_codes(ends, 8, 4, 2.0, codes) == 2);
   CHECK(codes == std::vector<std::uint8_t>{0, 0, 255, 255});
+}
+
+// Null: mean y, variance f (1 - f) steps^2 with f the part of a step above the code below. n 20000, alpha 1e-3, seed 3.
+TEST_CASE("codes and levels rounded at random are right on average") {
+  const std::size_t n = 20000;
+  std::vector<float> u(n), y(n);
+  Stream(3, 0, Purpose::user).uniform(0, 0, u);
+  std::vector<std::uint8_t> narrow(n);
+  std::vector<std::uint16_t> codes(n);
+  const auto check = [&](double found, double square, double exact, double step) {
+    const double f = exact / step - std::floor(exact / step), variance = f * (1 - f) * step * step;
+    CHECK(std::abs(found - exact) < 4 * std::sqrt(variance / static_cast<double>(n)) + 1e-6);
+    CHECK(square - found * found ==
+          Approx(variance).margin(4 * std::abs(1 - 2 * f) * std::sqrt(f * (1 - f) / n) * step * step +
+                                  20 * variance / n + 1e-6));
+  };
+  for (const double value : {-0.93, -0.3001, 0.0, 0.21, 0.4375}) {
+    INFO("value " << value);
+    std::ranges::fill(y, static_cast<float>(value));
+    CHECK(to_codes(y, 5, 1.0, codes, u) == 0);
+    CHECK(to_codes(y, 5, 1.0, narrow, u) == 0);
+    CHECK(std::ranges::equal(codes, narrow));
+    double sum = 0, square = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double back = codes[i] / 16.0 - 1;
+      sum += back / static_cast<double>(n);
+      square += back * back / static_cast<double>(n);
+    }
+    check(sum, square, value, 1.0 / 16);
+    for (const Index levels :
+         {Index{9}, Index{8}}) {  // between levels of an even number the step begins at half of one
+      std::ranges::fill(y, static_cast<float>(value));
+      CHECK(to_codes(y, 16, levels, 1.0, codes, u) == 0);
+      to_levels(y, levels, u);
+      const double step = 2.0 / static_cast<double>(levels - 1), shift = levels == 8 ? step / 2 : 0;
+      double of_levels = 0, of_squares = 0, most = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const double level = static_cast<double>(y[i]) + shift;
+        of_levels += level / static_cast<double>(n);
+        of_squares += level * level / static_cast<double>(n);
+        most = std::max(most, std::abs(codes[i] / 32768.0 - 1 - static_cast<double>(y[i])));
+      }
+      check(of_levels, of_squares, value + shift, step);
+      CHECK(most <= 1.0 / 32768);  // the codes are those of the levels
+    }
+  }
+  std::ranges::fill(y, 0.96875f);  // half a step above the highest code: clipped as often as it is rounded up
+  CHECK(std::abs(static_cast<double>(to_codes(y, 5, 1.0, codes, u)) - 10000) < 3.29 * std::sqrt(5000.0));
+  std::ranges::fill(y, -1.25f);  // a level's whole step below the last
+  CHECK(to_codes(y, 8, 9, 1.0, codes, u) == 20000);
 }
 
 TEST_CASE("the bits of a number of levels") {
