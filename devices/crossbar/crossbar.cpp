@@ -11,22 +11,24 @@
 #include "devices/crossbar/params.hpp"
 #include "devices/crossbar/product.hpp"
 #include "devices/crossbar/twin.hpp"
+#include "devices/detector.hpp"
 #include "devices/front_end.hpp"
 #include "devices/programme_bytes.hpp"
 #include "devices/room.hpp"
 #include "driver/api/answer.hpp"
+#include "sim/detection/component_energy.hpp"
 #include "sim/detection/component_latency.hpp"
 
 namespace lightloop::crossbar {
 namespace {
 
 constexpr std::uint8_t kSnapshotVersion = 3, kOldestSnapshot = 2;  // 2 had no programme
-// Times and energies. 130 ns per product: assumed, the order of published 8-bit phase-change cores. Converters:
-// sim/detection/component_energy.hpp. A cell that is read: half of g_max = 25 uS, 0.2 V full scale, uniform voltages:
-// 22 fJ in 130 ns. Programming: one row at a time, assumed ten program-and-verify pulses of 1 us and 100 pJ per cell.
-// Pulsed cells: as many such pulses as are sent, in weights mode one that erases (assumed) and those of all rounds;
-// reading back between rounds is not counted. All cells of a row get their trains together, up or down (assumed).
-constexpr double kFrameS = 130e-9, kCellJ = 22e-15;
+// Energies. Converters, amplifiers: sim/detection/component_energy.hpp. A cell that is read: half of g_max = 25 uS, 0.2
+// V full scale, uniform voltages: 22 fJ in 130 ns. Programming: one row at a time, assumed ten program-and-verify
+// pulses of 1 us and 100 pJ per cell. Pulsed cells: as many such pulses as are sent, in weights mode one that erases
+// (assumed) and those of all rounds; reading back between rounds is not counted. All cells of a row get their trains
+// together, up or down (assumed).
+constexpr double kCellJ = 22e-15;
 constexpr double kProgramRowS = 10e-6, kProgramCellJ = 1e-9, kPulseS = 1e-6, kPulseJ = 100e-12;
 
 constexpr Index kSlab = 192;  // frames in the caches together; bits do not depend on it
@@ -50,6 +52,7 @@ class Crossbar : public Device {
 
  private:
   void derive();
+  void cost_of_frames();
   void cost_of_writing();
   double now() const { return base_s_ + static_cast<double>(frames_) * kFrameS; }
   double at(Index frame) const { return base_s_ + static_cast<double>(frames_ + frame) * kFrameS; }
@@ -69,6 +72,7 @@ class Crossbar : public Device {
   std::uint64_t seed_;
   Imperfections what_;
   FrontEnd front_;
+  double receiver_sd_ = 0;  // of an output
   std::vector<std::uint16_t> codes_;
   Cells cells_;
   std::vector<float> offsets_[2];  // relative loss of every output, forward and transposed
@@ -101,15 +105,6 @@ Crossbar::Crossbar(const ParamSet& given)
   info_.program = FrameFormat{{n_out, n_in}, bits("weight.bits"), "weight code, signed around the middle"};
   info_.transposed = true;
   info_.stateful = cells_.drifts();
-  const double cells = static_cast<double>(n_out * n_in);
-  front_ = FrontEnd(params_, info_.model);
-  info_.cost.frame_s = kFrameS;
-  const auto in = static_cast<double>(n_in), out = static_cast<double>(n_out);
-  info_.cost.parts = {{"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS, CostPer::input},
-                      {"cells", cells, cells * kCellJ, 0, 0, kFrameS},
-                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output},
-                      {"programming", 0, 0, cells, 0}};
-  for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
   codes_.assign(static_cast<std::size_t>(n_out * n_in), static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));
   base_s_ = given.real("clock_s");
   derive();
@@ -118,7 +113,10 @@ Crossbar::Crossbar(const ParamSet& given)
 void Crossbar::derive() {
   what_ = imperfections(params_);
   front_ = FrontEnd(params_, info_.model);
-  info_.deterministic = !reads_noisily(what_, cells_) && !front_.noisy();
+  const double density = params_.boolean("detector.noise") ? photoreceiver(params_, 0).floor_density() : 0.0;
+  receiver_sd_ = std::sqrt(density * receiver_bandwidth_hz(params_)) / params_.real("cell.current_a");
+  info_.deterministic = !reads_noisily(what_, cells_) && receiver_sd_ == 0 && !front_.noisy();
+  cost_of_frames();
   cost_of_writing();
   const Stream fabrication(seed_, 0, Purpose::crossbar_fabrication);
   for (int side = 0; side < 2; ++side) {
@@ -127,6 +125,20 @@ void Crossbar::derive() {
     fabrication.normal(static_cast<std::uint64_t>(side), 0, offsets);
     for (float& value : offsets) value *= static_cast<float>(what_.voltage_offset);
   }
+}
+
+void Crossbar::cost_of_frames() {
+  const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
+  info_.cost.frame_s = kFrameS;
+  info_.cost.parts = {{"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS, CostPer::input},
+                      {"cells", in * out, in * out * kCellJ, 0, 0, kFrameS},
+                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output},
+                      {"programming", 0, 0, 0, 0}};
+  if (params_.boolean("detector.noise"))  // without it receivers are ideal, and take nothing
+    info_.cost.parts.insert(info_.cost.parts.begin() + 2,
+                            {"tia", out, out * kAmplifierW * kFrameS, 0, 0, receiver_rise_s(params_), CostPer::output});
+  info_.cost.power_w = 0;
+  for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / kFrameS;
 }
 
 void Crossbar::cost_of_writing() {
@@ -180,7 +192,8 @@ void Crossbar::program(ConstFrames codes) {
 }
 
 Index Crossbar::convert(Index row, std::uint64_t id, const Side& side, const Frames& out) {
-  const double early = front_.early_noise(), before = early * early + product_.row_variance(what_, row);
+  const double early = std::hypot(front_.early_noise(), receiver_sd_),
+               before = early * early + product_.row_variance(what_, row);
   const auto squared = static_cast<float>(before), sd = static_cast<float>(std::sqrt(before));
   const bool offsets = what_.voltage_offset > 0, noisy = !info_.deterministic;
   Index clipped = 0;
@@ -311,8 +324,8 @@ SelfTest Crossbar::self_test() {
   for (Index i = 0; i < info_.output.size(); ++i)
     worst = std::max(worst, std::abs(static_cast<double>(out.frames().at(0, i)) - zero_out));
   // voltage noise meets weights of full size at most
-  const double allowed =
-      front_.off_zero(front_.output_noise + front_.input_noise * std::sqrt(static_cast<double>(info_.input.size())));
+  const double allowed = front_.off_zero(front_.output_noise + receiver_sd_ +
+                                         front_.input_noise * std::sqrt(static_cast<double>(info_.input.size())));
   return {worst <= allowed, "without drive the outputs lie within " + std::to_string(worst) + " codes of zero (" +
                                 std::to_string(allowed) + " allowed)"};
 }

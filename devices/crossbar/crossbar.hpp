@@ -9,8 +9,11 @@
 //   y_i  = (1 - voltage_offset xi_i) z_i + sqrt(V_i) xi
 //   code_i = clip(round(c0 + c0 y_i / adc.range), 0, 2^bits - 1)       clipped codes are counted as saturated
 // with the stages of devices/front_end.hpp before v and behind y: levels, input and output noise, s_shape, asymmetry.
-// The transposed pass drives the outputs and reads the inputs: the same with w_ji, own noise. Before the first
-// program() the memory is erased: w = 0.
+// With detector.noise = true the transimpedance amplifiers are real: V_i has S B / cell.current_a^2 more, S = 4 k T /
+// detector.load_ohm (the feedback resistor) + amplifier^2, B = detector.bandwidth_hz, by default 1 / (2 frame_s), that
+// of an integrator over the frame. They take energy then. No filter: cells and amplifiers settle within a frame. The
+// transposed pass drives the outputs and reads the inputs: the same with w_ji, own noise. Before the first program()
+// the memory is erased: w = 0.
 //
 // Read noise arrives at the output exactly as if every cell were redrawn for every frame: independent errors of
 // variance q_ij on w_ij add V_i = sum_j q_ij v_j^2, independent between rows because no two share a cell. read_law says
@@ -48,9 +51,10 @@
 // Parameters and sources: 8-bit converters, range 10, output noise 0.04 and read noise 0.0175 as in the
 // "standard hardware-aware training" preset of Rasch et al., Nat. Commun. 14, 5282 (2023), which has read_law =
 // pcm_read and ir_drop = 1 beside them (preset=hwa). kWire = 0.35 ohm * 5 uS, the same. Programming error 0.038: 0.95
-// uS of 25 uS, the measured phase-change device at half conductance, Joshi et al., Nat. Commun. 11, 2473 (2020). Times
-// and energies: see crossbar.cpp. Validity: the polynomial of the IR drop was fitted for a up to about 1; it is no
-// circuit solution. 1/f read noise is drawn white, frame by frame.
+// uS of 25 uS, the measured phase-change device at half conductance, Joshi et al., Nat. Commun. 11, 2473 (2020). 130 ns
+// a frame: assumed, the order of published 8-bit phase-change cores. Receivers: 5 uA from 25 uS at 0.2 V; 10 kohm takes
+// 50 uA of a range of 10 to half a volt (assumed). Energies: see crossbar.cpp. Validity: the polynomial of the IR drop
+// was fitted for a up to about 1; it is no circuit solution. 1/f read noise is drawn white, frame by frame.
 #include "driver/api/registry.hpp"
 
 namespace lightloop::crossbar {

@@ -1,5 +1,6 @@
 #include "devices/crossbar/params.hpp"
 
+#include "devices/detector.hpp"
 #include "devices/front_end.hpp"
 #include "devices/param_list.hpp"
 
@@ -135,10 +136,23 @@ std::vector<ParamInfo> params() {
        {},
        false,
        0.0},
+      receiver_switch("load and amplifier"),
+  };
+  const std::string on = "detector.noise=true";
+  const DetectorDefaults detector{.bandwidth_hz = 0.5 / kFrameS,
+                                  .load_ohm = 1e4,
+                                  .bandwidth_help = "noise bandwidth of a transimpedance amplifier",
+                                  .only_with = on,
+                                  .diodes = false,
+                                  .responsivity = false,
+                                  .filter = false};
+  const std::vector<ParamInfo> last{
+      {"cell.current_a", "A", 5e-6, 1e-12, 1e-2,
+       "of a cell at full weight and drive, which receivers see (detector.noise)"},
       {"clock_s", "s", 0.0, 0, 1e11, "time of the device's clock when it was last set; it never goes back"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
-  return param_list({size, front_end_params(front), own});
+  return param_list({size, front_end_params(front), own, detector_params(detector), last});
 }
 
 std::map<std::string, Settings> presets() {

@@ -8,11 +8,13 @@
 #include "core/random.hpp"
 #include "core/threads.hpp"
 #include "devices/crossbar/twin.hpp"
+#include "devices/detector.hpp"
 #include "devices/frame_rows.hpp"
 #include "devices/front_end.hpp"
 #include "devices/param_list.hpp"
 #include "devices/programme_bytes.hpp"
 #include "devices/room.hpp"
+#include "devices/symbol_filter.hpp"
 #include "driver/api/answer.hpp"
 #include "sim/detection/coherent.hpp"
 #include "sim/detection/component_energy.hpp"
@@ -21,6 +23,7 @@
 namespace lightloop::homodyne {
 namespace {
 
+// What the filters remember is at the end where detector.order is not 0, which is in the head.
 constexpr std::uint8_t kSnapshotVersion = 1;
 
 Value whole(std::int64_t value) { return value; }
@@ -77,11 +80,23 @@ std::vector<ParamInfo> params() {
        false,
        0.0,
        light},
+      receiver_switch("load, amplifier and dark current"),
+  };
+  const std::string on = "detector.noise=true," + light;
+  const DetectorDefaults detector{
+      .bandwidth_hz = 0,
+      .least_bandwidth_hz = 0,
+      .bandwidth_help =
+          "noise bandwidth of a receiver, or the cutoff of its filter; 0: of an integrator over the frame",
+      .only_with = on,
+      .dark_only_with = on,
+      .responsivity = false};
+  const std::vector<ParamInfo> last{
       {"wavelength_m", "m", 1550e-9, 200e-9, 20e-6, "of the light"},
       {"symbol_rate_hz", "Hz", 1e9, 1, 1e12, "pulses per second"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
-  return param_list({size, front_end_params({.range = 8}), own});
+  return param_list({size, front_end_params({.range = 8}), own, detector_params(detector), last});
 }
 
 class Homodyne : public Device {
@@ -95,6 +110,7 @@ class Homodyne : public Device {
   void program(ConstFrames codes) override;
   std::vector<std::byte> snapshot() const override;
   void restore(const std::vector<std::byte>& state) override;
+  void reset() override { filters_.rest(); }
   SelfTest self_test() override;
   std::vector<Monitor> monitors() const override {
     return {{"photons of the weights in a frame", "1", weight_photons()}};
@@ -103,20 +119,26 @@ class Homodyne : public Device {
 
  private:
   void derive();
+  /// Of a pass that shows as many pulses.
+  static double frame_s(const ParamSet& params, Index pulses) {
+    return (params.text("multiplexing") == "time" ? static_cast<double>(pulses) : 1.0) / params.real("symbol_rate_hz");
+  }
   void write(Matrix<float> weights);
   double weight_photons() const {
-    return receiver_.photons_local * std::accumulate(norms_[0].begin(), norms_[0].end(), 0.0);
+    return receivers_[0].photons_local * std::accumulate(norms_[0].begin(), norms_[0].end(), 0.0);
   }
 
   ParamSet params_;
   DeviceInfo info_;
   std::uint64_t seed_;
-  CoherentReceiver receiver_;
+  CoherentReceiver receivers_[2];  // of the forward and the transposed pass
+  double intensity_sd_[2] = {};    // relative, of the amplitude of all inputs of a frame
   FrontEnd front_;
   bool open_ = true;
-  Factor weights_;                     // (outputs, inputs)
-  std::vector<double> norms_[2];       // sums of w^2 over rows, over columns
-  Matrix<float> drive_, sums_, work_;  // workspaces, one row per frame
+  Factor weights_;                // (outputs, inputs)
+  std::vector<double> norms_[2];  // sums of w^2 over rows, over columns
+  TwoEnds filters_;
+  Matrix<float> drive_, sums_, work_, quiet_;  // workspaces, one row per frame
 };
 
 const ParamSet& fitting(const ParamSet& given) {
@@ -140,6 +162,12 @@ Homodyne::Homodyne(const ParamSet& given)
   info_.program =
       FrameFormat{{weights_.rows(), weights_.cols()}, bits("weight.bits"), "weight code, signed around the middle"};
   info_.transposed = true;
+  info_.stateful = given.integer("detector.order") > 0;
+  if (info_.stateful && given.text("multiplexing") == "time")
+    throw Unsupported("sim:homodyne: detector.order", "a filter with multiplexing = time", "multiplexing = space",
+                      "Charges of one pulse after the other are added up; detector.order = 0 is their integrator.");
+  filters_.set(SymbolFilter::taps(params_, info_.model, frame_s(params_, weights_.cols())), weights_.rows(),
+               weights_.cols());
   norms_[0].assign(static_cast<std::size_t>(weights_.rows()), 0.0);
   norms_[1].assign(static_cast<std::size_t>(weights_.cols()), 0.0);
   derive();
@@ -147,31 +175,42 @@ Homodyne::Homodyne(const ParamSet& given)
 
 void Homodyne::derive() {
   front_ = FrontEnd(params_, info_.model);
-  receiver_ = {.photons_signal = params_.real("photons.input"),
-               .photons_local = params_.real("photons.weight"),
-               .efficiency = params_.real("efficiency"),
-               .visibility = params_.real("visibility"),
-               .dark = params_.real("dark"),
-               .electrons = params_.real("electrons"),
-               .counts = params_.boolean("photon_noise")};
-  receiver_.electrons = std::hypot(receiver_.electrons, front_.early_noise() * receiver_.gain());
-  info_.deterministic = !receiver_.noisy() && !front_.noisy();
+  const CoherentReceiver counting{.photons_signal = params_.real("photons.input"),
+                                  .photons_local = params_.real("photons.weight"),
+                                  .efficiency = params_.real("efficiency"),
+                                  .visibility = params_.real("visibility"),
+                                  .dark = params_.real("dark"),
+                                  .electrons = params_.real("electrons"),
+                                  .counts = params_.boolean("photon_noise")};
+  const bool integrates = params_.real("detector.bandwidth_hz") == 0;
+  const double density = params_.boolean("detector.noise") ? photoreceiver(params_, 2).floor_density() : 0.0;
+  for (const int side : {0, 1}) {
+    const double seconds = frame_s(params_, side == 0 ? weights_.cols() : weights_.rows());
+    const double bandwidth = integrates ? 0.5 / seconds : receiver_bandwidth_hz(params_);
+    CoherentReceiver& receiver = receivers_[side] = counting;
+    if (info_.stateful) receiver.count_sd = std::sqrt(2 * bandwidth * seconds);
+    receiver.electrons = std::hypot(receiver.electrons, front_.early_noise() * receiver.gain());
+    receiver.electrons = std::hypot(receiver.electrons, std::sqrt(density * bandwidth) * seconds / kElectronCharge);
+    intensity_sd_[side] = std::sqrt(params_.real("laser.rin_hz") * bandwidth) / 2;
+  }
+  info_.deterministic = !receivers_[0].noisy() && intensity_sd_[0] == 0 && !front_.noisy() && !info_.stateful;
   const auto in = static_cast<double>(weights_.cols()), out = static_cast<double>(weights_.rows());
   const bool time = params_.text("multiplexing") == "time";
   const double modulate_j = front_.dac_j() + kModulatorJ;
   const double weight_j = dac_energy_j(info_.program->bits) + kModulatorJ;
   // lasers give full amplitude all the time; modulators carve it
-  const double photons = in * out * (receiver_.photons_signal + receiver_.photons_local);
+  const double photons = in * out * (counting.photons_signal + counting.photons_local);
   const double light_j = photons * photon_energy_j(params_.real("wavelength_m")) / kWallPlug;
   const double rate_hz = params_.real("symbol_rate_hz");
-  info_.cost.frame_s = (time ? in : 1.0) / rate_hz;
+  info_.cost.frame_s = frame_s(params_, weights_.cols());
   info_.cost.time_per = time ? CostPer::input : CostPer::frame;
   const double weights = in * out, shown = time ? weights : 0.0, written = time ? 0.0 : weights;
   info_.cost.parts = {
       {"laser", photons, light_j, 0, 0},
       {"inputs", in, in * modulate_j, 0, 0, kDacLatencyS + info_.cost.frame_s, CostPer::input},
       {"weights", shown, shown * weight_j, written, written * weight_j},
-      {"tia", out, out * kAmplifierW * info_.cost.frame_s, 0, 0, rise_time_s(kReceiverBandwidth * rate_hz),
+      {"tia", out, out * kAmplifierW * info_.cost.frame_s, 0, 0,
+       integrates ? rise_time_s(kReceiverBandwidth * rate_hz) : receiver_rise_s(params_),
        time ? CostPer::frame : CostPer::output},  // one pulse after the other it sees as many as there are weights
       {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output}};
   info_.cost.power_w = 0;
@@ -181,7 +220,10 @@ void Homodyne::derive() {
 }
 
 void Homodyne::configure(const Settings& changes) {
-  params_ = changed(changes);
+  ParamSet next = changed(changes);
+  const std::vector<double> taps = SymbolFilter::taps(next, info_.model, frame_s(next, weights_.cols()));
+  params_ = std::move(next);
+  filters_.set(taps, weights_.rows(), weights_.cols());
   derive();
 }
 
@@ -191,6 +233,7 @@ void Homodyne::program(ConstFrames codes) {
   Matrix<float> weights(weights_.rows(), weights_.cols());
   read_row(codes, 0, info_.program->bits, weights.flat());
   write(std::move(weights));
+  filters_.rest();
 }
 
 void Homodyne::write(Matrix<float> weights) {
@@ -214,18 +257,32 @@ RunReport Homodyne::run(ConstFrames in, Frames out, const RunOptions& options) {
   sums_.resize(in.count, out.size);
   work_.resize(in.count, 4 * out.size);
   const std::uint64_t side = forward ? 0 : 1;
+  SymbolFilter* const filter = filters_.reading(side, in.count);
   const ConverterStreams converters = converter_streams(seed_, side);
   const auto id = [&](Index r) { return options.first_frame_id + static_cast<std::uint64_t>(r); };
   parallel_for(in.count, [&](Index r) { front_.read(in, r, id(r), converters, drive_.row(r)); });
   weights_.multiply(1.0f, drive_, forward ? Transpose::yes : Transpose::no, 0.0f, sums_);
+  if (filter) {  // what is remembered has no noise of the detection
+    quiet_.resize(in.count, out.size);
+    std::ranges::copy(sums_.flat(), quiet_.flat().begin());
+  }
+  const Stream intensity(seed_, side, kLaserIntensity);
   const Stream counts(seed_, side, Purpose::homodyne_read), electrons(seed_, side + 2, Purpose::homodyne_read);
   std::vector<Index> clipped(static_cast<std::size_t>(in.count));
   parallel_for(in.count, [&](Index r) {
     double norm = 0;
     for (const float v : drive_.row(r)) norm += static_cast<double>(v) * static_cast<double>(v);
     const std::span<float> y = sums_.row(r);
-    receiver_.detect(norm, norms_[side], counts, electrons, id(r), work_.row(r), y);
-    clipped[static_cast<std::size_t>(r)] = front_.write(y, id(r), converters, out, r);
+    if (intensity_sd_[side] > 0) {
+      const double light = 1 + intensity_sd_[side] * intensity.normal(id(r), 0);
+      norm *= light * light;
+      for (float& value : y) value *= static_cast<float>(light);
+    }
+    receivers_[side].detect(norm, norms_[side], counts, electrons, id(r), work_.row(r), y);
+  });
+  if (filter) filter->apply(quiet_, sums_);
+  parallel_for(in.count, [&](Index r) {
+    clipped[static_cast<std::size_t>(r)] = front_.write(sums_.row(r), id(r), converters, out, r);
   });
   return counted(info_, out, std::accumulate(clipped.begin(), clipped.end(), std::int64_t{0}), options.pass);
 }
@@ -237,6 +294,7 @@ std::vector<std::byte> Homodyne::snapshot() const {
   ByteWriter bytes;
   put_head(bytes, kSnapshotVersion, params_);
   put_codes(bytes, codes, *info_.program);
+  if (info_.stateful) filters_.put(bytes);
   return bytes.take();
 }
 
@@ -245,7 +303,9 @@ void Homodyne::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "homodyne snapshot");
   get_head(bytes, kSnapshotVersion, kSnapshotVersion, params_, info_.model);
   const std::vector<std::uint16_t> codes = get_codes(bytes, *info_.program);
+  auto past = info_.stateful ? filters_.get(bytes) : std::array<Matrix<float>, 2>();
   bytes.done();
+  if (info_.stateful) filters_.take(std::move(past));
   Matrix<float> weights(weights_.rows(), weights_.cols());
   from_codes(codes, info_.program->bits, weights.flat());
   write(std::move(weights));
@@ -255,15 +315,20 @@ SelfTest Homodyne::self_test() {
   FrameBuffer in(info_.input, 1), out(info_.output, 1);
   for (Index j = 0; j < info_.input.size(); ++j) in.frames().set(0, j, info_.input.highest() / 2 + 1);
   const FrontEnd::AtRest rest(front_);
+  const TwoEnds remembered = filters_;
+  filters_.rest();
   run(std::as_const(in).frames(), out.frames());
+  filters_ = remembered;
   const double zero = info_.output.highest() / 2 + 1;
   double worst = 0;
   for (Index i = 0; i < info_.output.size(); ++i)
     worst = std::max(worst, std::abs(static_cast<double>(out.frames().at(0, i)) - zero));
-  const double photons = receiver_.photons_local * *std::ranges::max_element(norms_[0]) + 2 * receiver_.dark;
+  const CoherentReceiver& receiver = receivers_[0];
+  const double photons = receiver.photons_local * *std::ranges::max_element(norms_[0]) + 2 * receiver.dark;
   // no normal draw is beyond 6.8 sd; counts of few photons have longer tails
   // and noise of the inputs meets the weights
-  const double counted_sd = (std::hypot(std::sqrt(photons), receiver_.electrons) + 3) / receiver_.gain(),
+  const double counted_sd =
+                   (std::hypot(receiver.count_sd * std::sqrt(photons), receiver.electrons) + 3) / receiver.gain(),
                driven_sd = front_.input_noise * std::sqrt(*std::ranges::max_element(norms_[0]));
   const double allowed = front_.off_zero(counted_sd + driven_sd + front_.output_noise);
   return {worst <= allowed, "without drive the outputs lie within " + std::to_string(worst) + " codes of zero (" +
@@ -282,6 +347,8 @@ DeviceModel model() {
   record.params = params();
   record.presets["ideal"] = {{"photon_noise", false}, {"electrons", 0.0}, {"visibility", 1.0}};
   record.presets["quantum_limit"] = {{"efficiency", 1.0}, {"visibility", 1.0}, {"electrons", 0.0}};
+  record.presets["receiver"] = homodyne_preset();
+  record.presets["receiver"]["electrons"] = 0.0;  // amplifiers in the place of capacitors
   record.open = [](const ParamSet& given) { return std::make_unique<Homodyne>(given); };
   record.twin = crossbar::make_twin;  // the matrix of the codes, without noise
   return record;

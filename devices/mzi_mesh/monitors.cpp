@@ -13,7 +13,7 @@ MonitorNoise monitor_noise(const ParamSet& params) {
   if (!params.boolean("detector.noise")) return monitors;
   const PhotoreceiverModel receiver = photoreceiver(params, 1);
   const double full_a = receiver.responsivity_a_w * params.real("photons") * photon_energy_j(kPhotonM) / kFrameS;
-  const double per_density = params.real("detector.bandwidth_hz") / (full_a * full_a);
+  const double per_density = receiver_bandwidth_hz(params) / (full_a * full_a);
   monitors.floor += receiver.floor_density() * per_density;
   monitors.shot = (receiver.density(full_a) - receiver.floor_density()) * per_density;
   return monitors;

@@ -20,7 +20,8 @@
 namespace lightloop::mzi_mesh {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;  // 1 had no programme
+// 1 had no programme. What the filters remember is at the end where detector.order is not 0, which is in the head.
+constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;
 // Converters, modulators, amplifiers, heaters: sim/detection/component_energy.hpp. Half of
 // the laser's light is lost on the way (assumed); it shines whatever the modulators let through.
 constexpr double kLaserEfficiency = kWallPlug * 0.5;
@@ -123,6 +124,7 @@ class MziMesh : public Device {
   void program(ConstFrames codes) override;
   std::vector<std::byte> snapshot() const override;
   void restore(const std::vector<std::byte>& state) override;
+  void reset() override { receivers_.rest(); }
   SelfTest self_test() override;
   std::vector<Monitor> monitors() const override { return {{"heater power", "W", hold_w()}}; }
   void close() override { open_ = false; }
@@ -142,6 +144,7 @@ class MziMesh : public Device {
   std::uint64_t writes_ = 0;
   bool open_ = true;
   Factor map_[2];  // real matrices of the forward and the transposed pass, (out, in)
+  TwoEnds receivers_;
   ProductWork work_;
 };
 
@@ -174,6 +177,8 @@ MziMesh::MziMesh(const ParamSet& given)
                               bits("phase.bits"),
                               "DAC code of a phase"};
   info_.transposed = true;
+  info_.stateful = given.integer("detector.order") > 0;
+  receivers_.set(SymbolFilter::taps(params_, info_.model, kFrameS), info_.output.size(), info_.input.size());
   codes_.assign(static_cast<std::size_t>(info_.program->size()), 0);
   write(codes_, 0);
 }
@@ -184,9 +189,11 @@ void MziMesh::derive() {
   const double photons = params_.real("photons"), channel_w = photons * photon_energy_j(kPhotonM) / kFrameS;
   const HomodyneNoise receiver = homodyne_noise(params_, channel_w);
   front_ = FrontEnd(params_, info_.model);
-  noise_sd_ = std::hypot(params_.boolean("vacuum_noise") ? 0.5 / std::sqrt(photons) : 0.0, receiver.quadrature_sd);
+  const double filtered = info_.stateful ? std::sqrt(2 * receiver_bandwidth_hz(params_) * kFrameS) : 1.0;
+  const double vacuum_sd = params_.boolean("vacuum_noise") ? 0.5 / std::sqrt(photons) * filtered : 0.0;
+  noise_sd_ = std::hypot(vacuum_sd, receiver.quadrature_sd);
   intensity_sd_ = receiver.intensity_sd;
-  info_.deterministic = noise_sd_ == 0 && intensity_sd_ == 0 && !front_.noisy();
+  info_.deterministic = noise_sd_ == 0 && intensity_sd_ == 0 && !front_.noisy() && !info_.stateful;
   const double lit = photons * in, local = receiver.local_w * out * kFrameS / photon_energy_j(kPhotonM);
   const double photon_j = photon_energy_j(kPhotonM) / kLaserEfficiency;
   const double hold = hold_w(), writing = shifters * dac_energy_j(info_.program->bits);
@@ -197,8 +204,7 @@ void MziMesh::derive() {
                       {"modulator", in, in * kModulatorJ, 0, 0, kFrameS, CostPer::input},
                       {"path", 0, 0, 0, 0, chip_.path_latency_s()},
                       {"hold", shifters, hold * kFrameS, shifters, hold * kHeaterSettleS},
-                      {"tia", out, out * kAmplifierW * kFrameS, 0, 0,
-                       noise_rise_time_s(params_.real("detector.bandwidth_hz")), CostPer::output},
+                      {"tia", out, out * kAmplifierW * kFrameS, 0, 0, receiver_rise_s(params_), CostPer::output},
                       {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output},
                       {"programming", 0, 0, shifters, writing}};
   info_.cost.power_w = 0;
@@ -208,7 +214,10 @@ void MziMesh::derive() {
 }
 
 void MziMesh::configure(const Settings& changes) {
-  params_ = changed(changes);
+  ParamSet next = changed(changes);
+  const std::vector<double> taps = SymbolFilter::taps(next, info_.model, kFrameS);
+  params_ = std::move(next);
+  receivers_.set(taps, info_.output.size(), info_.input.size());
   derive();
 }
 
@@ -240,6 +249,7 @@ void MziMesh::program(ConstFrames codes) {
   for (Index i = 0; i < codes.size; ++i) next[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(codes.at(0, i));
   write(next, writes_ + 1);
   codes_ = std::move(next);
+  receivers_.rest();
 }
 
 RunReport MziMesh::run(ConstFrames in, Frames out, const RunOptions& options) {
@@ -253,7 +263,8 @@ RunReport MziMesh::run(ConstFrames in, Frames out, const RunOptions& options) {
                       .intensity_sd = intensity_sd_,
                       .noise = Stream(seed_, pass, Purpose::mesh_read),
                       .intensity = Stream(seed_, pass, kLaserIntensity),
-                      .converters = converter_streams(seed_, pass)},
+                      .converters = converter_streams(seed_, pass),
+                      .filter = receivers_.reading(pass, in.count)},
                      info_, in, out, options.first_frame_id, work_);
 }
 
@@ -262,6 +273,7 @@ std::vector<std::byte> MziMesh::snapshot() const {
   put_head(bytes, kSnapshotVersion, params_);
   bytes.put(writes_);
   put_codes(bytes, codes_, *info_.program);
+  if (info_.stateful) receivers_.put(bytes);
   return bytes.take();
 }
 
@@ -270,9 +282,12 @@ void MziMesh::restore(const std::vector<std::byte>& state) {
   const bool whole = get_head(bytes, kSnapshotVersion, kOldestSnapshot, params_, info_.model);
   const auto writes = bytes.get<std::uint64_t>();
   std::vector<std::uint16_t> codes = whole ? get_codes(bytes, *info_.program) : codes_;
+  if (info_.stateful && !whole) bytes.refuse("no memory of the receivers' filters");
+  auto past = info_.stateful ? receivers_.get(bytes) : std::array<Matrix<float>, 2>();
   bytes.done();
   write(codes, writes);
   codes_ = std::move(codes);
+  if (info_.stateful) receivers_.take(std::move(past));
 }
 
 SelfTest MziMesh::self_test() {

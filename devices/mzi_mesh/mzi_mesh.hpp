@@ -10,8 +10,10 @@
 //   code = clip(round(c0 + c0 y / adc.range), 0, 2^bits - 1)        clipped codes are counted as saturated
 // with the stages of devices/front_end.hpp before v and behind y. sd_receiver: load, amplifier and dark current of the
 // balanced pairs where detector.noise is on, for a signal of P_s = photons h nu / frame_s; devices/detector.hpp has the
-// equations, and what the laser's intensity noise does. B = detector.bandwidth_hz, by default 1 / (2 frame_s), that of
-// an integrator over the frame, for which the vacuum's noise holds. More photons lower both noises. photons: mean
+// equations, what the laser's intensity noise does, and the filter of detector.order, a symbol a frame. B is by default
+// 1 / (2 frame_s), that of an integrator over the frame, for which the vacuum's noise holds; behind a filter it is 2 B
+// frame_s / (4 photons), and receivers have settled in the dark before the first frame, after program() and reset(),
+// and those of one pass after frames of the other. More photons lower both noises. photons: mean
 // number in one frame of a channel at full amplitude; 1 / 4 is the vacuum's variance of a quadrature, the standard
 // quantum limit of a strong local oscillator. The transposed pass sends light backwards: W^T, by reciprocity.
 //
@@ -35,7 +37,7 @@
 // mesh_programming (row = write number, column = place in the programme). Read: stream mesh_read (instance 0 forward, 1
 // transposed), row = frame id, column = output; purpose 67 (same instances), row = frame id: intensity noise;
 // purpose 68 (instance 0), row = sample, column = place in the programme: monitors;
-// converters as in devices/front_end.hpp. State: the write number.
+// converters as in devices/front_end.hpp. State: the write number, and the frames that filters remember.
 //
 // Parameters and sources: splitters 0.01 rad, phases 5 mrad after calibration: the better end of what is reported; loss
 // 0.1 dB per interferometer, crosstalk 0.01, no electrical noise of monitors, 1e6 photons, electrical noise 0.002, 1 ns

@@ -86,19 +86,8 @@ std::vector<ParamInfo> params() {
       {"power_w", "W", 1e-3, 1e-12, 1, "power of a channel at full drive, at every bank"},
       {"symbol_rate_hz", "Hz", 1e9, 1, 1e12, "frames per second, at most the rings' linewidth"},
   };
-  const DetectorDefaults detector{.rin_hz = 1e-15,
-                                  .bandwidth_help = "noise bandwidth of a receiver, or the cutoff of its filter",
-                                  .dark_only_with = "detector.shot=true"};
+  const DetectorDefaults detector{.rin_hz = 1e-15, .dark_only_with = "detector.shot=true"};
   const std::vector<ParamInfo> own{
-      {"detector.order",
-       "1",
-       whole(0),
-       0,
-       8,
-       "order of the receiver's Butterworth filter, which lets former frames through; 0: noise bandwidth alone",
-       {},
-       true,
-       whole(0)},
       {"detector.shot", "", true, 0, 0, "shot noise of light and dark current", {}, false, false},
       {"clock_s", "s", 0.0, 0, 1e9, "time of the device's clock when it was last set; it never goes back"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},

@@ -98,15 +98,13 @@ RingBank::RingBank(const ParamSet& given)
   codes_.assign(static_cast<std::size_t>(n_out * n_in), static_cast<std::uint16_t>(info_.program->highest() / 2 + 1));
   base_s_ = given.real("clock_s");
   written_s_ = base_s_;
-  filter_.set(SymbolFilter::taps(params_, info_.model), n_out);
+  filter_.set(SymbolFilter::taps(params_, info_.model, 1 / given.real("symbol_rate_hz")), n_out);
   write();
 }
 
 void RingBank::derive() {
   front_ = FrontEnd(params_, info_.model);
-  const double cutoff = params_.real("detector.bandwidth_hz"), power = params_.real("power_w");
-  const auto order = static_cast<int>(params_.integer("detector.order"));
-  const double bandwidth = order > 0 ? butterworth_noise_bandwidth(order, cutoff) : cutoff;
+  const double bandwidth = receiver_bandwidth_hz(params_), power = params_.real("power_w");
   const bool shot = params_.boolean("detector.shot");
   const auto buses = static_cast<double>(bank_.buses());
   // two diodes per bus, one amplifier per output
@@ -124,7 +122,6 @@ void RingBank::derive() {
   const double frame_s = 1 / params_.real("symbol_rate_hz"),
                light_j = in * out * power * frame_s;  // modulators carve it
   const auto dac = front_.dac_j(), adc = front_.adc_j();
-  const double rise_s = order > 0 ? rise_time_s(cutoff) : noise_rise_time_s(cutoff);
   const bool loop = params_.text("control.method") == "pid";
   const double rounds = loop ? static_cast<double>(params_.integer("control.steps")) : 0.0;
   const double read = rounds * in, program_s = kLoopS * (1 + rounds) + read * frame_s, lit = program_s / frame_s;
@@ -132,14 +129,15 @@ void RingBank::derive() {
   const double laser_j = light_j / kWallPlug,
                set_j = set * dac_energy_j(static_cast<int>(params_.integer("heater.bits")));
   info_.cost = {.frame_s = frame_s, .program_s = program_s};
-  info_.cost.parts = {{"laser", photons, laser_j, lit * photons, lit * laser_j},
-                      {"dac", in, in * dac, read * in, read * in * dac, kDacLatencyS},
-                      {"modulator", in, in * kModulatorJ, read * in, read * in * kModulatorJ, frame_s},
-                      {"hold", in * out, heaters_w * frame_s, in * out, heaters_w * program_s},
-                      {"tia", out, out * kAmplifierW * frame_s, out, out * kAmplifierW * program_s, rise_s},
-                      {"adc", out, out * adc, read * out, read * out * adc, front_.adc_s()},
-                      {"path", 0, 0, 0, 0, bank_.path_latency_s()},
-                      {"programming", 0, 0, set, set_j}};
+  info_.cost.parts = {
+      {"laser", photons, laser_j, lit * photons, lit * laser_j},
+      {"dac", in, in * dac, read * in, read * in * dac, kDacLatencyS},
+      {"modulator", in, in * kModulatorJ, read * in, read * in * kModulatorJ, frame_s},
+      {"hold", in * out, heaters_w * frame_s, in * out, heaters_w * program_s},
+      {"tia", out, out * kAmplifierW * frame_s, out, out * kAmplifierW * program_s, receiver_rise_s(params_)},
+      {"adc", out, out * adc, read * out, read * out * adc, front_.adc_s()},
+      {"path", 0, 0, 0, 0, bank_.path_latency_s()},
+      {"programming", 0, 0, set, set_j}};
   for (const CostPart& part : info_.cost.parts) {
     info_.cost.power_w += part.frame_j / frame_s;
     info_.cost.program_j += part.program_j;
@@ -150,7 +148,7 @@ void RingBank::configure(const Settings& changes) {
   ParamSet next = changed(changes);
   const double clock = next.real("clock_s"), rate = next.real("symbol_rate_hz");
   const bool set = clock != params_.real("clock_s");
-  const std::vector<double> taps = SymbolFilter::taps(next, info_.model);
+  const std::vector<double> taps = SymbolFilter::taps(next, info_.model, 1 / rate);
   check_spectrum(next, info_.model);
   if (set) check_clock(info_.model, clock, at(0));
   if (set || rate != params_.real("symbol_rate_hz")) {
@@ -277,10 +275,7 @@ std::vector<std::byte> RingBank::snapshot() const {
   bytes.put(frames_);
   bytes.put(params_.real("clock_s"));  // not base_s_ where the symbol rate was changed since
   put_codes(bytes, codes_, *info_.program);
-  if (params_.integer("detector.order") > 0) {
-    bytes.put(static_cast<std::int64_t>(filter_.past().rows()));
-    bytes.put_all(filter_.past().flat());
-  }
+  if (params_.integer("detector.order") > 0) filter_.put(bytes);
   return bytes.take();
 }
 
@@ -292,16 +287,9 @@ void RingBank::restore(const std::vector<std::byte>& state) {
   const auto frames = bytes.get<std::int64_t>();
   const double clock = whole ? bytes.get<double>() : base;
   std::vector<std::uint16_t> codes = whole ? get_codes(bytes, *info_.program) : codes_;
-  Matrix<float> past = filter_.past();
-  if (params_.integer("detector.order") > 0) {
-    if (!whole) bytes.refuse("no memory of the receivers' filters");
-    if (const auto rows = bytes.get<std::int64_t>(); rows != past.rows())
-      bytes.refuse("receivers that remember " + std::to_string(rows) + " frames, where " + std::to_string(past.rows()) +
-                   " are remembered at this bandwidth");
-    bytes.get_all(past.flat());
-  }
-  for (const float sum : past.flat())
-    if (!std::isfinite(sum)) bytes.refuse("a sum that is not finite");
+  const bool filtered = params_.integer("detector.order") > 0;
+  if (filtered && !whole) bytes.refuse("no memory of the receivers' filters");
+  Matrix<float> past = filtered ? filter_.get(bytes) : Matrix<float>();
   bytes.done();
   if (!std::isfinite(base) || !std::isfinite(written) || frames < 0) bytes.refuse("times that are none");
   params_.set({{"clock_s", clock}});
@@ -310,7 +298,7 @@ void RingBank::restore(const std::vector<std::byte>& state) {
   base_s_ = base;
   written_s_ = written;
   frames_ = frames;
-  filter_.past().swap(past);
+  if (filtered) filter_.take(std::move(past));
   write();
 }
 

@@ -15,10 +15,7 @@
 // becomes (1 + v_j)(1 + sqrt(rin B) xi_j). code = clip(round(c0 + c0 y / adc.range)), clipped codes are counted. The
 // stages of devices/front_end.hpp lie before v and behind y; with input noise no power is less than none.
 //
-// B = detector.bandwidth_hz where detector.order = 0. With an order n of 1 to 8 the receiver has a Butterworth filter
-// of that cutoff and is read at the end of every frame: B is the filter's noise bandwidth, cutoff (pi / 2 n) / sin(pi /
-// 2 n), and y of frame f without noise becomes sum_k h_k y_(f - k), the sampled response to rectangular symbols
-// (symbol_response() in sim/detection/photoreceiver.hpp): inter-symbol interference. Before the first frame, and after
+// B and the filter of detector.order: devices/detector.hpp, a symbol a frame. Before the first frame, and after
 // program(), reset() and a new clock_s, receivers have settled at v = 0. A filter whose h_0 is not the largest is
 // refused: a reading would be of another frame. The controller sets weights; it takes no interference out.
 //
@@ -60,10 +57,9 @@
 // sim/detection/component_energy.hpp; lasers give power_w of every channel to every bank all the time, also while
 // weights are set, and modulators carve it. A measured round of the controller takes a frame per input, and sets the
 // DACs of all heaters.
-// Validity: noise of neighbouring frames is independent, and that of light is of the frame's own light; no dispersion
-// over the free spectral range, symbol rate below the linewidth of the rings (above it is refused: their group index
-// is that of the measured ones), drop bus without return coupling, powers below thermal bistability, dither too small
-// to be seen in the weights.
+// Validity: no dispersion over the free spectral range, symbol rate below the linewidth of the rings (above it is
+// refused: their group index is that of the measured ones), drop bus without return coupling, powers below thermal
+// bistability, dither too small to be seen in the weights.
 #include "driver/api/registry.hpp"
 
 namespace lightloop::ring_bank {

@@ -20,7 +20,7 @@
 namespace lightloop::tt_rfnn {
 namespace {
 
-// 1 had no programme.
+// 1 had no programme. What the filters remember is at the end where detector.order is not 0, which is in the head.
 constexpr std::uint8_t kSnapshotVersion = 2, kOldestSnapshot = 1;
 // Assumed; a use of a network lasts as long as the way through it and its switching.
 constexpr double kUseS = 10e-9, kSwitchJ = 1e-12, kShifterWPerRad = 1e-4 / std::numbers::pi, kSettleS = 1e-6;
@@ -71,10 +71,21 @@ std::vector<ParamInfo> params() {
        true},
       {"power_w", "W", 1e-3, 1e-12, 10, "power of a channel at full amplitude, where it is detected"},
   };
-  const std::vector<ParamInfo> seed{
+  const std::string losses = ",loss,switch_loss";
+  const std::vector<ParamInfo> last{
+      {"detector.shot",
+       "",
+       false,
+       0,
+       0,
+       "shot noise of the local oscillator",
+       {},
+       false,
+       false,
+       "detector.noise=true" + losses},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
-  return param_list({size, front_end_params(front), train, homodyne_params(0.5 / kUseS, ",loss,switch_loss"), seed});
+  return param_list({size, front_end_params(front), train, homodyne_params(0.5 / kUseS, losses), last});
 }
 
 class TtRfnn : public Device {
@@ -88,11 +99,13 @@ class TtRfnn : public Device {
   void program(ConstFrames codes) override;
   std::vector<std::byte> snapshot() const override;
   void restore(const std::vector<std::byte>& state) override;
+  void reset() override { receivers_.rest(); }
   SelfTest self_test() override;
   void close() override { open_ = false; }
 
  private:
   void derive();
+  double frame_s() const;
   void write(const std::vector<std::uint16_t>& codes, std::uint64_t writes);
 
   ParamSet params_;
@@ -107,6 +120,7 @@ class TtRfnn : public Device {
   std::uint64_t writes_ = 0;
   bool open_ = true;
   Factor map_;  // (outputs, inputs), switches aside
+  TwoEnds receivers_;
   ProductWork work_;
 };
 
@@ -141,38 +155,45 @@ TtRfnn::TtRfnn(const ParamSet& given)
       {given.integer("output.size")}, bits("adc.bits"), "ADC code of an amplitude, signed around the middle"};
   info_.program = FrameFormat{{shape_.programme()}, bits("phase.bits"), "DAC code of a phase"};
   info_.transposed = true;
+  info_.stateful = given.integer("detector.order") > 0;
+  receivers_.set(SymbolFilter::taps(params_, info_.model, frame_s()), info_.output.size(), info_.input.size());
   codes_.assign(static_cast<std::size_t>(info_.program->size()), 0);
   write(codes_, 0);
+}
+
+double TtRfnn::frame_s() const {
+  double uses = 0;
+  for (std::size_t k = 0; k < shape_.cores(); ++k) uses += static_cast<double>(shape_.uses(k));
+  return kUseS * uses;
 }
 
 void TtRfnn::derive() {
   front_ = FrontEnd(params_, info_.model);
   receiver_ = homodyne_noise(params_, params_.real("power_w"));
   pass_ = static_cast<float>(std::pow(1 - params_.real("switch_loss"), static_cast<double>(shape_.cores() - 1) / 2));
-  info_.deterministic = receiver_.quadrature_sd == 0 && receiver_.intensity_sd == 0 && !front_.noisy();
+  info_.deterministic =
+      receiver_.quadrature_sd == 0 && receiver_.intensity_sd == 0 && !front_.noisy() && !info_.stateful;
   const auto in = static_cast<double>(info_.input.size()), out = static_cast<double>(info_.output.size());
-  double uses = 0, switched = 0, held_rad = 0;
+  double switched = 0, held_rad = 0;
   for (std::size_t k = 0; k < shape_.cores(); ++k) {
     held_rad += chips_[k].heater_rad();
-    uses += static_cast<double>(shape_.uses(k));
     switched += static_cast<double>(shape_.uses(k) * shape_.inputs(k));
   }
   const auto shifters = static_cast<double>(info_.program->size());
   const double hold_w = kShifterWPerRad * held_rad, writing = shifters * dac_energy_j(info_.program->bits);
-  info_.cost.frame_s = kUseS * uses;
+  info_.cost.frame_s = frame_s();
   const double signal_j = in * params_.real("power_w") * info_.cost.frame_s / kWallPlug;
   const double local_j = out * receiver_.local_w * info_.cost.frame_s / kWallPlug;
   const bool noisy_receivers = receiver_.local_w > 0;  // without them receivers are ideal, and take nothing
-  info_.cost.parts = {
-      {"source", in, signal_j, 0, 0, 0, CostPer::input},
-      {"local oscillator", receiver_.local_w > 0 ? out : 0, local_j, 0, 0, 0, CostPer::output},
-      {"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS, CostPer::input},
-      {"switches", switched, switched * kSwitchJ, 0, 0, info_.cost.frame_s},
-      {"hold", shifters, hold_w * info_.cost.frame_s, shifters, hold_w * kSettleS},
-      {"tia", noisy_receivers ? out : 0, noisy_receivers ? out * kAmplifierW * info_.cost.frame_s : 0, 0, 0,
-       noisy_receivers ? noise_rise_time_s(params_.real("detector.bandwidth_hz")) : 0, CostPer::output},
-      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output},
-      {"programming", 0, 0, shifters, writing}};
+  info_.cost.parts = {{"source", in, signal_j, 0, 0, 0, CostPer::input},
+                      {"local oscillator", receiver_.local_w > 0 ? out : 0, local_j, 0, 0, 0, CostPer::output},
+                      {"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS, CostPer::input},
+                      {"switches", switched, switched * kSwitchJ, 0, 0, info_.cost.frame_s},
+                      {"hold", shifters, hold_w * info_.cost.frame_s, shifters, hold_w * kSettleS},
+                      {"tia", noisy_receivers ? out : 0, noisy_receivers ? out * kAmplifierW * info_.cost.frame_s : 0,
+                       0, 0, noisy_receivers ? receiver_rise_s(params_) : 0, CostPer::output},
+                      {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output},
+                      {"programming", 0, 0, shifters, writing}};
   info_.cost.power_w = 0;
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / info_.cost.frame_s;
   info_.cost.program_s = kSettleS;
@@ -180,7 +201,10 @@ void TtRfnn::derive() {
 }
 
 void TtRfnn::configure(const Settings& changes) {
-  params_ = changed(changes);
+  ParamSet next = changed(changes);
+  const std::vector<double> taps = SymbolFilter::taps(next, info_.model, frame_s());
+  params_ = std::move(next);
+  receivers_.set(taps, info_.output.size(), info_.input.size());
   derive();
 }
 
@@ -207,6 +231,7 @@ void TtRfnn::program(ConstFrames codes) {
   for (Index i = 0; i < codes.size; ++i) next[static_cast<std::size_t>(i)] = static_cast<std::uint16_t>(codes.at(0, i));
   write(next, writes_ + 1);
   codes_ = std::move(next);
+  receivers_.rest();
 }
 
 RunReport TtRfnn::run(ConstFrames in, Frames out, const RunOptions& options) {
@@ -223,7 +248,8 @@ RunReport TtRfnn::run(ConstFrames in, Frames out, const RunOptions& options) {
                       .intensity_sd = receiver_.intensity_sd,
                       .noise = Stream(seed_, pass + 2, Purpose::mesh_read),
                       .intensity = Stream(seed_, pass, kLaserIntensity),
-                      .converters = converter_streams(seed_, pass)},
+                      .converters = converter_streams(seed_, pass),
+                      .filter = receivers_.reading(pass, in.count)},
                      info_, in, out, options.first_frame_id, work_);
 }
 
@@ -232,6 +258,7 @@ std::vector<std::byte> TtRfnn::snapshot() const {
   put_head(bytes, kSnapshotVersion, params_);
   bytes.put(writes_);
   put_codes(bytes, codes_, *info_.program);
+  if (info_.stateful) receivers_.put(bytes);
   return bytes.take();
 }
 
@@ -240,9 +267,12 @@ void TtRfnn::restore(const std::vector<std::byte>& state) {
   const bool whole = get_head(bytes, kSnapshotVersion, kOldestSnapshot, params_, info_.model);
   const auto writes = bytes.get<std::uint64_t>();
   std::vector<std::uint16_t> codes = whole ? get_codes(bytes, *info_.program) : codes_;
+  if (info_.stateful && !whole) bytes.refuse("no memory of the receivers' filters");
+  auto past = info_.stateful ? receivers_.get(bytes) : std::array<Matrix<float>, 2>();
   bytes.done();
   write(codes, writes);
   codes_ = std::move(codes);
+  if (info_.stateful) receivers_.take(std::move(past));
 }
 
 SelfTest TtRfnn::self_test() {

@@ -14,8 +14,9 @@
 // with the stages of devices/front_end.hpp before v and behind y. Where the carrier is light (trains of optical meshes:
 // X. Xiao et al., APL Photonics 6, 126107 (2021)), detector.noise and laser.rin_hz add the noise of balanced pairs as
 // devices/detector.hpp has it, for a signal of power_w at full amplitude; detector.bandwidth_hz is by default that of
-// an integrator over one use of a core. Shot noise is left out: 1 mW in 10 ns are 8e7 photons. The transposed pass
-// sends signals backwards through the same networks: W^T.
+// an integrator over one use of a core. Shot noise (1 mW in 10 ns are 8e7 photons) comes with detector.shot. Behind the
+// filter of detector.order an output stays for a frame (assumed), and receivers settle as in sim:mzi_mesh. The
+// transposed pass sends signals backwards through the same networks: W^T.
 //
 // Programme: phases as DAC codes, core by core (the first core first), each in the order of core/mesh_codes.hpp. Before
 // the first program() nothing passes. Splitter errors, phase errors, crosstalk between shifters, loss and their
@@ -23,7 +24,7 @@
 //
 // Randomness. Streams mesh_fabrication (instances 2 k and 2 k + 1: V and U of core k), mesh_programming (instance k) as
 // in sim:mzi_mesh, and mesh_read (instance 2 forward, 3 transposed), row = frame id; intensity noise and converters as
-// in sim:mzi_mesh. State: the write number.
+// in sim:mzi_mesh. State: the write number, and the frames that filters remember.
 //
 // Parameters and sources: tensor-train interferometer networks for radio frequencies: Sui et al., ICCAD 2023 (arXiv
 // 2312.10343), of which only the abstract was at hand: all numbers here are assumed, among them 10 ns for each use of a

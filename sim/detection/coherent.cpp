@@ -26,8 +26,11 @@ void CoherentReceiver::detect(double signal_norm, std::span<const double> local_
       means[2 * i + 1] = static_cast<float>(std::max(0.0, half - beat));
     }
     photons.poisson_fast(row, 0, means, drawn);
-    for (std::size_t i = 0; i < n; ++i)
-      y[i] = static_cast<float>((static_cast<double>(drawn[2 * i]) - static_cast<double>(drawn[2 * i + 1])) / scale);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double counted = (static_cast<double>(drawn[2 * i]) - static_cast<double>(drawn[2 * i + 1])) / scale;
+      const auto mean = static_cast<double>(y[i]);
+      y[i] = static_cast<float>(count_sd == 1 ? counted : mean + count_sd * (counted - mean));
+    }
   }
   if (electrons == 0) return;
   const std::span<float> xi = work.first(n);

@@ -19,12 +19,14 @@ struct CoherentReceiver {
   double dark = 0;       ///< mean dark counts of each detector
   double electrons = 0;  ///< sd of the electrical noise of the difference
   bool counts = true;    ///< false: the mean photon numbers, without shot noise
+  double count_sd = 1;   ///< sd of what is counted over that of Poisson counts: of a receiver that does not integrate
 
   bool noisy() const { return counts || electrons > 0; }
   /// n+ - n- per product v w = 1.
   double gain() const;
 
-  /// y, sums of products v w on entry, becomes (n+ - n- + electrons xi) / gain(). signal_norm: sum of v^2; local_norms:
+  /// y, sums of products v w on entry, becomes (n+ - n- + electrons xi) / gain(), the counts' distance from their mean
+  /// times count_sd. signal_norm: sum of v^2; local_norms:
   /// sum of w^2 of every output. work: room for 4 y.size() numbers. Draws columns 2 i, 2 i + 1 of `photons` and column
   /// i of `electrical` at `row`.
   void detect(double signal_norm, std::span<const double> local_norms, const Stream& photons, const Stream& electrical,
