@@ -86,10 +86,7 @@ double receiver_rise_s(const ParamSet& params) {
 std::vector<ParamInfo> homodyne_params(double bandwidth_hz, const std::string& light) {
   const std::string on = "detector.noise=true" + light;
   return param_list({{receiver_switch("load, amplifier and dark current")},
-                     detector_params({.bandwidth_hz = bandwidth_hz,
-                                      .bandwidth_help = "noise bandwidth of a receiver, or the cutoff of its filter",
-                                      .only_with = on,
-                                      .dark_only_with = on}),
+                     detector_params({.bandwidth_hz = bandwidth_hz, .only_with = on, .dark_only_with = on}),
                      {{"local_power_w", "W", 1e-3, 1e-12, 10, "power of the local oscillator at a balanced pair"}}});
 }
 

@@ -11,10 +11,10 @@
 // with the stages of devices/front_end.hpp before v and behind y. sd_receiver: load, amplifier and dark current of the
 // balanced pairs where detector.noise is on, for a signal of P_s = photons h nu / frame_s; devices/detector.hpp has the
 // equations, what the laser's intensity noise does, and the filter of detector.order, a symbol a frame. B is by default
-// 1 / (2 frame_s), that of an integrator over the frame, for which the vacuum's noise holds; behind a filter it is 2 B
-// frame_s / (4 photons), and receivers have settled in the dark before the first frame, after program() and reset(),
-// and those of one pass after frames of the other. More photons lower both noises. photons: mean
-// number in one frame of a channel at full amplitude; 1 / 4 is the vacuum's variance of a quadrature, the standard
+// 1 / (2 frame_s), that of an integrator over the frame, for which the vacuum's noise holds; behind a filter that has
+// 2 B frame_s times the variance. Receivers have settled in the dark before the first frame, after program() and
+// reset(), and those of one pass after frames of the other. More photons lower both noises. photons: mean number in
+// one frame of a channel at full amplitude; 1 / 4 is the vacuum's variance of a quadrature, the standard
 // quantum limit of a strong local oscillator. The transposed pass sends light backwards: W^T, by reciprocity.
 //
 // Programme: phases as DAC codes, n^2 + min(m, n) + m^2 of them (butterfly: n (log2 n + 1) in
