@@ -342,6 +342,8 @@ TEST_CASE("real receivers take energy and time") {
     const auto receiver = open(name, "preset=receiver");
     CHECK(part(*receiver, "tia").frame_j == Approx(kOut * kAmplifierW * receiver->describe().cost.frame_s));
   }
+  const auto train = open("tt_rfnn", kFiltered[1].second);  // a filter is a real receiver
+  CHECK(part(*train, "tia").frame_j == Approx(kOut * kAmplifierW * train->describe().cost.frame_s));
   CHECK(part(*open("mzi_mesh", kFiltered[0].second), "tia").latency_s == Approx(rise_time_s(6e8)));
 }
 

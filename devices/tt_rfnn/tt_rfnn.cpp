@@ -184,14 +184,14 @@ void TtRfnn::derive() {
   info_.cost.frame_s = frame_s();
   const double signal_j = in * params_.real("power_w") * info_.cost.frame_s / kWallPlug;
   const double local_j = out * receiver_.local_w * info_.cost.frame_s / kWallPlug;
-  const bool noisy_receivers = receiver_.local_w > 0;  // without them receivers are ideal, and take nothing
+  const bool real = receiver_.local_w > 0 || info_.stateful;  // else receivers are ideal, and take nothing
   info_.cost.parts = {{"source", in, signal_j, 0, 0, 0, CostPer::input},
                       {"local oscillator", receiver_.local_w > 0 ? out : 0, local_j, 0, 0, 0, CostPer::output},
                       {"dac", in, in * front_.dac_j(), 0, 0, kDacLatencyS, CostPer::input},
                       {"switches", switched, switched * kSwitchJ, 0, 0, info_.cost.frame_s},
                       {"hold", shifters, hold_w * info_.cost.frame_s, shifters, hold_w * kSettleS},
-                      {"tia", noisy_receivers ? out : 0, noisy_receivers ? out * kAmplifierW * info_.cost.frame_s : 0,
-                       0, 0, noisy_receivers ? receiver_rise_s(params_) : 0, CostPer::output},
+                      {"tia", real ? out : 0, real ? out * kAmplifierW * info_.cost.frame_s : 0, 0, 0,
+                       real ? receiver_rise_s(params_) : 0, CostPer::output},
                       {"adc", out, out * front_.adc_j(), 0, 0, front_.adc_s(), CostPer::output},
                       {"programming", 0, 0, shifters, writing}};
   info_.cost.power_w = 0;
