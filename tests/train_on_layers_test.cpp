@@ -376,6 +376,58 @@ TEST_CASE("weights of two values are written as such, and a network of them answ
   }
 }
 
+TEST_CASE("a net trained with noise on its weights is put on devices without it, learns there and resumes to the bit") {
+  const TrainTest data = cluster_task();
+  Registry registry;
+  add_devices(registry);
+  const std::string noisy =
+      "weights(dense 24, tanh; clamp, precision 16, noise gaussian leakage=0.5 precision=16) | "
+      "weights(dense classes; norm inf, precision 8 stochastic)";
+  const std::string still =
+      "weights(dense 24, tanh; clamp, precision 16) | weights(dense classes; norm inf, precision 8)";
+  Network net = network_for(noisy, Activation::tanh, data.train),
+          same = network_for(still, Activation::tanh, data.train);
+  net.initialise(3);
+  std::ranges::copy(net.parameters(), same.parameters().begin());
+  AnalogNetwork layers(registry, {.device = "sim:crossbar,preset=ideal,dac.bits=14,weight.bits=14,adc.bits=16"}, net);
+  layers.program(net);
+  const double there = layers.evaluate(net, data.test).loss;
+  CHECK(there == Approx(evaluate(same, data.test).loss).epsilon(2e-3));  // converters
+  CHECK(there != Approx(evaluate(net, data.test).loss).epsilon(5e-3));   // in memory its noise is drawn
+
+  const TemporaryFolder folder;
+  TrainSettings s{{"train.net", noisy}, {"train.epochs", std::int64_t{5}}};
+  const TrainResult learnt = run(s);
+  CHECK(learnt.test_accuracy > 0.4);  // chance is 0.2
+  s["train.out"] = folder / "noisy.h5";
+  TrainObserver stopping;
+  stopping.stop = [steps = 0]() mutable { return ++steps == 7; };
+  CHECK(run(s, stopping).interrupted);
+  s["train.resume"] = s.at("train.out");
+  s.erase("train.out");
+  CHECK(run(s).weights_sha256 == learnt.weights_sha256);
+}
+
+TEST_CASE("noise words of signals can be left to the device") {
+  Registry registry;
+  add_devices(registry);
+  Network net(parse_model("20 | dense 24, tanh, noise gaussian std=0.5 | dense 5", {})),
+      plain(parse_model("20 | dense 24, tanh | dense 5", {}));
+  net.initialise(3);
+  std::ranges::copy(net.parameters(), plain.parameters().begin());
+  const Dataset data = clusters(300, 3);
+  const auto loss = [&](const Network& of, const char* words) {
+    AnalogNetwork layers(registry,
+                         {.device = "sim:crossbar,preset=ideal,weight.bits=12,adc.bits=12",
+                          .layer = {{"noise_words", std::string(words)}}},
+                         of);
+    layers.program(of);
+    return layers.evaluate(of, data).loss;
+  };
+  CHECK(loss(net, "leave_out") == loss(plain, "keep"));
+  CHECK(loss(net, "keep") != Approx(loss(plain, "keep")).epsilon(1e-3));
+}
+
 TEST_CASE("layers on graphs and attention make their products on devices") {
   Registry registry;
   add_devices(registry);

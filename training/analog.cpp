@@ -27,13 +27,9 @@ std::vector<WeightMatrix> matrices_of(const Network& net) {
 }
 
 View<const float> matrix_of(const Network& net, const WeightMatrix& of, Matrix<float>& made) {
-  const View<const float> w(net.parameters().data() + of.offset, of.outputs, of.inputs);
-  if (!of.made) return w;
+  if (!of.made) return {net.parameters().data() + of.offset, of.outputs, of.inputs};
   made.resize(of.outputs, of.inputs);
-  for (Index o = 0; o < of.outputs; ++o) {
-    std::ranges::copy(w.row(o), made.row(o).begin());
-    of.made(made.row(o));
-  }
+  of.made(net.parameters(), made);
   return made;
 }
 
@@ -51,10 +47,11 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
   learns_outputs_ = layer.text("output_range") == "learned";
   pulses_ = layer.text("update") == "pulses";
   learns_programme_ = layer.text("update") == "programme";
+  leaves_out_noise_ = layer.text("noise_words") == "leave_out";
   fixed_ = place.fixed;
   if (learns_programme_ && std::ranges::any_of(matrices_, [](const WeightMatrix& one) { return bool(one.made); }))
-    throw Unsupported("layer.update = programme", "net " + shape_, "weights of two values are no phases",
-                      "Leave layer.update at write, or take dense and conv layers.");
+    throw Unsupported("layer.update = programme", "net " + shape_, "weights of two values or levels are no phases",
+                      "Leave layer.update at write, or take dense and conv layers without weights(...).");
   if (const Model* model = net.model())
     first_is_last_back_ = matrices_.front().offset == 0 && model->block(0).parameters() > 0;
   std::vector<MatrixSize> sizes;

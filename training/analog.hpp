@@ -47,7 +47,8 @@ Index analog_layers(const Network& net);
 class AnalogNetwork : public LayerProducts {
  public:
   /// Opens the devices; shows nothing. `registry` must outlive it. Throws as TiledLayer, and Unsupported for a
-  /// net with weights that are no such products, and for programmes that learn under weights of two values.
+  /// net with weights that are no such products, and for programmes that learn under weights that are made of the
+  /// parameters (WeightMatrix::made).
   AnalogNetwork(const Registry& registry, const AnalogPlace& place, const Network& net);
 
   /// Writes the weights into the devices; with layer.update = pulses, from the second time on, what they have changed
@@ -67,6 +68,7 @@ class AnalogNetwork : public LayerProducts {
   bool back(Index layer, View<const float> x, View<const float> delta, View<float> dx) override;
   /// As forward() of network.hpp; where inputs have ranges, what was seen of them is left in out.seen. Throws Error
   /// before program().
+  bool leaves_out_noise() const override { return leaves_out_noise_; }
   void forward(const Network& net, View<const float> x, Activations& out, LayerPass pass = {});
   /// Whether signals go back through a twin or the devices (layer.backward), and the way: as TiledLayer::backward().
   bool goes_back() const { return goes_back_; }
@@ -129,7 +131,7 @@ class AnalogNetwork : public LayerProducts {
   Matrix<float> made_;  ///< a layer's matrix, where it is not the parameters themselves
   bool calibrates_ = true;
   bool goes_back_ = false, learns_ranges_ = false, learns_outputs_ = false, pulses_ = false, learns_programme_ = false;
-  bool fixed_ = false;
+  bool fixed_ = false, leaves_out_noise_ = false;
   bool first_is_last_back_ = true;  ///< nothing that learns lies below the first product
   bool programmed_ = false;         ///< and calibrated
   struct Range {

@@ -16,8 +16,9 @@ struct WeightMatrix {
   Index offset = 0, outputs = 0, inputs = 0;
   Index positions = 1;  ///< rows that one sample shows to it
   Index at_once = 0;    ///< samples that one product takes; 0: all
-  /// Turns an output's parameters into what the matrix has of them (two-valued weights); empty: they are the same.
-  std::function<void(std::span<float>)> made = {};
+  /// Fills `w` (outputs, inputs) with what the matrix has of the network's parameters, as they are used without noise
+  /// (two-valued weights, weights(...)); empty: those at `offset` as they are.
+  std::function<void(std::span<const float> parameters, View<float> w)> made = {};
 };
 
 /// The products of a network, made elsewhere than in memory (AnalogNetwork). Layers, and rules that make passes of
@@ -44,6 +45,9 @@ class LayerProducts {
   /// Whether the same rows give the same bits when they are asked for again. Devices do not promise it: what is read is
   /// read with the noise of its own frame.
   virtual bool repeats() const { return true; }
+  /// Whether noise words of signals (layers/noisy.hpp) are left out, because the place has noise of its own. Those of
+  /// weights always are: what the place holds has been written once.
+  virtual bool leaves_out_noise() const { return false; }
 };
 
 }  // namespace lightloop

@@ -100,6 +100,14 @@ std::vector<ParamInfo> layer_params() {
        "Networks: a device for each tile of a layer, or one that is written anew for all; auto: each if it is "
        "simulated, or several are named",
        {"auto", "each", "one"}},
+      {"noise_words",
+       "",
+       text("keep"),
+       0,
+       0,
+       "Networks: noise words of signals act as they are written, or are left out because the device has noise of its "
+       "own; those of weights always are",
+       {"keep", "leave_out"}},
       {"calibrate", "", true, 0, 0, "Networks: calibrate() when their weights are written (in training: only once)"},
   };
 }

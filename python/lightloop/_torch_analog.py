@@ -14,6 +14,7 @@ from ._torch_checks import check_product
 from ._torch_neurons import BinaryConv2d, BinaryLinear, begin_range, note_known
 from ._torch_projection import rows_of
 from .analog import below, open_devices, split
+from ._torch_noise import without_noise
 from .errors import InvalidParameter, ShapeMismatch, Unsupported
 
 
@@ -231,8 +232,7 @@ class OnDevice:
     def _product(self, x: Any) -> Any:
         weight = self._used().flatten(1)  # asked for once: a parametrisation may draw another every time
         check_product(type(self).__name__, x, weight)
-        held = self._devices.layer(self._number)
-        learned = self._parameters.get("input_range")
+        learned, factor = self._parameters.get("input_range"), self._parameters.get("output_factor")
         if learned is not None:
             begin_range(type(self).__name__, learned, self.input_range_known, x)
             held.layer.input_range = learned.item()

@@ -13,6 +13,7 @@ from . import _core
 from ._torch_analog import AnalogConv2d, AnalogLinear
 from ._torch_checks import check_finite, check_real
 from ._torch_neurons import Binarise, BinaryConv2d, BinaryLinear, Sign
+from ._torch_noise import without_noise
 from .errors import InvalidParameter, ShapeMismatch
 
 nn = torch.nn
@@ -81,7 +82,8 @@ class _Words:
         return self.shape
 
     def _weights(self, module: Any) -> np.ndarray:
-        used = module._two_valued() if hasattr(module, "_two_valued") else module.weight
+        with without_noise(module):
+            used = module._two_valued() if hasattr(module, "_two_valued") else module.weight
         return used.detach().to("cpu", torch.float32).numpy()
 
     def _given(self, values: Any, otherwise: float, n: int) -> np.ndarray:

@@ -7,6 +7,8 @@ torch.nn.Sequential(Clamp(), Precision(16), Noise("gaussian", leakage=0.5, preci
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,6 +17,25 @@ from . import _core
 from .errors import InvalidParameter, OutOfRange
 
 LAWS = ("gaussian", "laplacian", "uniform", "poisson", "binomial")
+
+
+@contextmanager
+def without_noise(module: Any) -> Iterator[None]:
+    """What weights are that a device is told to hold: inside, `Noise` adds nothing, `Precision` rounds to the nearest level and
+    dropout drops nothing in what `module` is made of, its parametrisations among them."""
+    dropping = [part for part in module.modules() if isinstance(part, torch.nn.modules.dropout._DropoutNd) and part.training]
+    by_chance = [part for part in module.modules() if isinstance(part, (Noise, Precision))]
+    try:
+        for part in by_chance:
+            part.quiet = True
+        for part in dropping:
+            part.training = False
+        yield
+    finally:
+        for part in by_chance:
+            part.quiet = False
+        for part in dropping:
+            part.training = True
 
 
 def noise_std(law: str, leakage: float, precision: float) -> float:
@@ -40,6 +61,8 @@ class Noise(torch.nn.Module):
     Counts are whole numbers, so that the leakage of poisson jumps with the scale; where it jumps over the one asked for,
     the nearest is taken (p = 1: 0.53 for 0.5; from p = 2 on it is mostly met to a thousandth).
     """
+
+    quiet = False  # see without_noise()
 
     def __init__(self, law: str = "gaussian", std: float | None = None, *, leakage: float | None = None,
                  precision: float | None = None, scale: float | None = None, carriers: int | None = None) -> None:  # fmt: skip
@@ -74,6 +97,8 @@ class Noise(torch.nn.Module):
     def forward(self, input: Any) -> Any:
         if not (input.is_floating_point() or input.is_complex()):
             raise InvalidParameter(f"input of Noise {self.law}", str(input.dtype), "floating-point numbers")
+        if self.quiet:
+            return input
         held = input.detach()
         wide = held.to(torch.promote_types(held.dtype, torch.float32))  # draws of fewer bits would show their grid
         return input + self._error(wide).to(input.dtype)
@@ -106,6 +131,8 @@ class Precision(torch.nn.Module):
     """The nearest of the levels k / levels, halves towards 0, or by chance the one above or below (`stochastic`), right on
     average; the gradient passes."""
 
+    quiet = False  # see without_noise()
+
     def __init__(self, levels: float, stochastic: bool = False) -> None:
         super().__init__()
         if not 0 < levels < math.inf:
@@ -114,7 +141,7 @@ class Precision(torch.nn.Module):
 
     def forward(self, input: Any) -> Any:
         size = input.detach().abs() * self.levels
-        if self.stochastic:
+        if self.stochastic and not self.quiet:
             below = torch.floor(size)
             level = below + (torch.rand_like(size) < size - below).to(size)
         else:

@@ -88,6 +88,40 @@ def test_a_weight_model_is_a_parametrisation_and_what_makes_no_sense_is_refused(
             make()
 
 
+def test_devices_hold_weights_without_their_noise():
+    torch.manual_seed(4)
+    fine = "sim:crossbar,preset=ideal,dac.bits=16,weight.bits=16,adc.bits=16,adc.range=40"
+
+    def made(*around):
+        torch.manual_seed(5)
+        layer = torch.nn.Linear(6, 4)
+        torch.nn.utils.parametrize.register_parametrization(layer, "weight", torch.nn.Sequential(*around))
+        return torch.nn.Sequential(layer)
+
+    noisy = made(lt.Norm(math.inf, whole=True), torch.nn.Dropout(0.5), lt.Precision(4, stochastic=True), lt.Noise(std=0.3))
+    still = made(lt.Norm(math.inf, whole=True), lt.Precision(4))
+    x = torch.randn(20, 6)
+    wanted = still(x)
+    assert not torch.allclose(noisy(x), wanted, atol=0.1)
+    deployed = lightloop.deploy(noisy, fine)
+    assert torch.allclose(torch.from_numpy(deployed.scores(x.numpy())), wanted, atol=0.02)
+    assert not torch.allclose(noisy(x), noisy(x))  # as before
+    analog = lt.convert(torch.nn.Sequential(torch.nn.Linear(6, 4)), fine)
+    around = noisy[0].parametrizations.weight[0]
+    torch.nn.utils.parametrize.register_parametrization(analog[0], "weight", around)
+    with torch.no_grad():
+        analog[0].parametrizations.weight.original.copy_(noisy[0].parametrizations.weight.original)
+        analog[0].bias.copy_(noisy[0].bias)
+    y = analog(x)
+    assert torch.allclose(y, wanted, atol=0.02) and analog[0].report.programs == 1
+    analog(x)
+    assert analog[0].report.programs == 1  # nothing was drawn
+    (y**2).sum().backward()
+    (2 * y.detach() * wanted).sum().backward()
+    mine, theirs = analog[0].parametrizations.weight.original.grad, still[0].parametrizations.weight.original.grad
+    assert torch.allclose(mine, theirs, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize("leakage,precision", [(0.3, 2), (0.9, 16), (0.5, 16), (0.6, 3)])
 def test_poisson_noise_leaks_what_was_asked(leakage, precision):
     """Two-sided, four standard errors, n = 2e5, torch seed 5; the nearest leakages are within 0.001 here."""

@@ -94,8 +94,13 @@ class TwoValued : public NetLayer {
       for (float& v : w) v *= scale;
   }
   void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
+    const std::size_t first = all.size();
     inner_->add_products(instance, offset, all);
-    all.back().made = [law = law_](std::span<float> of_output) { law.make(of_output); };
+    for (std::size_t i = first; i < all.size(); ++i)
+      all[i].made = [law = law_, offset = all[i].offset](std::span<const float> parameters, View<float> w) {
+        std::copy_n(parameters.data() + offset, w.size(), w.data());
+        for (Index o = 0; o < w.rows(); ++o) law.make(w.row(o));
+      };
   }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.training = pass.training;

@@ -24,6 +24,7 @@ struct LayerPass {
   std::uint64_t first_sample = 0;     ///< number of the batch's first row since the start of training
   std::uint64_t instance = 0;         ///< number of the layer in its network
   LayerProducts* products = nullptr;  ///< where products with weights are made, by that number; null: in memory
+  bool quiet = false;  ///< noise words add nothing, and round to the nearest level: what a device is told to hold
 };
 
 /// Number of product `which` of a layer that makes several; the first has the layer's own.

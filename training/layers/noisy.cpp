@@ -21,16 +21,19 @@ Stream stream_of(const LayerPass& pass) {
   return pass.training ? Stream(pass.seed, pass.instance, kNoise) : Stream(0, pass.instance, kNoiseAsScored);
 }
 
+bool is_quiet(const LayerPass& pass) { return pass.quiet || (pass.products && pass.products->leaves_out_noise()); }
+
 /// y = f(x) by chance; dx = dy.
 class Chance : public SymmetricLayer {
  public:
   using SymmetricLayer::SymmetricLayer;
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory&) const override {
     const Stream stream = stream_of(pass);
+    const bool quiet = is_quiet(pass);
     for_rows(y.rows(), y.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
         std::ranges::copy(in.x.row(r), y.row(r).begin());
-        draw(stream, pass.first_sample + static_cast<std::uint64_t>(r), y.row(r));
+        quiet ? without_chance(y.row(r)) : draw(stream, pass.first_sample + static_cast<std::uint64_t>(r), y.row(r));
       }
     });
   }
@@ -41,6 +44,7 @@ class Chance : public SymmetricLayer {
 
  private:
   virtual void draw(const Stream& stream, std::uint64_t row, std::span<float> x) const = 0;
+  virtual void without_chance(std::span<float>) const {}
 };
 
 class Noise : public Chance {
@@ -73,6 +77,7 @@ class Precision : public Chance {
   void draw(const Stream& stream, std::uint64_t row, std::span<float> x) const override {
     randomly_ ? reduce_precision_randomly(p_, stream, row, x) : reduce_precision(p_, x);
   }
+  void without_chance(std::span<float> x) const override { reduce_precision(p_, x); }
   double p_;
   bool randomly_;
 };
@@ -90,6 +95,18 @@ class WeightsThrough : public NetLayer {
   void initialise(std::uint64_t seed, std::uint64_t instance, std::span<float> parameters) const override {
     inner_->initialise(seed, instance, parameters);
   }
+  void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
+    const std::size_t first = all.size();
+    inner_->add_products(instance, offset, all);
+    for (std::size_t i = first; i < all.size(); ++i)
+      all[i].made = [through = through_, offset, size = weights_, at = all[i].offset - offset](
+                        std::span<const float> parameters, View<float> w) {
+        Matrix<float> used(1, size);
+        LayerMemory memory;
+        through->forward(kAsWritten, {{}, {}, {parameters.data() + offset, 1, size}}, used, memory);
+        std::copy_n(used.data() + at, w.size(), w.data());
+      };
+  }
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.training = pass.training;
     memory.kept.resize(1);
@@ -97,7 +114,7 @@ class WeightsThrough : public NetLayer {
     Matrix<float>& used = memory.kept[0];
     used.resize(1, parameters());
     std::ranges::copy(in.parameters, used.flat().begin());
-    LayerPass own = pass;
+    LayerPass own = pass.products ? kAsWritten : pass;
     own.instance += inner_->instances();
     if (!pass.training) own.first_sample = 0;
     through_->forward(own, as_sample(in), View<float>(used.data(), 1, weights_), memory.inner[1]);
@@ -127,7 +144,10 @@ class WeightsThrough : public NetLayer {
   LayerInput as_sample(const LayerInput& in) const {
     return {{}, {}, View<const float>(in.parameters.data(), 1, weights_)};
   }
-  LayerPointer inner_, through_;
+  static constexpr LayerPass kAsWritten = {.quiet = true};  ///< of weights that a device holds
+
+  LayerPointer inner_;
+  std::shared_ptr<const NetLayer> through_;
   Index weights_;
 };
 

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
+#include "training/analog.hpp"
 #include "training/layers/architecture.hpp"
 #include "training/layers/graph.hpp"
 #include "training/rules/bench_for_tests.hpp"
@@ -25,15 +26,14 @@ class Elsewhere : public LayerProducts {
     if (!held_.model())
       return gemm(Transpose::no, Transpose::yes, gain_, x, std::as_const(held_).weights(layer), 0.0f, y);
     for (const WeightMatrix& one : held_.model()->products())
-      if (one.number == layer)
-        gemm(Transpose::no, Transpose::yes, gain_, x,
-             {std::as_const(held_).parameters().data() + one.offset, one.outputs, one.inputs}, 0.0f, y);
+      if (one.number == layer) gemm(Transpose::no, Transpose::yes, gain_, x, matrix_of(held_, one, made_), 0.0f, y);
   }
   Index rows = 0;
 
  private:
   float gain_;
   Network held_;
+  Matrix<float> made_;
 };
 
 std::unique_ptr<Rule> make(const RuleModel& model, Bench& bench, Feedback* feedback, LayerProducts* products) {
@@ -147,6 +147,71 @@ TEST_CASE("weights of a model behind ranges of inputs learn from what they see, 
 }
 
 TEST_CASE("passes are made again only where layers repeat themselves: there the same bits, elsewhere refused") {
+TEST_CASE("weights behind words are held elsewhere without noise and chance, and learn by the words' derivatives") {
+  const char* const levels =
+      "8x8x1 | weights(conv 4 3 pad=1; clamp, precision 6), tanh | flatten, "
+      "weights(dense 7, tanh; norm inf, precision 4), weights(dense 5; sign)";
+  const char* const noisy =
+      "8x8x1 | weights(conv 4 3 pad=1; clamp, precision 6 stochastic, noise gaussian std=0.3), tanh | flatten, "
+      "weights(dense 7, tanh; norm inf, dropout 0.5, precision 4, noise poisson scale=4 precision=4), "
+      "weights(dense 5; sign, noise laplacian std=0.2)";
+  Bench still(Network(parse_model(levels, {}))), moving(Network(parse_model(noisy, {})));
+  std::ranges::copy(still.net.parameters(), moving.net.parameters().begin());
+  Elsewhere exact(1);
+  for (const char* name : {"local", "forward_gradient", "node_perturbation"}) {
+    INFO(name);
+    const std::vector<float> g = still.gradient(*make(rule(name), still, nullptr, nullptr));
+    CHECK(moving.gradient(*make(rule(name), moving, nullptr, &exact)) == g);
+    CHECK(moving.gradient(*make(rule(name), moving, nullptr, nullptr)) != g);  // in memory noise is drawn
+  }
+  const auto bp = [](Bench& bench, LayerProducts* products) {
+    if (products) products->hold(bench.net);
+    forward(bench.net, bench.x, bench.activations, {.training = true, .seed = 3, .products = products});
+    output_error(Loss::cross_entropy, bench.activations.h.back(), bench.labels, bench.error);
+    return bench.gradient(*bench.make("bp", nullptr));
+  };
+  CHECK(bp(moving, &exact) == bp(still, nullptr));
+  // what the matrices have of the parameters, by hand
+  const std::vector<WeightMatrix> all = moving.net.model()->products();
+  REQUIRE(all.size() == 3);
+  Matrix<float> made;
+  const auto value = [&](std::size_t l, Index i) { return double(matrix_of(moving.net, all[l], made).data()[i]); };
+  const auto parameter = [&](std::size_t l, Index i) {
+    return double(std::as_const(moving.net).parameters()[static_cast<std::size_t>(all[l].offset + i)]);
+  };
+  double largest = 0;
+  for (Index i = 0; i < 7 * 256; ++i) largest = std::max(largest, std::fabs(parameter(1, i)));
+  for (Index i = 0; i < 36; ++i) {
+    CHECK(std::fabs(value(0, i) - std::clamp(parameter(0, i), -1.0, 1.0)) <= 0.5 / 6 + 1e-6);
+    CHECK(std::fmod(std::fabs(value(0, i)) * 6 + 1e-4, 1.0) < 1e-3);
+    CHECK(std::fabs(value(1, i) - parameter(1, i) / largest) <= 0.5 / 4 + 1e-6);
+    CHECK(value(2, i % 35) == (parameter(2, i % 35) < 0 ? -1 : 1));
+  }
+}
+
+TEST_CASE("noise words of signals act elsewhere too, unless the place leaves them out") {
+  class Quiet : public Elsewhere {
+   public:
+    Quiet() : Elsewhere(1) {}
+    bool leaves_out_noise() const override { return true; }
+  };
+  const auto answer = [](const char* text, LayerProducts* place) {
+    Bench bench(Network(parse_model(text, {.input = {9}, .classes = 5})));
+    Stream(6, 0, Purpose::user).normal(0, 0, bench.net.parameters());
+    if (place) place->hold(bench.net);
+    forward(bench.net, bench.x, bench.activations, {.products = place});
+    return bench.activations.h.back();
+  };
+  const char* const noisy = "dense 8, noise gaussian std=0.5, precision 4 stochastic | dense classes";
+  Elsewhere exact(1);
+  Quiet quiet;
+  const Matrix<float> here = answer(noisy, nullptr), there = answer(noisy, &exact), without = answer(noisy, &quiet),
+                      written = answer("dense 8, precision 4 | dense classes", nullptr);
+  CHECK(std::ranges::equal(here.flat(), there.flat()));
+  CHECK_FALSE(std::ranges::equal(without.flat(), here.flat()));
+  CHECK(std::ranges::equal(without.flat(), written.flat()));
+}
+
   /// As a device: what is asked again is another answer.
   class Restless : public Elsewhere {
    public:
