@@ -614,7 +614,7 @@ TEST_CASE("ranges and phases learn from one pass: no gradient sees what another 
   for (Index r = 0; r < 20; ++r) signal(r, r % 4) = r % 3 == 0 ? 1.0f : -0.7f;
   // The rounding that the gradient of the range is made of is another after the phases have moved.
   constexpr double kRate = 0.1, kMemory = 0.9;
-  TiledLayer& product = layers.layer(0);
+  TiledLayer& product = layers.product(0);
   const auto slope = [&] { return product.output_factor() * product.output_factor_gradient(x, signal) / 20; };
   const double first = slope();
   REQUIRE(first != 0);

@@ -95,6 +95,8 @@ TrainResult learn(const TrainSettings& more, const TrainTest& data, const TrainO
 
 constexpr const char* kConvolutions =
     "conv 6 5 stride=3, batch_norm, tanh | conv 8 3 stride=2, tanh | flatten, dense classes";
+constexpr const char* kGroups =
+    "conv 4 5 stride=3, tanh | depthwise 3 stride=2, tanh, conv 6 1 groups=2, tanh | flatten, dense classes";
 
 }  // namespace
 
@@ -143,7 +145,9 @@ TEST_CASE("on devices that are the matrices that were asked for, all ways back a
       "sim:crossbar,preset=ideal,dac.bits=14,weight.bits=14,adc.bits=16,adc.range=60,input.size=40,output.size=12";
   for (const char* text :
        {"6x6x1 | conv 3 3, tanh | conv 4 1, tanh, residual(conv 4 3 pad=1; conv 4 1) | flatten, dense 4",
+        "6x6x2 | conv 6 3 stride=2 groups=2, tanh | depthwise 3, conv 4 1 groups=2 | flatten, dense 4",
         "6x6x1 | weights(conv 4 3; precision 8, noise gaussian std=0.3), tanh | flatten, weights(dense 4; clamp)",
+        "6x6x4 | weights(depthwise 3; norm inf, dropout 0.2), tanh | flatten, weights(dense 4; norm inf)",
         "6x6x1 | flatten, dense 16, gelu | binary_dense 12, tanh | dense 4",
         "8x6 | attention 2, layer_norm | flatten, dense 4"})
     for (const char* way : {"twin", "device"}) {
@@ -220,7 +224,7 @@ TEST_CASE("networks of any layers learn through twins and devices, the same bits
 TEST_CASE("the way back through devices is planned: nothing goes back below the first layer with weights") {
   const TrainTest data = make_digits(1, 300, 150);
   for (const char* net :
-       {kConvolutions, "flatten, dense 16, tanh | dense classes", "flatten, dense 16, tanh, dense classes"}) {
+       {kConvolutions, kGroups, "flatten, dense 16, tanh | dense classes", "flatten, dense 16, tanh, dense classes"}) {
     INFO(net);
     TrainPlan plan;
     TrainObserver observer;
@@ -235,6 +239,73 @@ TEST_CASE("the way back through devices is planned: nothing goes back below the 
                                      {"train.epochs", std::int64_t{1}}},
                                     data, observer);
     CHECK(there.device_frames == plan.device_frames);
+  }
+}
+
+TEST_CASE("groups of convolutions have devices of their own, forwards, backwards and in learned ranges") {
+  // 3 groups of 2 channels, then 9 channels each alone: one device for each, none larger than the group
+  const char* const text = "5x5x6 | conv 9 3 groups=3, tanh, depthwise 3 stride=2, tanh | flatten, dense 4";
+  const std::string fine = "sim:crossbar,preset=ideal,dac.bits=16,weight.bits=16,adc.bits=16,adc.range=20";
+  Placed one(text, fine, {{"backward", std::string("device")}}, 10);
+  CHECK(one.layers.devices().opened().size() == 3 + 9 + 1);
+  CHECK(one.layers.reports().size() == 3);
+  CHECK(analog_layers(one.net) == 3);
+  const std::vector<float> g = one.gradient();
+  const std::vector<LayerReport> reports = one.layers.reports();
+  CHECK(reports[0].vectors == 3 * (64 + 10 * 25));  // calibration, and forwards: nothing goes back below
+  CHECK(reports[1].vectors == 9 * (64 + 2 * 10 * 9));
+  CHECK(reports[1].macs == 9.0 * 9 * (64 + 2 * 10 * 9));
+  // tiles of 9 inputs: 18 x 3 is two of them
+  Placed cut(text, fine + ",input.size=9,output.size=4", {}, 10);
+  CHECK(cut.layers.devices().opened().size() == 3 * 2 + 9 + 9);
+  CHECK(apart(cut.gradient(), g, all_of(g.size())) < 0.02);
+  // by differences of the devices' own answers; their converters round
+  std::vector<float> slopes(g.size());
+  std::vector<std::size_t> which;
+  for (std::size_t i = 0; i < g.size(); i += 5) {
+    which.push_back(i);
+    float& w = one.net.parameters()[i];
+    const float before = w;
+    const auto loss_at = [&](float value) {
+      w = value;
+      one.layers.program(one.net, true);
+      return one.loss();
+    };
+    const double up = loss_at(before + 0.02f);
+    slopes[i] = static_cast<float>((up - loss_at(before - 0.02f)) / 0.04);
+    w = before;
+  }
+  CHECK(apart(g, slopes, which) < 0.03);
+  // settings of one layer alone reach all its groups
+  const AnalogPlace place = analog_place(fine, {{"device.layer2.adc.bits", std::int64_t{3}}}, analog_layers(one.net));
+  AnalogNetwork coarse(registry(), place, one.net);
+  std::vector<std::int64_t> bits;
+  for (const auto& device : coarse.devices().opened()) bits.push_back(device->session->settings().integer("adc.bits"));
+  CHECK(std::ranges::count(bits, 3) == 9);
+  CHECK(std::ranges::count(bits, 16) == 4);
+}
+
+TEST_CASE("groups learn where ranges cut inputs off and go on to the same bits after a resume") {
+  const TemporaryFolder folder;
+  const TrainTest data = make_digits(1, 300, 150);
+  for (const auto& [way, ranges] :
+       {std::pair{"weights", "fixed"}, {"twin", "learned"}, {"device", "running"}, {"weights", "learned"}}) {
+    INFO(way << ", " << ranges);
+    TrainSettings s{{"train.net", kGroups},
+                    {"train.layers", std::string("sim:crossbar,adc.bits=9")},
+                    {"layer.backward", std::string(way)},
+                    {"layer.noise_management", std::string(ranges)},
+                    {"train.threads", std::int64_t{2}}};
+    const TrainResult whole = learn(s, data);
+    CHECK(whole.test_accuracy > 0.2);  // chance is 0.1
+    s["train.threads"] = std::int64_t{1};
+    s["train.out"] = folder / (std::string(way) + ranges + ".h5");
+    TrainObserver stopping;
+    stopping.stop = [steps = 0]() mutable { return ++steps == 8; };
+    CHECK(learn(s, data, stopping).interrupted);
+    const TrainResult resumed = learn({{"train.resume", s.at("train.out")}}, data);
+    CHECK(resumed.weights_sha256 == whole.weights_sha256);
+    CHECK(resumed.test_accuracy == whole.test_accuracy);
   }
 }
 

@@ -33,10 +33,20 @@ View<const float> matrix_of(const Network& net, const WeightMatrix& of, Matrix<f
   return made;
 }
 
-Index analog_layers(const Network& net) { return static_cast<Index>(matrices_of(net).size()); }
+std::vector<Index> layers_of(const std::vector<WeightMatrix>& matrices) {
+  std::vector<Index> numbers;
+  for (const WeightMatrix& one : matrices)
+    numbers.push_back(numbers.empty() ? 0 : numbers.back() + (one.part == 0 ? 1 : 0));
+  return numbers;
+}
+
+Index analog_layers(const Network& net) {
+  const std::vector<Index> numbers = layers_of(matrices_of(net));
+  return numbers.empty() ? 0 : numbers.back() + 1;
+}
 
 AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place, const Network& net)
-    : shape_(shape_of(net)), matrices_(matrices_of(net)) {
+    : shape_(shape_of(net)), matrices_(matrices_of(net)), layers_of_(layers_of(matrices_)) {
   if (matrices_.empty())
     throw Unsupported("net " + shape_ + " on " + place.device, "no layer has weights that a device could hold");
   ParamSet layer("layer", layer_params());
@@ -61,7 +71,7 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
   ranges_.resize(matrices_.size() * (learns_outputs_ ? 2 : 1));
   for (std::size_t l = 0; l < matrices_.size(); ++l)
     layers_.emplace_back(*devices_, matrices_[l].inputs, matrices_[l].outputs, place.layer,
-                         l < place.own.size() ? place.own[l] : Settings{});
+                         layer_of(l) < place.own.size() ? place.own[layer_of(l)] : Settings{});
   if ((pulses_ || learns_programme_) && layer.real("weight_limit") == 0 && !layers_.front().is_train())
     throw InvalidParameter("layer.weight_limit", "0 with layer.update = " + layer.text("update"),
                            "the weight (meshes: singular value) at full range, which stays while the device learns",
@@ -154,8 +164,8 @@ Index AnalogNetwork::samples_shown_at_once(const Network& net, Index all) const 
 }
 
 std::vector<LayerReport> AnalogNetwork::reports() const {
-  std::vector<LayerReport> all;
-  for (const TiledLayer& layer : layers_) all.push_back(layer.report());
+  std::vector<LayerReport> all(static_cast<std::size_t>(layers_of_.back()) + 1);
+  for (std::size_t l = 0; l < layers_.size(); ++l) all[layer_of(l)].add(layers_[l].report());
   return all;
 }
 
@@ -167,7 +177,8 @@ LayerReport AnalogNetwork::report() const {
 
 std::vector<LatencyPart> AnalogNetwork::latency() const {
   std::vector<LatencyPart> sum;
-  for (const TiledLayer& layer : layers_) add(sum, layer.latency());
+  for (std::size_t l = 0; l < layers_.size(); ++l)  // groups, equal all, work at the same time where each has devices
+    if (matrices_[l].part == 0 || devices_->shared()) add(sum, layers_[l].latency());
   return sum;
 }
 
@@ -175,7 +186,7 @@ LayerReport AnalogNetwork::expected(Index times, const LayerWork& work, bool rep
   LayerReport all;
   const bool through_devices = goes_back_ && layers_.front().settings().text("backward") == "device";
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    const Index back = through_devices && (l > 0 || !first_is_last_back_) ? work.back : 0;
+    const Index back = through_devices && (layer_of(l) > 0 || !first_is_last_back_) ? work.back : 0;
     const Index at_once = matrices_[l].at_once;
     const Index calls = work.calls + (at_once > 0 ? (work.samples + back) / at_once : 0) + (back > 0);
     // a device that serves several tiles is written anew for each

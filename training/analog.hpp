@@ -33,14 +33,17 @@ struct LayerWork {
 /// From settings of the namespaces "device.", "layer." and "session."; "device.layer2.adc.bits" goes to layer 2 alone
 /// (counted from 1). Throws UnknownName for another namespace, OutOfRange for a layer that `layers` layers do not have.
 AnalogPlace analog_place(const std::string& device, const Settings& all, Index layers);
-/// The matrices of `net` that a device could hold, and how many. Throws Unsupported as AnalogNetwork.
+/// The matrices of `net` that a device could hold. Throws Unsupported as AnalogNetwork.
 std::vector<WeightMatrix> matrices_of(const Network& net);
+/// Of each of them, the layer that it belongs to: 0, 1, ...; the groups of a convolution are one.
+std::vector<Index> layers_of(const std::vector<WeightMatrix>& matrices);
 /// What one of them holds; `made` takes it where it is not the parameters themselves.
 View<const float> matrix_of(const Network& net, const WeightMatrix& of, Matrix<float>& made);
+/// How many such layers: what settings of one layer and reports count.
 Index analog_layers(const Network& net);
 
-/// The layers of one network that are products with weights (dense ones; convolutions, which are shown patches), a
-/// TiledLayer each, on devices of one string.
+/// The layers of one network that are products with weights (dense ones; convolutions, which are shown patches), on
+/// devices of one string: a TiledLayer each, or one for every group of a convolution. Products are these TiledLayers.
 ///
 /// Randomness: what the devices draw; every tile has a device with a seed of its own (TileDevices), and read noise
 /// belongs to the row's place among all rows that were shown, so that batches may be cut anywhere.
@@ -65,10 +68,10 @@ class AnalogNetwork : public LayerProducts {
   void multiply(Index layer, View<const float> x, View<float> y) override;
   bool clips(Index layer, View<const float> x, Matrix<float>& seen) override;
   bool repeats() const override { return false; }
+  bool leaves_out_noise() const override { return leaves_out_noise_; }
   bool back(Index layer, View<const float> x, View<const float> delta, View<float> dx) override;
   /// As forward() of network.hpp; where inputs have ranges, what was seen of them is left in out.seen. Throws Error
   /// before program().
-  bool leaves_out_noise() const override { return leaves_out_noise_; }
   void forward(const Network& net, View<const float> x, Activations& out, LayerPass pass = {});
   /// Whether signals go back through a twin or the devices (layer.backward), and the way: as TiledLayer::backward().
   bool goes_back() const { return goes_back_; }
@@ -98,10 +101,12 @@ class AnalogNetwork : public LayerProducts {
   void scores(const Network& net, View<const float> x, std::uint64_t first_sample, Rule* rule, View<float> out);
   Index samples_shown_at_once(const Network& net, Index all) const;
 
-  std::size_t layers() const { return layers_.size(); }
-  TiledLayer& layer(std::size_t i) { return layers_[i]; }
-  std::vector<LayerReport> reports() const;
-  LayerReport report() const;  ///< of all layers together
+  std::size_t products() const { return layers_.size(); }
+  TiledLayer& product(std::size_t i) { return layers_[i]; }
+  /// The layer that a product belongs to.
+  std::size_t layer_of(std::size_t product) const { return static_cast<std::size_t>(layers_of_[product]); }
+  std::vector<LayerReport> reports() const;  ///< of each layer
+  LayerReport report() const;                ///< of all layers together
   /// Of one row through one layer after the other, by component; what is done in memory takes none.
   std::vector<LatencyPart> latency() const;
   void add_meters(Meter& sum) const;  ///< of all devices
@@ -128,6 +133,7 @@ class AnalogNetwork : public LayerProducts {
 
   std::string shape_;
   std::vector<WeightMatrix> matrices_;
+  std::vector<Index> layers_of_;
   Matrix<float> made_;  ///< a layer's matrix, where it is not the parameters themselves
   bool calibrates_ = true;
   bool goes_back_ = false, learns_ranges_ = false, learns_outputs_ = false, pulses_ = false, learns_programme_ = false;

@@ -16,6 +16,7 @@ struct WeightMatrix {
   Index offset = 0, outputs = 0, inputs = 0;
   Index positions = 1;  ///< rows that one sample shows to it
   Index at_once = 0;    ///< samples that one product takes; 0: all
+  Index part = 0;       ///< which of the groups of a convolution it is; other layers have one
   /// Fills `w` (outputs, inputs) with what the matrix has of the network's parameters, as they are used without noise
   /// (two-valued weights, weights(...)); empty: those at `offset` as they are.
   std::function<void(std::span<const float> parameters, View<float> w)> made = {};

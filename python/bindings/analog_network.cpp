@@ -56,8 +56,8 @@ PartState identity(const Network& net) {
 std::vector<std::byte> snapshot(BoundNetwork& bound) {
   ByteWriter bytes;
   put_part(bytes, identity(bound.net));
-  for (std::size_t l = 0; l < bound.analog.layers(); ++l)
-    put_part(bytes, bound.analog.layer(l).snapshot_with_devices());
+  for (std::size_t l = 0; l < bound.analog.products(); ++l)
+    put_part(bytes, bound.analog.product(l).snapshot_with_devices());
   return sealed(bytes.take());
 }
 
@@ -67,11 +67,11 @@ void restore(BoundNetwork& bound, const std::vector<std::byte>& state) {
   if (take_part(bytes) != identity(bound.net))
     throw InvalidParameter(kSnapshot, "of other weights or another architecture", "this one is " + bound.net.text(),
                            "Restore it into a deployment of the same network.");
-  const std::vector<PartState> states = take_parts(bytes, bound.analog.layers());
+  const std::vector<PartState> states = take_parts(bytes, bound.analog.products());
   bytes.done();
   std::vector<SnapshotPart> parts;
-  for (std::size_t l = 0; l < bound.analog.layers(); ++l) {
-    TiledLayer& layer = bound.analog.layer(l);
+  for (std::size_t l = 0; l < bound.analog.products(); ++l) {
+    TiledLayer& layer = bound.analog.product(l);
     parts.push_back({[&layer] { return layer.snapshot_with_devices(); },
                      [&layer](const PartState& part) { layer.restore_with_devices(part); }});
   }
@@ -115,8 +115,8 @@ void register_analog_network(py::module_& m) {
                              [](const std::shared_ptr<BoundNetwork>& b) {
                                py::list all;
                                const std::shared_ptr<std::mutex> busy(b, &b->busy);
-                               for (std::size_t l = 0; l < b->analog.layers(); ++l)
-                                 all.append(BoundTiles(busy, std::shared_ptr<TiledLayer>(b, &b->analog.layer(l))));
+                               for (std::size_t l = 0; l < b->analog.products(); ++l)
+                                 all.append(BoundTiles(busy, std::shared_ptr<TiledLayer>(b, &b->analog.product(l))));
                                return all;
                              })
       .def_property_readonly("latency",

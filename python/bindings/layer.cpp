@@ -115,6 +115,13 @@ void register_layer(py::module_& m) {
           },
           "Joules by component; they add up to device_j.")
       .def_readonly("macs", &LayerReport::macs)
+      .def(
+          "__add__",
+          [](LayerReport a, const LayerReport& b) {
+            a.add(b);
+            return a;
+          },
+          py::is_operator(), "Of both layers; the larger residual.")
       .def("__repr__", [](const LayerReport& r) {
         return "<lightloop.LayerReport: " + std::to_string(r.vectors) + " vectors, " + std::to_string(r.frames) +
                " frames, " + std::to_string(r.programs) + " programmes, " + format_quantity(r.device_s, "s") + ", " +

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,9 @@ import torch
 from . import _core
 from ._torch_checks import check_product
 from ._torch_neurons import BinaryConv2d, BinaryLinear, begin_range, note_known
+from ._torch_noise import without_noise
 from ._torch_projection import rows_of
 from .analog import below, open_devices, split
-from ._torch_noise import without_noise
 from .errors import InvalidParameter, ShapeMismatch, Unsupported
 
 
@@ -111,10 +113,10 @@ class Devices:
             self.layer(number)
         return [held.layer for _, held in sorted(self._held.items()) if held.sent is not None]
 
-    def report(self, number: int) -> Any:
-        """None until the layer was written."""
-        report = self._held[number].layer.report if number in self._held else None
-        return report if report and report.programs else None
+    def report(self, numbers: Sequence[int]) -> Any:
+        """Of these layers together; None until they were written."""
+        reports = [self._held[number].layer.report for number in numbers if number in self._held]
+        return reduce(add, reports) if reports and reports[0].programs else None
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {number: self.snapshot(number) for number in range(len(self.sizes))}
@@ -166,10 +168,11 @@ class _Product(torch.autograd.Function):
 
 
 class OnDevice:
-    """What the modules share: a layer of some devices, and the weights in it."""
+    """What the modules share: a layer of some devices, or one for each group of a convolution, and the weights in them."""
 
     weight: Any
     training: bool
+    groups: int = 1  # a convolution has its own
 
     def _place(self, device: Any, settings: Mapping[str, Any], devices: Devices | None = None) -> None:
         """Takes a place among `devices`, or on devices of its own."""
@@ -188,7 +191,12 @@ class OnDevice:
             self.register_parameter("output_factor", torch.nn.Parameter(torch.tensor(1.0)))
         n_out, n_in = self.weight.flatten(1).shape
         self._devices = Devices(device, settings) if devices is None else devices
-        self._number = self._devices.join(n_in, n_out)
+        self._numbers = [self._devices.join(n_in, n_out // self.groups) for _ in range(self.groups)]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_number" in state:  # pickles of earlier versions: one layer
+            state = {**state, "_numbers": [state["_number"]]}
+        super().__setstate__(state)  # type: ignore[misc]
 
     def _load_from_state_dict(self, state: Any, prefix: str, *more: Any) -> None:
         note_known(state, prefix + "input_range")
@@ -206,13 +214,21 @@ class OnDevice:
             del destination[prefix + "_extra_state"]
 
     def get_extra_state(self) -> Any:
-        """What the devices hold, as bytes: `TiledLayer.snapshot` behind the weights sent last."""
-        held = np.frombuffer(self._devices.snapshot(self._number), np.uint8)
-        return torch.from_numpy(held.copy())
+        """What the devices hold, as bytes: `TiledLayer.snapshot` behind the weights sent last; of groups, each behind its size."""
+        held = [self._devices.snapshot(number) for number in self._numbers]
+        if len(held) > 1:
+            held = [len(one).to_bytes(8, "little") + one for one in held] if all(held) else []
+        return torch.from_numpy(np.frombuffer(b"".join(held), np.uint8).copy())
 
     def set_extra_state(self, state: Any) -> None:
         """Goes on from there, or, on other devices, warns and writes the weights anew."""
-        self._devices.restore(self._number, state.cpu().numpy().tobytes())
+        held = state.cpu().numpy().tobytes()
+        for number in self._numbers:
+            size = len(held)
+            if len(self._numbers) > 1:
+                size, held = int.from_bytes(held[:8], "little"), held[8:]
+            self._devices.restore(number, held[:size])
+            held = held[size:]
 
     def _used(self) -> Any:
         """The weights that the device holds."""
@@ -221,32 +237,41 @@ class OnDevice:
     def _managed(self) -> str:
         return str(self.analog_settings.get("layer.noise_management", "abs_max"))
 
-    def _go_on(self, layer: Any) -> None:
+    def _go_on(self, layer: Any, held: Any) -> None:
         """Running ranges are those of the module's state, if it has any; else the layer begins anew."""
         if not len(self.running_range):
             start = float(self.analog_settings.get("layer.input_range", 1.0))
             layer.input_ranges = [start] * layer.tiles
-        elif not torch.equal(self.running_range, self.running_range.new_tensor(layer.input_ranges)):
-            layer.input_ranges = self.running_range.tolist()
+        elif not torch.equal(held, held.new_tensor(layer.input_ranges)):
+            layer.input_ranges = held.tolist()
 
     def _product(self, x: Any) -> Any:
-        weight = self._used().flatten(1)  # asked for once: a parametrisation may draw another every time
+        with without_noise(self):
+            weight = self._used().flatten(1)  # asked for once: a parametrisation may draw another every time
         check_product(type(self).__name__, x, weight)
         learned, factor = self._parameters.get("input_range"), self._parameters.get("output_factor")
         if learned is not None:
             begin_range(type(self).__name__, learned, self.input_range_known, x)
-            held.layer.input_range = learned.item()
-        self._write(held, weight.detach().to("cpu", torch.float32).numpy())
-        factor = self._parameters.get("output_factor")
-        if factor is not None:
-            held.layer.output_factor = factor.item()
         way, managed = self.analog_settings.get("layer.backward", "weights"), self._managed()
+        held = [self._devices.layer(number) for number in self._numbers]
+        began = self.running_range if managed == "running" else None
+        answers, ranges = [], []
+        for one, seen, w in zip(held, x.chunk(self.groups, -1), weight.chunk(self.groups)):
+            if learned is not None:
+                one.layer.input_range = learned.item()
+            self._write(one, w.detach().to("cpu", torch.float32).numpy())
+            if factor is not None:
+                one.layer.output_factor = factor.item()
+            if managed == "running":
+                mine = len(began) if one is held[-1] else one.layer.tiles
+                self._go_on(one.layer, began[:mine])
+                began = began[mine:]
+            answers.append(_Product.apply(seen, w, learned, factor, one.layer, way, managed))
+            if managed == "running":
+                ranges += one.layer.input_ranges
         if managed == "running":
-            self._go_on(held.layer)
-        y = _Product.apply(x, weight, learned, factor, held.layer, way, managed)
-        if managed == "running":
-            self.running_range = self.running_range.new_tensor(held.layer.input_ranges)
-        return y
+            self.running_range = self.running_range.new_tensor(ranges)
+        return answers[0] if len(answers) == 1 else torch.cat(answers, -1)
 
     def _write(self, held: _Held, weights: np.ndarray) -> None:
         """Sends the weights unless they are those that were sent last, by their values: a pointer and a version of PyTorch
@@ -269,10 +294,19 @@ class OnDevice:
                 held.layer.calibrate()
         held.sent = weights
 
+    def _latency(self) -> dict[str, float]:
+        """Of one row: groups, equal all, work at the same time, or one after the other on one device."""
+        times = self._numbers if self._devices.open().shared else self._numbers[:1]
+        parts: dict[str, float] = {}
+        for number in times:
+            for part, took in self._devices.layer(number).layer.latency.items():
+                parts[part] = parts.get(part, 0.0) + took
+        return parts
+
     @property
     def report(self) -> Any:
         """Frames, seconds, joules and energy by component so far; None before the first forward pass."""
-        return self._devices.report(self._number)
+        return self._devices.report(self._numbers)
 
 
 class AnalogLinear(OnDevice, torch.nn.Linear):
@@ -296,21 +330,15 @@ class AnalogLinear(OnDevice, torch.nn.Linear):
         return f"{torch.nn.Linear.extra_repr(self)}, device={self.analog_device!r}"
 
 
-def check_convolution(what: str, made: Any) -> None:
-    if made.groups != 1 or made.padding_mode != "zeros" or isinstance(made.padding, str):
-        raise Unsupported(what, f"Conv2d({torch.nn.Conv2d.extra_repr(made)})", "only one group and zero padding in numbers",
-                          "Replace it (padding=1, for example), or leave it digital: convert(..., exclude=[NAME]).")  # fmt: skip
-
-
 class AnalogConv2d(OnDevice, torch.nn.Conv2d):
-    """`torch.nn.Conv2d` (one group, zero padding) as a matrix of (outputs, inputs x kernel) that is shown every patch; dtypes
-    as in `AnalogLinear`."""
+    """`torch.nn.Conv2d` as a matrix of (outputs, inputs x kernel) that is shown every patch, or in groups as one for each, on
+    devices of its own (depthwise: outputs / inputs x kernel, a device for every channel); dtypes as in `AnalogLinear`. Learned ranges
+    are one for all groups, running ones each group's own."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
                  dilation: Any = 1, groups: int = 1, bias: bool = True, padding_mode: str = "zeros", *,
                  device: str = "sim:crossbar", settings: Mapping[str, Any] | None = None, **options: Any) -> None:  # fmt: skip
         torch.nn.Conv2d.__init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode)
-        check_convolution("AnalogConv2d", self)
         self._place(device, split(settings, options))
 
     def forward(self, input: Any) -> Any:
@@ -320,13 +348,12 @@ class AnalogConv2d(OnDevice, torch.nn.Conv2d):
             raise ShapeMismatch("input of AnalogConv2d", str(tuple(input.shape)), f"([images,] {self.in_channels}, height, width)")
         if input.shape[1] != self.in_channels:
             raise ShapeMismatch("input of AnalogConv2d", f"{input.shape[1]} channels of {tuple(input.shape)}", f"{self.in_channels} channels")
-        patches = torch.nn.functional.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
+        mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
+        padded = torch.nn.functional.pad(input, self._reversed_padding_repeated_twice, mode)  # "same" differs left and right
+        patches = torch.nn.functional.unfold(padded, self.kernel_size, self.dilation, 0, self.stride)
         y = self._product(patches.transpose(1, 2)).transpose(1, 2)
-        size = [
-            (input.shape[2 + i] + 2 * self.padding[i] - self.dilation[i] * (self.kernel_size[i] - 1) - 1)
-            // self.stride[i] + 1
-            for i in range(2)
-        ]  # fmt: skip
+        size = [(n - d * (k - 1) - 1) // s + 1
+                for n, k, d, s in zip(padded.shape[2:], self.kernel_size, self.dilation, self.stride)]  # fmt: skip
         y = y.reshape(input.shape[0], self.out_channels, *size)
         return y if self.bias is None else y + self.bias[:, None, None].to(y.dtype)
 

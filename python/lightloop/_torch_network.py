@@ -104,7 +104,8 @@ class _Words:
 
     def _convolution(self, where: str, module: Any) -> None:
         channels, height, width = self._image(where, module)
-        stride, padding = _one(module.stride), None if isinstance(module.padding, str) else _one(module.padding)
+        around = set(module._reversed_padding_repeated_twice)  # of "same" and "valid" too
+        stride, padding = _one(module.stride), around.pop() if len(around) == 1 else None
         window = module.kernel_size
         if (None in (stride, padding) or _one(module.dilation) != 1 or module.padding_mode != "zeros"
                 or padding >= min(window)):  # fmt: skip

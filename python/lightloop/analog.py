@@ -164,7 +164,7 @@ class Deployed:
 
     @property
     def layers(self) -> list[Any]:
-        """The layers, opened, written and calibrated when they are first asked for."""
+        """The layers, of a convolution in groups one for each; opened, written and calibrated when they are first asked for."""
         return list(self._opened().layers)
 
     def scores(self, x: Any, first_sample: int = 0) -> np.ndarray:

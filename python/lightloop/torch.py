@@ -29,7 +29,6 @@ from ._torch_analog import (
     AnalogLinear,
     Devices,
     OnDevice,
-    check_convolution,
 )
 from ._torch_checks import check_real
 from ._torch_dfa import DFA, dfa
@@ -111,7 +110,7 @@ def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any
 
     Throws Unsupported, with the module's name, for whatever would stay digital unnoticed: subclasses of Linear and Conv2d,
     parametrised ones too; MultiheadAttention and TransformerEncoderLayer, which read weights past the modules that have
-    them; grouped, non-zero-padded or "same" convolutions; complex weights. UnknownName for a name in `exclude` that is not there.
+    them; complex weights. UnknownName for a name in `exclude` that is not there.
     """
     if not isinstance(model, torch.nn.Module):
         raise InvalidParameter("convert: model", type(model).__name__, "a torch.nn.Module")
@@ -128,8 +127,6 @@ def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any
             raise Unsupported(where, type(module).__name__, "a plain Linear or Conv2d, whose products a device can make",
                               f"Leave it digital, exclude=[{name!r}], or put plain ones in its place; a parametrisation can be "
                               "registered on what was converted.")  # fmt: skip
-        if issubclass(kind, AnalogConv2d):
-            check_convolution(where, module)
         check_real(f"{where}: weight", module.weight)
         module.__class__ = kind  # in its place: whoever holds the module holds the one on the device
         module._place(device, wanted, devices)
@@ -153,7 +150,7 @@ def report(model: Any) -> dict[str, Any]:
     latency: dict[str, float] = {}
     for module in model.modules():
         if isinstance(module, OnDevice) and module.report is not None:
-            for part, took in module._devices.layer(module._number).layer.latency.items():
+            for part, took in module._latency().items():
                 latency[part] = latency.get(part, 0.0) + took
     return {
         "device_s": sum(one.device_s for one in modules.values()),

@@ -124,11 +124,6 @@ def test_convolutions_are_matrices_of_patches():
     assert torch.allclose(torch.relu(fresh(x[0])), model(x)[0], atol=0.02)  # one image
     with pytest.raises(ll.ShapeMismatch, match="height"):
         fresh(x[0, 0])
-    with pytest.raises(ll.Unsupported, match="group"):
-        ll.torch.convert(torch.nn.Conv2d(4, 4, 3, groups=2), FINE)
-    for refused in ({"groups": 2}, {"padding_mode": "reflect"}, {"padding": "same"}):
-        with pytest.raises(ll.Unsupported, match="AnalogConv2d"):
-            ll.torch.AnalogConv2d(2, 4, 3, device=FINE, **refused)
     with pytest.raises(ll.Unsupported, match="Physical"):  # weights of a module are no phases
         ll.torch.convert(model, "sim:mzi_mesh", **{"layer.update": "programme"})
 

@@ -75,7 +75,7 @@ def test_a_convolutional_model_is_ranked_specified_and_aged():
         (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(100, 10)), None, "deploy: 0.*sample="),
         (nn.Sequential(nn.Conv2d(3, 4, 3)), (1, 12, 12), "deploy: 0: 1 channels"),
         (nn.Sequential(nn.Conv2d(1, 4, 3, stride=(1, 2))), (1, 12, 12), "deploy: 0: Conv2d.*stride"),
-        (nn.Sequential(nn.Conv2d(1, 4, 3, padding="same")), (1, 12, 12), "deploy: 0: Conv2d.*padding"),
+        (nn.Sequential(nn.Conv2d(1, 4, 2, padding="same")), (1, 12, 12), "deploy: 0: Conv2d.*padding"),
         (nn.Sequential(nn.Conv2d(1, 4, 3, dilation=2)), (1, 12, 12), "deploy: 0: Conv2d.*dilation"),
         (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Linear(10, 3)), (1, 12, 12), "deploy: 1: .*Flatten"),
         (nn.Sequential(nn.Linear(8, 8), nn.Sequential(nn.LeakyReLU())), None, "deploy: 1.0: LeakyReLU"),
@@ -102,6 +102,6 @@ def test_binary_modules_are_converted_and_learn_as_digital_ones_do(law):
         one(x).square().sum().backward()
     for mine, theirs in zip(analog.parameters(), model.parameters()):
         assert torch.allclose(mine.grad, theirs.grad, rtol=0.02, atol=0.02 * float(theirs.grad.abs().max()))
-    held = analog[3]._devices.layer(analog[3]._number).layer
+    held = analog[3]._devices.layer(analog[3]._numbers[0]).layer
     assert len(np.unique(np.round(held.transposed(np.eye(5, dtype=np.float32))[0], 3))) < 10  # two values and converters
     assert analog.state_dict().keys() >= model.state_dict().keys()

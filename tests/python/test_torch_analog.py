@@ -100,6 +100,71 @@ def test_names_to_exclude_must_be_there(x):
     assert torch.allclose(analog(x), model(x), atol=0.01)
 
 
+CONVOLUTIONS = [
+    dict(groups=2),
+    dict(groups=4, stride=2, padding=1),  # depthwise
+    dict(groups=4, padding="same", bias=False),
+    dict(padding="same", dilation=2),
+    dict(padding="valid", stride=2),
+    dict(padding=1, padding_mode="reflect", groups=2),
+    dict(padding=(0, 2), padding_mode="circular"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # PyTorch's, of even kernels
+@pytest.mark.parametrize("options", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("way", ["weights", "twin", "device"])
+def test_any_convolution_is_that_of_pytorch_forwards_and_backwards(options, way):
+    torch.manual_seed(2)
+    size = (2, 3) if options.get("padding") == "same" else 3  # of 2: more on the right than on the left
+    model = nn.Sequential(nn.Conv2d(4, 8, size, **options))
+    analog = ll.torch.convert(model, FINE, **{"layer.backward": way})
+    x = torch.randn(3, 4, 7, 6)
+    mine, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    y, wanted = analog(mine), model(theirs)
+    assert torch.allclose(y, wanted, atol=0.02)
+    signal = torch.randn_like(wanted)
+    (y * signal).sum().backward()
+    (wanted * signal).sum().backward()
+    assert (mine.grad - theirs.grad).norm() < 0.01 * theirs.grad.norm()
+    for one, other in zip(analog.parameters(), model.parameters()):
+        assert (one.grad - other.grad).norm() < 0.01 * other.grad.norm()
+    groups = options.get("groups", 1)
+    frames = x.shape[0] * wanted.shape[2] * wanted.shape[3] * groups
+    report = analog[0].report
+    assert report.vectors == 64 * groups + frames * (1 if way != "device" else 2) and report.programs == groups
+    assert sum(ll.torch.report(analog)["energy"].values()) == pytest.approx(report.device_j)
+
+
+@pytest.mark.parametrize("managed", ["abs_max", "running", "learned"])
+def test_groups_are_numbers_of_the_same_network_and_go_on_from_their_state(managed):
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Conv2d(4, 8, 3, groups=4, padding="same"), nn.Tanh(), nn.Conv2d(8, 8, 3, groups=8, stride=2),
+                          nn.Flatten(), nn.Linear(64, 3))  # fmt: skip
+    x = torch.randn(5, 4, 6, 9)
+    net = ll.deploy(model, FINE, sample=(4, 6, 9))
+    assert len(net.layers) == 4 + 8 + 1
+    assert torch.allclose(torch.from_numpy(net.scores(x.numpy())), model(x), atol=0.02)
+    settings = {"layer.noise_management": managed}
+    analog = ll.torch.convert(model, "sim:crossbar", **settings)
+    analog.eval()
+    if managed == "abs_max":
+        latency = ll.deploy(model, "sim:crossbar", sample=(4, 6, 9)).latency
+        analog(x)
+        assert ll.torch.report(analog)["latency"] == pytest.approx(latency)
+    for _ in range(2):
+        analog(x)
+    again = ll.torch.convert(model, "sim:crossbar", **settings)
+    again.load_state_dict(analog.state_dict())
+    again.eval()
+    assert torch.equal(again(x), analog(x))  # read noise of the same frames
+    copied, pickled = copy.deepcopy(analog), pickle.loads(pickle.dumps(analog))
+    wanted = analog(x)
+    assert torch.equal(copied(x), wanted) and torch.equal(pickled(x), wanted)
+    if managed == "running":
+        assert analog[0].running_range.shape == (4,) and len(set(analog[0].running_range.tolist())) == 4
+
+
 WAYS = {
     "data.copy_": lambda w: w.data.copy_(torch.ones_like(w)),
     "data.mul_": lambda w: w.data.mul_(-2),

@@ -35,12 +35,17 @@ void print_layers(AnalogNetwork& analog) {
   std::vector<std::vector<std::string>> rows = {
       {"layer", "size", "tiles", "frames", "clipped", "device time", "energy", "energy per product"}};
   const std::vector<LayerReport> reports = analog.reports();
-  for (std::size_t l = 0; l < reports.size(); ++l) {
+  for (std::size_t l = 0, product = 0; l < reports.size(); ++l) {
     const LayerReport& one = reports[l];
-    const TiledLayer& layer = analog.layer(l);
-    rows.push_back({std::to_string(l + 1), std::to_string(layer.inputs()) + "-" + std::to_string(layer.outputs()),
-                    std::to_string(layer.tiles()), grouped(one.frames), grouped(one.saturated),
-                    brief(one.device_s, "s"), brief(one.device_j, "J"), brief(one.device_j / one.macs, "J")});
+    const TiledLayer& layer = analog.product(product);
+    std::int64_t groups = 0, tiles = 0;
+    for (; product < analog.products() && analog.layer_of(product) == l; ++product, ++groups)
+      tiles += analog.product(product).tiles();
+    rows.push_back({std::to_string(l + 1),
+                    std::to_string(layer.inputs()) + "-" + std::to_string(layer.outputs()) +
+                        (groups > 1 ? " x" + std::to_string(groups) : ""),
+                    std::to_string(tiles), grouped(one.frames), grouped(one.saturated), brief(one.device_s, "s"),
+                    brief(one.device_j, "J"), brief(one.device_j / one.macs, "J")});
   }
   std::fputs(table(rows).c_str(), stdout);
   std::int64_t beyond = 0;

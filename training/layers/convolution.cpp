@@ -1,4 +1,5 @@
-// Convolution as products of patches with weights; one channel per group is done directly.
+// Convolution as products of patches with weights, one for each group; one channel per group is done directly in
+// memory.
 #include "core/linalg.hpp"
 #include "training/layers/initial.hpp"
 #include "training/layers/patches.hpp"
@@ -27,8 +28,9 @@ class Convolution : public NetLayer {
     normal_weights(seed, instance, kGain, {parameters.data(), outputs_, fan_in()});
   }
   void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
-    if (groups_ > 1) return NetLayer::add_products(instance, offset, all);
-    all.push_back({product_number(instance, 0), offset, outputs_, fan_in(), p_.positions(), images_at_once()});
+    for (Index g = 0; g < groups_; ++g)
+      all.push_back({product_number(instance, g), offset + g * group_outputs() * fan_in(), group_outputs(), fan_in(),
+                     p_.positions(), images_at_once(), g});
   }
   void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
     all.push_back({offset, outputs_, fan_in(), kGain});
@@ -62,10 +64,11 @@ class Convolution : public NetLayer {
   View<T> piece(View<T> y, Index first, Index count, Index group) const {
     return y.rows(first * p_.positions(), count * p_.positions()).cols(group * group_outputs(), group_outputs());
   }
-  /// What a place with ranges saw of some images' patches; empty: all of them.
-  View<const float> seen_of(const LayerMemory& memory, Index first, Index count) const {
+  /// What a place with ranges saw of some images' patches, of one group; empty: all of them.
+  View<const float> seen_of(const LayerMemory& memory, Index first, Index count, Index group) const {
     const View<const float> all = memory.kept[1];
-    return all.empty() ? all : all.rows(first * p_.positions(), count * p_.positions());
+    if (all.empty()) return all;
+    return all.rows(first * p_.positions(), count * p_.positions()).cols(group * fan_in(), fan_in());
   }
   /// Calls each(images, group, first image) for pieces that fit the workspace.
   template <class Each>
@@ -80,16 +83,17 @@ class Convolution : public NetLayer {
 };
 
 void Convolution::forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const {
-  memory.kept.resize(3);  // patches of a piece; what was seen of all patches, where ranges cut off; of a piece
+  // patches of a piece; what was seen of all patches, group beside group, where ranges cut off; of a piece
+  memory.kept.resize(3);
   memory.kept[1].resize(0, 0);
   const View<float> all = last_axis(y, outputs_);
   pieces(in.x.rows(), [&](Index first, Index count, Index g) {
     const View<const float> cols = columns(in.x.rows(first, count), g, memory.kept[0]);
-    layer_product(pass, cols, weights(in, g), piece(all, first, count, g), memory, memory.kept[2]);
+    layer_product(pass, cols, weights(in, g), piece(all, first, count, g), memory, memory.kept[2], g);
     if (memory.kept[2].size() == 0) return;
-    memory.kept[1].resize(in.x.rows() * p_.positions(), fan_in());
+    memory.kept[1].resize(in.x.rows() * p_.positions(), groups_ * fan_in());
     for (Index r = 0; r < cols.rows(); ++r)
-      std::ranges::copy(memory.kept[2].row(r), memory.kept[1].row(first * p_.positions() + r).begin());
+      std::ranges::copy(memory.kept[2].row(r), &memory.kept[1](first * p_.positions() + r, g * fan_in()));
   });
   if (bias_) add_bias(in.parameters.subspan(static_cast<std::size_t>(outputs_ * fan_in())), all);
 }
@@ -99,7 +103,7 @@ void Convolution::vjp(const LayerInput& in, View<const float>, const LayerMemory
   work.kept.resize(2);
   const View<const float> all = last_axis(dy, outputs_);
   pieces(in.x.rows(), [&](Index first, Index count, Index g) {
-    const View<const float> delta = piece(all, first, count, g), seen = seen_of(memory, first, count);
+    const View<const float> delta = piece(all, first, count, g), seen = seen_of(memory, first, count, g);
     View<const float> cols;
     if (!dparameters.empty() || !seen.empty() || memory.products)
       cols = columns(in.x.rows(first, count), g, work.kept[0]);
@@ -112,7 +116,7 @@ void Convolution::vjp(const LayerInput& in, View<const float>, const LayerMemory
       if (!plain()) work.kept[1].resize(count * p_.positions(), fan_in());
       below = plain() ? last_axis(images, p_.channels) : work.kept[1].view();
     }
-    product_back(memory, cols, delta, weights(in, g), below);
+    product_back(memory, cols, delta, weights(in, g), below, g);
     if (dx.empty()) return;
     stop_clipped(cols, seen, below);
     if (!plain()) scatter_patches(p_, below, g * group_inputs(), group_inputs(), images);
@@ -127,13 +131,17 @@ void Convolution::jvp(const LayerPass& pass, const LayerInput& in, View<const fl
   const View<float> all = last_axis(dy, outputs_);
   pieces(dx.rows(), [&](Index first, Index count, Index g) {
     View<const float> moves = columns(dx.rows(first, count), g, work.kept[0]);
-    const View<const float> seen = seen_of(memory, first, count);
+    const View<const float> seen = seen_of(memory, first, count, g);
     if (!seen.empty()) moves = unclipped(columns(in.x.rows(first, count), g, work.kept[1]), seen, moves, work.kept[2]);
-    layer_product(pass, moves, weights(in, g), piece(all, first, count, g), work);
+    layer_product(pass, moves, weights(in, g), piece(all, first, count, g), work, g);
   });
 }
 
 }  // namespace
+
+LayerPointer convolution_of_patches(const Shape& input, const Patches& p, Index outputs, Index groups, bool bias) {
+  return std::make_unique<Convolution>(input, p, outputs, groups, bias);
+}
 
 LayerPointer convolution(Shape input, Index outputs, Window window, Index groups, bool bias) {
   const Patches p = patches("conv", input, window);
@@ -144,7 +152,7 @@ LayerPointer convolution(Shape input, Index outputs, Window window, Index groups
         "groups of conv", std::to_string(groups),
         "must divide the " + std::to_string(p.channels) + " input and " + std::to_string(outputs) + " output channels");
   if (groups > 1 && groups == p.channels && groups == outputs) return depthwise(input, p, bias);
-  return std::make_unique<Convolution>(input, p, outputs, groups, bias);
+  return convolution_of_patches(input, p, outputs, groups, bias);
 }
 
 }  // namespace lightloop

@@ -1,4 +1,5 @@
-// Convolution with one channel per group: no product worth the name, so channels run along the vector unit.
+// Convolution with one channel per group: in memory no product worth the name, so channels run along the vector unit.
+// Devices that hold weights are shown patches as by any convolution.
 #include "training/layers/initial.hpp"
 #include "training/layers/patches.hpp"
 #include "training/layers/rows.hpp"
@@ -11,7 +12,10 @@ class Depthwise : public NetLayer {
 
  public:
   Depthwise(const Shape& input, const Patches& p, bool bias)
-      : NetLayer(input, {p.out_height, p.out_width, p.channels}), p_(p), bias_(bias) {}
+      : NetLayer(input, {p.out_height, p.out_width, p.channels}),
+        p_(p),
+        bias_(bias),
+        products_(convolution_of_patches(input, p, p.channels, p.channels, bias)) {}
 
   std::string text() const override {
     const std::string n = std::to_string(p_.channels);
@@ -22,20 +26,25 @@ class Depthwise : public NetLayer {
     NetLayer::initialise(seed, instance, parameters);
     normal_weights(seed, instance, kGain, {parameters.data(), p_.channels, p_.taps()});
   }
+  void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override {
+    products_->add_products(instance, offset, all);
+  }
   void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
     all.push_back({offset, p_.channels, p_.taps(), kGain});
   }
 
-  void forward(const LayerPass&, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
-    filter(in, in.x, bias_, y, memory);
+  void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
+    memory.products = pass.products;
+    pass.products ? products_->forward(pass, in, y, memory) : filter(in, in.x, bias_, y, memory);
   }
-  void jvp(const LayerPass&, const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dx,
-           View<float> dy, LayerMemory& work) const override {
-    filter(in, dx, false, dy, work);
+  void jvp(const LayerPass& pass, const LayerInput& in, View<const float> y, const LayerMemory& memory,
+           View<const float> dx, View<float> dy, LayerMemory& work) const override {
+    pass.products ? products_->jvp(pass, in, y, memory, dx, dy, work) : filter(in, dx, false, dy, work);
   }
 
-  void vjp(const LayerInput& in, View<const float>, const LayerMemory&, View<const float> dy, View<float> dx,
+  void vjp(const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dy, View<float> dx,
            std::span<float> dparameters, LayerMemory& work) const override {
+    if (memory.products) return products_->vjp(in, y, memory, dy, dx, dparameters, work);
     const Index n = p_.channels, taps = p_.taps(), width = n * (taps + (bias_ ? 1 : 0));
     if (!dparameters.empty()) {
       work.sums.resize(1, width);
@@ -109,6 +118,7 @@ class Depthwise : public NetLayer {
 
   Patches p_;
   bool bias_;
+  LayerPointer products_;
 };
 
 }  // namespace

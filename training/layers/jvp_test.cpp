@@ -165,7 +165,8 @@ TEST_CASE("nothing moves behind inputs that a place cut off at the ends of its r
     void multiply(Index number, View<const float> x, View<float> y) override {
       Matrix<float> seen;
       clips(number, x, seen);
-      gemm(Transpose::no, Transpose::yes, 1.0f, seen, weights_, 0.0f, y);
+      const Index group = number >> 32;
+      gemm(Transpose::no, Transpose::yes, 1.0f, seen, weights_.rows(group * y.cols(), y.cols()), 0.0f, y);
     }
     bool clips(Index, View<const float> x, Matrix<float>& seen) override {
       seen.resize(x.rows(), x.cols());
@@ -193,6 +194,8 @@ TEST_CASE("nothing moves behind inputs that a place cut off at the ends of its r
   check(dense({3, 4}, 5, Activation::tanh), 5, 4);
   check(convolution({4, 4, 2}, 3, {3, 3, 1, 0}), 3, 18);
   check(convolution({4, 4, 2}, 3, {}), 3, 2);
+  check(convolution({4, 4, 4}, 6, {3, 3, 1, 0}, 2), 6, 18);
+  check(convolution({4, 4, 3}, 3, {3, 3, 2, 1}, 3), 3, 9);
 }
 
 TEST_CASE("a layer without a forward derivative says so") {

@@ -23,9 +23,9 @@ void layer_product(const LayerPass& pass, View<const float> x, View<const float>
 }
 
 void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, LayerMemory& memory,
-                   Matrix<float>& seen) {
-  layer_product(pass, x, w, y, memory);
-  if (!pass.products || !pass.products->clips(product_number(pass.instance, 0), x, seen)) seen.resize(0, 0);
+                   Matrix<float>& seen, Index which) {
+  layer_product(pass, x, w, y, memory, which);
+  if (!pass.products || !pass.products->clips(product_number(pass.instance, which), x, seen)) seen.resize(0, 0);
 }
 
 bool went_back(const LayerMemory& memory, View<const float> x, View<const float> delta, View<float> dx, Index which) {
@@ -68,10 +68,10 @@ void NetLayer::initialise_state(std::span<float> state) const { std::ranges::fil
 void NetLayer::learn_state(const LayerMemory&, std::span<float>) const {}
 void NetLayer::add_products(std::uint64_t, Index, std::vector<WeightMatrix>&) const {
   if (taught())
-    throw Unsupported("layer " + text() + " on a device", "its weights are in no product with a matrix", "",
-                      "dense and conv (one group), with two-valued weights too, attention, gcn, sage and gat make such "
-                      "products; layers without "
-                      "weights stay digital");
+    throw Unsupported(
+        "layer " + text() + " on a device", "its weights are in no product with a matrix", "",
+        "dense and conv, with two-valued weights or in weights(...) too, attention, gcn, sage and gat make "
+        "such products; layers without weights stay digital");
 }
 void NetLayer::jvp(const LayerPass&, const LayerInput&, View<const float>, const LayerMemory&, View<const float>,
                    View<float>, LayerMemory&) const {

@@ -49,10 +49,10 @@ struct LayerMemory {
 /// `memory` notes where, for product_back().
 void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, LayerMemory& memory,
                    Index which = 0);
-/// The same of the layer's only matrix. `seen` becomes x as far as the place's ranges reach (LayerProducts::clips), and
-/// empty where all of x is used.
+/// The same; `seen` becomes x as far as the place's ranges reach (LayerProducts::clips), and empty where all of x is
+/// used.
 void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, LayerMemory& memory,
-                   Matrix<float>& seen);
+                   Matrix<float>& seen, Index which = 0);
 /// The way back through a layer_product() whose `memory` this is, where its place has one of its own: true once dx is
 /// dL/dx, as LayerProducts::back(). To be called for every product, whether dx is asked for or empty.
 bool went_back(const LayerMemory& memory, View<const float> x, View<const float> delta, View<float> dx,

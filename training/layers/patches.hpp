@@ -26,7 +26,9 @@ void gather_patches(const Patches& p, View<const float> x, Index first, Index co
 /// The transpose: adds columns to those channels of x, which are set to 0 before. Images in parallel, taps in order.
 void scatter_patches(const Patches& p, View<const float> columns, Index first, Index count, View<float> x);
 
-/// Convolution with groups = channels = outputs.
+/// convolution() of checked sizes, each group a product of its patches.
+LayerPointer convolution_of_patches(const Shape& input, const Patches& p, Index outputs, Index groups, bool bias);
+/// The same with groups = channels = outputs, whose products are made only where a pass has a place for them.
 LayerPointer depthwise(const Shape& input, const Patches& p, bool bias);
 
 }  // namespace lightloop

@@ -136,6 +136,7 @@ Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, co
 
   digital_ = evaluate(net, data_, loss, answers_(nullptr).get()).accuracy;
   look(net);
+  layers_ = analog_layers(net);
   AnalogNetwork once(registry_, place_, net);
   answers_(&once);  // a rule that cannot be asked there says so now
   shared_ = once.devices().shared();
@@ -227,18 +228,19 @@ TrialResult Trial::run(const Variant& variant, Index repeat) const {
     if (const auto frames = result.layers[l].frames - written[l].frames; frames > 0)
       result.frame_j += joules / static_cast<double>(frames);
   }
-  for (std::size_t l = 0; l < analog.layers(); ++l) {
+  std::vector<double> error(written.size()), size(written.size());
+  for (std::size_t l = 0; l < analog.products(); ++l) {
     const Matrix<float>&x = shown_[l].x, &wanted = shown_[l].y;
     Matrix<float> answer(wanted.rows(), wanted.cols());
-    analog.layer(l).forward(x, answer);
-    double error = 0, size = 0;
+    analog.product(l).forward(x, answer);
     for (Index i = 0; i < wanted.size(); ++i) {
       const auto exact = static_cast<double>(wanted.data()[i]), off = static_cast<double>(answer.data()[i]) - exact;
-      error += off * off;
-      size += exact * exact;
+      error[analog.layer_of(l)] += off * off;
+      size[analog.layer_of(l)] += exact * exact;
     }
-    result.error.push_back(size > 0 ? std::sqrt(error / size) : 0);
   }
+  for (std::size_t l = 0; l < written.size(); ++l)
+    result.error.push_back(size[l] > 0 ? std::sqrt(error[l] / size[l]) : 0);
   return result;
 }
 

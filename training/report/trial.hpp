@@ -79,7 +79,7 @@ class Trial {
   TrialResult run(const Variant& variant, Index repeat) const;
   double digital_accuracy() const { return digital_; }
   const TrialOptions& options() const { return options_; }
-  Index layers() const { return static_cast<Index>(shown_.size()); }  ///< with weights
+  Index layers() const { return layers_; }        ///< with weights
   bool shares_device() const { return shared_; }  ///< all layers one device: none can have settings of its own
 
  private:
@@ -101,7 +101,8 @@ class Trial {
   std::vector<std::string> sources_, asleep_;
   double digital_ = 0;
   bool shared_ = false;
-  std::vector<Shown> shown_;  ///< to every layer with weights, of the rows that errors are measured on
+  Index layers_ = 0;
+  std::vector<Shown> shown_;  ///< to every matrix, of the rows that errors are measured on
 };
 
 }  // namespace lightloop

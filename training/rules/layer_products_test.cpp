@@ -119,7 +119,8 @@ TEST_CASE("weights of a model behind ranges of inputs learn from what they see, 
     Matrix<float> seen_;
   };
   for (const char* text :
-       {"flatten, dense 7, tanh, dense classes", "conv 3 2, tanh, conv 2 1, tanh | flatten, dense classes"}) {
+       {"flatten, dense 7, tanh, dense classes", "conv 3 2, tanh, conv 2 1, tanh | flatten, dense classes",
+        "conv 4 2, tanh, depthwise 2 stride=1, tanh, conv 6 2 groups=2 pad=0, tanh | flatten, dense classes"}) {
     INFO(text);
     Bench bench(Network(parse_model(text, {.input = {3, 3, 1}, .classes = 5})));
     Narrow narrow;
@@ -146,7 +147,6 @@ TEST_CASE("weights of a model behind ranges of inputs learn from what they see, 
   }
 }
 
-TEST_CASE("passes are made again only where layers repeat themselves: there the same bits, elsewhere refused") {
 TEST_CASE("weights behind words are held elsewhere without noise and chance, and learn by the words' derivatives") {
   const char* const levels =
       "8x8x1 | weights(conv 4 3 pad=1; clamp, precision 6), tanh | flatten, "
@@ -212,6 +212,7 @@ TEST_CASE("noise words of signals act elsewhere too, unless the place leaves the
   CHECK(std::ranges::equal(without.flat(), written.flat()));
 }
 
+TEST_CASE("passes are made again only where layers repeat themselves: there the same bits, elsewhere refused") {
   /// As a device: what is asked again is another answer.
   class Restless : public Elsewhere {
    public:
@@ -315,6 +316,9 @@ TEST_CASE("blocks of any layers make their products elsewhere too: dense ones, c
   CHECK((tokens[0].outputs == 24 && tokens[0].inputs == 8 && tokens[0].positions == 4));
   CHECK((tokens[1].outputs == 8 && tokens[1].number != tokens[0].number));
   CHECK(tokens[1].offset == tokens[0].offset + 24 * 8 + 24);
-  for (const char* other : {"8x8x4 | depthwise 3, flatten, dense 5", "8x8x4 | conv 4 3 groups=2, flatten, dense 5"})
-    CHECK_THROWS_WITH(products(other), Catch::Contains("matrix"));
+  const std::vector<WeightMatrix> groups = products("8x8x4 | conv 6 3 groups=2, tanh | depthwise 3, flatten, dense 5");
+  REQUIRE(groups.size() == 2 + 6 + 1);
+  CHECK((groups[1].outputs == 3 && groups[1].inputs == 18 && groups[1].offset == 54 && groups[1].part == 1));
+  CHECK((groups[7].outputs == 1 && groups[7].inputs == 9 && groups[7].positions == 64 && groups[7].part == 5));
+  CHECK(layers_of(groups) == std::vector<Index>{0, 0, 1, 1, 1, 1, 1, 1, 2});
 }
