@@ -104,19 +104,24 @@ TEST_CASE("errors of independent sources add in squares: bits predicted from eac
 }
 
 TEST_CASE("a network of any layers is reported on: its convolutions' patches are what errors are measured at") {
-  Network net(parse_model("4x6x1 | conv 5 3, batch_norm, tanh | conv 4 3 stride=2, relu | flatten, dense 10", {}));
-  Stream(6, 0, Purpose::user).normal(0, 0, net.parameters());
-  const Trial what = trial(net, "sim:crossbar,output_noise=0.5", {{"device.layer2.adc.bits", std::int64_t{3}}}, 2);
-  CHECK(what.layers() == 3);
-  const Sensitivity report = sensitivity(what, "sim:crossbar");
-  CHECK(std::abs(report.none.mean - report.digital_accuracy) < 0.006);
-  CHECK(report.rows.front().error_alone > 3 * report.error_none);
-  CHECK(report.enob_predicted == Approx(report.enob_measured).margin(0.3));
-  const Trial finer = trial(net, "sim:crossbar,output_noise=0.5", {}, 2);
-  const TrialResult coarse = what.run(what.without({}), 0), fine = finer.run(finer.without({}), 0);
-  REQUIRE(coarse.error.size() == 3);
-  CHECK(coarse.error[0] == fine.error[0]);
-  CHECK(coarse.error[1] > 1.2 * fine.error[1]);  // three bits there
+  for (const char* text : {"4x6x1 | conv 5 3, batch_norm, tanh | conv 4 3 stride=2, relu | flatten, dense 10",
+                           "4x6x1 | conv 5 3, batch_norm, tanh | depthwise 3 stride=2, relu | flatten, dense 10"}) {
+    INFO(text);
+    Network net(parse_model(text, {}));
+    Stream(6, 0, Purpose::user).normal(0, 0, net.parameters());
+    const Trial what = trial(net, "sim:crossbar,output_noise=0.5", {{"device.layer2.adc.bits", std::int64_t{3}}}, 2);
+    CHECK(what.layers() == 3);
+    const Sensitivity report = sensitivity(what, "sim:crossbar");
+    CHECK(std::abs(report.none.mean - report.digital_accuracy) < 0.006);
+    CHECK(report.rows.front().error_alone > 3 * report.error_none);
+    CHECK(report.enob_predicted == Approx(report.enob_measured).margin(0.3));
+    const Trial finer = trial(net, "sim:crossbar,output_noise=0.5", {}, 2);
+    const TrialResult coarse = what.run(what.without({}), 0), fine = finer.run(finer.without({}), 0);
+    REQUIRE(coarse.error.size() == 3);
+    REQUIRE(coarse.layers.size() == 3);
+    CHECK(coarse.error[0] == fine.error[0]);
+    CHECK(coarse.error[1] > 1.2 * fine.error[1]);  // three bits there
+  }
 }
 
 TEST_CASE("sources that are not in force are not switched on with others") {
