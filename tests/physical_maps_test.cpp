@@ -230,7 +230,7 @@ TEST_CASE("every rule that takes a map learns behind it, does what it declared, 
     CHECK(result.test_accuracy > (floor == floors.end() ? 0.4 : floor->second));
     const RunFile file = load_run(folder / "run.h5");
     PhysicalMaps maps(catalogue(), device, {{"seed", std::int64_t{1}}}, file.net, 3, 0, false);
-    maps.restore(file.layers_state);
+    maps.restore(file.map_state);
     const auto answers =
         answering_rule(file.net, model.info.name, file.rule.all(), 1, file.own.flat(), nullptr, maps.as_map());
     const Dataset test = cluster_task().test;
@@ -283,7 +283,7 @@ TEST_CASE("a stored run answers behind its map as it did when it ended") {
       run({{"train.rule", std::string("phyll")}, {"train.map", device}, {"train.out", folder / "run.h5"}});
   const RunFile file = load_run(folder / "run.h5");
   PhysicalMaps maps(catalogue(), device, {{"seed", std::int64_t{1}}}, file.net, 3, 0, false);
-  maps.restore(file.layers_state);
+  maps.restore(file.map_state);
   const auto answers = answering_rule(file.net, "phyll", file.rule.all(), 1, file.own.flat(), nullptr, maps.as_map());
   CHECK(evaluate(file.net, cluster_task().test, Loss::cross_entropy, answers.get()).accuracy == result.test_accuracy);
 }
@@ -492,7 +492,6 @@ TEST_CASE("a map is what its twin says, without noise and rounding") {
 TEST_CASE("what cannot be done behind a map is refused before the first frame") {
   CHECK_THROWS_WITH(run({{"train.rule", std::string("noprop")}}),
                     Catch::Contains("the layers of a block") && Catch::Contains("phyll"));
-  CHECK_THROWS_AS(run({{"train.layers", std::string("sim:crossbar")}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.map", std::string()}, {"train.map_range", 2.0}}), InvalidParameter);
   CHECK_THROWS_AS(run({{"train.layer_metrics", std::int64_t{10}}}), Unsupported);
   CHECK_THROWS_WITH(run({{"train.rule", std::string("bp")}, {"train.map", std::string("sim:opu")}}),

@@ -44,7 +44,7 @@ std::vector<double> AlignmentSums::means() const {
 void Alignment::exact(const Network& net, const RuleBatch& batch) {
   gradient_.resize(1, static_cast<Index>(net.parameters().size()));
   if (net.model()) return back_through_blocks(net, batch.activations, batch.error, delta_, gradient_.flat(), work_);
-  walk_back(net, batch.activations, batch.error, net.parameters(), delta_, batch.back);
+  walk_back(net, batch.activations, batch.error, net.parameters(), delta_, batch.back, batch.map_back);
   for (Index l = 0; l < net.layers(); ++l) {
     const View<const float> delta = l < net.hidden_layers() ? delta_[static_cast<std::size_t>(l)].view() : batch.error;
     layer_gradient(net, l, delta, batch.activations.input(l), batch.error.rows(), gradient_.flat());

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "training/elementwise.hpp"
 #include "training/layers/model.hpp"
+#include "training/physical_maps.hpp"
 
 namespace lightloop {
 namespace {
@@ -107,6 +108,16 @@ bool AnalogNetwork::clips(Index layer, View<const float> x, Matrix<float>& seen)
   return true;
 }
 
+void AnalogNetwork::show(Index layer, View<const float> x, View<float> y) {
+  maps_ ? maps_->show(layer, x, y) : LayerProducts::show(layer, x, y);
+}
+
+bool AnalogNetwork::shows_back() const { return maps_ && maps_->shows_back(); }
+
+void AnalogNetwork::show_back(Index layer, View<const float> x, View<const float> dy, View<float> dx) {
+  maps_ ? maps_->show_back(layer, x, dy, dx) : LayerProducts::show_back(layer, x, dy, dx);
+}
+
 void AnalogNetwork::forward(const Network& net, View<const float> x, Activations& out, LayerPass pass) {
   if (net.model()) {
     if (goes_back_ || learns_by_itself()) taught_.resize(layers_.size());
@@ -119,14 +130,20 @@ void AnalogNetwork::forward(const Network& net, View<const float> x, Activations
     out.h[0].resize(x.rows(), x.cols());
     for (Index r = 0; r < x.rows(); ++r) std::ranges::copy(x.row(r), out.h[0].row(r).begin());
   }
+  out.mapped.resize(maps_ ? layers_.size() : 0);
   out.clipped = layers_.front().clips();
   out.seen.resize(out.clipped ? layers_.size() : 0);
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     Matrix<float>& output = out.h[l + 1];
     output.resize(x.rows(), matrices_[l].outputs);
     const auto layer = static_cast<Index>(l);
-    multiply(layer, out.h[l], output);
-    if (out.clipped) clips(layer, out.h[l], out.seen[l]);
+    if (maps_) {
+      out.mapped[l].resize(x.rows(), out.h[l].cols());
+      maps_->map(layer, out.h[l], out.mapped[l]);
+    }
+    const Matrix<float>& came = out.came(layer);
+    multiply(layer, came, output);
+    if (out.clipped) clips(layer, came, out.seen[l]);
     for_rows(output.rows(), output.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
         bias_and_activate(net.activation(layer), net.bias(layer), output.row(r));

@@ -12,6 +12,8 @@
 
 namespace lightloop {
 
+class PhysicalMaps;
+
 /// Where the layers of a network run.
 struct AnalogPlace {
   std::string device;              ///< device string for all layers, or one that names several (device_list)
@@ -69,6 +71,11 @@ class AnalogNetwork : public LayerProducts {
   bool clips(Index layer, View<const float> x, Matrix<float>& seen) override;
   bool repeats() const override { return false; }
   bool leaves_out_noise() const override { return leaves_out_noise_; }
+  /// From now on physics stands in front of the layers; `maps`, which must outlive this, are asked for it.
+  void stand_behind(PhysicalMaps* maps) { maps_ = maps; }
+  void show(Index layer, View<const float> x, View<float> y) override;
+  bool shows_back() const override;
+  void show_back(Index layer, View<const float> x, View<const float> dy, View<float> dx) override;
   bool back(Index layer, View<const float> x, View<const float> delta, View<float> dx) override;
   /// As forward() of network.hpp; where inputs have ranges, what was seen of them is left in out.seen. Throws Error
   /// before program().
@@ -132,6 +139,7 @@ class AnalogNetwork : public LayerProducts {
   std::size_t index(Index number) const;  ///< of the matrix with that number
 
   std::string shape_;
+  PhysicalMaps* maps_ = nullptr;  ///< in front of the layers; null: nothing
   std::vector<WeightMatrix> matrices_;
   std::vector<Index> layers_of_;
   Matrix<float> made_;  ///< a layer's matrix, where it is not the parameters themselves

@@ -114,7 +114,7 @@ std::string rules_with_maps() {
 void check_map(const TrainConfig& config) {
   const std::string& map = config.train.text("map");
   if (map.empty()) {
-    for (const char* key : {"map_range", "map_part"})
+    for (const char* key : {"map_at", "map_range", "map_part"})
       if (!config.train.is_default(key))
         throw InvalidParameter(std::string("train.") + key, to_string(config.train.value(key)),
                                "no device stands in front of the layers", "give train.map (sim:wave), or leave it out");
@@ -123,8 +123,6 @@ void check_map(const TrainConfig& config) {
   if (!config.model->info.maps)
     throw Unsupported("rule " + config.model->info.name + " with train.map", config.model->info.no_map, "",
                       "use one of " + rules_with_maps());
-  if (!config.train.text("layers").empty())
-    throw InvalidParameter("train.map", map, "train.layers is given too", "give one of the two");
   if (config.train.integer("layer_metrics") > 0)
     throw Unsupported("train.layer_metrics with train.map", to_string(config.train.value("layer_metrics")),
                       "probes look at layers in memory", "leave it out");

@@ -1,5 +1,5 @@
 #pragma once
-// Where the matrix products of a network are made when it is not in memory.
+// Where the work of a network's layers is done when it is not in memory: matrix products, and physics.
 #include <functional>
 #include <span>
 
@@ -22,11 +22,21 @@ struct WeightMatrix {
   std::function<void(std::span<const float> parameters, View<float> w)> made = {};
 };
 
+/// A layer that is physics: what a device does to `inputs` numbers, read as `outputs` (PhysicalMaps).
+struct PhysicalPlace {
+  Index number = 0;  ///< of the layer in its network: LayerPass::instance, or of a fully connected one
+  Index inputs = 0, outputs = 0;
+  Index block = 0;
+  bool behind_weights = false;  ///< something that learns comes before it in its block
+};
+
 /// The products of a network, made elsewhere than in memory (AnalogNetwork). Layers, and rules that make passes of
 /// their own, ask here; biases and non-linearities stay with them.
 class LayerProducts {
  public:
   virtual ~LayerProducts() = default;
+  /// False where products are made in memory nevertheless, and only physics is elsewhere.
+  virtual bool multiplies() const { return true; }
   /// The weights that multiply() works with from now on are those of `net`, as they are now; the network of the run
   /// when a step or an answer begins. Throws ShapeMismatch for other widths.
   virtual void hold(const Network& net) = 0;
@@ -49,6 +59,13 @@ class LayerProducts {
   /// Whether noise words of signals (layers/noisy.hpp) are left out, because the place has noise of its own. Those of
   /// weights always are: what the place holds has been written once.
   virtual bool leaves_out_noise() const { return false; }
+  /// y (m, outputs) = P(x), what the physics that is layer `layer` makes of x (m, inputs). Throws Unsupported where no
+  /// device stands for it.
+  virtual void show(Index layer, View<const float> x, View<float> y);
+  /// Whether show_back() can be asked.
+  virtual bool shows_back() const { return false; }
+  /// dx = (dP/dx)^T dy at x, by a model of that physics. Throws Unsupported where nobody knows one.
+  virtual void show_back(Index layer, View<const float> x, View<const float> dy, View<float> dx);
 };
 
 }  // namespace lightloop

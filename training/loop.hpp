@@ -63,10 +63,12 @@ class TrainingLoop {
   void open_layers(const Registry& registry);
   void check_moves_phases() const;
   void open_map(const Registry& registry);
+  bool needs_twin() const;
   void begin_epoch();
   void end_epoch(double learning_rate);
   void check_weights() const;
   void note_device();
+  LayerPass training_pass() const;
   double run_forward(AnalogNetwork* layers);
   double score_answer();
   void learn_on_devices(double lr);
@@ -94,8 +96,8 @@ class TrainingLoop {
   TrainConfig config_;
   TrainTest data_;
   FeedbackPath path_;
-  std::unique_ptr<AnalogNetwork> layers_;               ///< where the forward pass runs; null: here
   std::unique_ptr<PhysicalMaps> maps_;                  ///< what stands in front of the layers; null: nothing
+  std::unique_ptr<AnalogNetwork> layers_;               ///< where the forward pass runs; null: here
   std::vector<std::shared_ptr<Recording>> recordings_;  ///< several of layers on several devices
   std::unique_ptr<Rule> rule_;
   OptimizerSettings optimizer_;

@@ -104,7 +104,7 @@ void TrainingLoop::note_device() {
   if (!path_.session) {
     if (meter.batches > 0) note_meter(meter);
     if (!run_.measured && layers_) about.address = layers_->devices().address();
-    if (!run_.measured && maps_) about.address = maps_->session().address();
+    if (!run_.measured && maps_ && !layers_) about.address = maps_->session().address();
     if (about.address.empty()) about.address = config_.train.text("device");
     return;
   }

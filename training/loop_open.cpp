@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "driver/api/opening.hpp"
+#include "training/layers/model.hpp"
 #include "training/loop.hpp"
 #include "training/rules/broadcast.hpp"
 
@@ -120,29 +121,43 @@ void TrainingLoop::check_moves_phases() const {
            to_string(config_.train.value("beta1")) + ", " + to_string(config_.train.value("beta2")), "Leave them out.");
 }
 
+/// Whether the rule's signals go back through physics that stands behind something that learns.
+bool TrainingLoop::needs_twin() const {
+  const RuleInfo& ruled = config_.model->info;
+  return std::ranges::any_of(physical_places(run_.net, config_.train.text("map_at")), [&](const PhysicalPlace& place) {
+    return (ruled.crosses_maps && place.block > 0) || (place.behind_weights && !ruled.trials && !ruled.keeps_net);
+  });
+}
+
 void TrainingLoop::open_map(const Registry& registry) {
   const std::string& device = config_.train.text("map");
-  if (device.empty()) return;
+  if (device.empty()) {
+    if (run_.net.model() && !run_.net.model()->physics().empty())
+      throw Unsupported("net " + run_.net.text(), "no device stands for its physical layers", "",
+                        "give one as train.map (sim:opu)");
+    return;
+  }
   Settings settings;
   if (takes_seed(registry, device)) settings["seed"] = config_.train.integer("seed");
   for (const auto& [key, value] : config_.session) settings["session." + key] = value;
-  const bool goes_back = config_.model->info.goes_back;
+  const bool needed = needs_twin();
   // the exact gradient is a twin's to know: only for those who ask
   if (config_.train.is_default("alignment_every")) alignment_every_ = 0;
   const bool aligned = alignment_every_ > 0;
   const auto open = [&](bool with_twin) {
     maps_ = std::make_unique<PhysicalMaps>(registry, device, settings, run_.net, config_.train.real("map_range"),
-                                           config_.train.integer("map_part"), with_twin);
+                                           config_.train.integer("map_part"), with_twin, config_.train.text("map_at"));
   };
   try {
-    open(goes_back || aligned);
+    open(needed || aligned);
   } catch (const Unsupported& error) {
-    if (goes_back || !aligned) throw;
+    if (needed || !aligned) throw;
     open(false);  // what else is wrong comes first
     throw Unsupported("train.alignment_every with train.map", to_string(config_.train.value("alignment_every")),
                       std::string("the exact gradient goes back through a twin; ") + error.what(), "leave it out");
   }
-  if (!run_.layers_state.empty()) maps_->restore(run_.layers_state);
+  if (!run_.map_state.empty()) maps_->restore(run_.map_state);
+  if (layers_) layers_->stand_behind(maps_.get());
 }
 
 std::unique_ptr<Rule> TrainingLoop::new_rule(Feedback* feedback) const {
@@ -150,8 +165,10 @@ std::unique_ptr<Rule> TrainingLoop::new_rule(Feedback* feedback) const {
                               .seed = config_.seed(),
                               .params = config_.rule,
                               .feedback = feedback,
-                              .layers = layers_.get(),
-                              .map = maps_ ? maps_->as_map() : PhysicalMap()});
+                              .layers = layers_            ? static_cast<LayerProducts*>(layers_.get())
+                                        : run_.net.model() ? maps_.get()
+                                                           : nullptr,
+                              .map = maps_ && !run_.net.model() ? maps_->as_map() : PhysicalMap()});
 }
 
 void TrainingLoop::make_rule() {

@@ -106,14 +106,17 @@ void TrainingLoop::add_layers(TrainPlan& plan, const Rule& rule) const {
 void TrainingLoop::add_map(TrainPlan& plan, const Rule& rule) const {
   if (!maps_) return;
   const Index scored = data_.test.size() + data_.validation.size();  // rows after an epoch
-  const Index beside = (maps_->calibrated() ? 0 : 2 * rule.rows_at_once(batch_)) +
-                       (epochs_ - run_.position.epoch) * scored * answer_of_layer(rule).vectors;
+  const Index calibration = maps_->calibrated() ? 0 : 2 * rule.rows_at_once(batch_);
   const Index forward = config_.model->info.own_forward ? 0 : batch_;
   std::int64_t frames = 0;
   double seconds = 0, joules = 0;
-  for (Index l = 0; l < run_.net.layers(); ++l)
-    maps_->add_expected(l, plan.steps * (forward + rule.shown_to_layer(run_.net, l, batch_)) + beside, frames, seconds,
+  for (std::size_t i = 0; i < maps_->places().size(); ++i) {
+    const Index layer = maps_->places()[i].block;
+    const Index answer = config_.model->info.own_answer ? rule.answers_shown_to_layer(run_.net, layer) : 1;
+    const Index taught = plan.steps * (forward + rule.shown_to_layer(run_.net, layer, batch_));
+    maps_->add_expected(i, taught + calibration + (epochs_ - run_.position.epoch) * scored * answer, frames, seconds,
                         joules);
+  }
   add_device(plan, frames, seconds, joules);
 }
 

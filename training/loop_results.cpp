@@ -82,7 +82,7 @@ void TrainingLoop::save() {
   }
   if (path_.feedback) run_.feedback_state = path_.feedback->snapshot();
   if (layers_) run_.layers_state = layers_->snapshot();
-  if (maps_) run_.layers_state = maps_->snapshot();
+  if (maps_) run_.map_state = maps_->snapshot();
   save_run(run_, out());
 }
 

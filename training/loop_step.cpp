@@ -49,13 +49,16 @@ double TrainingLoop::step() {
   const double output_loss = own_forward ? 0 : run_forward(layers_.get());
   check_loss(output_loss);
   const BackPass back = [this](Index layer, View<const float> delta, View<float> below) {
-    const Matrix<float>& h = activations_.h[static_cast<std::size_t>(layer)];
-    maps_ ? maps_->backward(run_.net, layer, h, delta, below) : layers_->backward(layer, h, delta, below);
+    layers_->backward(layer, activations_.came(layer), delta, below);
+  };
+  const MapBack map_back = [this](Index layer, View<const float> h, View<const float> dy, View<float> dx) {
+    maps_->map_back(layer, h, dy, dx);
   };
   const NetworkPass pass = [this](const Network& net, View<const float> x, Activations& out) {
-    if (maps_) return maps_->forward(net, x, out);
+    const LayerPass as = trial_pass(config_.seed(), static_cast<std::uint64_t>(run_.position.trained));
+    if (!layers_) return maps_->forward(net, x, out, as);
     layers_->program(net, true);
-    layers_->forward(net, x, out, trial_pass(config_.seed(), static_cast<std::uint64_t>(run_.position.trained)));
+    layers_->forward(net, x, out, as);
   };
   const RuleBatch batch{.activations = activations_,
                         .error = error_,
@@ -65,7 +68,8 @@ double TrainingLoop::step() {
                         .first_sample = static_cast<std::uint64_t>(at.trained),
                         .keep_signal = alignment_due() || (layers_ && layers_->learns_by_itself()),
                         .pass = layers_ || maps_ ? &pass : nullptr,
-                        .back = (maps_ && maps_->has_twin()) || (layers_ && layers_->goes_back()) ? &back : nullptr,
+                        .back = layers_ && layers_->goes_back() ? &back : nullptr,
+                        .map_back = maps_ && maps_->shows_back() ? &map_back : nullptr,
                         .counts = data_.train.counts,
                         .values = values_};
   const auto learn = [&] { rule_->gradient(run_.net, batch, gradient_.flat()); };
@@ -99,16 +103,21 @@ double TrainingLoop::step() {
   return run_.step_loss.back();
 }
 
-double TrainingLoop::run_forward(AnalogNetwork* layers) {
+LayerPass TrainingLoop::training_pass() const {
   LayerPass pass;
   pass.training = true;
   pass.seed = config_.seed();
   pass.first_sample = static_cast<std::uint64_t>(run_.position.trained);
+  return pass;
+}
+
+double TrainingLoop::run_forward(AnalogNetwork* layers) {
+  const LayerPass pass = training_pass();
   if (layers) {
     layers->program(run_.net, true);
     layers->forward(run_.net, activations_.h[0], activations_, pass);
   } else if (maps_) {
-    maps_->forward(run_.net, activations_.h[0], activations_);
+    maps_->forward(run_.net, activations_.h[0], activations_, pass);
   } else {
     forward(run_.net, activations_.h[0], activations_, pass);
   }
@@ -151,7 +160,7 @@ void TrainingLoop::learn_on_devices(double lr) {
   const std::span<const Index> rows = rule_->active_rows();
   Matrix<float> seen;
   for (Index l = 0; l < run_.net.layers(); ++l) {
-    const Matrix<float>& h = activations_.h[static_cast<std::size_t>(l)];
+    const Matrix<float>& h = activations_.came(l);
     const View<const float> delta = l < run_.net.hidden_layers() ? rule_->teaching_signal(l) : error_.view();
     if (delta.rows() == h.rows()) {
       layers_->learn(l, h, delta, lr);
@@ -183,13 +192,13 @@ void TrainingLoop::measure_alignment(const RuleBatch& batch) {
   if (!alignment_due()) return;
   const bool own_forward = config_.model->info.own_forward;
   if (own_forward && maps_) {  // by the twin, or in memory: a comparison costs no frames
-    maps_->model_forward(run_.net, activations_.h[0], activations_);
+    maps_->model_forward(run_.net, activations_.h[0], activations_, training_pass());
     score_answer();
   } else if (own_forward) {
     run_forward(nullptr);
   }
   RuleBatch exact{.activations = activations_, .error = error_, .labels = batch.labels};
-  if (maps_) exact.back = batch.back;
+  exact.map_back = batch.map_back;
   alignment_.add(run_.net, exact, *rule_, gradient_.flat(), at.alignment, at.gradient_alignment);
 }
 

@@ -107,6 +107,7 @@ void forward(const Network& net, View<const float> x, Activations& out, const La
     throw ShapeMismatch("network input", std::to_string(x.cols()) + " features",
                         std::to_string(net.widths().front()) + " expected");
   out.h.resize(static_cast<std::size_t>(net.layers()) + 1);
+  out.mapped.clear();
   out.seen.clear();
   out.clipped = false;
   if (x.data() != out.h[0].data()) {

@@ -69,13 +69,17 @@ class Network {
 struct Activations {
   std::vector<Matrix<float>> h;
   std::vector<LayerMemory> memory;
-  /// What the matrix of layer l was multiplied with, where physics stands in front of it (physical_maps.hpp), or its
-  /// place has ranges (`clipped`); empty: h[l] itself.
+  /// What physics in front of layer l made of h[l] (physical_maps.hpp); empty: h[l] itself.
+  std::vector<Matrix<float>> mapped = {};
+  /// That cut off at the ends of the ranges that its place has (`clipped`); empty: all of it.
   std::vector<Matrix<float>> seen = {};
-  bool clipped = false;  ///< `seen` is h[l] cut off at the ends of ranges: nothing goes back through what differs
+  bool clipped = false;  ///< nothing goes back through what is cut off
+  /// What came to the matrix of a layer, and what it was multiplied with.
+  const Matrix<float>& came(Index layer) const {
+    return (mapped.empty() ? h : mapped)[static_cast<std::size_t>(layer)];
+  }
   const Matrix<float>& input(Index layer) const {
-    const auto l = static_cast<std::size_t>(layer);
-    return seen.empty() ? h[l] : seen[l];
+    return seen.empty() ? came(layer) : seen[static_cast<std::size_t>(layer)];
   }
 };
 

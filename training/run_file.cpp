@@ -108,6 +108,7 @@ void write_resume_state(Writer& file, const RunFile& run) {
   write_bytes(file, "/resume/feedback", run.feedback_state);
   write_bytes(file, "/resume/rule", run.rule_state);
   write_bytes(file, "/resume/layers", run.layers_state);
+  write_bytes(file, "/resume/map", run.map_state);
   if (run.reference.size() > 0)
     file.write("/resume/fidelity_matrix", run.reference.flat(), {run.reference.rows(), run.reference.cols()}, "1");
   if (run.measured)

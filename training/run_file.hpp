@@ -52,7 +52,7 @@ struct RunFile {
   std::vector<std::string> warnings;  ///< of data and calibration, then faults
   Health health_start, health_end;
   Matrix<float> reference;  ///< train.fidelity: the projection's matrix as measured at the start
-  std::vector<std::byte> session, projection_state, feedback_state, rule_state, layers_state;
+  std::vector<std::byte> session, projection_state, feedback_state, rule_state, layers_state, map_state;
   std::optional<Meter> measured;  ///< of a device that was closed after rule.matrix_from
 };
 

@@ -188,6 +188,9 @@ void read_resume_state(const Reader& file, const std::string& path, RunFile& run
   run.feedback_state = stored_bytes(file, group + "/feedback");
   run.rule_state = stored_bytes(file, group + "/rule");
   run.layers_state = stored_bytes(file, group + "/layers");
+  run.map_state = stored_bytes(file, group + "/map");
+  const bool has_layers = run.train.has("layers") && !run.train.text("layers").empty();
+  if (!has_layers && run.map_state.empty()) run.map_state.swap(run.layers_state);  // where earlier versions put it
   if (file.exists(group + "/fidelity_matrix")) {
     const std::vector<Index> shape = file.shape(group + "/fidelity_matrix");
     if (shape.size() != 2)

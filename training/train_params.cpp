@@ -45,9 +45,12 @@ std::vector<ParamInfo> train_params() {
        "device string for the matrix products of the forward pass (sim:crossbar), or one for each tile "
        "(remote:HOST:PORT/m{0..3}); empty: digital"},
       {"map", "", std::string(), 0, 0,
-       "device string of the physics in front of every layer (sim:wave): its matrix sees the device's answer instead "
-       "of "
-       "its input; empty: none"},
+       "device string of the physics in front of every layer (sim:wave), whose matrix sees the device's answer instead "
+       "of its input, or in the place of the physical layers of net; empty: none"},
+      {"map_at", "", std::string(), 0, 0,
+       "layers of a net of widths that the device stands in front of, such as 1 or 1,3; empty: all. A net of layers "
+       "says "
+       "it itself: physical 512"},
       {"map_range", "1", 3.0, 0.1, 100,
        "input that takes the full drive of that device, in units of the rms of the first batch; what lies beyond is "
        "clipped and counted"},

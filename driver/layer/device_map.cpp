@@ -23,14 +23,26 @@ std::string formats(Index inputs, Index input_bits, Index outputs, Index output_
 
 }  // namespace
 
-DeviceMap::DeviceMap(Session& session, Index width, double range, Index part)
-    : session_(session), width_(width), range_(range), middle_(std::ldexp(1.0, session.info().input.bits - 1)) {
+DeviceMap::DeviceMap(Session& session, Index width, double range, Index part, Index outputs)
+    : session_(session),
+      width_(width),
+      outputs_(outputs > 0 ? outputs : width),
+      range_(range),
+      middle_(std::ldexp(1.0, session.info().input.bits - 1)) {
   const DeviceInfo& info = session.info();
   if (part < 0) throw OutOfRange("part of a map", std::to_string(part), "0 or more");
-  part_ = std::min({width, info.input.size(), info.output.size()});
+  part_ = std::min(width, info.input.size());
+  if (outputs_ == width_) part_ = std::min(part_, info.output.size());
   if (part > 0) part_ = std::min(part_, part);
   if (part_ < 1) throw ShapeMismatch("map on " + info.model, std::to_string(width), "at least one number");
   if (!(range > 0)) throw OutOfRange("range of a map", std::to_string(range), "above 0");
+  const Index frames = frames_per_row();
+  read_ = outputs_ == width_ ? part_ : (outputs_ + frames - 1) / frames;
+  if (read_ > info.output.size())
+    throw ShapeMismatch("map on " + info.model, std::to_string(outputs_) + " outputs from " + std::to_string(width_),
+                        "the device has " + std::to_string(info.output.size()) + ", and a row takes " +
+                            std::to_string(frames) + (frames == 1 ? " frame" : " frames"),
+                        "open it with more (output.size), or ask for fewer");
 }
 
 /// Offset from the middle code, not rounded.
@@ -75,7 +87,7 @@ void DeviceMap::ask() {
 void DeviceMap::forward(View<const float> x, View<float> y) {
   if (!calibrated()) throw Error("map on " + session_.info().model, "not calibrated", "", "Call calibrate() first.");
   check_shape("input of a map", x, x.rows(), width_);
-  check_shape("output of a map", y, x.rows(), width_);
+  check_shape("output of a map", y, x.rows(), outputs_);
   if (x.rows() == 0) return;
   const auto& [reach, outputs, mean, deviation] = calibration_;
   show(x, reach);
@@ -83,9 +95,9 @@ void DeviceMap::forward(View<const float> x, View<float> y) {
   const Index parts = frames_per_row();
   for (Index r = 0; r < x.rows(); ++r)
     for (Index k = 0; k < parts; ++k)
-      for (Index i = 0; i < part_width(k); ++i) {
+      for (Index i = 0; i < read_width(k); ++i) {
         const auto at = static_cast<std::size_t>(i);
-        y(r, k * part_ + i) = static_cast<float>((out.at(r * parts + k, outputs[at]) - mean[at]) / deviation[at]);
+        y(r, k * read_ + i) = static_cast<float>((out.at(r * parts + k, outputs[at]) - mean[at]) / deviation[at]);
       }
 }
 
@@ -115,7 +127,7 @@ Matrix<float> DeviceMap::unrounded(View<const float> x) const {
 void DeviceMap::model_forward(const Twin& twin, View<const float> x, View<float> y) const {
   if (!calibrated()) throw Error("map on " + session_.info().model, "not calibrated", "", "Call calibrate() first.");
   check_shape("input of a map", x, x.rows(), width_);
-  check_shape("output of a map", y, x.rows(), width_);
+  check_shape("output of a map", y, x.rows(), outputs_);
   check_twin(twin);
   const auto& [reach, outputs, mean, deviation] = calibration_;
   const Index parts = frames_per_row();
@@ -123,17 +135,17 @@ void DeviceMap::model_forward(const Twin& twin, View<const float> x, View<float>
   Matrix<float> out(codes.rows(), twin.outputs());
   twin.forward(codes, out);
   for (Index f = 0; f < out.rows(); ++f)
-    for (Index j = 0; j < part_width(f % parts); ++j) {
+    for (Index j = 0; j < read_width(f % parts); ++j) {
       const auto read = static_cast<std::size_t>(j);
       const auto code = static_cast<double>(out(f, outputs[read]));
-      y(f / parts, f % parts * part_ + j) = static_cast<float>((code - mean[read]) / deviation[read]);
+      y(f / parts, f % parts * read_ + j) = static_cast<float>((code - mean[read]) / deviation[read]);
     }
 }
 
 void DeviceMap::backward(const Twin& twin, View<const float> x, View<const float> grad_y, View<float> grad_x) const {
   const DeviceInfo& info = session_.info();
   if (!calibrated()) throw Error("map on " + info.model, "not calibrated", "", "Call calibrate() first.");
-  check_shape("gradient of a map", grad_y, x.rows(), width_);
+  check_shape("gradient of a map", grad_y, x.rows(), outputs_);
   check_shape("gradient of a map", grad_x, x.rows(), width_);
   check_twin(twin);
   const auto& [reach, outputs, mean, deviation] = calibration_;
@@ -143,8 +155,8 @@ void DeviceMap::backward(const Twin& twin, View<const float> x, View<const float
   Matrix<float> above(frames, info.output.size()), below(frames, codes.cols());
   std::ranges::fill(above.flat(), 0.0f);
   for (Index f = 0; f < frames; ++f)
-    for (Index j = 0; j < part_width(f % parts); ++j) {
-      const Index at = f % parts * part_ + j;
+    for (Index j = 0; j < read_width(f % parts); ++j) {
+      const Index at = f % parts * read_ + j;
       const auto read = static_cast<std::size_t>(j);
       above(f, outputs[read]) = static_cast<float>(static_cast<double>(grad_y(f / parts, at)) / deviation[read]);
     }
@@ -171,6 +183,7 @@ std::vector<std::byte> DeviceMap::snapshot() const {
   bytes.put(reference_.frames);  // snapshots of earlier versions end before
   bytes.put_all(std::span<const std::uint32_t>(reference_.shown));
   bytes.put_all(std::span<const std::uint32_t>(reference_.answered));
+  if (outputs_ != width_) bytes.put(outputs_);
   return bytes.take();
 }
 
@@ -187,7 +200,7 @@ void DeviceMap::restore(const std::vector<std::byte>& state) {
         "calibration of a map on " + info.model, "made with " + formats(inputs, input_bits, outputs, output_bits),
         "the device has " + formats(info.input.size(), info.input.bits, info.output.size(), info.output.bits),
         "Train on it: its outputs are not those that the weights learned from.");
-  if (width != width_ || part != part_ || (count != 0 && count != part_)) bytes.refuse("of another size");
+  if (width != width_ || part != part_ || (count != 0 && count != read_)) bytes.refuse("of another size");
   Calibration found;
   found.reach = bytes.get<double>();
   found.outputs.resize(static_cast<std::size_t>(count));
@@ -203,11 +216,12 @@ void DeviceMap::restore(const std::vector<std::byte>& state) {
     reference.frames = bytes.get<Index>();
     const Index rows = kReferenceRows * frames_per_row();
     if (reference.frames < 0 || reference.frames > (count == 0 ? 0 : rows)) bytes.refuse("damaged");
-    for (std::vector<std::uint32_t>* codes : {&reference.shown, &reference.answered}) {
-      codes->resize(static_cast<std::size_t>(reference.frames * part_));
+    for (const auto& [codes, each] : {std::pair{&reference.shown, part_}, {&reference.answered, read_}}) {
+      codes->resize(static_cast<std::size_t>(reference.frames * each));
       bytes.get_all(std::span(*codes));
     }
   }
+  if ((bytes.left() > 0 ? bytes.get<Index>() : width) != outputs_) bytes.refuse("of another size");
   bytes.done();
   const auto finite = [](double v) { return std::isfinite(v); };
   const bool sound = std::ranges::all_of(found.outputs, [&](Index i) { return i >= 0 && i < outputs; }) &&

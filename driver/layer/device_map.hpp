@@ -18,21 +18,24 @@ struct MapReport {
   std::int64_t saturated = 0;       ///< output codes the device clipped
 };
 
-/// y = P(x), `width` numbers to as many.
+/// y = P(x), `width` numbers to as many, or to `outputs`.
 ///
 /// x_j is shown as the code c0 + round(x_j / r (c0 - 1)), c0 = 2^(bits - 1), r = range * rms of the batch it was
 /// calibrated with, clipped to the range and counted; a device of one bit is shown whether x_j > 0. Unused inputs rest
 /// at c0. y_i = (code_i - m_i) / s_i, m_i and s_i the mean and standard deviation of that code in the calibration
 /// batch, s_i at least one code (half of the highest, if that is less) so that what hardly moves is not blown up: the
 /// gain and offset that an experimenter sets once. A frame carries `part` numbers at most (0: as many as the
-/// device has inputs and outputs); a row of more takes several frames. Where the device has more outputs than a frame
-/// carries, those are read that repeat themselves best (correlation between two showings of the calibration batch).
+/// device has inputs and, of equal widths, outputs); a row of more takes several frames, and of `outputs` other than
+/// `width` each frame gives an equal share, the last one the rest. Where the device has more outputs than are read of a
+/// frame, those are read that repeat themselves best (correlation between two showings of the calibration batch).
 class DeviceMap {
  public:
-  /// Shows nothing; `session` must outlive the map. Throws OutOfRange for a range that is not above 0 or a part below.
-  DeviceMap(Session& session, Index width, double range, Index part = 0);
+  /// `outputs` 0: as many as `width`. Shows nothing; `session` must outlive the map. Throws OutOfRange for a range that
+  /// is not above 0 or a part below, ShapeMismatch for more outputs than the device has in the frames of a row.
+  DeviceMap(Session& session, Index width, double range, Index part = 0, Index outputs = 0);
 
   Index width() const { return width_; }
+  Index outputs() const { return outputs_; }
   Index frames_per_row() const { return (width_ + part_ - 1) / part_; }
   bool calibrated() const { return calibration_.reach > 0; }
   /// Shows x (rows, width) twice. Throws ShapeMismatch; InvalidParameter for values that are not finite, fewer than ten
@@ -48,7 +51,8 @@ class DeviceMap {
   /// behind the same bits. Throws Error before calibrate(); InvalidParameter after restore() of a version that kept no
   /// rows; CalibrationError where no output follows the input, and as the device does; nothing has changed then.
   void recalibrate();
-  /// x, y (rows, width). Throws Error before calibrate(), ShapeMismatch, InvalidParameter, as the device does.
+  /// x (rows, width), y (rows, outputs). Throws Error before calibrate(), ShapeMismatch, InvalidParameter, as the
+  /// device does.
   void forward(View<const float> x, View<float> y);
   /// y = P(x) by a twin of the device: no frames, no rounding, no noise. Throws as backward(), Error before
   /// calibrate().
@@ -77,7 +81,7 @@ class DeviceMap {
   struct Reference {
     Index frames = 0;                     ///< 0: nobody kept it
     std::vector<std::uint32_t> shown;     ///< codes (frames, part)
-    std::vector<std::uint32_t> answered;  ///< at the outputs that are read (frames, part), summed over two showings
+    std::vector<std::uint32_t> answered;  ///< at the outputs that are read (frames, read), summed over two showings
   };
   double least_deviation() const;
   std::uint32_t resting() const { return static_cast<std::uint32_t>(middle_ < 2 ? 0 : middle_); }
@@ -85,11 +89,12 @@ class DeviceMap {
   /// Leaves the answers to x in out_, `reach` being the input that takes the full drive.
   void show(View<const float> x, double reach);
   Index part_width(Index part) const { return std::min(part_, width_ - part * part_); }
+  Index read_width(Index part) const { return std::clamp<Index>(outputs_ - part * read_, 0, read_); }
   double drive_of(double x, double reach) const;
   Matrix<float> unrounded(View<const float> x) const;  ///< the codes (rows * frames_per_row(), inputs) that show x
 
   Session& session_;
-  Index width_, part_;
+  Index width_, part_, outputs_, read_;  ///< of a row, and of a frame of it
   double range_, middle_;
   Calibration calibration_;
   Reference reference_;

@@ -108,7 +108,7 @@ void DeviceMap::calibrate(View<const float> x) {
   read.resize(all.size());
   std::iota(read.begin(), read.end(), Index{0});
   std::ranges::stable_sort(read, std::greater{}, [&](Index i) { return all[static_cast<std::size_t>(i)].repeats; });
-  read.resize(static_cast<std::size_t>(part_));
+  read.resize(static_cast<std::size_t>(read_));
   std::ranges::sort(read);
   for (const Index i : read) {
     const Spread& one = all[static_cast<std::size_t>(i)];
@@ -136,7 +136,7 @@ void DeviceMap::recalibrate() {
     throw InvalidParameter("recalibration of a map on " + info.model, "no answers to compare with",
                            "those of its first calibration, which earlier versions did not keep",
                            "Leave it out, or train anew.");
-  const auto part = static_cast<std::size_t>(part_);
+  const auto read = static_cast<std::size_t>(read_);
   in_.resize(info.input, reference_.frames);
   out_.resize(info.output, reference_.frames);
   const Frames in = in_.frames();
@@ -150,8 +150,8 @@ void DeviceMap::recalibrate() {
   check_answers(info, spreads(once, again), again.count);
   auto& [reach, outputs, mean, deviation] = calibration_;
   std::vector<std::uint32_t> answered = sums(once, again, again.count, outputs);
-  for (std::size_t i = 0; i < part; ++i) {
-    const Moments then = moments(reference_.answered, i, part), now = moments(answered, i, part);
+  for (std::size_t i = 0; i < read; ++i) {
+    const Moments then = moments(reference_.answered, i, read), now = moments(answered, i, read);
     const double gain = std::max(now.deviation, least_deviation()) / std::max(then.deviation, least_deviation());
     mean[i] += now.mean - then.mean + (gain - 1) * (mean[i] - then.mean);  // exactly as before where nothing changed
     deviation[i] *= gain;

@@ -102,6 +102,18 @@ def test_what_has_no_map_or_no_twin_says_so(lightloop, points):
     assert needless.returncode != 0 and "--recalibrate" in needless.stderr
 
 
+@pytest.mark.parametrize("net", [["physical 12 | dense 24, relu | dense classes"], ["11-24-3", "--activation", "relu"]])
+def test_physics_and_layers_on_devices_are_opened_again_to_score(lightloop, points, net):
+    words = [*points[:2], "--net", *net, *points[4:10]]
+    there = ["--map", f"{WAVES},noise=0", "--layers", "sim:crossbar,preset=ideal,output_noise=0", "--yes", "--quiet", "--json"]
+    run = told(lightloop("train", *words, "--rule", "bp", *there, "--out", "both.h5"))
+    assert {share["part"] for share in run["devices"]} == {"layers", "map"} and run["test_accuracy"] > 0.8
+    score = told(lightloop("eval", "both.h5", "--data", "test.csv", "--json"))
+    assert score["test_accuracy"] == run["test_accuracy"] and abs(score["digital_accuracy"] - score["test_accuracy"]) < 0.1
+    digital = told(lightloop("eval", "both.h5", "--data", "test.csv", "--device", "digital", "--json"))
+    assert digital["test_accuracy"] == score["digital_accuracy"] and digital["device_frames"] > 0
+
+
 def test_what_the_device_that_projects_and_the_one_in_front_did_is_told_apart(lightloop, points, tmp_path):
     train = ["train", *points, "--rule", "dfa", "--map", f"{WAVES},noise=0", "--quiet", "--yes", "--epochs", "2"]
     run = told(lightloop(*train, "--device", "sim:opu", "--out", "run.h5", "--json"))

@@ -104,6 +104,30 @@ bool learnt_in_place(const RunFile& run) {
   return update != layer.end() && update->second != Value(std::string("write"));
 }
 
+/// The text of a setting that older files do not have.
+std::string said(const RunFile& run, const char* key) { return run.train.has(key) ? run.train.text(key) : ""; }
+
+/// The physics that the run was trained with, as it was left, or another device behind the calibration of the run.
+/// Nothing is ever calibrated with the samples that are scored.
+std::unique_ptr<PhysicalMaps> open_maps(const EvalRequest& request, const Registry& registry, const RunFile& run,
+                                        const std::string& device, Settings settings) {
+  if (takes_seed(registry, device)) settings["seed"] = run.train.integer("seed");
+  auto maps = std::make_unique<PhysicalMaps>(registry, device, settings, run.net, run.train.real("map_range"),
+                                             run.train.integer("map_part"), false, said(run, "map_at"));
+  if (run.map_state.empty())
+    throw InvalidParameter(request.run, "holds no state of its map", "it was not trained by a step",
+                           "Train it further with lightloop train --resume.");
+  if (device == run.train.text("map")) maps->restore_session(run.map_state);
+  maps->restore_calibration(run.map_state);
+  maps->keep_calibration();
+  return maps;
+}
+
+/// What answers behind `maps`, and where its products are made in memory.
+std::unique_ptr<Rule> rule_behind(const RunFile& run, PhysicalMaps& maps) {
+  return run.net.model() ? rule_of(run, &maps) : rule_of(run, nullptr, maps.as_map());
+}
+
 /// On the run's own devices as they were left, calibration and learned ranges included, or on others. Settings that the
 /// run did not have make others of them, but for cells and phases that have learnt in place.
 int eval_analog(const EvalRequest& request, const Registry& registry, const std::string& device, const Scored& scored) {
@@ -116,17 +140,26 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   const bool kept = request.device.empty() && !scored.run.layers_state.empty() &&
                     (request.settings.empty() || learnt_in_place(scored.run));
   if (takes_seed(registry, device)) place.settings.try_emplace("seed", scored.run.train.integer("seed"));
+  std::unique_ptr<PhysicalMaps> maps;
+  if (const std::string map = said(scored.run, "map"); !map.empty()) {
+    maps = open_maps(request, registry, scored.run, map, {});
+    if (request.recalibrate && request.age_s == 0) maps->recalibrate();
+  }
   AnalogNetwork analog(registry, place, net);
   std::vector<std::shared_ptr<Recording>> recordings;
   if (!request.record.empty()) recordings = record(analog.devices(), request.record);
+  analog.stand_behind(maps.get());
   if (kept) analog.restore(scored.run.layers_state);
   analog.program(net, kept);
   if (request.age_s > 0) analog.devices().age(request.age_s);
-  if (request.recalibrate) analog.calibrate();
-  const auto there = rule_of(scored.run, &analog), here = rule_of(scored.run, nullptr);
+  if (request.recalibrate && request.age_s > 0) analog.calibrate();
+  const bool in_front = maps && !net.model();
+  const auto there = rule_of(scored.run, &analog, in_front ? maps->as_map() : PhysicalMap());
+  const auto here = maps ? rule_behind(scored.run, *maps) : rule_of(scored.run, nullptr);
   const LayerReport before = analog.report();
   const Evaluation score = analog.evaluate(net, scored.test, loss, there.get());
-  const Evaluation digital = evaluate(net, scored.test, loss, here.get());
+  const Evaluation digital =
+      maps && !here ? maps->evaluate(net, scored.test, loss) : evaluate(net, scored.test, loss, here.get());
   for (const auto& recording : recordings) recording->close();
   const LayerReport all = analog.report();
   const auto samples = static_cast<double>(score.samples);
@@ -156,8 +189,7 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   return kDone;
 }
 
-/// A network with a device in front of every layer: the one it was trained with, as it was left, or another one behind
-/// the calibration of the run. Nothing is ever calibrated with the samples that are scored.
+/// A network with a device in front of its layers, and products in memory.
 int eval_mapped(const EvalRequest& request, const Registry& registry, const std::string& trained_on,
                 const Scored& scored) {
   const RunFile& run = scored.run;
@@ -165,21 +197,14 @@ int eval_mapped(const EvalRequest& request, const Registry& registry, const std:
     if (!key.starts_with("session."))
       throw InvalidParameter(key, to_string(value), "the device of a map takes its settings from its string",
                              "Give --device sim:wave,noise=0.");
-  const std::string device = request.device.empty() ? trained_on : request.device;
+  const bool products = !said(run, "layers").empty();  // the device asked for was to make these
+  const std::string device = request.device.empty() || products ? trained_on : request.device;
   if (device == "digital")
     throw Unsupported("eval --device digital", "the layers of " + request.run + " are behind " + trained_on, "",
                       "Leave it out, or name another device.");
-  Settings settings = request.settings;
-  if (takes_seed(registry, device)) settings["seed"] = run.train.integer("seed");
-  PhysicalMaps maps(registry, device, settings, run.net, run.train.real("map_range"), run.train.integer("map_part"),
-                    false);
-  if (run.layers_state.empty())
-    throw InvalidParameter(request.run, "holds no state of its map", "it was not trained by a step",
-                           "Train it further with lightloop train --resume.");
-  if (device == trained_on) maps.restore_session(run.layers_state);
-  const auto rule = rule_of(run, nullptr, maps.as_map());
-  maps.restore_calibration(run.layers_state);
-  maps.keep_calibration();
+  const auto opened = open_maps(request, registry, run, device, request.settings);
+  PhysicalMaps& maps = *opened;
+  const auto rule = rule_behind(run, maps);
   if (request.recalibrate) maps.recalibrate();
   const MapReport before = maps.report();
   const Loss loss = loss_from(run.train.text("loss"));
@@ -207,9 +232,9 @@ int eval_mapped(const EvalRequest& request, const Registry& registry, const std:
 }
 
 /// What was left on the run's own devices could not be asked for again: a recording begins with weights being written.
-void check_record(const EvalRequest& request, const std::string& device, const std::string& map) {
+void check_record(const EvalRequest& request, bool on_devices) {
   if (request.record.empty()) return;
-  if (request.device.empty() || device == "digital" || !map.empty())
+  if (request.device.empty() || !on_devices)
     throw InvalidParameter("--record", request.record, "no device is named that the weights are written into",
                            "Give --device (remote:HOST:PORT/NAME), or leave it out.");
   for (const std::string& file : counted(request.record))
@@ -225,22 +250,23 @@ int eval(const EvalRequest& request, const Registry& registry) {
   const Settings head = {{"run", request.run},
                          {"data", test.source.empty() ? test.name : test.source},
                          {"weights_sha256", weights_sha256(run)}};
-  const std::string layers = run.train.has("layers") ? run.train.text("layers") : "";  // older files do not say
+  const std::string layers = said(run, "layers");
   const std::string device = request.device.empty() ? layers : request.device;
   if (request.sample > 0 && ((!device.empty() && device != "digital") || run.alphabet.empty()))
     throw Unsupported("eval --sample", run.alphabet.empty() ? "the run has learned no text" : "a network on " + device,
                       "", run.alphabet.empty() ? "Leave --sample away." : "Leave --device away, or --sample.");
-  const std::string map = run.train.has("map") ? run.train.text("map") : "";
+  const std::string map = said(run, "map");
+  const bool on_devices = !device.empty() && device != "digital" && (map.empty() || !layers.empty());
   const Scored scored{run, test, head};
-  if (request.age_s > 0 && (!map.empty() || device.empty() || device == "digital"))
+  if (request.age_s > 0 && !on_devices)
     throw InvalidParameter("--age", format_quantity(request.age_s, "s"), "no device holds the weights",
                            "Give --device sim:crossbar,preset=pcm, or leave it out.");
-  check_record(request, device, map);
-  if (!map.empty()) return eval_mapped(request, registry, map, scored);
-  if (request.recalibrate && request.age_s == 0)
+  check_record(request, on_devices);
+  if (request.recalibrate && request.age_s == 0 && map.empty())
     throw InvalidParameter("--recalibrate", "true", "the run has no physics in front of its layers",
                            "Leave it out, or say how old the devices are (--age).");
-  if (!device.empty() && device != "digital") return eval_analog(request, registry, device, scored);
+  if (on_devices) return eval_analog(request, registry, device, scored);
+  if (!map.empty()) return eval_mapped(request, registry, map, scored);
   if (!request.settings.empty())
     throw InvalidParameter(request.settings.begin()->first, to_string(request.settings.begin()->second),
                            "no device is used", "Give --device (sim:crossbar), or leave it out.");

@@ -105,6 +105,7 @@ constexpr Named kLayers[] = {
     {"flatten", [](const Shape& in, LayerWords&) { return flatten(in); }},
     {"last_token", [](const Shape& in, LayerWords&) { return last_token(in); }},
     {"gelu", [](const Shape& in, LayerWords& w) { return gelu(in, w.word("exact")); }},
+    {"physical", [](const Shape& in, LayerWords& w) { return physical(in, w.integer_or(elements(in))); }},
     {"clamp", [](const Shape& in, LayerWords&) { return clamp_layer(in); }},
     {"norm", [](const Shape& in, LayerWords& w) { return norm(in, w); }},
     {"noise", [](const Shape& in, LayerWords& w) { return noisy(in, w); }},

@@ -23,7 +23,7 @@ struct ModelContext {
 ///   dense N; conv N K [stride=1] [pad: K / 2] [groups=1] [bias=true]; depthwise K [stride] [pad] [bias];
 ///   max_pool K [stride: K]; avg_pool K [stride: K]; global_pool; batch_norm; layer_norm; dropout P; flatten;
 ///   last_token; relu, elu, tanh, sigmoid, identity, gelu; embedding VOCABULARY N; attention HEADS [causal];
-///   factorisation; gcn N; sage N; gat N HEADS
+///   physical [N]; factorisation; gcn N; sage N; gat N HEADS
 /// Throws UnknownName for a layer that is not there, with the nearest that is; InvalidParameter naming the word that
 /// makes no sense; ShapeMismatch from the layers.
 std::shared_ptr<const Model> parse_model(const std::string& text, const ModelContext& context);

@@ -37,6 +37,8 @@ Index LayerWords::integer(const std::string& what) {
       what + " is a whole number of at most " + std::to_string(kLargestNumber) + " or the word classes");
 }
 
+Index LayerWords::integer_or(Index otherwise) { return arguments_.empty() ? otherwise : integer("a number"); }
+
 double LayerWords::real(const std::string& what) {
   const std::string word = next(what);
   double value = 0;

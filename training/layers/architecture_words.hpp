@@ -25,6 +25,7 @@ class LayerWords {
 
   const std::string& name() const { return name_; }
   Index integer(const std::string& what);  ///< the next argument, or the number of classes
+  Index integer_or(Index otherwise);       ///< the next argument, if there is one
   double real(const std::string& what);
   Window window();  ///< "3" or "3x5", stride 1, no padding
   Index named(const std::string& key, Index otherwise);

@@ -66,6 +66,13 @@ void LayerChain::add_products(std::uint64_t instance, Index offset, std::vector<
   }
 }
 
+void LayerChain::add_physics(std::uint64_t instance, bool behind_weights, std::vector<PhysicalPlace>& all) const {
+  for (Index i = 0; i < count(); ++i) {
+    layer(i).add_physics(instance, behind_weights || offset(i) > 0, all);
+    instance += layer(i).instances();
+  }
+}
+
 void LayerChain::add_return_weights(Index offset, std::vector<ReturnWeights>& all) const {
   for (Index i = 0; i < count(); ++i) layer(i).add_return_weights(offset + this->offset(i), all);
 }

@@ -22,6 +22,7 @@ class LayerChain : public NetLayer {
   void learn_state(const LayerMemory& memory, std::span<float> state) const override;
   std::uint64_t instances() const override;
   void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const override;
+  void add_physics(std::uint64_t instance, bool behind_weights, std::vector<PhysicalPlace>& all) const override;
   void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override;
   bool differentiable() const override;
   bool takes_codes() const override;

@@ -34,12 +34,12 @@ class Depthwise : public NetLayer {
   }
 
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
-    memory.products = pass.products;
-    pass.products ? products_->forward(pass, in, y, memory) : filter(in, in.x, bias_, y, memory);
+    memory.products = products_of(pass);
+    memory.products ? products_->forward(pass, in, y, memory) : filter(in, in.x, bias_, y, memory);
   }
   void jvp(const LayerPass& pass, const LayerInput& in, View<const float> y, const LayerMemory& memory,
            View<const float> dx, View<float> dy, LayerMemory& work) const override {
-    pass.products ? products_->jvp(pass, in, y, memory, dx, dy, work) : filter(in, dx, false, dy, work);
+    products_of(pass) ? products_->jvp(pass, in, y, memory, dx, dy, work) : filter(in, dx, false, dy, work);
   }
 
   void vjp(const LayerInput& in, View<const float> y, const LayerMemory& memory, View<const float> dy, View<float> dx,

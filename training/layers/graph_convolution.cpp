@@ -42,7 +42,7 @@ class GraphConvolution : public NetLayer {
   void forward(const LayerPass& pass, const LayerInput& in, View<float> y, LayerMemory& memory) const override {
     memory.kept.resize(3);
     memory.kept[0].resize(y.rows(), y.cols());
-    if (!pass.products && list_nonzeros(in.x, memory.places, memory.kept[1])) {
+    if (!products_of(pass) && list_nonzeros(in.x, memory.places, memory.kept[1])) {
       memory.products = nullptr;
       sparse_times(memory.places, memory.kept[1], weights(in), memory.kept[2], memory.kept[0]);
     } else {

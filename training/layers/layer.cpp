@@ -16,16 +16,16 @@ Index elements(const Shape& shape) {
 
 void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, LayerMemory& memory,
                    Index which) {
-  memory.products = pass.products;
+  memory.products = products_of(pass);
   memory.instance = pass.instance;
-  if (pass.products) return pass.products->multiply(product_number(pass.instance, which), x, y);
+  if (memory.products) return memory.products->multiply(product_number(pass.instance, which), x, y);
   gemm(Transpose::no, Transpose::yes, 1.0f, x, w, 0.0f, y);
 }
 
 void layer_product(const LayerPass& pass, View<const float> x, View<const float> w, View<float> y, LayerMemory& memory,
                    Matrix<float>& seen, Index which) {
   layer_product(pass, x, w, y, memory, which);
-  if (!pass.products || !pass.products->clips(product_number(pass.instance, which), x, seen)) seen.resize(0, 0);
+  if (!memory.products || !memory.products->clips(product_number(pass.instance, which), x, seen)) seen.resize(0, 0);
 }
 
 bool went_back(const LayerMemory& memory, View<const float> x, View<const float> delta, View<float> dx, Index which) {
@@ -55,6 +55,13 @@ View<const float> unclipped(View<const float> x, View<const float> seen, View<co
   return storage;
 }
 
+void LayerProducts::show(Index, View<const float>, View<float>) {
+  throw Unsupported("a physical layer", "no device stands for it", "", "give one as train.map (sim:opu)");
+}
+void LayerProducts::show_back(Index, View<const float>, View<const float>, View<float>) {
+  throw Unsupported("derivative of a physical layer", "nobody knows it");
+}
+
 std::string shape_text(const Shape& shape) {
   std::string text;
   for (const Index n : shape) text += (text.empty() ? "" : "x") + std::to_string(n);
@@ -66,6 +73,7 @@ void NetLayer::initialise(std::uint64_t, std::uint64_t, std::span<float> paramet
 }
 void NetLayer::initialise_state(std::span<float> state) const { std::ranges::fill(state, 0.0f); }
 void NetLayer::learn_state(const LayerMemory&, std::span<float>) const {}
+void NetLayer::add_physics(std::uint64_t, bool, std::vector<PhysicalPlace>&) const {}
 void NetLayer::add_products(std::uint64_t, Index, std::vector<WeightMatrix>&) const {
   if (taught())
     throw Unsupported(

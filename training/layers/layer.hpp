@@ -23,7 +23,7 @@ struct LayerPass {
   std::uint64_t seed = 0;             ///< of the run
   std::uint64_t first_sample = 0;     ///< number of the batch's first row since the start of training
   std::uint64_t instance = 0;         ///< number of the layer in its network
-  LayerProducts* products = nullptr;  ///< where products with weights are made, by that number; null: in memory
+  LayerProducts* products = nullptr;  ///< where products with weights are made, and physics is; null: in memory
   bool quiet = false;  ///< noise words add nothing, and round to the nearest level: what a device is told to hold
 };
 
@@ -31,6 +31,11 @@ struct LayerPass {
 constexpr Index product_number(std::uint64_t instance, Index which) {
   return static_cast<Index>(instance) + (which << 32);
 }
+/// Who makes the products of the pass; null where that is memory.
+inline LayerProducts* products_of(const LayerPass& pass) {
+  return pass.products && pass.products->multiplies() ? pass.products : nullptr;
+}
+
 /// What a layer keeps between its forward pass and its vjp, and its workspaces. The storage is reused: nothing is
 /// allocated once the largest batch has been met.
 struct LayerMemory {
@@ -39,7 +44,7 @@ struct LayerMemory {
   Matrix<std::int32_t> places;
   std::vector<LayerMemory> inner;
   bool training = false;              ///< of the pass that filled it
-  LayerProducts* products = nullptr;  ///< where that pass made the layer's products; null: in memory
+  LayerProducts* products = nullptr;  ///< where that pass did the layer's work; null: in memory
   std::uint64_t instance = 0;         ///< of that pass
   View<const float> sent;  ///< of the work of a vjp: takes the place of what arrives at this layer's output in a chain
   bool linear = false;  ///< of the work of a vjp: dy belongs to what the weights give, before the layer's non-linearity
@@ -103,6 +108,9 @@ class NetLayer {
   /// Appends the products that forward() makes with layer_product(); the layer's number is `instance`, its parameters
   /// begin at `offset`. Throws Unsupported where weights are used in another way, as no device is asked for.
   virtual void add_products(std::uint64_t instance, Index offset, std::vector<WeightMatrix>& all) const;
+  /// Appends the physics inside; numbers as there. `behind_weights`: something that learns comes before it in its
+  /// block.
+  virtual void add_physics(std::uint64_t instance, bool behind_weights, std::vector<PhysicalPlace>& all) const;
   /// Appends the matrices that vjp() may have others of their shape in place of: what goes back then goes through
   /// these, and dparameters is that of what arrives, by the weights of the forward pass. The layer's parameters begin
   /// at `offset`. Throws Unsupported where weights are not so.

@@ -52,6 +52,10 @@ LayerPointer dropout(Shape input, double probability);
 LayerPointer flatten(Shape input);
 /// (tokens, features) -> (features) of the last token.
 LayerPointer last_token(Shape input);
+/// y (outputs) = P(x), what a device does to a sample, all of its values in one row; 0: as many as the sample has. It
+/// has no weights, and is asked where the pass has its physics (LayerProducts::show); its derivative is that of a model
+/// of it (show_back). Words "physical", "physical N". forward() throws Unsupported where no device stands for it.
+LayerPointer physical(Shape input, Index outputs);
 /// Codes 0 ... vocabulary - 1, held as floats, (tokens) -> (tokens, features): y_t = E[x_t] + P[t]. Parameters: E
 /// (vocabulary, features), then P (tokens, features), both N(0, 0.02^2) (GPT-2's choice). Codes have no derivative: dx
 /// is 0. forward throws OutOfRange for a code outside the vocabulary.

@@ -75,6 +75,16 @@ std::vector<WeightMatrix> Model::products() const {
   return all;
 }
 
+std::vector<PhysicalPlace> Model::physics() const {
+  std::vector<PhysicalPlace> all;
+  for (Index b = 0; b < blocks(); ++b) {
+    const std::size_t before = all.size();
+    block(b).add_physics(instance(b), false, all);
+    for (std::size_t i = before; i < all.size(); ++i) all[i].block = b;
+  }
+  return all;
+}
+
 bool Model::needs_batch() const {
   return std::ranges::any_of(blocks_, [](const auto& block) { return block->needs_batch(); });
 }

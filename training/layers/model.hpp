@@ -46,6 +46,8 @@ class Model {
   std::span<float> state_of(Index b, std::span<float> all) const;
   /// The products with weights that a device could make. Throws Unsupported for layers whose weights are in none.
   std::vector<WeightMatrix> products() const;
+  /// The layers that are physics, from first to last.
+  std::vector<PhysicalPlace> physics() const;
   /// NetLayer::needs_batch of any of its layers.
   bool needs_batch() const;
   /// Values that all layers give out for one sample: what a training pass keeps.

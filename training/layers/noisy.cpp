@@ -114,7 +114,7 @@ class WeightsThrough : public NetLayer {
     Matrix<float>& used = memory.kept[0];
     used.resize(1, parameters());
     std::ranges::copy(in.parameters, used.flat().begin());
-    LayerPass own = pass.products ? kAsWritten : pass;
+    LayerPass own = products_of(pass) ? kAsWritten : pass;
     own.instance += inner_->instances();
     if (!pass.training) own.first_sample = 0;
     through_->forward(own, as_sample(in), View<float>(used.data(), 1, weights_), memory.inner[1]);

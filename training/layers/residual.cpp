@@ -33,6 +33,10 @@ class Residual : public NetLayer {
     branch_->add_products(instance, offset, all);
     if (shortcut_) shortcut_->add_products(instance + branch_->instances(), offset + branch_->parameters(), all);
   }
+  void add_physics(std::uint64_t instance, bool behind_weights, std::vector<PhysicalPlace>& all) const override {
+    branch_->add_physics(instance, behind_weights, all);
+    if (shortcut_) shortcut_->add_physics(instance + branch_->instances(), behind_weights, all);
+  }
   void add_return_weights(Index offset, std::vector<ReturnWeights>& all) const override {
     branch_->add_return_weights(offset, all);
     if (shortcut_) shortcut_->add_return_weights(offset + branch_->parameters(), all);

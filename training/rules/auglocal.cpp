@@ -62,10 +62,13 @@ std::unique_ptr<const LayerChain> make_head(const Network& net, Index b, const s
 class AugLocal : public HeadRule {
  public:
   AugLocal(RuleInfo info, const RuleContext& context)
-      : HeadRule(std::move(info), context, !context.map), seed_(context.seed), offsets_{0}, states_{0} {
+      : HeadRule(std::move(info), context, !has_physics_between(context)),
+        seed_(context.seed),
+        offsets_{0},
+        states_{0} {
     const Network& net = context.net;
     const auto depth = static_cast<double>(context.params.integer("depth"));
-    const Index heads = context.map ? net.hidden_layers() : net.hidden_layers() - 1;
+    const Index heads = has_physics_between(context) ? net.hidden_layers() : net.hidden_layers() - 1;
     for (Index b = 0; b < heads; ++b) {
       heads_.push_back(
           make_head(net, b, chosen_above(b + 1, net.hidden_layers(), depth, context.params.real("pyramid"))));

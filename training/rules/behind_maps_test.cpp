@@ -78,6 +78,7 @@ TEST_CASE("behind linear physics every rule with passes of its own learns as one
   for (const RuleModel& model : rules()) {
     const std::string& name = model.info.name;
     if (!model.info.maps || !model.info.own_forward || model.info.trials || model.info.keeps_net) continue;
+    if (model.info.crosses_maps) continue;  // tests/physical_layers_test.cpp
     INFO(name);
     Bench behind;
     LinearMaps physics(behind.net);

@@ -18,7 +18,8 @@ RuleModel bp_rule() {
       .masks = true,
       .by_error = true,
       .goes_back = true,
-      .maps = true};
+      .maps = true,
+      .crosses_maps = true};
   return {info, [info](const RuleContext&) { return chain_rule(info); }};
 }
 

@@ -26,7 +26,8 @@ class Chain : public Rule {
       back_through_blocks(net, batch.activations, batch.error, delta_, gradient, work_, path);
       return divide(gradient, samples);
     }
-    walk_back(net, batch.activations, batch.error, path, delta_, info_.goes_back ? batch.back : nullptr);
+    walk_back(net, batch.activations, batch.error, path, delta_, info_.goes_back ? batch.back : nullptr,
+              batch.map_back);
     for (Index l = 0; l < net.layers(); ++l)
       layer_gradient(net, l, l < net.hidden_layers() ? teaching_signal(l) : batch.error, batch.activations.input(l),
                      samples, gradient);
@@ -49,7 +50,7 @@ class Chain : public Rule {
 }  // namespace
 
 void walk_back(const Network& net, const Activations& activations, View<const float> error, std::span<const float> path,
-               std::vector<Matrix<float>>& delta, const BackPass* back) {
+               std::vector<Matrix<float>>& delta, const BackPass* back, const MapBack* map_back) {
   delta.resize(static_cast<std::size_t>(net.hidden_layers()));
   View<const float> above = error;
   for (Index l = net.hidden_layers() - 1; l >= 0; --l) {
@@ -61,7 +62,8 @@ void walk_back(const Network& net, const Activations& activations, View<const fl
     else
       gemm(Transpose::no, Transpose::no, 1.0f, above, {path.data() + net.offset(l + 1), above.cols(), here.cols()},
            0.0f, here);
-    if (activations.clipped) stop_clipped(h, activations.input(l + 1), here);
+    if (activations.clipped) stop_clipped(activations.came(l + 1), activations.input(l + 1), here);
+    if (map_back) (*map_back)(l + 1, h, here, here);
     for_rows(here.rows(), here.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
         times_derivative(net.activation(l), h.row(r), here.row(r), 1.0f, here.row(r));

@@ -30,6 +30,10 @@ class ModelForwardGradient : public GuessedSlopes {
       throw Unsupported("rule.space = weights on net " + context.net.text(),
                         "slopes along weights are taken of fully connected layers only", "",
                         "use rule.space=activities, or rule spsa");
+    if (!local_target_ && has_physics_between(context))
+      throw Unsupported("rule forward_gradient on net " + context.net.text(),
+                        "it asks how physics behind its first layer moves, and that has no forward derivative", "",
+                        "give widths (784-512-10, where slopes are measured), rule.target=local, or rule local");
     if (!local_target_) check_rows_alone("forward_gradient", context.net);
     if (recomputes_ && local_target_)
       throw InvalidParameter("rule.recompute", "true with rule.target = local on a net of layers",

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "training/layers/model.hpp"
 #include "training/rules/rule.hpp"
 
 namespace lightloop {
@@ -35,12 +36,23 @@ void Rule::scores(const Network& net, View<const float> x, View<float> out, std:
   for (Index r = 0; r < out.rows(); ++r) std::ranges::copy(activations.h.back().row(r), out.row(r).begin());
 }
 
+bool has_physics(const RuleContext& context) {
+  return context.map || (context.net.model() && !context.net.model()->physics().empty());
+}
+
+bool has_physics_between(const RuleContext& context) {
+  if (!context.net.model()) return static_cast<bool>(context.map);
+  return std::ranges::any_of(context.net.model()->physics(),
+                             [](const PhysicalPlace& place) { return place.block > 0 || place.behind_weights; });
+}
+
 bool recomputes(const std::string& name, const RuleContext& context) {
   const bool asked = context.params.boolean("recompute");
-  if (asked && (context.map || (context.layers && !context.layers->repeats())))
-    throw Unsupported("rule.recompute of rule " + name + (context.map ? " behind physics" : " on layers of a device"),
-                      "activities made again have other noise than those whose loss was measured", "",
-                      "Leave rule.recompute away: the activities of all layers are then held.");
+  if (asked && (has_physics(context) || (context.layers && !context.layers->repeats())))
+    throw Unsupported(
+        "rule.recompute of rule " + name + (has_physics(context) ? " behind physics" : " on layers of a device"),
+        "activities made again have other noise than those whose loss was measured", "",
+        "Leave rule.recompute away: the activities of all layers are then held.");
   return asked;
 }
 

@@ -52,6 +52,7 @@ struct RuleInfo {
   bool in_features = false;   ///< shows labels in place of the first features, one per class
   bool one_hot = false;       ///< projects one-hot labels: C columns serve all steps, and a device shows only these
   bool maps = false;          ///< trains networks with physics in front of their layers
+  bool crosses_maps = false;  ///< ... and sends signals back from layer to layer: through that physics, by its twin
   std::string no_map = {};    ///< ... and of the others, why not: "the rule ..."
 };
 
@@ -62,6 +63,9 @@ using BackPass = std::function<void(Index layer, View<const float> delta, View<f
 /// What physics does in front of layer `layer` (from 0): rows in -> rows out of the same shape. It is run, never
 /// differentiated; it may be a simulation or a device.
 using PhysicalMap = std::function<void(Index layer, View<const float> in, View<float> out)>;
+
+/// dx (m, d_l) = (dP/dh)^T dy, P the physics in front of layer `layer` and h what came to it; dy and dx may be one.
+using MapBack = std::function<void(Index layer, View<const float> h, View<const float> dy, View<float> dx)>;
 
 /// A forward pass of a network by other means than memory's: as forward() of network.hpp.
 using NetworkPass = std::function<void(const Network& net, View<const float> x, Activations& out)>;
@@ -77,6 +81,7 @@ struct RuleBatch {
   bool keep_signal = true;            ///< teaching_signal() will be asked for
   const NetworkPass* pass = nullptr;  ///< of rules with trials: where these run, and what physics they pass
   const BackPass* back = nullptr;     ///< instead of the weights in memory, for rules that go back through them
+  const MapBack* map_back = nullptr;  ///< for rules that cross maps; null: no physics stands behind the first layer
   /// 1 for rows that count, empty: all. Rows of `error` that do not are zero. Rules divide by all rows nevertheless,
   /// and the trainer makes up for it; one with own_forward reads this itself, and its loss() is the sum over those.
   std::span<const std::uint8_t> counts = {};
@@ -131,6 +136,8 @@ class Rule {
   /// Of what scores() asks, the part at most of any layer on devices, or of the physics in front of it: vectors for one
   /// sample, writes for one call.
   virtual LayerTouch answer_touch(const Network& net) const { return {of_each(net, answer_passes(net)), 0}; }
+  /// Of that, the vectors to layer `layer` (from 0), as shown_to_layer().
+  virtual Index answers_shown_to_layer(const Network& net, Index /*layer*/) const { return answer_touch(net).vectors; }
   /// Rows that the first pass of gradient() shows to a layer at once, for a batch of `samples`.
   virtual Index rows_at_once(Index samples) const { return samples; }
   /// What gradient() asks at most for a batch of `samples` (the update that follows it is not in it), and what its last
@@ -165,6 +172,10 @@ struct RuleContext {
   LayerProducts* layers = nullptr;  ///< where products of layers are made (RuleInfo::on_layers); null: in memory
   PhysicalMap map = {};  ///< where physics stands in front of the layers (RuleInfo::maps); empty: nothing does
 };
+
+/// Whether physics is in the network, and whether any of it stands behind something that learns or sends signals.
+bool has_physics(const RuleContext& context);
+bool has_physics_between(const RuleContext& context);
 
 /// The setting "recompute" of rule `name`, which makes passes again instead of keeping their activities. Throws
 /// Unsupported where layers, or physics before them, do not repeat themselves: the second pass would not be the one

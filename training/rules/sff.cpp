@@ -66,7 +66,7 @@ ScalableFf::ScalableFf(RuleInfo info, const RuleContext& context)
               static_cast<std::size_t>(std::max<Index>(1, std::min(per_block_, context.net.hidden_layers()))),
               context.layers, context.map) {
   const Network& net = context.net;
-  if (context.map && per_block_ > 1)
+  if (has_physics_between(context) && per_block_ > 1)
     throw Unsupported("rule.block = " + std::to_string(per_block_) + " behind physics",
                       "a block learns by back-propagation, and the derivative of the physics inside it is unknown", "",
                       "Leave rule.block at 1.");
