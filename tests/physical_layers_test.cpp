@@ -10,6 +10,7 @@
 #include "training/clusters_for_tests.hpp"
 #include "training/layers/architecture.hpp"
 #include "training/physical_maps.hpp"
+#include "training/rules/return_path.hpp"
 #include "training/run_file.hpp"
 #include "training/trainer.hpp"
 
@@ -176,6 +177,67 @@ TEST_CASE("behind physics with a twin back-propagation is exact, in widths and i
   CHECK(layers.wrong(layers.gradient(*by_layers)) < 0.01);
 }
 
+TEST_CASE("fa and sign_symmetric behind physics are exact where their matrices are the weights") {
+  for (const bool widths : {true, false}) {
+    Exact exact(widths
+                    ? Network({20, 24, 16, 5}, Activation::tanh)
+                    : layers_of("physical, dense 24, tanh | physical 16, dense 16, tanh | physical 22, dense 5", 20));
+    const ReturnPath path(exact.net);
+    const auto weights = [&](std::size_t k) {
+      const ReturnWeights& w = path.places()[k].weights;
+      return View<float>(exact.net.parameters().data() + w.offset, w.rows, w.cols);
+    };
+    for (std::size_t k = 0; k < path.places().size(); ++k) {  // fa's own draws
+      const Stream stream(1, path.places()[k].number, Purpose::feedback_matrix);
+      for (Index r = 0; r < weights(k).rows(); ++r) {
+        stream.normal(static_cast<std::uint64_t>(r), 0, weights(k).row(r));
+        for (float& v : weights(k).row(r)) v /= std::sqrt(static_cast<float>(weights(k).cols()));
+      }
+    }
+    const auto bp = make(exact.net, "bp"), fa = make(exact.net, "fa");
+    CHECK(difference(exact.gradient(*fa), exact.gradient(*bp)) < 1e-6);
+    for (std::size_t k = 0; k < path.places().size(); ++k)
+      for (Index r = 0; r < weights(k).rows(); ++r)
+        for (float& v : weights(k).row(r)) v = std::copysign(1 / std::sqrt(static_cast<float>(weights(k).cols())), v);
+    const auto signs = make(exact.net, "sign_symmetric");
+    CHECK(difference(exact.gradient(*signs), exact.gradient(*bp)) < 1e-6);
+    CHECK(difference(exact.gradient(*fa), exact.gradient(*bp)) > 0.1);
+  }
+}
+
+TEST_CASE("a block of NoProp behind physics has the slopes of its loss") {
+  // One block: its noisy label is noise alone, drawn by the number of the sample, and its loss the net's.
+  for (const bool widths : {true, false}) {
+    Exact exact(widths ? Network({20, 24, 16, 5}, Activation::tanh)
+                       : layers_of("physical 28 | dense 24, tanh | physical 30, dense 5", 20));
+    const RuleModel& model = rule("noprop");
+    ParamSet params("rule noprop", model.info.params);
+    params.set({{"blocks", std::int64_t{1}}});
+    const auto noprop = model.make({.net = exact.net,
+                                    .seed = 1,
+                                    .params = params,
+                                    .layers = widths ? nullptr : &exact.maps,
+                                    .map = widths ? exact.maps.as_map() : PhysicalMap()});
+    const std::vector<float> found = exact.gradient(*noprop);
+    double worst = 0, largest = 0;
+    for (std::size_t i = 0; i < found.size(); i += 11) {
+      float& w = exact.net.parameters()[i];
+      const float at = w, step = 2e-2f;
+      double loss[2];
+      for (const int side : {0, 1}) {
+        w = side ? at + step : at - step;
+        exact.gradient(*noprop);
+        loss[side] = noprop->loss() / static_cast<double>(exact.x.rows());
+      }
+      w = at;
+      const double slope = (loss[1] - loss[0]) / (2 * static_cast<double>(step));
+      worst = std::max(worst, std::abs(slope - static_cast<double>(found[i])));
+      largest = std::max(largest, std::abs(slope));
+    }
+    CHECK(worst / largest < 0.02);  // answers of 16 bits
+  }
+}
+
 TEST_CASE("rules learn in nets with physical layers, within their plan, and stored runs answer as they did") {
   for (const RuleModel& model : rules()) {
     const RuleInfo& info = model.info;
@@ -203,7 +265,7 @@ TEST_CASE("rules learn in nets with physical layers, within their plan, and stor
 
 TEST_CASE("features before the first layer ask for no derivative, those behind weights do") {
   const TemporaryFolder folder;
-  for (const char* rule : {"bp"}) {
+  for (const char* rule : {"bp", "fa", "noprop"}) {
     INFO(rule);
     const TrainSettings with{{"train.rule", std::string(rule)},
                              {"train.map", std::string("sim:opu,input.size=20,output.size=100")}};
@@ -223,6 +285,18 @@ TEST_CASE("features before the first layer ask for no derivative, those behind w
                   Unsupported);
   CHECK_NOTHROW(run({{"train.net", std::string("dense 20, relu | physical 24, dense 24, relu | dense classes")},
                      {"train.map", std::string("sim:opu,input.size=20,output.size=100")}}));
+}
+
+TEST_CASE("NoProp shows fixed features once for all its blocks") {
+  for (const char* net : {"physical 28 | dense 24, relu | dense classes", "20-24-5"}) {
+    TrainSettings asked{
+        {"train.rule", std::string("noprop")}, {"rule.blocks", std::int64_t{7}}, {"train.net", std::string(net)}};
+    if (std::string(net) == "20-24-5") asked["train.map_at"] = std::string("1");
+    std::int64_t most = 0;
+    const TrainResult result = run(asked, planned(most));
+    CHECK(result.device_frames == 2 * 100 + 3 * (1000 + 500));  // calibration, training, scores
+    CHECK(most == result.device_frames);
+  }
 }
 
 TEST_CASE("physics in front of chosen layers is asked for these alone") {
@@ -250,7 +324,7 @@ TEST_CASE("physics in front of chosen layers is asked for these alone") {
 
 TEST_CASE("runs with physical layers are the same for any threads and split, and go on where they were stopped") {
   const auto asked =
-      GENERATE(TrainSettings{{"train.rule", std::string("bp")}}, TrainSettings{{"train.rule", std::string("lls")}},
+      GENERATE(TrainSettings{{"train.rule", std::string("bp")}}, TrainSettings{{"train.rule", std::string("noprop")}},
                TrainSettings{{"train.rule", std::string("local")},
                              {"train.layers", std::string("sim:crossbar,input.size=32,output.size=32")}},
                TrainSettings{{"train.rule", std::string("bp")},

@@ -42,14 +42,14 @@ def test_a_device_of_layers_carries_the_network(lightloop, small, tmp_path):
 
 def test_physics_that_holds_no_weights_stands_in_front_of_the_layers(lightloop, small, tmp_path):
     wave = "sim:wave,input.size=16,output.size=16,encoding=phase"
-    words = ["compare", "--rules", "dfa,noprop", "--devices", f"{wave},digital", "--out", "grid", *small, "--samples", "200"]
+    words = ["compare", "--rules", "dfa,predictive_coding", "--devices", f"{wave},digital", "--out", "grid", *small, "--samples", "200"]
     done = lightloop(*words, "--json", "--threads", "1")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert {(row["rule"], row["device"], row["way"]) for row in told["rows"]} == {
-        ("dfa", wave, "map"), ("dfa", "digital", "device"), ("noprop", "digital", "device")}  # fmt: skip
+        ("dfa", wave, "map"), ("dfa", "digital", "device"), ("predictive_coding", "digital", "device")}  # fmt: skip
     (left_out,) = told["left_out"]
-    assert left_out["device"] == wave and "; not as map: the rule goes back through the layers" in left_out["reason"]
+    assert left_out["device"] == wave and "; not as map: the rule settles activities" in left_out["reason"]
     alone = lightloop("train", *small, "--samples", "200", "--rule", "dfa", "--map", wave, "--json")
     (row,) = [row for row in told["rows"] if row["way"] == "map"]
     assert json.loads(alone.stdout)["test_accuracy"] == row["test_accuracy"] and row["device_frames"] > 0

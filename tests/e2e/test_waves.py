@@ -93,8 +93,8 @@ def test_what_a_map_clips_is_told_by_training_scoring_and_the_run_file(lightloop
 
 
 def test_what_has_no_map_or_no_twin_says_so(lightloop, points):
-    refused = lightloop("train", *points, "--rule", "noprop", "--map", WAVES)
-    assert refused.returncode != 0 and "layers of a block" in refused.stderr and "phyll" in refused.stderr
+    refused = lightloop("train", *points, "--rule", "predictive_coding", "--map", WAVES)
+    assert refused.returncode != 0 and "settles activities" in refused.stderr and "phyll" in refused.stderr
     missing = lightloop("train", *points, "--rule", "dfa", "--map", "sim:wave,matrix=none.h5")
     assert missing.returncode != 0 and "none.h5" in missing.stderr
     told(lightloop("train", *points, "--rule", "bp", "--out", "plain.h5", "--quiet", "--json"))

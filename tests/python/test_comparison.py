@@ -136,9 +136,9 @@ def test_labels_have_rows_without_losses():
 
 def test_other_physics_stands_in_front_of_the_layers():
     wave = "sim:wave,input.size=16,output.size=16,encoding=phase"
-    found = ll.compare("digits", ["dfa", "noprop"], wave, threads=1, samples=200, **SMALL)
+    found = ll.compare("digits", ["dfa", "predictive_coding"], wave, threads=1, samples=200, **SMALL)
     assert found.row("dfa", wave)["way"] == "map" and found.row("dfa", wave)["device_frames"] > 0
-    assert "not as map" in found.left_out["noprop", wave] and f"{wave} as map stands in front of every layer (--map): dfa" in str(found)
+    assert "not as map" in found.left_out["predictive_coding", wave] and f"{wave} as map stands in front of every layer (--map): dfa" in str(found)
     every = ll.compare("digits", "dfa", map=wave, map_part=8, threads=1, samples=200, **SMALL)
     assert f"{wave} stands in front of the layers of every run" in str(every)
     assert every.row("dfa")["map"] == found.row("dfa", wave)["map"] == wave

@@ -38,8 +38,8 @@ RuleModel fa_rule() {
       .any_layers = true,
       .masks = true,
       .by_error = true,
-      .no_map =
-          "the rule sends errors back from layer to layer, and the derivative of the physics between them is unknown"};
+      .maps = true,
+      .crosses_maps = true};
   return {info, [info](const RuleContext& context) {
             return chain_rule(info,
                               fixed_path(context.net, context.seed, static_cast<float>(context.params.real("scale"))));

@@ -4,17 +4,23 @@
 #include "core/linalg.hpp"
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/layer_inputs.hpp"
 #include "training/rules/noprop_chain.hpp"
 #include "training/rules/own_layers.hpp"
 
 namespace lightloop {
 namespace {
 
-/// Of fully connected layers; the first sees x and z.
+/// Of fully connected layers; the first sees x, or what physics in front of it makes of x, and z. Physics is asked for
+/// that once, and by every block in front of its other layers.
 class DenseNoProp : public NoProp {
  public:
-  DenseNoProp(RuleInfo info, const RuleContext& context) : NoProp(std::move(info), context), products_(context.layers) {
+  DenseNoProp(RuleInfo info, const RuleContext& context)
+      : NoProp(std::move(info), context),
+        products_(context.layers),
+        inputs_(context.map, static_cast<std::size_t>(context.net.layers())) {
     const Network& net = context.net;
+    if (inputs_.physical()) shown_once_ = 1;
     if (products_) held_ = net;
     for (Index t = 0; t < blocks_; ++t) own_.add(net.weights(0).rows(), classes_);  // U_t
     for (Index t = 0; t + 1 < blocks_; ++t)
@@ -32,6 +38,8 @@ class DenseNoProp : public NoProp {
     for (Index l = 0; l < net.layers(); ++l) {
       Matrix<float>& h = h_[static_cast<std::size_t>(l)];
       const View<const float> w = weights(net, t, l);
+      const auto place = static_cast<std::size_t>(l);
+      in = l == 0 && t > 0 ? inputs_.seen(in, place) : inputs_.see(l, in, place);
       h.resize(in.rows(), w.rows());
       if (products_)
         products_->multiply(l, in, h);
@@ -50,7 +58,8 @@ class DenseNoProp : public NoProp {
   void teach(const Network& net, Index t, View<const float> x, std::span<float> gradient) override {
     const Index samples = x.rows();
     for (Index l = net.layers() - 1; l >= 0; --l) {
-      const View<const float> input = l == 0 ? x : std::as_const(h_[static_cast<std::size_t>(l) - 1]);
+      const View<const float> below = l == 0 ? x : std::as_const(h_[static_cast<std::size_t>(l) - 1]);
+      const View<const float> input = inputs_.seen(below, static_cast<std::size_t>(l));
       const Index mine = first_own(net, t) + l;
       if (last(t))
         layer_gradient(net, l, error_, input, samples, gradient);
@@ -58,7 +67,8 @@ class DenseNoProp : public NoProp {
         dense_gradient(error_, input, samples, own_.weight_gradient(mine), own_.bias_gradient(mine));
       if (l == 0) break;
       back_through(error_, weights(net, t, l), below_);
-      times_derivative(net.activation(l - 1), input, below_);
+      if (map_back_) (*map_back_)(l, below, below_, below_);
+      times_derivative(net.activation(l - 1), below, below_);
       error_.swap(below_);
     }
     dense_gradient(error_, z_, samples, own_.weight_gradient(t), own_.bias_gradient(t));
@@ -84,6 +94,7 @@ class DenseNoProp : public NoProp {
   }
 
   LayerProducts* products_;
+  LayerInputs inputs_;
   Network held_;  ///< with products elsewhere: the block that they hold
   OwnLayers own_;
   std::vector<Matrix<float>> h_;
@@ -127,9 +138,8 @@ RuleModel noprop_rule() {
       .own_forward = true,
       .own_answer = true,
       .on_layers = true,
-      .no_map =
-          "the rule goes back through the layers of a block, and the derivative of the physics between them is "
-          "unknown"};
+      .maps = true,
+      .crosses_maps = true};
   return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
             if (context.net.model()) return model_noprop(info, context);
             return std::make_unique<DenseNoProp>(info, context);

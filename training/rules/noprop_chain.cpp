@@ -21,6 +21,7 @@ void NoProp::gradient(const Network& net, const RuleBatch& batch, std::span<floa
   const View<const float> x = batch.activations.h[0];
   begin(x.rows(), static_cast<std::size_t>(blocks_));
   begin_training(net, batch.first_sample);
+  map_back_ = batch.map_back;
   for (Index t = 0; t < blocks_; ++t) {
     draw_noisy_labels(batch, t);
     const double loss = block_error(run(net, t, x), batch.labels);

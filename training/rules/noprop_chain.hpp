@@ -24,6 +24,10 @@ class NoProp : public WholeBatch {
   }
   /// On devices every block is written before it runs, the last one, which is the net, too.
   LayerTouch layer_touch(const Network&, Index samples) const override { return {blocks_ * samples, blocks_}; }
+  Index shown_to_layer(const Network&, Index layer, Index samples) const override {
+    return layer < shown_once_ ? samples : blocks_ * samples;
+  }
+  Index answers_shown_to_layer(const Network&, Index layer) const override { return layer < shown_once_ ? 1 : blocks_; }
   Index answer_passes(const Network& net) const override { return blocks_ * net.layers(); }
   LayerTouch answer_touch(const Network&) const override { return {blocks_, blocks_}; }
 
@@ -37,6 +41,8 @@ class NoProp : public WholeBatch {
   bool last(Index t) const { return t + 1 == blocks_; }
 
   Index blocks_, classes_;
+  Index shown_once_ = 0;               ///< first layers whose physics sees the same in every block
+  const MapBack* map_back_ = nullptr;  ///< of the batch
   Matrix<float> z_, error_;
 
  private:

@@ -14,7 +14,8 @@ namespace {
 
 /// Of any layers: U_t z is added to what enters the last block but one of the net's (its only one: to x), so that a
 /// non-linearity sees both; no codes may be looked up there. Copies of the net keep running statistics of their own,
-/// among the parameters, where their gradient is 0.
+/// among the parameters, where their gradient is 0. First blocks that learn nothing, such as fixed physical features,
+/// are run once for all copies.
 class ModelNoProp : public NoProp {
  public:
   ModelNoProp(RuleInfo info, const RuleContext& context)
@@ -29,7 +30,18 @@ class ModelNoProp : public NoProp {
         values_(1, blocks_ * brings_ + (blocks_ - 1) * (parameters_ + state_)),
         gradient_(1, values_.size()),
         learned_(1, state_) {
-    if (context.net.model()->block(joins_).takes_codes())
+    const Model& model = *context.net.model();
+    while (shown_once_ < joins_ && model.block(shown_once_).parameters() + model.block(shown_once_).state() == 0)
+      ++shown_once_;
+    const bool before_physics =
+        std::ranges::any_of(model.physics(), [this](const PhysicalPlace& place) { return place.block >= joins_; });
+    if (before_physics && !(products_ && products_->shows_back()))
+      throw Unsupported(
+          "rule noprop on net " + context.net.text(),
+          "the noisy label is added to what enters the last block but one, and physics comes after it", "",
+          "give the physics a block of its own, with two behind it: physical 512 | dense 256, relu | dense "
+          "classes");
+    if (model.block(joins_).takes_codes())
       throw Unsupported(
           "rule noprop on net " + context.net.text(),
           "the noisy label is added to what enters the last block but one, and that takes codes", "",
@@ -62,8 +74,9 @@ class ModelNoProp : public NoProp {
   View<const float> run(const Network& net, Index t, View<const float> x) override {
     const Network& block = take(net, t);
     training_ ? runner_.begin_training(block, first_sample_) : runner_.begin_answer(first_sample_);
-    View<const float> in = x;
-    for (Index b = 0; b < block.layers(); ++b) {
+    const Index first = t > 0 ? shown_once_ : 0;
+    View<const float> in = first == 0 ? x : runner_.output(static_cast<std::size_t>(first) - 1);
+    for (Index b = first; b < block.layers(); ++b) {
       if (b == joins_) {
         joined_.resize(in.rows(), in.cols());
         for (Index r = 0; r < in.rows(); ++r) std::ranges::copy(in.row(r), joined_.row(r).begin());
@@ -79,10 +92,10 @@ class ModelNoProp : public NoProp {
   void teach(const Network& net, Index t, View<const float> x, std::span<float> gradient) override {
     const Network& block = last(t) ? net : copy_;
     const std::span<float> to = last(t) ? gradient : own(gradient_, t);
-    for (Index b = block.layers() - 1; b >= 0; --b) {
+    for (Index b = block.layers() - 1; b >= shown_once_; --b) {
       const auto slot = static_cast<std::size_t>(b);
       const View<const float> in = b == joins_ ? joined_.view() : b == 0 ? x : runner_.output(slot - 1);
-      const bool on = b > 0 || b == joins_;
+      const bool on = b > shown_once_ || b == joins_;
       runner_.backward(block, b, in, slot, error_, to, on ? &below_ : nullptr);
       if (b == joins_)
         gemm(Transpose::yes, Transpose::no, 1.0f / static_cast<float>(x.rows()), below_, z_, 0.0f,

@@ -98,8 +98,8 @@ RuleModel sign_symmetric_rule() {
       .any_layers = true,
       .masks = true,
       .by_error = true,
-      .no_map =
-          "the rule sends errors back from layer to layer, and the derivative of the physics between them is unknown"};
+      .maps = true,
+      .crosses_maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<SignSymmetric>(info, context); }};
 }
 
