@@ -114,6 +114,16 @@ def test_physics_and_layers_on_devices_are_opened_again_to_score(lightloop, poin
     assert digital["test_accuracy"] == score["digital_accuracy"] and digital["device_frames"] > 0
 
 
+def test_a_run_of_an_earlier_version_kept_its_map_where_layers_are(lightloop, points, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    words = ["train", *points, "--rule", "dfa", "--map", f"{WAVES},noise=0", "--quiet", "--json"]
+    run = told(lightloop(*words, "--out", "run.h5"))
+    with h5py.File(tmp_path / "run.h5", "r+") as file:
+        (group,) = [name for name in ("/resume", "/checkpoint") if f"{name}/map" in file]
+        file.move(f"{group}/map", f"{group}/layers")
+    assert told(lightloop("eval", "run.h5", "--data", "test.csv", "--json"))["test_accuracy"] == run["test_accuracy"]
+
+
 def test_what_the_device_that_projects_and_the_one_in_front_did_is_told_apart(lightloop, points, tmp_path):
     train = ["train", *points, "--rule", "dfa", "--map", f"{WAVES},noise=0", "--quiet", "--yes", "--epochs", "2"]
     run = told(lightloop(*train, "--device", "sim:opu", "--out", "run.h5", "--json"))

@@ -173,7 +173,7 @@ struct RuleContext {
   PhysicalMap map = {};  ///< where physics stands in front of the layers (RuleInfo::maps); empty: nothing does
 };
 
-/// Whether physics is in the network, and whether any of it stands behind something that learns or sends signals.
+/// Whether physics is in the network, and whether any of it may stand between what learns (of a net of widths any may).
 bool has_physics(const RuleContext& context);
 bool has_physics_between(const RuleContext& context);
 
