@@ -52,7 +52,7 @@ TEST_CASE("a convolutional network with batch norm, dropout and a residual learn
     REQUIRE(result.epochs.back().weight_alignment.size() == 2);
     for (const double a : result.epochs.back().weight_alignment) CHECK((a > -0.2 && a < 1));
   }
-  CHECK_THROWS_WITH(run(small("ff")), Catch::Contains("fully connected"));
+  CHECK_THROWS_WITH(run(small("adfa")), Catch::Contains("fully connected"));
 }
 
 TEST_CASE("a model's run stopped anywhere and resumed ends with the weights of one that never stopped") {
@@ -86,7 +86,7 @@ TEST_CASE("rules of blocks train a convolutional net of any layers, and their ru
     return small(rule, s);
   };
   for (const char* rule :
-       {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation"}) {
+       {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation", "ff"}) {
     INFO(rule);
     const TrainResult whole = run(settings(rule));
     CHECK(whole.test_accuracy > 0.4);  // chance is 0.1
@@ -116,7 +116,7 @@ TEST_CASE("every rule of blocks teaches all blocks of the image presets, a resid
   const TrainTest data = make_digits(1, 48, 40);
   for (const auto& [preset, hidden] : {std::pair{"vgg8:2", Index{7}}, std::pair{"resnet18-small:2", Index{9}}})
     for (const char* rule :
-         {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation"}) {
+         {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation", "ff"}) {
       TrainSettings s = small(
           rule, {{"train.net", preset}, {"train.epochs", std::int64_t{1}}, {"train.alignment_every", std::int64_t{0}}});
       if (rule == std::string("noprop")) s["rule.blocks"] = std::int64_t{2};
