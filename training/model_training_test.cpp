@@ -86,10 +86,11 @@ TEST_CASE("rules of blocks train a convolutional net of any layers, and their ru
     return small(rule, s);
   };
   for (const char* rule :
-       {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation", "ff"}) {
+       {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation", "ff", "phyll"}) {
     INFO(rule);
     const TrainResult whole = run(settings(rule));
-    CHECK(whole.test_accuracy > 0.4);  // chance is 0.1
+    // chance is 0.1; PhyLL, whose pairs move random directions apart, is slow on so few samples
+    CHECK(whole.test_accuracy > (rule == std::string("phyll") ? 0.2 : 0.4));
     const std::string path = folder / std::string(rule) + ".h5";
     int steps = 0;
     TrainObserver stopping;
@@ -116,7 +117,7 @@ TEST_CASE("every rule of blocks teaches all blocks of the image presets, a resid
   const TrainTest data = make_digits(1, 48, 40);
   for (const auto& [preset, hidden] : {std::pair{"vgg8:2", Index{7}}, std::pair{"resnet18-small:2", Index{9}}})
     for (const char* rule :
-         {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation", "ff"}) {
+         {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation", "ff", "phyll"}) {
       TrainSettings s = small(
           rule, {{"train.net", preset}, {"train.epochs", std::int64_t{1}}, {"train.alignment_every", std::int64_t{0}}});
       if (rule == std::string("noprop")) s["rule.blocks"] = std::int64_t{2};

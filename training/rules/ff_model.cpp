@@ -57,17 +57,9 @@ class ModelForwardForward : public GoodnessPairs {
 ModelForwardForward::ModelForwardForward(RuleInfo info, const RuleContext& context)
     : GoodnessPairs(std::move(info), context, 1.0f), runner_(context.seed, 3, context.layers, context.map) {
   const Network& net = context.net;
-  check_rows_alone("ff", net);
   if (context.params.boolean("recompute"))
     throw InvalidParameter("rule.recompute", "true on a net of layers", "blocks are held two at a time as it is",
                            "Leave it out.");
-  if (net.model()->block(0).takes_codes())
-    throw Unsupported("rule ff on net " + net.text(), "its first block looks codes up, and a label is none of them", "",
-                      "use a rule that leaves the input alone, such as local");
-  if (net.tokens() > 1)
-    throw Unsupported("rule ff on net " + net.text(),
-                      "it answers for " + std::to_string(net.tokens()) + " tokens one by one",
-                      "a sample shows one label", "use local or sff");
   const auto work = std::make_shared<HeadView::Work>();
   for (Index b = 0; b < net.hidden_layers(); ++b) {
     const Shape shape = block_shape(net, b);

@@ -16,7 +16,7 @@ namespace lightloop {
 class GoodnessPairs : public WholeBatch {
  public:
   /// `threshold`: goodness per unit that is neither right nor wrong, where rule.threshold is 0. Throws Unsupported for
-  /// a net without hidden layers, or with fewer inputs than classes.
+  /// a net without hidden layers, and what check_overlay() does.
   GoodnessPairs(RuleInfo info, const RuleContext& context, float threshold);
   Trainable own() override { return heads_.trainable(); }
   std::vector<std::byte> snapshot() const override;  ///< running means

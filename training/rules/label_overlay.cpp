@@ -5,10 +5,22 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "training/layers/model.hpp"
+#include "training/rules/block_runner.hpp"
 
 namespace lightloop {
 
 void check_overlay(const std::string& rule, const Network& net) {
+  check_rows_alone(rule, net);
+  if (net.model() && net.model()->block(0).takes_codes())
+    throw Unsupported("rule " + rule + " on net " + net.text(),
+                      "its first block looks codes up, and a label is none of them", "",
+                      "use a rule that leaves the input alone, such as local");
+  if (net.tokens() > 1)
+    throw Unsupported(
+        "rule " + rule + " on net " + net.text(),
+        "it answers for " + std::to_string(net.tokens()) + " tokens one by one, and a sample shows one label", "",
+        "use local or sff");
   const Index features = net.widths().front(), classes = net.widths().back();
   if (features < classes)
     throw Unsupported("rule " + rule + " on net " + to_string(net.widths()),

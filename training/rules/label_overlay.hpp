@@ -8,7 +8,8 @@
 
 namespace lightloop {
 
-/// Throws Unsupported where the net has fewer inputs than classes.
+/// Throws Unsupported where the net has fewer inputs than classes, looks codes up, answers token by token or is on a
+/// graph.
 void check_overlay(const std::string& rule, const Network& net);
 
 /// What to say of a rule that shows labels in place of features where that takes something from the data; empty

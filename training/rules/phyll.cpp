@@ -6,6 +6,8 @@
 #include "core/error.hpp"
 #include "core/linalg.hpp"
 #include "training/elementwise.hpp"
+#include "training/layers/model.hpp"
+#include "training/rules/block_runner.hpp"
 #include "training/rules/gradient.hpp"
 #include "training/rules/label_overlay.hpp"
 #include "training/rules/streams.hpp"
@@ -20,7 +22,8 @@ RuleInfo phyll_info() {
       .summary = "PhyLL: model-free forward-forward; trained matrices behind physical maps that stay unknown",
       .equation =
           "h_l = f(W_l P(h_{l-1} / rms) + b_l); g_l = cos(h_l, zeta_l), zeta fixed; loss_l = log(1 + "
-          "exp(-theta (g_l(right) - g_l(wrong)))); answer: the label with the largest sum of g_l",
+          "exp(-theta (g_l(right) - g_l(wrong)))); answer: the label with the largest sum of g_l; in nets of any "
+          "layers l is a block",
       .needs = Needs::two_phases,
       .cost = "two passes of every layer and map (right and wrong label); one per class to answer",
       .source = "Momeni et al., Science 382, 1297 (2023), arXiv 2304.11042",
@@ -32,12 +35,14 @@ RuleInfo phyll_info() {
             "how often every label is shown to answer, its goodness averaged: a map's noise is drawn anew for each"},
            {"map",
             "",
-            std::string("mixing"),
+            std::string("auto"),
             0,
             0,
-            "P: nothing, the net's non-linearity after a fixed random mixture, or the intensity of a random complex "
-            "mixture in units of its mean (speckle); with train.map it is the device's",
-            {"none", "mixing", "speckle"}}},
+            "P: nothing, the net's non-linearity (tanh before blocks) after a fixed random mixture, or the intensity "
+            "of a random complex mixture in units of its mean (speckle); auto: mixing, but nothing before blocks that "
+            "look at images or tokens; with train.map it is the device's",
+            {"auto", "none", "mixing", "speckle"}}},
+      .any_layers = true,
       .own_loss = true,
       .own_forward = true,
       .own_answer = true,
@@ -46,12 +51,19 @@ RuleInfo phyll_info() {
       .maps = true};
 }
 
-/// One random matrix per layer, `times` as many rows as the layer has inputs; entries N(0, variance).
+bool mixable(const Network& net, Index layer) {
+  return !net.model() || (layer == 0 ? net.model()->input() : block_shape(net, layer - 1)).size() == 1;
+}
+
+/// One random matrix per layer, `times` as many rows as the layer has inputs; entries N(0, variance). Empty for images
+/// and tokens.
 std::vector<Matrix<float>> mixtures(const Network& net, std::uint64_t seed, Index times, float deviation) {
-  std::vector<Matrix<float>> all;
+  std::vector<Matrix<float>> all(static_cast<std::size_t>(net.layers()));
   for (Index l = 0; l < net.layers(); ++l) {
+    if (!mixable(net, l)) continue;
     const Index n = net.widths()[static_cast<std::size_t>(l)];
-    Matrix<float>& h = all.emplace_back(times * n, n);
+    Matrix<float>& h = all[static_cast<std::size_t>(l)];
+    h.resize(times * n, n);
     const Stream stream(seed, static_cast<std::uint64_t>(l) + 1000, kRuleFixed);
     for_rows(h.rows(), h.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
@@ -63,17 +75,18 @@ std::vector<Matrix<float>> mixtures(const Network& net, std::uint64_t seed, Inde
   return all;
 }
 
-void no_map(Index, View<const float> in, View<float> out) {
-  for (Index r = 0; r < in.rows(); ++r) std::ranges::copy(in.row(r), out.row(r).begin());
-}
-
-/// f(H x / sqrt(inputs)), f that of the net's hidden layers.
+/// f(H x / sqrt(inputs)), f that of the net's hidden layers, or tanh before blocks (assumed); x where H is empty.
 PhysicalMap mixing_map(const Network& net, std::uint64_t seed) {
   const Index widest = *std::ranges::max_element(net.widths());
   return [h = std::make_shared<const std::vector<Matrix<float>>>(mixtures(net, seed, 1, 1)),
           nothing = std::vector<float>(static_cast<std::size_t>(widest), 0.0f),
-          f = net.hidden_activation()](Index layer, View<const float> in, View<float> out) {
+          f = net.model() ? Activation::tanh : net.hidden_activation()](Index layer, View<const float> in,
+                                                                        View<float> out) {
     const Matrix<float>& mixture = (*h)[static_cast<std::size_t>(layer)];
+    if (mixture.size() == 0) {
+      std::copy_n(in.data(), in.size(), out.data());
+      return;
+    }
     gemm(Transpose::no, Transpose::yes, 1 / std::sqrt(static_cast<float>(in.cols())), in, mixture, 0.0f, out);
     for_rows(in.rows(), in.cols(), [&](Index first, Index n) {
       for (Index r = first; r < first + n; ++r) bias_and_activate(f, nothing, out.row(r));
@@ -100,6 +113,20 @@ PhysicalMap speckle_map(const Network& net, std::uint64_t seed) {
   };
 }
 
+/// What rule.map asks for. Throws Unsupported for a mixture of images or tokens: blocks look at what is next to each
+/// other.
+PhysicalMap own_map(const RuleContext& context) {
+  const Network& net = context.net;
+  const std::string& map = context.params.text("map");
+  if (map == "none") return {};
+  for (Index l = 0; l < net.layers() && map != "auto"; ++l)
+    if (!mixable(net, l))
+      throw Unsupported("rule.map = " + map + " before block " + std::to_string(l + 1) + " of net " + net.text(),
+                        "it takes apart what is side by side in an image or a text, and the block looks there", "",
+                        "use rule.map=auto, or none");
+  return map == "speckle" ? speckle_map(net, context.seed) : mixing_map(net, context.seed);
+}
+
 class Phyll : public WholeBatch {
  public:
   Phyll(const RuleContext& context, PhysicalMap map)
@@ -109,12 +136,12 @@ class Phyll : public WholeBatch {
         showings_(context.params.integer("showings")),
         classes_(context.net.widths().back()),
         map_(std::move(map)),
-        products_(context.layers),
+        runner_(context.seed, 1, context.layers),
         negative_(context.seed, 0, kRuleNegative) {
     const Network& net = context.net;
     check_overlay("phyll", net);
     for (Index l = 0; l < net.layers(); ++l) {
-      Matrix<float>& zeta = zeta_.emplace_back(1, net.weights(l).rows());
+      Matrix<float>& zeta = zeta_.emplace_back(1, net.widths()[static_cast<std::size_t>(l) + 1]);
       Stream(context.seed, static_cast<std::uint64_t>(l), kRuleFixed).normal(0, 0, zeta.flat());
       const auto scale = static_cast<float>(1 / std::sqrt(dot(zeta.flat(), zeta.flat())));
       for (float& v : zeta.flat()) v *= scale;
@@ -125,34 +152,40 @@ class Phyll : public WholeBatch {
     const View<const float> x = batch.activations.h[0];
     const Index samples = x.rows();
     begin(samples, static_cast<std::size_t>(net.layers()));
-    h_.resize(2 * samples, x.cols());
+    runner_.begin_training(net, batch.first_sample, samples);
+    shown_.resize(2 * samples, x.cols());
     for (Index r = 0; r < samples; ++r) {
       const std::uint8_t right = batch.labels[static_cast<std::size_t>(r)];
       const double u = negative_.uniform(batch.first_sample + static_cast<std::uint64_t>(r), 0);
-      overlay(x.row(r), classes_, right, strength_, h_.row(r));
-      overlay(x.row(r), classes_, wrong_label({}, classes_, right, u), strength_, h_.row(samples + r));
+      overlay(x.row(r), classes_, right, strength_, shown_.row(r));
+      overlay(x.row(r), classes_, wrong_label({}, classes_, right, u), strength_, shown_.row(samples + r));
     }
+    View<const float> h = shown_;
     for (Index l = 0; l < net.layers(); ++l) {
-      run_layer(net, l);
-      const double loss = teach(l, samples);
-      times_derivative(net.activation(l), h_, delta_);
+      const View<const float> in = before(l, h);
+      h = run_layer(net, l, in);
+      const double loss = teach(l, h);
       layer_loss_[static_cast<std::size_t>(l)] = loss / static_cast<double>(samples);
       loss_ += loss;
-      layer_gradient(net, l, delta_, mapped_, samples, gradient);
+      runner_.backward(net, l, in, 0, delta_, gradient);
     }
   }
 
-  void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t) override {
+  std::span<const float> learned_state() const override { return runner_.state(); }
+
+  void scores(const Network& net, View<const float> x, View<float> out, std::uint64_t first_sample) override {
+    runner_.begin_answer(first_sample);
     const double share = 1 / static_cast<double>(showings_);
     for (Index c = 0; c < classes_; ++c) {
       for (Index r = 0; r < x.rows(); ++r) out(r, c) = 0;
       for (Index s = 0; s < showings_; ++s) {
-        h_.resize(x.rows(), x.cols());
+        shown_.resize(x.rows(), x.cols());
         for (Index r = 0; r < x.rows(); ++r)
-          overlay(x.row(r), classes_, static_cast<std::uint8_t>(c), strength_, h_.row(r));
+          overlay(x.row(r), classes_, static_cast<std::uint8_t>(c), strength_, shown_.row(r));
+        View<const float> h = shown_;
         for (Index l = 0; l < net.layers(); ++l) {
-          run_layer(net, l);
-          for (Index r = 0; r < x.rows(); ++r) out(r, c) += static_cast<float>(share * goodness(l, r).cosine);
+          h = run_layer(net, l, before(l, h));
+          for (Index r = 0; r < x.rows(); ++r) out(r, c) += static_cast<float>(share * goodness(l, h.row(r)).cosine);
         }
       }
     }
@@ -168,34 +201,38 @@ class Phyll : public WholeBatch {
   struct Goodness {
     double cosine, inverse_norm;
   };
-  Goodness goodness(Index layer, Index row) const {
-    const auto h = h_.row(row);
+  Goodness goodness(Index layer, std::span<const float> h) const {
     const double inverse = 1 / (std::sqrt(dot(h, h)) + 1e-12);
     return {dot(h, zeta_[static_cast<std::size_t>(layer)].flat()) * inverse, inverse};
   }
 
-  /// h_ <- f(W map(h_ / rms) + b); mapped_ is what the matrix saw.
-  void run_layer(const Network& net, Index layer) {
-    normalise_rows(h_, normal_);
+  /// map(h / rms): what the weights see of what the layer below gives out.
+  View<const float> before(Index layer, View<const float> h) {
+    normalise_rows(h, normal_);
+    if (!map_) return normal_;
     mapped_.resize(normal_.rows(), normal_.cols());
     map_(layer, normal_, mapped_);
-    layer_forward(net, layer, mapped_, h_, products_);
-    touched_.passes += h_.rows();
+    return mapped_;
+  }
+  View<const float> run_layer(const Network& net, Index layer, View<const float> in) {
+    touched_.passes += in.rows();
+    return runner_.forward(net, layer, in, 0);
   }
 
-  /// delta_ (at h, not yet through f) from h_; returns the summed loss of the pairs.
-  double teach(Index layer, Index samples) {
-    delta_.resize(h_.rows(), h_.cols());
+  /// delta_ at h, not yet through f; returns the summed loss of the pairs.
+  double teach(Index layer, View<const float> h) {
+    const Index samples = h.rows() / 2;
+    delta_.resize(h.rows(), h.cols());
     losses_.resize(1, samples);
     const auto zeta = std::as_const(zeta_[static_cast<std::size_t>(layer)]).flat();
-    for_rows(samples, 2 * h_.cols(), [&](Index first, Index count) {
+    for_rows(samples, 2 * h.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
-        const Goodness right = goodness(layer, r), wrong = goodness(layer, samples + r);
+        const Goodness right = goodness(layer, h.row(r)), wrong = goodness(layer, h.row(samples + r));
         const double x = theta_ * (right.cosine - wrong.cosine);
         losses_(0, r) = static_cast<float>(x > 0 ? std::log1p(std::exp(-x)) : -x + std::log1p(std::exp(x)));
         const double pull = theta_ / (1 + std::exp(x));
-        toward(zeta, right, -pull, r);
-        toward(zeta, wrong, pull, samples + r);
+        toward(zeta, right, -pull, h.row(r), delta_.row(r));
+        toward(zeta, wrong, pull, h.row(samples + r), delta_.row(samples + r));
       }
     });
     double total = 0;
@@ -204,11 +241,10 @@ class Phyll : public WholeBatch {
   }
 
   /// delta = factor * d cos(h, zeta) / dh = factor * (zeta - g h / |h|) / |h|, zeta of length 1.
-  void toward(std::span<const float> zeta, const Goodness& g, double factor, Index row) {
+  static void toward(std::span<const float> zeta, const Goodness& g, double factor, std::span<const float> h,
+                     std::span<float> delta) {
     const auto along = static_cast<float>(factor * g.inverse_norm),
                back = static_cast<float>(factor * g.cosine * g.inverse_norm * g.inverse_norm);
-    const float* const h = h_.row(row).data();
-    float* const delta = delta_.row(row).data();
     for (std::size_t j = 0; j < zeta.size(); ++j) delta[j] = along * zeta[j] - back * h[j];
   }
 
@@ -217,10 +253,10 @@ class Phyll : public WholeBatch {
   Index showings_;
   Index classes_;
   PhysicalMap map_;
-  LayerProducts* products_;
+  BlockRunner runner_;
   Stream negative_;
   std::vector<Matrix<float>> zeta_;  ///< of length 1
-  Matrix<float> h_, normal_, mapped_, delta_, losses_;
+  Matrix<float> shown_, normal_, mapped_, delta_, losses_;
 };
 
 }  // namespace
@@ -237,11 +273,7 @@ RuleModel phyll_rule() {
                                        "Leave out rule.map or train.map.");
               return phyll_with(context, context.map);
             }
-            const bool speckle = context.params.text("map") == "speckle",
-                       mixes = context.params.text("map") == "mixing";
-            return phyll_with(context, speckle ? speckle_map(context.net, context.seed)
-                                       : mixes ? mixing_map(context.net, context.seed)
-                                               : no_map);
+            return phyll_with(context, own_map(context));
           }};
 }
 

@@ -1,5 +1,5 @@
-// Forward-Forward on convolutional nets: losses against their definitions in plain double precision, gradients against
-// central differences of those losses.
+// Forward-Forward and PhyLL on convolutional nets: losses against their definitions in plain double precision,
+// gradients against central differences of those losses.
 #include "core/error.hpp"
 #include "training/layers/architecture.hpp"
 #include "training/rules/images_for_tests.hpp"
@@ -26,6 +26,12 @@ std::vector<Row> blocks(const Bench& bench, Index r, std::size_t y) {
   const Row h1 = tanh_of(convolved({6, 1, shown(bench, r, y)}, p(0), 3, 1, true).values);
   const Row h2 = tanh_of(convolved({6, 3, normalised(h1)}, p(1), 4, 2, true).values);
   return {h1, h2, tanh_of(affine(p(2), normalised(h2), 7))};
+}
+
+/// A wrong label, all alike.
+std::size_t wrong(const Bench& bench, Index r) {
+  const auto rank = std::size_t(4 * Stream(1, 0, kRuleNegative).uniform(std::uint64_t(r), 0));
+  return rank >= label(bench, r) ? rank + 1 : rank;
 }
 
 constexpr double kPlaces[] = {36, 9, 1};
@@ -77,18 +83,13 @@ TEST_CASE(
   const auto rule = bench.make("ff", nullptr, kPlain);
   const auto found = losses(bench, *rule);
   REQUIRE(found.size() == 4);
-  const Stream negative(1, 0, kRuleNegative);
-  const auto wrong = [&](Index r) {
-    const auto rank = std::size_t(4 * negative.uniform(std::uint64_t(r), 0));
-    return rank >= label(bench, r) ? rank + 1 : rank;
-  };
   constexpr double kUnits[] = {3, 4, 7};
   for (std::size_t b = 0; b < 3; ++b)
     CHECK(found[b] == Approx(mean(bench, [&](Index r) {
             const auto entropy = [&](std::size_t y, double sign) {
               return std::log1p(std::exp(sign * (goodness(blocks(bench, r, y), b) - 0.25 * kUnits[b]) / 2));
             };
-            return 0.5 * (entropy(label(bench, r), -1) + entropy(wrong(r), 1));
+            return 0.5 * (entropy(label(bench, r), -1) + entropy(wrong(bench, r), 1));
           })));
   // the head sees the second block, pooled; the output block the third
   const std::span<const float> head = rule->own().values;
@@ -151,15 +152,80 @@ TEST_CASE("Forward-Forward on a convolutional net: peers pull channels by their 
   CHECK(bench.gradient(*again, 1) == next);
 }
 
-TEST_CASE("Forward-Forward refuses nets of layers that show no label, or that it holds two at a time anyway") {
+TEST_CASE("PhyLL of a net of dense layers is that of the widths") {
+  Bench plain;
+  Bench layers(network("9 | dense 24, tanh | dense 17, tanh | dense 5"));
+  std::ranges::copy(plain.net.parameters(), layers.net.parameters().begin());
+  for (const char* map : {"none", "mixing", "speckle", "auto"}) {
+    const auto expected = plain.make("phyll", nullptr, {{"map", map}}),
+               found = layers.make("phyll", nullptr, {{"map", map}});
+    const std::vector<float> a = plain.gradient(*expected, 2), b = layers.gradient(*found, 2);
+    double apart = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) apart = std::max(apart, std::fabs(double(a[i]) - double(b[i])));
+    CHECK(apart < 1e-6);
+    CHECK(found->loss() == Approx(expected->loss()).epsilon(1e-6));
+    CHECK(found->touched() == found->declared(layers.net, 12));
+    Matrix<float> one(12, 5), other(12, 5);
+    expected->scores(plain.net, plain.x, one);
+    found->scores(layers.net, layers.x, other);
+    for (std::size_t i = 0; i < one.flat().size(); ++i)
+      CHECK(double(one.flat()[i]) == Approx(double(other.flat()[i])).margin(1e-5));
+  }
+}
+
+TEST_CASE("PhyLL on a convolutional net: cosines of whole blocks as defined, a mixture before the flat one alone") {
+  Bench bench(network(kNet));
+  const auto rule = bench.make("phyll", nullptr, {{"label_strength", 1.0}});
+  const auto found = losses(bench, *rule);
+  REQUIRE(found.size() == 4);
+  const auto cosines = [&](Index r, std::size_t y) {
+    std::vector<Row> h = blocks(bench, r, y);
+    const Row below = normalised(h[2]);
+    Row mixed(7);
+    for (std::size_t i = 0; i < 7; ++i) {
+      std::vector<float> drawn(7);
+      Stream(1, 1003, kRuleFixed).normal(i, 0, drawn);
+      for (std::size_t j = 0; j < 7; ++j) mixed[i] += double(drawn[j]) * below[j] / std::sqrt(7.0);
+    }
+    h.push_back(affine(bench.net.parameters().subspan(std::size_t(bench.net.offset(3))), tanh_of(mixed), 5));
+    Row all;
+    for (std::size_t b = 0; b < 4; ++b) {
+      std::vector<float> zeta(h[b].size());
+      Stream(1, b, kRuleFixed).normal(0, 0, zeta);
+      double along = 0, square = 0;
+      for (std::size_t j = 0; j < zeta.size(); ++j) {
+        along += h[b][j] * double(zeta[j]);
+        square += double(zeta[j]) * double(zeta[j]);
+      }
+      all.push_back(along / std::sqrt(squares(h[b]) * square));
+    }
+    return all;
+  };
+  for (std::size_t b = 0; b < 4; ++b)
+    CHECK(found[b] ==
+          Approx(mean(bench, [&](Index r) {
+            return std::log1p(std::exp(-10 * (cosines(r, label(bench, r))[b] - cosines(r, wrong(bench, r))[b])));
+          })).epsilon(1e-5));
+  for (const Index b : {0, 1, 2, 3}) check_block(bench, *rule, b, 1);
+  Matrix<float> scores(12, 5);
+  rule->scores(bench.net, bench.x, scores);
+  for (Index r = 0; r < 12; ++r)
+    for (Index c = 0; c < 5; ++c) CHECK(double(scores(r, c)) == Approx(sum(cosines(r, std::size_t(c)))).margin(1e-5));
+  for (const char* map : {"mixing", "speckle"})
+    CHECK_THROWS_WITH(bench.make("phyll", nullptr, {{"map", map}}), Catch::Contains("block 1"));
+}
+
+TEST_CASE("Forward-Forward and PhyLL refuse nets of layers that cannot show a label") {
   Bench bench(network(kNet));
   CHECK_THROWS_AS(bench.make("ff", nullptr, {{"recompute", true}}), InvalidParameter);
-  const auto refused = [](const std::string& net) {
+  const auto refused = [](const std::string& net, const std::vector<std::string>& rules = {"ff", "phyll"}) {
     const Network made = network(net);
-    const RuleModel& model = rule("ff");
-    CHECK_THROWS_AS(model.make({made, 1, ParamSet("rule:ff", model.info.params)}), Unsupported);
+    for (const std::string& name : rules) {
+      const RuleModel& model = rule(name);
+      CHECK_THROWS_AS(model.make({made, 1, ParamSet("rule:" + name, model.info.params)}), Unsupported);
+    }
   };
-  refused("9 | dense 5");
+  refused("9 | dense 5", {"ff"});
   refused("2x2x1 | conv 2 3, relu | flatten, dense 5");
   refused("8 | embedding 7 4 | dense 5");
   refused("8 | embedding 7 4, flatten | dense 5");
