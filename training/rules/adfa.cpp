@@ -1,4 +1,6 @@
 // Augmented DFA: direct feedback alignment that does not know the non-linearity of the forward pass.
+#include "training/rules/adfa.hpp"
+
 #include <cmath>
 
 #include "core/error.hpp"
@@ -15,24 +17,24 @@ namespace lightloop {
 namespace {
 
 /// In place: a <- g(k a). `sin` and `cos` are those of the paper's optical layer; `sech2` is the derivative of tanh.
-enum class Gate { cos, sin, sech2, one };
+enum class Kind { cos, sin, sech2, one };
 
-Gate gate_from(const std::string& name) {
-  return name == "cos" ? Gate::cos : name == "sin" ? Gate::sin : name == "sech2" ? Gate::sech2 : Gate::one;
+Kind kind_from(const std::string& name) {
+  return name == "cos" ? Kind::cos : name == "sin" ? Kind::sin : name == "sech2" ? Kind::sech2 : Kind::one;
 }
 
-void open_gate(Gate gate, float k, std::span<float> a) {
+void open_gate(Kind gate, float k, std::span<float> a) {
   for (float& v : a) v *= k;
   switch (gate) {
-    case Gate::cos:
+    case Kind::cos:
       return vector_cos(a, a);
-    case Gate::sin:
+    case Kind::sin:
       return vector_sin(a, a);
-    case Gate::sech2:
+    case Kind::sech2:
       vector_tanh(a, a);
       for (float& v : a) v = 1 - v * v;
       return;
-    case Gate::one:
+    case Kind::one:
       std::ranges::fill(a, 1.0f);
   }
 }
@@ -44,8 +46,7 @@ class AugmentedDfa : public WholeBatch {
         feedback_(context.feedback),
         products_(context.layers),
         inputs_(context.map, static_cast<std::size_t>(context.net.layers())),
-        gate_(gate_from(context.params.text("gate"))),
-        gate_scale_(static_cast<float>(context.params.real("gate_scale"))),
+        gate_(gate_from(context.params)),
         scale_(static_cast<float>(context.params.real("scale"))) {
     check_feedback(this->info(), context);
     h_.resize(static_cast<std::size_t>(context.net.layers()));
@@ -104,7 +105,7 @@ class AugmentedDfa : public WholeBatch {
     for_rows(h.rows(), h.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r) {
         std::ranges::copy(h.row(r), gate.row(r).begin());
-        open_gate(gate_, gate_scale_, gate.row(r));
+        gate_(gate.row(r));
         bias_and_activate(f, nothing_.flat(), h.row(r));
       }
     });
@@ -125,18 +126,25 @@ class AugmentedDfa : public WholeBatch {
   LayerProducts* products_;
   LayerInputs inputs_;
   Gate gate_;
-  float gate_scale_, scale_;
+  float scale_;
   std::vector<Matrix<float>> h_, delta_;
   Matrix<float> error_, projected_, nothing_;
 };
 
 }  // namespace
 
+Gate gate_from(const ParamSet& params) {
+  return [kind = kind_from(params.text("gate")),
+          k = static_cast<float>(params.real("gate_scale"))](std::span<float> a) { open_gate(kind, k, a); };
+}
+
 RuleModel adfa_rule() {
   const RuleInfo info{
       .name = "adfa",
       .summary = "augmented DFA: any function gates the projected error, not the derivative of the forward pass",
-      .equation = "delta_l = (B_l e) * g(a_l), g free; delta_L = e",
+      .equation =
+          "delta_l = (B_l e) * g(a_l), g free; delta_L = e; in nets of any layers B_b e arrives at the end of "
+          "a block, and g stands for f' of its last non-linearity",
       .needs = Needs::fixed_projection,
       .cost = "one projection per sample; g may be physical too",
       .source = "Nakajima et al., Nat. Commun. 13, 7847 (2022), arXiv 2204.13991, equation 3",
@@ -152,11 +160,15 @@ RuleModel adfa_rule() {
                  {"matrix_from", "", std::string(), 0, 0,
                   "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
       .encoding = "bitplanes:6",
+      .any_layers = true,
       .real_targets = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};
-  return {info, [info](const RuleContext& context) { return std::make_unique<AugmentedDfa>(info, context); }};
+  return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
+            if (context.net.model()) return model_adfa(info, context);
+            return std::make_unique<AugmentedDfa>(info, context);
+          }};
 }
 
 }  // namespace lightloop

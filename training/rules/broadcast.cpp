@@ -21,7 +21,7 @@ namespace {
 
 std::vector<Unit> units_of(const Network& net, const ParamSet& params) {
   if (!net.model()) return {};
-  return net.model()->units(params.text("feedback") == "layers");
+  return net.model()->units(params.has("feedback") && params.text("feedback") == "layers");
 }
 
 /// What takes a signal from the nodes that have one to those that they heard.
