@@ -52,7 +52,7 @@ TEST_CASE("a convolutional network with batch norm, dropout and a residual learn
     REQUIRE(result.epochs.back().weight_alignment.size() == 2);
     for (const double a : result.epochs.back().weight_alignment) CHECK((a > -0.2 && a < 1));
   }
-  CHECK_THROWS_WITH(run(small("adfa")), Catch::Contains("fully connected"));
+  CHECK_THROWS_WITH(run(small("reinforce")), Catch::Contains("stochastic"));
 }
 
 TEST_CASE("a model's run stopped anywhere and resumed ends with the weights of one that never stopped") {
@@ -83,10 +83,11 @@ TEST_CASE("rules of blocks train a convolutional net of any layers, and their ru
         {"train.net", "conv 8 3 stride=2, batch_norm, tanh | conv 8 3 stride=2, tanh | flatten, dense classes"},
         {"train.epochs", std::int64_t{3}}};
     if (rule == "noprop") s["rule.blocks"] = std::int64_t{2};
+    if (rule == "reinforce") s["train.net"] = "conv 8 5 stride=3, batch_norm, stochastic | flatten, dense classes";
     return small(rule, s);
   };
-  for (const char* rule :
-       {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation", "ff", "phyll"}) {
+  for (const char* rule : {"local", "sff", "lls", "ccl", "auglocal", "noprop", "forward_gradient", "node_perturbation",
+                           "ff", "phyll", "adfa", "reinforce"}) {
     INFO(rule);
     const TrainResult whole = run(settings(rule));
     // chance is 0.1; PhyLL, whose pairs move random directions apart, is slow on so few samples

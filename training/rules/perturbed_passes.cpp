@@ -4,10 +4,7 @@
 #include "training/rules/streams.hpp"
 
 namespace lightloop {
-namespace {
-
-/// Loss of every sample; `error` becomes what each leaves at the output.
-void losses(const RuleBatch& batch, View<const float> logits, Matrix<float>& error, Matrix<float>& out) {
+void sample_losses(const RuleBatch& batch, View<const float> logits, Matrix<float>& error, Matrix<float>& out) {
   const std::size_t labels = batch.labels.size() / static_cast<std::size_t>(logits.rows());  // of a sample
   error.resize(logits.rows(), logits.cols());
   out.resize(1, logits.rows());
@@ -17,8 +14,6 @@ void losses(const RuleBatch& batch, View<const float> logits, Matrix<float>& err
     out(0, r) = static_cast<float>(answer_error(batch.loss, logits.rows(r, 1), one, error.view().rows(r, 1)));
   }
 }
-
-}  // namespace
 
 PerturbedPasses::PerturbedPasses(RuleInfo info, const RuleContext& context)
     : WholeBatch(std::move(info)),
@@ -42,7 +37,7 @@ void PerturbedPasses::gradient(const Network& net, const RuleBatch& batch, std::
   touched_ = declared(net, samples);
   View<const float> in = x;
   for (Index l = 0; l < net.layers(); ++l) in = clean_pass(net, l, in);
-  losses(batch, in, error_, clean_);
+  sample_losses(batch, in, error_, clean_);
   loss_ = 0;
   for (const float v : clean_.flat()) loss_ += static_cast<double>(v);
   changes_.resize(directions_, samples);
@@ -77,7 +72,7 @@ void PerturbedPasses::moved_losses(const Network& net, const RuleBatch& batch, I
   View<const float> in = batch.activations.h[0];
   for (Index l = 0; l < net.layers(); ++l)
     in = moved_pass(net, l, in, perturbed(net, l) ? &noise(net, batch, l, k) : nullptr, sigma);
-  losses(batch, in, moved_error_, out);
+  sample_losses(batch, in, moved_error_, out);
 }
 
 /// delta_l = sum over the directions of (change of the loss) / sigma * noise.

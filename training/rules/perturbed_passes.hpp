@@ -48,6 +48,9 @@ class PerturbedPasses : public WholeBatch {
   Matrix<float> noise_, clean_, up_, error_, moved_error_, changes_;
 };
 
+/// out (1, m) = loss of every sample, over all of its labels; `error` becomes what each leaves at the output.
+void sample_losses(const RuleBatch& batch, View<const float> logits, Matrix<float>& error, Matrix<float>& out);
+
 /// For a network with a model.
 std::unique_ptr<Rule> model_node_perturbation(RuleInfo info, const RuleContext& context);
 

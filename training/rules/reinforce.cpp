@@ -1,8 +1,9 @@
 // REINFORCE: hidden neurons fire at random and learn from the loss alone.
+#include "training/rules/reinforce.hpp"
+
 #include <algorithm>
 #include <cmath>
 
-#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "training/elementwise.hpp"
 #include "training/rules/gradient.hpp"
@@ -25,7 +26,7 @@ class Reinforce : public WholeBatch {
  public:
   Reinforce(RuleInfo info, const RuleContext& context)
       : WholeBatch(std::move(info)),
-        memory_(context.params.real("memory")),
+        baseline_(context.params.real("memory")),
         recomputes_(recomputes("reinforce", context)),
         seed_(context.seed),
         products_(context.layers),
@@ -49,9 +50,7 @@ class Reinforce : public WholeBatch {
     error_.resize(logits_.rows(), logits_.cols());
     loss_ = answer_error(batch.loss, logits_, batch.targets(), error_);
     layer_gradient(net, hidden, error_, inputs_.seen(in, last), x.rows(), gradient);
-    const double mean = loss_ / static_cast<double>(x.rows()), baseline = known_ ? baseline_ : mean;
-    baseline_ = known_ ? memory_ * baseline_ + (1 - memory_) * mean : mean;
-    known_ = true;
+    const double baseline = baseline_.next(loss_ / static_cast<double>(x.rows()));
     in = x;
     for (Index l = 0; l < hidden; ++l) {  // delta = (L - b) (h - mean), in place of the mean
       if (recomputes_) run_layer(net, batch, l, in);
@@ -74,18 +73,8 @@ class Reinforce : public WholeBatch {
     return {.passes = (net.layers() + (recomputes_ ? net.hidden_layers() : 0)) * samples};
   }
 
-  std::vector<std::byte> snapshot() const override {
-    ByteWriter bytes;
-    bytes.put(known_);
-    bytes.put(baseline_);
-    return bytes.take();
-  }
-  void restore(const std::vector<std::byte>& state) override {
-    ByteReader bytes(state, "reinforce snapshot");
-    known_ = bytes.get<bool>();
-    baseline_ = bytes.get<double>();
-    bytes.done();
-  }
+  std::vector<std::byte> snapshot() const override { return baseline_.snapshot(); }
+  void restore(const std::vector<std::byte>& state) override { baseline_.restore(state); }
 
  private:
   /// Every second layer takes the same place when activities are made again.
@@ -111,8 +100,8 @@ class Reinforce : public WholeBatch {
     });
   }
 
-  double memory_, baseline_ = 0;
-  bool recomputes_, known_ = false;
+  RunningBaseline baseline_;
+  bool recomputes_;
   std::uint64_t seed_;
   LayerProducts* products_;
   LayerInputs inputs_;
@@ -127,19 +116,26 @@ RuleModel reinforce_rule() {
       .name = "reinforce",
       .summary = "hidden neurons fire at random, are told the loss, and become likelier where it was lower than usual",
       .equation =
-          "h_l = two values with mean f(a_l); delta_l = (L - b) (h_l - f(a_l)); delta_L = e; dW_l = delta_l h_{l-1}^T",
+          "h_l = two values with mean f(a_l); delta_l = (L - b) (h_l - f(a_l)); delta_L = e; dW_l = delta_l h_{l-1}^T; "
+          "in "
+          "nets of any layers f is the sigmoid of their layers `stochastic`, between which signals go back exactly",
       .needs = Needs::forward_only,
       .cost = "one forward pass",
       .source = "Williams, Mach. Learn. 8, 229 (1992)",
-      .params =
-          {{"memory", "1", 0.9, 0, 0.999999, "of the baseline b, a running mean of the loss"},
-           {"recompute", "", false, 0, 0,
-            "fire again, alike, for the gradient: two layers' activities are held instead of all; the same bits"}},
-      .real_targets = true,
+      .params = {{"memory", "1", 0.9, 0, 0.999999, "of the baseline b, a running mean of the loss"},
+                 {"recompute", "", false, 0, 0,
+                  "fire again, alike, for the gradient: two layers' activities are held instead of all; the same bits. "
+                  "Of fully "
+                  "connected nets"}},
+      .any_layers = true,
+      .by_error = true,
       .own_forward = true,
       .on_layers = true,
       .maps = true};
-  return {info, [info](const RuleContext& context) { return std::make_unique<Reinforce>(info, context); }};
+  return {info, [info](const RuleContext& context) -> std::unique_ptr<Rule> {
+            if (context.net.model()) return model_reinforce(info, context);
+            return std::make_unique<Reinforce>(info, context);
+          }};
 }
 
 }  // namespace lightloop
