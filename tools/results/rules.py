@@ -25,6 +25,8 @@ FF = ("--rule ff --net 784-1000-1000-1000-10 --activation relu --optimizer momen
       "--schedule late --epochs 60 ")
 PHYLL_SPECKLE = ("--rule phyll --set rule.map=speckle --net 784-500-500-500-10 --activation relu --optimizer adam --lr 1e-3 --batch 128 "
                  "--epochs {}")
+PHYLL_OPU = ("--rule phyll --map sim:opu,input.size=784,output.size=784 --net 784-500-10 --activation relu --optimizer adam --lr 1e-3 "
+             "--batch 128 --epochs {}")
 ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
     "bp": ("back-propagation", None, 60, DENSE + "--rule bp"),
     "local": ("local heads", 97.8, 60, DENSE + "--rule local"),
@@ -56,6 +58,10 @@ ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
               "--batch 128 --epochs 5"),
     "phyll-speckle": ("PhyLL behind speckle maps, 5 epochs", 96.0, 200, PHYLL_SPECKLE.format(5)),
     "phyll-speckle-10": ("PhyLL behind speckle maps, 10 epochs", 96.0, 400, PHYLL_SPECKLE.format(10)),
+    "noprop-opu": ("NoProp, 3 blocks, features of an OPU", 98.0, 220, "--rule noprop --net physical_3000_|_dense_256,_relu_|_dense_classes "
+                   "--set rule.blocks=3 --map sim:opu,input.size=784,output.size=3000 --optimizer adam --lr 1e-3 --batch 128 --epochs 4"),
+    "phyll-opu": ("PhyLL behind an OPU, 4 epochs", 96.0, 250, PHYLL_OPU.format(4)),
+    "phyll-opu-15": ("PhyLL behind an OPU, 15 epochs", 96.0, 850, PHYLL_OPU.format(15)),
     "fg-global-local": ("forward gradient: global target, local guess", None, 100, GUESS.format("global", "local")),
     "fg-global-ntk": ("forward gradient: global target, ntk guess", None, 100, GUESS.format("global", "ntk")),
     "fg-global-gaussian": ("forward gradient: global target, noise", None, 110, GUESS.format("global", "gaussian")),
