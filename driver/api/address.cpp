@@ -1,6 +1,7 @@
 #include <filesystem>
 
 #include "core/error.hpp"
+#include "driver/api/device_list.hpp"
 #include "driver/api/registry.hpp"
 
 namespace lightloop {
@@ -37,6 +38,9 @@ DeviceAddress parse_address(const std::string& text) {
   if (text.ends_with(".toml") && text.find('@') == std::string::npos && text.find(',') == std::string::npos &&
       (text.find(':') == std::string::npos || std::filesystem::exists(text)))
     return from_file(text);
+  if (const std::size_t several = split_devices(text).size(); several > 1)
+    throw InvalidParameter("device string", '"' + text + '"', "one device; these are " + std::to_string(several),
+                           "A network takes one for each of its tiles (--layers, eval --device, ll.deploy).");
   const std::size_t colon = text.find(':');
   if (colon == std::string::npos || colon == 0 || text.find(',') < colon)
     throw InvalidParameter("device string", '"' + text + '"', "backend:target,key=value,... or file.toml",

@@ -89,7 +89,7 @@ std::vector<std::string> counted(const std::string& text) {
   return all;
 }
 
-std::vector<std::string> device_list(const std::string& text) {
+std::vector<std::string> split_devices(const std::string& text) {
   std::vector<std::string> strings;
   for (std::size_t begin = 0, end = 0; end != text.npos; begin = end + 1) {
     end = find_plain(text, ',', begin);
@@ -100,8 +100,12 @@ std::vector<std::string> device_list(const std::string& text) {
     else
       strings.back() += "," + piece;
   }
+  return strings;
+}
+
+std::vector<std::string> device_list(const std::string& text) {
   std::vector<std::string> all;
-  for (const std::string& one : strings) {
+  for (const std::string& one : split_devices(text)) {
     const bool file = one.ends_with(".toml") && !find_range(one);
     const std::string inside = file ? to_string(parse_address(one)) : one;
     count(find_range(inside) ? inside : one, all);

@@ -13,6 +13,8 @@ namespace lightloop {
 /// runs fastest). What a device file names is counted too. Throws InvalidParameter for a range that runs backwards,
 /// OutOfRange for more than 4096 devices, FileError as parse_address.
 std::vector<std::string> device_list(const std::string& text);
+/// The commas alone.
+std::vector<std::string> split_devices(const std::string& text);
 /// The ranges alone: "run-{0..2}.h5" are three files.
 std::vector<std::string> counted(const std::string& text);
 

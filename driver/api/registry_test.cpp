@@ -81,6 +81,7 @@ TEST_CASE("strings that name no device are refused with an example") {
   for (const char* wrong : {"", "opu", ":opu", "sim:", "sim:,seed=1", "a,b:c"})
     CHECK_THROWS_AS(parse_address(wrong), InvalidParameter);
   CHECK_THROWS_WITH(parse_address("opu"), Contains("sim:"));
+  CHECK_THROWS_WITH(parse_address("sim:a,seed=1,remote:b:1/c"), Contains("these are 2"));
 }
 
 TEST_CASE("a device file gives address and settings in either form") {
