@@ -37,8 +37,8 @@ ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
                "--lr 0.05 --batch 64 --epochs 100"),
     "pepita-conv": ("PEPITA, a convolution and a dense layer, 20 epochs", 98.0, 900, "--rule pepita --net conv_32_5,_relu,_max_pool_2_|_"
                     "flatten,_dense_classes --optimizer momentum --lr 0.05 --batch 64 --epochs 20"),
-    "pepita-8": ("PEPITA, 8 epochs", 96.7, 60, "--rule pepita --net 784-1024-10 --activation relu --optimizer momentum --lr 0.05 --batch 64 "
-                 "--epochs 8"),
+    "pepita-8": ("PEPITA, 8 epochs", 96.7, 60, "--rule pepita --net 784-1024-10 --activation relu --optimizer momentum --lr 0.1 --schedule constant "
+                 "--batch 64 --epochs 8"),
     "fa": ("feedback alignment", 97.1, 60, DENSE + "--rule fa"),
     "drtp": ("DRTP", 94.5, 60, DENSE + "--rule drtp"),
     "drtp-constant": ("DRTP, constant rate", 94.5, 60, DENSE + "--schedule constant --rule drtp"),
