@@ -105,7 +105,7 @@ Network make_network(const py::list& layers, const std::string& activation) {
 }
 
 Trial make_trial(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
-                 const BoundAnswer& answer, Index repeats, Index samples, double age_s = 0) {
+                 const BoundAnswer& answer, Index repeats, Index samples, double age_s) {
   return Trial(registry(), analog_place(device, to_settings(settings), analog_layers(net)), net, data,
                Loss::cross_entropy, {repeats, samples, age_s},
                [&net, answer](LayerProducts* layers) { return answer.on(net, layers); });
@@ -181,8 +181,8 @@ py::dict run_sensitivity(const Network& net, const Dataset& data, const std::str
 
 py::dict run_spec(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
                   const BoundAnswer& answer, const std::vector<std::string>& over, double drop, double confidence,
-                  bool per_layer, Index repeats, Index samples) {
-  const Trial trial = make_trial(net, data, device, settings, answer, repeats, samples);
+                  bool per_layer, Index repeats, Index samples, double age_s) {
+  const Trial trial = make_trial(net, data, device, settings, answer, repeats, samples, age_s);
   const SpecOptions options{.drop = drop, .confidence = confidence, .over = over, .per_layer = per_layer};
   const Spec spec =
       uninterrupted([&] { return find_spec(trial, device, options, [](const std::string&) { return goes_on(); }); });
@@ -191,16 +191,17 @@ py::dict run_spec(const Network& net, const Dataset& data, const std::string& de
     py::list layers;
     for (const Value& value : axis.layers) layers.append(from_value(value));
     parameters[py::str(axis.name)] =
-        py::dict(py::arg("asked") = from_value(axis.asked), py::arg("alone") = from_value(axis.alone),
-                 py::arg("value") = from_value(axis.value), py::arg("layers") = layers, py::arg("priced") = axis.priced,
+        py::dict(py::arg("asked") = from_value(axis.asked), py::arg("best") = from_value(axis.best),
+                 py::arg("alone") = from_value(axis.alone), py::arg("value") = from_value(axis.value),
+                 py::arg("layers") = layers, py::arg("priced") = axis.priced, py::arg("timed") = axis.timed,
                  py::arg("at_end") = axis.at_end);
   }
   return py::dict(py::arg("device") = spec.device, py::arg("digital_accuracy") = spec.digital_accuracy,
                   py::arg("accuracy") = spread_dict(spec.accuracy), py::arg("lost_bound") = spec.lost_bound,
                   py::arg("reached") = spec.reached, py::arg("repeats_needed") = spec.repeats_needed,
                   py::arg("joules_per_sample") = spec.sample_j, py::arg("joules_per_sample_asked") = spec.asked_j,
-                  py::arg("deployments") = spec.deployments, py::arg("parameters") = parameters,
-                  py::arg("energy") = energy_list(spec.layers));
+                  py::arg("deployments") = spec.deployments, py::arg("age_s") = spec.age_s,
+                  py::arg("parameters") = parameters, py::arg("energy") = energy_list(spec.layers));
 }
 
 }  // namespace
@@ -343,7 +344,7 @@ void register_analog(py::module_& m) {
         py::arg("answer"), py::arg("repeats"), py::arg("samples"), py::arg("age"), py::arg("out"));
   m.def("spec", &run_spec, py::arg("net"), py::arg("data"), py::arg("device"), py::arg("settings"), py::arg("answer"),
         py::arg("over"), py::arg("drop"), py::arg("confidence"), py::arg("per_layer"), py::arg("repeats"),
-        py::arg("samples"));
+        py::arg("samples"), py::arg("age"));
   m.def(
       "energy_parts", [](const LayerReport& report) { return energy_list(report.energy); }, py::arg("report"));
 }

@@ -254,14 +254,19 @@ class Deployed:
         per_layer: bool = True,
         repeats: int = 5,
         samples: int = 1000,
+        age: float | str = 0,
     ) -> dict[str, Any]:
-        """The cheapest components that lose less than `drop` (a fraction) of the accuracy: see `lightloop report spec`."""
+        """The cheapest components that lose less than `drop` (a fraction) of the accuracy: see `lightloop report spec`.
+
+        `over`: sources of error, and real settings on which a frame's energy depends ("power_w"), or else its latency; at an
+        `age` ("30 d") cells have drifted since the weights were written. `energy` has the joules of a deployment by component.
+        """
         self._give_back()
         names = over.split(",") if isinstance(over, str) else list(over)
         names = [name[len("device.") :] if name.startswith("device.") else name for name in names]
         data = dataset(self._shown(x), y, self.network.widths[-1])
         return dict(_core.spec(self.network, data, self.device, self.settings, self._answer, names, drop, confidence,
-                               per_layer, repeats, samples))  # fmt: skip
+                               per_layer, repeats, samples, seconds(age)))  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<lightloop.Deployed {self.network.text} on {self.device}>"

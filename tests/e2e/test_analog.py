@@ -108,8 +108,25 @@ def test_a_specification_is_found_or_refused(lightloop, run):
     assert {p["parameter"] for p in spec["parameters"]} == {"adc.bits", "output_noise"}
     bad = lightloop(*words, *over, "--device", "sim:crossbar,read_noise=0.9", "--drop", "0.1")
     assert bad.returncode == 2 and "best" in bad.stderr
+    free = lightloop(*words, "--device", "sim:crossbar", "--over", "device.adc.range")
+    assert free.returncode == 2 and "neither energy nor time" in free.stderr
     wrong = lightloop("report", "spec", "--net", run, "--device", "sim:crossbar", "--over", "adc.bits")
     assert wrong.returncode == 2 and "device.adc.bits" in wrong.stderr
+
+
+def test_power_is_specified_with_its_joules_and_cells_at_an_age(lightloop, run):
+    words = ["report", "spec", "--net", run, "--repeats", "3", "--samples", "200"]
+    rings = ["--device", "sim:ring_bank,preset=ideal,detector.amplifier_a2_hz=1e-22", "--over", "device.power_w"]
+    spec = told(lightloop, *words, *rings, "--drop", "10")
+    (power,) = spec["parameters"]
+    assert power["priced"] and not power["timed"] and power["value"] < power["asked"] == 1e-3 and power["best"] == 1
+    assert spec["joules_per_sample"] < spec["joules_per_sample_asked"]
+    assert "laser" in {part["component"] for part in spec["energy"]}
+    text = lightloop(*words, *rings, "--drop", "10").stdout
+    assert "in joules" in text and "laser" in text
+    cells = ["--device", "sim:crossbar,preset=pcm,adc.bits=10", "--over", "device.adc.bits"]
+    fresh, old = (told(lightloop, *words, *cells, "--drop", "30", *age) for age in ([], ["--age", "1 h"]))
+    assert (fresh["age_s"], old["age_s"]) == (0, 3600) and old["accuracy_best"] != fresh["accuracy_best"]
 
 
 def test_training_on_layers_is_scored_on_them_again(lightloop, small):

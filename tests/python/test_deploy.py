@@ -61,6 +61,19 @@ def test_a_device_is_named_for_every_tile_in_a_list_or_by_counting(problem):
     assert np.array_equal(modules(torch.from_numpy(x[:50])).detach().numpy().argmax(1), each.argmax(1))
 
 
+def test_power_is_specified_and_cells_at_an_age(problem):
+    model, x, y = problem
+    rings = ll.deploy(model, "sim:ring_bank,preset=ideal,detector.amplifier_a2_hz=1e-22")
+    found = rings.spec(x, y, "power_w", drop=0.05, repeats=2, per_layer=False)
+    power = found["parameters"]["power_w"]
+    assert found["reached"] and power["priced"] and power["value"] < power["asked"] < power["best"]
+    cells = ll.deploy(model, "sim:crossbar,preset=pcm")
+    fresh, old = (cells.spec(x, y, "adc.bits", drop=0.6, repeats=4, samples=200, age=age) for age in (0, "300 d"))
+    assert old["age_s"] == 300 * 86400 and old["accuracy"]["mean"] < fresh["accuracy"]["mean"]
+    with pytest.raises(ll.Unsupported, match="clock"):
+        ll.deploy(model, "sim:homodyne").spec(x, y, "adc.bits", drop=0.5, repeats=2, samples=10, age="1 d")
+
+
 @pytest.mark.parametrize("device", ["sim:crossbar", "sim:mzi_mesh,input.size=64,output.size=64"])
 def test_layers_and_tiles_of_zeros_are_deployed_and_answer_zeros(device):
     model = torch.nn.Sequential(torch.nn.Linear(128, 16), torch.nn.Tanh(), torch.nn.Linear(16, 4))

@@ -346,6 +346,7 @@ int parse_and_run(int argc, char** argv) {
     one->add_option("--repeats", asked.repeats, "deployments of each kind, with other seeds")->default_val(5);
     one->add_option("--samples", asked.samples, "samples of the data, drawn evenly, always the same ones; 0: all")
         ->default_val(1000);
+    add_age(*one, asked.age_s);
     add_threads(*one);
     one->add_flag("--json", asked.json, "print JSON");
     one->add_flag("--quiet", asked.quiet, "no progress");
@@ -359,11 +360,12 @@ int parse_and_run(int argc, char** argv) {
       "sensitivity", "every source of error alone, and all but it: ranked by accuracy lost", report_sensitivity);
   sensitivity_verb->add_option("-o,--out", asked.out, "file for `lightloop plot`")->type_name("FILE.h5");
   sensitivity_verb->add_flag("--force", asked.force, "replace it");
-  add_age(*sensitivity_verb, asked.age_s);
   auto* spec_verb = add_report("spec", "the cheapest components that keep the accuracy", report_spec);
   spec_verb->add_option("--drop", asked.drop, "points of accuracy that may be lost against the digital network")
       ->default_val(0.5);
-  spec_verb->add_option("--over", asked.over, "sources of error to relax: device.adc.bits,device.output_noise")
+  spec_verb
+      ->add_option("--over", asked.over,
+                   "sources of error and costly settings to relax: device.adc.bits,device.power_w")
       ->required()
       ->delimiter(',')
       ->type_name("KEYS");

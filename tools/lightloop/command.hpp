@@ -36,7 +36,7 @@ struct ReportRequest {
   std::string run, device, data, data_dir;
   Settings settings;  ///< device., layer. and session. settings
   std::int64_t repeats = 5, samples = 1000;
-  double age_s = 0;    ///< sensitivity: seconds that pass between writing and scoring; 0: none
+  double age_s = 0;    ///< seconds that pass between writing and scoring; 0: none
   std::string out;     ///< sensitivity: file for `lightloop plot`; empty: none
   bool force = false;  ///< replace it
   double drop = 0.5;   ///< spec: points of accuracy

@@ -23,14 +23,6 @@
 namespace lightloop::command {
 namespace {
 
-void print_energy(const LayerReport& all) {
-  std::vector<std::vector<std::string>> rows = {{"component", "events", "energy", "share"}};
-  for (const EnergyPart& part : all.energy.parts())
-    rows.push_back({part.name, grouped(static_cast<std::int64_t>(part.events)), brief(part.joules, "J"),
-                    percent(part.joules / all.device_j)});
-  std::fputs(table(rows).c_str(), stdout);
-}
-
 void print_layers(AnalogNetwork& analog) {
   std::vector<std::vector<std::string>> rows = {
       {"layer", "size", "tiles", "frames", "clipped", "device time", "energy", "energy per product"}};
@@ -185,7 +177,7 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
               brief(sample_s, "s").c_str(), brief(sample_j, "J").c_str());
   std::printf("one row alone has its answer after %s\n", latency_text(analog.latency()).c_str());
   print_layers(analog);
-  print_energy(all);
+  std::fputs(energy_table(all.energy).c_str(), stdout);
   return kDone;
 }
 

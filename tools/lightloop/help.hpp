@@ -64,7 +64,10 @@ inline constexpr const char* kReportHelp =
     "Examples:\n"
     "  lightloop report sensitivity --net run.h5 --device sim:crossbar,preset=pcm -o sensitivity.h5\n"
     "  lightloop report spec --net run.h5 --device sim:crossbar --drop 0.5 --over device.adc.bits,device.read_noise\n"
-    "Sources of error are the settings that `lightloop devices --json` lists with the value that is \"off\".\n";
+    "  lightloop report spec --net run.h5 --device sim:ring_bank --over device.adc.bits,device.power_w --drop 1\n"
+    "Sources of error are the settings that `lightloop devices --json` lists with the value that is \"off\". Of "
+    "others,\n"
+    "spec relaxes real ones on which a frame's energy depends (a power), or its latency (a bandwidth).\n";
 
 inline constexpr const char* kServeHelp =
     "Example, in two terminals:\n"

@@ -320,6 +320,7 @@ std::string spec_json(const Spec& spec) {
     one["layers"] = Json::array();
     for (const Value& value : axis.layers) one["layers"].push_back(json(value));
     one["priced"] = axis.priced;
+    one["timed"] = axis.timed;
     one["at_end"] = axis.at_end;
     axes.push_back(std::move(one));
   }
@@ -330,6 +331,7 @@ std::string spec_json(const Spec& spec) {
                {"confidence", spec.confidence},
                {"repeats", spec.repeats},
                {"samples", spec.samples},
+               {"age_s", spec.age_s},
                {"digital_accuracy", spec.digital_accuracy},
                {"accuracy_asked", json(spec.accuracy_asked)},
                {"accuracy_best", json(spec.accuracy_best)},

@@ -115,7 +115,9 @@ void print_spec(const Spec& spec) {
   for (const SpecAxis& axis : spec.axes) {
     rows.push_back({axis.name, shown(axis.asked), shown(axis.alone), shown(axis.value),
                     axis.layers.empty() ? "all the same" : shown(axis.value, axis.layers),
-                    axis.priced ? "in joules" : "none"});
+                    axis.priced  ? "in joules"
+                    : axis.timed ? "in time"
+                                 : "none"});
   }
   std::fputs(table(rows).c_str(), stdout);
   std::printf("digital %s, as asked %s, found %s\n", percent(spec.digital_accuracy).c_str(),
@@ -131,6 +133,10 @@ void print_spec(const Spec& spec) {
                                                 : "more repeats would not help: as much is lost on average");
   std::printf("a sample takes %s, as asked %s, with the same parameters in every layer %s\n",
               brief(spec.sample_j, "J").c_str(), brief(spec.asked_j, "J").c_str(), brief(spec.common_j, "J").c_str());
+  EnergyAccount energy;
+  for (const LayerReport& layer : spec.layers) energy.add(layer.energy);
+  std::printf("one deployment, %lld samples and the writing:\n", static_cast<long long>(spec.samples));
+  std::fputs(energy_table(energy).c_str(), stdout);
   std::fputs(residual_warnings(spec.layers).c_str(), stdout);
 }
 

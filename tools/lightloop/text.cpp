@@ -107,6 +107,14 @@ std::string dashed(std::string name) {
   return name;
 }
 
+std::string energy_table(const EnergyAccount& energy) {
+  std::vector<std::vector<std::string>> rows = {{"component", "events", "energy", "share"}};
+  for (const EnergyPart& part : energy.parts())
+    rows.push_back({part.name, grouped(static_cast<std::int64_t>(part.events)), brief(part.joules, "J"),
+                    percent(part.joules / energy.joules())});
+  return table(rows);
+}
+
 std::string residual_warnings(const std::vector<LayerReport>& layers) {
   std::string text;
   for (std::size_t l = 0; l < layers.size(); ++l)

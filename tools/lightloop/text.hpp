@@ -25,6 +25,8 @@ std::string range_of(const ParamInfo& info);
 std::string default_of(const ParamInfo& info);
 /// Text that may stand in a cell of a Markdown table.
 std::string in_table(std::string text);
+/// Where joules went, a line for each component.
+std::string energy_table(const EnergyAccount& energy);
 /// A line for every layer whose calibration leaves more than kLargeResidual unexplained; empty: none does.
 std::string residual_warnings(const std::vector<LayerReport>& layers);
 /// The command line's spelling of a setting: "max_device_seconds" -> "max-device-seconds".

@@ -56,15 +56,19 @@ int cheapest(GridSearch& search, int least, int from, int most, const Move& move
   return index;
 }
 
-/// Step 1: how far each can go alone, and what a frame saves by that.
-std::vector<double> relax_alone(GridSearch& search) {
+/// Step 1: how far each can go alone, and what a frame saves by that where settings that are no sources of error are as
+/// in `start`: at their dearest they would drown the others' joules.
+std::vector<double> relax_alone(GridSearch& search, const Point& start) {
   std::vector<double> saved;
-  const double most = search.frame_joules(search.best());
+  Point beside = search.best();
+  for (std::size_t a = 0; a < search.axes.size(); ++a)
+    if (!search.axes[a].source) beside[a] = start[a];
   for (std::size_t a = 0; a < search.axes.size(); ++a) {
     GridAxis& axis = search.axes[a];
     const auto move = [&](int index) { return with(search.best(), a, index); };
     axis.limit = GridSearch::bisect(0, axis.last(), move, [&](const Point& point) { return search.good(point); });
-    saved.push_back(most - search.frame_joules(move(axis.limit)));
+    const double most = search.frame_joules(with(beside, a, 0));
+    saved.push_back(most - search.frame_joules(with(beside, a, axis.limit)));
     axis.priced = saved.back() > kSame * most;
   }
   return saved;
@@ -196,12 +200,13 @@ SpecAxis row_of(const Trial& trial, const GridAxis& axis, const std::vector<int>
   row.name = axis.info.name;
   row.unit = axis.info.unit;
   row.asked = trial.settings().value(axis.info.name);
-  row.best = *axis.info.off;
+  row.best = axis.values.front();
   row.alone = value(axis.limit);
   row.value = value(*std::ranges::min_element(indices));
   if (std::ranges::any_of(indices, [&](int i) { return i != indices[0]; }))
     for (const int index : indices) row.layers.push_back(value(index));
   row.priced = axis.priced;
+  row.timed = axis.timed;
   row.at_end = std::ranges::all_of(indices, [&](int i) { return i == axis.last(); });
   return row;
 }
@@ -237,6 +242,8 @@ Spec find_spec(const Trial& trial, const std::string& device, const SpecOptions&
   spec.drop = options.drop;
   spec.confidence = options.confidence;
   spec.repeats = trial.options().repeats;
+  spec.age_s = trial.options().age_s;
+  if (search.good(search.asked()) && !search.good(search.best())) search.begin_as_asked();
   const Point asked = search.asked(), best = search.best();
   spec.accuracy_asked = search.accuracy(asked);
   spec.accuracy_best = search.accuracy(best);
@@ -245,7 +252,7 @@ Spec find_spec(const Trial& trial, const std::string& device, const SpecOptions&
   const bool keeps = search.good(asked) && search.good(start);
   if (!keeps && !search.good(best)) refuse(device, trial, options, spec.accuracy_best);
   if (!keeps) start = best;
-  const std::vector<double> saved = relax_alone(search);
+  const std::vector<double> saved = relax_alone(search, start);
   const auto cheaper = [&](const Point& x, const Point& y) { return search.joules(x) < search.joules(y); };
   std::vector<Point> candidates = relax_together(search, start, keeps, saved);
   const Point common = *std::ranges::min_element(candidates, cheaper);

@@ -12,18 +12,19 @@ namespace lightloop {
 struct SpecOptions {
   double drop = 0.005;                 ///< accuracy that may be lost, as a fraction, against the digital network
   double confidence = 0.95;            ///< one-sided, over the devices' randomness (Student's law of the repeats)
-  std::vector<std::string> over = {};  ///< parameters to relax: sources of error, by their names in the device
+  std::vector<std::string> over = {};  ///< parameters to relax: sources of error and settings that cost something
   bool per_layer = true;               ///< let every layer go on alone from the common solution
 };
 
 /// A parameter that was relaxed.
 struct SpecAxis {
   std::string name, unit;
-  Value asked, best;               ///< as configured; with the source taken away
+  Value asked, best;               ///< as configured; with the source taken away, or the dearest that was tried
   Value alone;                     ///< the worst that is good enough while the others are at their best
   Value value;                     ///< the worst together with the others; the best of the layers where they differ
   std::vector<Value> layers = {};  ///< per layer, where they differ; empty otherwise
   bool priced = false;             ///< worse parts take less energy, frame by frame
+  bool timed = false;              ///< or, where energy does not depend on them, answer sooner
   bool at_end = false;             ///< `value` is as bad as the device can be
 };
 
@@ -40,12 +41,16 @@ struct Spec {
   std::vector<LayerReport> layers;                 ///< of one deployment of the solution
   Index deployments = 0, tightened = 0;  ///< networks deployed; solutions given up because fresh seeds disagreed
   Index repeats = 0, samples = 0;
+  double age_s = 0;  ///< of the devices when they are scored (TrialOptions)
 };
 
 /// Relaxes the parameters as far as the accuracy allows, by bisection along a grid of each (whole numbers; reals in
 /// steps of a fifth of an octave or of 48 to the range; levels of a converter, NAME.levels beside NAME.bits, one
 /// per code, then odd numbers from most_levels() down to 3 in such steps; what is asked for), taking for granted that
-/// worse parameters do not make the network better:
+/// worse parameters do not make the network better. A real setting that is no source of error (a power, a bandwidth, a
+/// rate) is relaxed to where it is cheaper: where a frame takes less energy, as the devices declare it, or where the
+/// answer comes sooner if energy does not depend on it (spec_grid.hpp). Its dear end is its best, unless the network
+/// fails there and works as asked: then it begins as asked.
 ///   1. each alone, the others at their best: how far it can go at all;
 ///   2. all layers alike, from what is asked for: those with a price in joules the same part of these ways, then each
 ///      alone, the one first that saves most energy, back where that is cheaper; or each alone at once. Where what is
@@ -58,10 +63,11 @@ struct Spec {
 /// more than the next. All these tries together err with 1 - confidence at most: each has its part of that, and so many
 /// fresh deployments (the same number for all, at least twice the repeats) that its bound is as narrow as one try's of
 /// twice the repeats. So the solution is never dearer than what is asked for, if that holds, nor than the common one.
-/// Energies are means over the same repeats. Throws UnknownName for a parameter that is no source of error,
-/// InvalidParameter for one that is named twice or beside its levels, or bits in whose place a layer has levels,
-/// Unsupported where even the best is not good enough (it says whether more repeats could tell), OutOfRange for a drop
-/// or confidence that makes no sense, Cancelled when `progress` says false.
+/// Energies are means over the same repeats. Throws UnknownName for a parameter that there is not, InvalidParameter for
+/// one that is named twice or beside its levels, bits in whose place a layer has levels, or a setting that costs
+/// nothing or is not above 0, Unsupported for a word, a switch or a whole number that is no source of error, and where
+/// even the best is not good enough (it says whether more repeats could tell), OutOfRange for a drop or confidence that
+/// makes no sense, Cancelled when `progress` says false.
 Spec find_spec(const Trial& trial, const std::string& device, const SpecOptions& options,
                const std::function<bool(const std::string&)>& progress = {});
 

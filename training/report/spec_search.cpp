@@ -1,83 +1,13 @@
 #include "training/report/spec_search.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.hpp"
-#include "core/levels.hpp"
 
 namespace lightloop {
 namespace {
 
-constexpr double kStep = 1.148698355;  // 2^(1/5): reals in steps of 15 %, below what a component is specified to
-constexpr double kSpan = 1e4;          // from the least real above 0 that is tried to the most: assumed, four decades
-constexpr double kMoreFrames = 1.05;   // rows shown again because of clipping: so many more at most (assumed)
-
-/// The setting with the bits of a converter whose number of levels `name` is, as dac.bits of dac.levels; else empty.
-std::string bits_beside(const std::string& name, const ParamSet& settings) {
-  const std::string_view ending = ".levels";
-  if (!name.ends_with(ending)) return {};
-  const std::string bits = name.substr(0, name.size() - ending.size()) + ".bits";
-  return settings.has(bits) ? bits : std::string();
-}
-
-/// Numbers of levels of a converter with so many bits, from the best to the worst; odd.
-std::vector<Value> level_grid(int bits) {
-  std::vector<Value> values = {std::int64_t{0}};
-  for (Index n = most_levels(bits); n >= 3; n = std::min(n - 2, static_cast<Index>(static_cast<double>(n) / kStep) | 1))
-    values.emplace_back(n);
-  return values;
-}
-
-/// Throws InvalidParameter for bits that a layer has no use for.
-void check_bits(const std::string& name, const std::vector<ParamSet>& layers) {
-  if (!name.ends_with(".bits")) return;
-  const std::string levels = name.substr(0, name.size() - 4) + "levels";
-  for (std::size_t l = 0; l < layers.size(); ++l)
-    if (layers[l].has(levels) && layers[l].integer(levels) > 0)
-      throw InvalidParameter("over", name, "layer " + std::to_string(l + 1) + " has " + levels + " in their place",
-                             "Name " + levels + ".");
-}
-
-/// Values of one parameter from the best to the worst.
-std::vector<Value> grid(const ParamInfo& info) {
-  std::vector<Value> values = {*info.off};
-  if (const auto* best = std::get_if<std::int64_t>(&*info.off)) {
-    const auto worst = static_cast<std::int64_t>(static_cast<double>(*best) == info.max ? info.min : info.max);
-    for (std::int64_t v = *best; v != worst; values.emplace_back(v)) v += worst > v ? 1 : -1;
-    return values;
-  }
-  const auto* best = std::get_if<double>(&*info.off);
-  if (!best)
-    throw Unsupported("parameter " + info.name, "is a word or a switch", "numbers can be relaxed",
-                      "`lightloop report sensitivity` tells what switching it off wins.");
-  if (*best == info.max) {
-    const double least = std::max(info.min, info.max / 1e18);
-    for (double v = *best / kStep; v > least; v /= kStep) values.emplace_back(v);
-    values.emplace_back(least);
-  } else {
-    for (double v = info.max / kSpan; v < info.max; v *= kStep) values.emplace_back(v);
-    values.emplace_back(info.max);
-  }
-  return values;
-}
-
-double from_best(const GridAxis& axis, const Value& value) {
-  const Value& best = axis.values.front();
-  const auto number = [](const Value& v) {
-    const auto* whole = std::get_if<std::int64_t>(&v);
-    return whole ? static_cast<double>(*whole) : std::get<double>(v);
-  };
-  if (axis.levels && value != best) return 1 / number(value);
-  return std::abs(number(value) - number(best));
-}
-
-/// Puts `value` among the values of `axis`, unless it is there.
-void insert(GridAxis& axis, const Value& value) {
-  const auto distance = [&](const Value& v) { return from_best(axis, v); };
-  const auto at = std::ranges::lower_bound(axis.values, distance(value), {}, distance);
-  if (std::ranges::find(axis.values, value) == axis.values.end()) axis.values.insert(at, value);
-}
+constexpr double kMoreFrames = 1.05;  // rows shown again because of clipping: so many more at most (assumed)
 
 }  // namespace
 
@@ -88,32 +18,12 @@ GridSearch::GridSearch(const Trial& trial, const SpecOptions& options,
     throw OutOfRange("drop", std::to_string(100 * options.drop) + " points", "above 0, below 100");
   if (trial.options().repeats < 2)
     throw OutOfRange("repeats", std::to_string(trial.options().repeats), "at least 2, to know how sure a result is");
-  const std::vector<ParamSet> layers = trial.layer_settings();
-  for (const std::string& name : options.over) {
-    trial.without({name});  // says what is wrong with it
-    const auto info = std::ranges::find(trial.settings().infos(), name, &ParamInfo::name);
-    if (trial.settings().value(name) != *info->off && std::ranges::find(trial.sources(), name) == trial.sources().end())
-      throw InvalidParameter("over", name, "has no effect on this device: only with " + info->only_with);
-    if (std::ranges::count(options.over, name) > 1)
-      throw InvalidParameter("over", name, "is named twice", "Once will do.");
-    const std::string bits = bits_beside(name, trial.settings());
-    if (std::ranges::count(options.over, bits) > 0)
-      throw InvalidParameter("over", name + " and " + bits, "both say how fine one converter is", "Name one of them.");
-    check_bits(name, layers);
-    std::int64_t least = 16;  // every layer gets every number of levels
-    for (const ParamSet& layer : layers)
-      if (!bits.empty()) least = std::min(least, layer.integer(bits));
-    axes.push_back({*info, bits.empty() ? grid(*info) : level_grid(static_cast<int>(least))});
-    axes.back().levels = !bits.empty();
-  }
-  if (axes.empty()) throw InvalidParameter("over", "names no parameter", "", "Say --over device.adc.bits,...");
+  axes = spec_grids(trial, options.over);
   asked_ = asked_point();
 }
 
 GridSearch::Point GridSearch::asked_point() {
   const std::vector<ParamSet> layers = trial_.layer_settings();
-  for (GridAxis& axis : axes)
-    for (const ParamSet& layer : layers) insert(axis, layer.value(axis.info.name));
   Point point;
   for (const GridAxis& axis : axes) {
     point.emplace_back();
@@ -130,6 +40,18 @@ GridSearch::Point GridSearch::best() const {
 }
 
 const GridSearch::Point& GridSearch::asked() const { return asked_; }
+
+bool GridSearch::begin_as_asked() {
+  bool changed = false;
+  for (std::size_t a = 0; a < axes.size(); ++a) {
+    const int first = axes[a].source ? 0 : *std::ranges::min_element(asked_[a]);
+    axes[a].values.erase(axes[a].values.begin(), axes[a].values.begin() + first);
+    for (int& index : asked_[a]) index -= first;
+    changed = changed || first > 0;
+  }
+  if (changed) seen_.clear();
+  return changed;
+}
 
 Variant GridSearch::variant(const Point& point) const {
   Variant made = trial_.without({});

@@ -6,18 +6,9 @@
 #include <vector>
 
 #include "training/report/spec.hpp"
+#include "training/report/spec_grid.hpp"
 
 namespace lightloop {
-
-/// One parameter that is relaxed.
-struct GridAxis {
-  ParamInfo info;
-  std::vector<Value> values;  ///< from the best to the worst
-  int limit = 0;              ///< worst index it can reach alone
-  bool levels = false;        ///< of a converter: 0 stands for one per code, then fewer are worse
-  bool priced = false;        ///< worse parts take less energy, frame by frame
-  int last() const { return static_cast<int>(values.size()) - 1; }
-};
 
 class GridSearch {
  public:
@@ -29,8 +20,11 @@ class GridSearch {
 
   std::vector<GridAxis> axes;
 
-  Point best() const;          ///< every source of error at its least
+  Point best() const;          ///< every source of error at its least, every other setting where it is dearest
   const Point& asked() const;  ///< the devices as they were asked for
+  /// Settings that are no sources of error begin at the best that a layer was asked for, no longer at the dear end of
+  /// their range. Returns whether that changed any; points from before mean other values then.
+  bool begin_as_asked();
 
   Variant variant(const Point& point) const;
   /// A deployment with the seeds of that repeat. Throws Cancelled.

@@ -201,10 +201,26 @@ const ParamInfo& Trial::info(const std::string& name) const {
   return *std::ranges::find(settings_.infos(), name, &ParamInfo::name);
 }
 
-TrialResult Trial::run(const Variant& variant, Index repeat) const {
+AnalogPlace Trial::placed(const Variant& variant) const {
   AnalogPlace place = place_;
   for (const auto& [key, value] : variant.settings) place.settings[key] = value;
   place.own = variant.own;
+  return place;
+}
+
+Trial::Declared Trial::declared(const Variant& variant) const {
+  const AnalogNetwork analog(registry_, placed(variant), net_);
+  Declared all;
+  for (const auto& device : analog.devices().opened()) {
+    const CostModel& cost = device->session->info().cost;
+    all.frame_j += cost.power_w * cost.frame_s;
+    all.latency_s += seconds(latency_of(cost));
+  }
+  return all;
+}
+
+TrialResult Trial::run(const Variant& variant, Index repeat) const {
+  AnalogPlace place = placed(variant);
   if (settings_.has("seed")) place.settings["seed"] = settings_.integer("seed") + kSeedStep * repeat;
   AnalogNetwork analog(registry_, place, net_);
   try {

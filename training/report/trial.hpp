@@ -77,6 +77,12 @@ class Trial {
   std::vector<ParamSet> layer_settings() const;
   /// Deploys a variant with the seeds of repeat number `repeat`, scores it and measures its errors.
   TrialResult run(const Variant& variant, Index repeat) const;
+  /// What the devices say of themselves when they are opened, before weights are written; one frame in each of them.
+  struct Declared {
+    double frame_j = 0, latency_s = 0;
+  };
+  /// Throws what devices throw that refuse these settings.
+  Declared declared(const Variant& variant) const;
   double digital_accuracy() const { return digital_; }
   const TrialOptions& options() const { return options_; }
   Index layers() const { return layers_; }        ///< with weights
@@ -88,6 +94,7 @@ class Trial {
   };
   class InMemory;
   void look(const Network& net);
+  AnalogPlace placed(const Variant& variant) const;
   const ParamInfo& info(const std::string& name) const;
 
   const Registry& registry_;
