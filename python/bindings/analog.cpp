@@ -106,8 +106,9 @@ Network make_network(const py::list& layers, const std::string& activation) {
 
 Trial make_trial(const Network& net, const Dataset& data, const std::string& device, const py::dict& settings,
                  const BoundAnswer& answer, Index repeats, Index samples, double age_s) {
-  return Trial(registry(), analog_place(device, to_settings(settings), analog_layers(net)), net, data,
-               Loss::cross_entropy, {repeats, samples, age_s},
+  AnalogPlace place = analog_place(device, to_settings(settings), analog_layers(net));
+  const py::gil_scoped_release release;  // a device in Python is opened by the session's own thread
+  return Trial(registry(), std::move(place), net, data, Loss::cross_entropy, {repeats, samples, age_s},
                [&net, answer](LayerProducts* layers) { return answer.on(net, layers); });
 }
 

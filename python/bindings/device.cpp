@@ -55,12 +55,41 @@ FrameFormat to_format(const py::object& format) {
   return type(*py::tuple(format)).cast<FrameFormat>();
 }
 
+/// Components that take energy: {name: joules of a frame}, or {name: {field: value}} with the fields of CostPart. Power
+/// and joules of a programme that are 0 are theirs together.
+void put_parts(Settings& flat, const py::dict& parts, const CostModel& cost) {
+  double frame_j = 0, program_j = 0;
+  std::int64_t n = 0;
+  for (const auto& [name, said] : parts) {
+    const std::string prefix = "cost.part." + std::to_string(n++) + ".";
+    Settings part;
+    if (py::isinstance<py::dict>(said))
+      part = to_settings(said.cast<py::dict>());
+    else
+      part["frame_j"] = said.cast<double>();
+    for (const auto& [field, value] : part) flat[prefix + field] = value;
+    flat[prefix + "name"] = name.cast<std::string>();
+    const auto joules = [&](const char* field) {
+      const auto found = part.find(field);
+      if (found == part.end()) return 0.0;
+      const auto* real = std::get_if<double>(&found->second);
+      const auto* whole = std::get_if<std::int64_t>(&found->second);
+      return real ? *real : whole ? static_cast<double>(*whole) : 0.0;
+    };
+    frame_j += joules("frame_j");
+    program_j += joules("program_j");
+  }
+  flat["cost.parts"] = n;
+  if (cost.power_w == 0 && cost.frame_s > 0 && frame_j > 0) flat["cost.power_w"] = frame_j / cost.frame_s;
+  if (cost.program_j == 0 && program_j > 0) flat["cost.program_j"] = program_j;
+}
+
 DeviceInfo make_info(const std::string& kind, const py::object& input, const py::object& output,
                      const std::string& model, const std::string& serial, const std::string& version,
                      const std::vector<AuxFormat>& aux_inputs, const py::object& program, bool stateful,
                      bool deterministic, bool repeatable, bool transposed, Index max_batch, double frame_s,
                      double batch_s, double program_s, double power_w, double program_j,
-                     const std::string& calibration_id, const std::string& pairing) {
+                     const std::string& calibration_id, const std::string& pairing, const py::dict& parts) {
   DeviceInfo info;
   info.kind = kind;
   info.model = model;
@@ -78,6 +107,7 @@ DeviceInfo make_info(const std::string& kind, const py::object& input, const py:
   info.cost = {frame_s, batch_s, program_s, power_w, program_j};
   info.calibration_id = calibration_id;
   Settings flat = to_settings(info);
+  put_parts(flat, parts, info.cost);
   flat["pairing"] = pairing;
   if (model.empty()) flat["model"] = std::string("a device of your own");
   DeviceInfo checked = info_from(flat, model.empty() ? "a device" : model);
@@ -117,6 +147,18 @@ void register_records(py::module_& m) {
       .def_readonly("program_s", &CostModel::program_s)
       .def_readonly("power_w", &CostModel::power_w)
       .def_readonly("program_j", &CostModel::program_j)
+      .def_property_readonly(
+          "parts",
+          [](const CostModel& cost) {
+            py::dict parts;
+            for (const CostPart& part : cost.parts)
+              parts[py::str(part.name)] =
+                  py::dict(py::arg("frame_events") = part.frame_events, py::arg("frame_j") = part.frame_j,
+                           py::arg("program_events") = part.program_events, py::arg("program_j") = part.program_j,
+                           py::arg("latency_s") = part.latency_s);
+            return parts;
+          },
+          "Events, joules and seconds by component.")
       .def("seconds", &CostModel::seconds, py::arg("frames"), py::arg("batches") = 0, py::arg("programs") = 0)
       .def("joules", &CostModel::joules, py::arg("frames"), py::arg("batches") = 0, py::arg("programs") = 0);
   py::class_<DeviceInfo>(m, "DeviceInfo", "What a device is and can do.")
@@ -126,9 +168,12 @@ void register_records(py::module_& m) {
            py::arg("stateful") = false, py::arg("deterministic") = false, py::arg("repeatable") = false,
            py::arg("transposed") = false, py::arg("max_batch") = 4096, py::arg("frame_s") = 0.0,
            py::arg("batch_s") = 0.0, py::arg("program_s") = 0.0, py::arg("power_w") = 0.0, py::arg("program_j") = 0.0,
-           py::arg("calibration_id") = "", py::arg("pairing") = "certain",
+           py::arg("calibration_id") = "", py::arg("pairing") = "certain", py::arg("parts") = py::dict(),
            "The description of a device of your own. Formats are FrameFormat or (shape, bits, meaning). Seconds and "
-           "watts are those of one frame, of each call of run(), and of programming.")
+           "watts are those of one frame, of each call of run(), and of programming. parts: the components that take "
+           "the energy, {name: joules a frame} or {name: {field: value}} with the fields frame_events, frame_j, "
+           "program_events, program_j, latency_s and per (\"frame\", \"input\" or \"output\": what a transposed pass "
+           "has other numbers of); power_w and program_j that are left out are their sums.")
       .def_readonly("kind", &DeviceInfo::kind)
       .def_readonly("model", &DeviceInfo::model)
       .def_readonly("serial", &DeviceInfo::serial)

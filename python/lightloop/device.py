@@ -31,7 +31,7 @@ from .errors import FileError, InvalidParameter, UnknownName
 _DESCRIPTION = (
     *("kind", "input", "output", "model", "serial", "version", "aux_inputs", "program", "stateful", "deterministic"),
     *("repeatable", "transposed", "max_batch", "frame_s", "batch_s", "program_s", "power_w", "program_j"),
-    *("calibration_id", "pairing"),
+    *("calibration_id", "pairing", "parts"),
 )
 _own: dict[str, type] = {}  # classes handed over as objects, by the target of their address
 _files: dict[Path, tuple[int, ModuleType]] = {}  # modules of device files, by path, with the time of the file
@@ -43,7 +43,9 @@ class Device:
     `params`: a list of `Param`; what can be set in the device string, with `--set device.NAME=...`, or by `configure`.
     `settings`: the present values, in SI units; there before `__init__` runs, and never of another kind or out of range.
 
-    `describe()` -> `DeviceInfo`, or a dict of its arguments. Asked once after `__init__` and after every change.
+    `describe()` -> `DeviceInfo`, or a dict of its arguments. Asked once after `__init__` and after every change and programme.
+    `parts` in it names the components that take the energy: {"laser": joules a frame, "heaters": {"frame_j": ..., "program_j": ...,
+    "frame_events": ..., "program_events": ..., "latency_s": ...}}. Reports count them as frames are shown and programmes written.
     `run(frames)` -> codes. `frames` is (count, *input.shape), a copy, unless the class says `borrows = True`: then it is
     the caller's memory, read-only, and may not be kept. The codes are (count, *output.shape), uint8 up to 8 bits, else
     uint16. It may return (codes, {"saturated": ..., "device_s": ...,

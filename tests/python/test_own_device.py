@@ -158,6 +158,72 @@ def test_state_is_snapshot_and_restored():
     assert failures(ll.check(Counts, {"gain": 2.0})) == []
 
 
+class Weights(ll.Device):
+    """Products of signed codes around 128, light of `power` and a noise that goes with its root."""
+
+    params = [ll.Param("power", 1e-3, unit="W", min=1e-9, max=1.0), ll.Param("adc.range", 4.0, min=0.01, max=100.0)]
+
+    def __init__(self):
+        self.w = np.zeros((4, 6), np.float32)
+        self.noise = np.random.default_rng(0)
+
+    def describe(self):
+        power = self.settings["power"]
+        return {
+            "kind": "layer", "input": (6, 8), "output": (4, 12), "program": ((4, 6), 8), "frame_s": 1e-6,
+            "parts": {
+                "laser": {"frame_events": 6, "frame_j": power * 1e-6, "per": "input"},
+                "adc": {"frame_events": 4, "frame_j": 8e-12, "latency_s": 1e-9, "per": "output"},
+                "hold": 1e-12,
+                "programming": {"program_events": 24, "program_j": 24e-12},
+            },
+        }  # fmt: skip
+
+    def program(self, codes):
+        self.w = (codes.astype(np.float32) - 128) / 128
+
+    def run(self, frames):
+        y = ((frames.astype(np.float32) - 128) / 128) @ self.w.T
+        y += 1e-5 / np.sqrt(self.settings["power"]) * self.noise.standard_normal(y.shape)
+        codes = np.rint(2048 + 2048 * y / self.settings["adc.range"])
+        return codes.clip(0, 4095).astype(np.uint16)
+
+
+def test_energy_is_counted_by_component():
+    with ll.open(Weights) as device:
+        cost = device.info.cost
+        assert cost.power_w == pytest.approx(1e-3 + 9e-6) and cost.program_j == pytest.approx(24e-12)
+        assert cost.parts["adc"]["frame_events"] == 4 and list(cost.parts) == ["laser", "adc", "hold", "programming"]
+    net = ll.deploy([(np.eye(4, 6, dtype=np.float32), np.zeros(4, np.float32))], Weights)
+    net.scores(np.random.default_rng(1).normal(size=(50, 6)).astype(np.float32))
+    (report,) = net.reports
+    assert net.energy["laser"] == pytest.approx(report.frames * 1e-9) and net.energy["hold"] == pytest.approx(report.frames * 1e-12)
+    assert net.energy["programming"] == pytest.approx(report.programs * 24e-12)
+    assert sum(net.energy.values()) == pytest.approx(net.device_joules) and "other" not in net.energy
+    assert {"adc"} == set(net.latency)
+
+
+def test_a_setting_of_ones_own_is_specified_by_what_its_parts_take():
+    rng = np.random.default_rng(2)
+    y = np.arange(80) % 4
+    x = (np.eye(4, 6, dtype=np.float32)[y] + 0.1 * rng.standard_normal((80, 6))).astype(np.float32)
+    found = ll.deploy([(np.eye(4, 6, dtype=np.float32), np.zeros(4, np.float32))], Weights).spec(x, y, "power", drop=0.1, repeats=2)
+    power = found["parameters"]["power"]
+    assert power["priced"] and power["value"] < power["asked"] and found["joules_per_sample"] < found["joules_per_sample_asked"]
+
+
+@pytest.mark.parametrize("parts, match", [
+    ({"laser": {"frame_joules": 1}}, "frame_joules|frame_j"),
+    ({"laser": -1.0}, "laser"),
+    ({"laser": {"per": "pixel"}}, "pixel"),
+])  # fmt: skip
+def test_parts_that_cannot_be_are_refused(parts, match):
+    with pytest.raises(ll.InvalidParameter, match=match):
+        ll.DeviceInfo("layer", (6, 8), (4, 8), frame_s=1.0, parts=parts)
+    with pytest.raises(ll.InvalidParameter, match="more energy"):
+        ll.DeviceInfo("layer", (6, 8), (4, 8), frame_s=1.0, power_w=1.0, parts={"laser": 2.0})
+
+
 def test_another_thread_may_run_it_and_devices_do_not_share():
     with ll.open(Bench, seed=1) as one, ll.open(Bench, seed=2) as two:
         answers = {}

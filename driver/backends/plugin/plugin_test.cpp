@@ -11,6 +11,8 @@
 #include <set>
 
 #include "driver/api/conformance.hpp"
+#include "driver/api/description.hpp"
+#include "driver/api/energy.hpp"
 #include "driver/api/fake_device_test.hpp"
 #include "driver/backends/plugin/library.hpp"
 
@@ -172,6 +174,38 @@ TEST_CASE("plugin: answers are those of the device itself") {
   CHECK(Behind::deadline_ns < 60'000'000'001);
 }
 
+TEST_CASE("plugin: components that take energy are counted as frames are shown, and older hosts are not told of them") {
+  plugin::Description d;
+  d.kind = "layer";
+  d.input = {{6}, 8, "in"};
+  d.output = {{4}, 8, "out"};
+  d.program = {{4, 6}, 8, "weights"};
+  d.frame_s = 1e-6;
+  d.parts = {{"laser", 0, 6e-9}, {"adc", 4, 2e-9, 0, 0, 1e-9, "output"}, {"heaters", 24, 1e-9, 24, 5e-7}};
+  const DeviceInfo info = info_from(parse_settings(d.text() + ",model=plugin:test"), "plugin:test");
+  REQUIRE(info.cost.parts.size() == 3);
+  CHECK(info.cost.power_w == Approx(9e-3));
+  CHECK(info.cost.program_j == Approx(5e-7));
+  CHECK(info.cost.parts[1].per == CostPer::output);
+  EnergyAccount account;
+  account.add_frames(info.cost, 10, info.cost.joules(10));
+  account.add_program(info.cost);
+  REQUIRE(account.parts().size() == 3);  // and no "other"
+  CHECK(account.parts()[0].joules == Approx(6e-8));
+  CHECK(account.parts()[1].events == 40);
+  CHECK(account.parts()[2].joules == Approx(1e-8 + 5e-7));
+
+  plugin::detail::host_minor() = 0;
+  const std::string older = d.text();
+  plugin::detail::host_minor() = LIGHTLOOP_PLUGIN_MINOR;
+  CHECK(older.find("part") == std::string::npos);
+  CHECK(info_from(parse_settings(older + ",model=plugin:test"), "plugin:test").cost.power_w == Approx(9e-3));
+
+  d.power_w = 1e-3;  // less than they claim
+  CHECK_THROWS_WITH(info_from(parse_settings(d.text() + ",model=plugin:test"), "plugin:test"),
+                    Contains("more energy than the device"));
+}
+
 TEST_CASE("plugin: a table that cannot be used is refused with numbers") {
   const auto refusal = [](auto&& break_it) {
     lightloop_plugin broken = good();
@@ -184,7 +218,7 @@ TEST_CASE("plugin: a table that cannot be used is refused with numbers") {
     return std::string("accepted");
   };
   CHECK_THAT(refusal([](auto& t) { t.major = 7, t.minor = 3; }),
-             Contains("x.so") && Contains("7.3") && Contains("this program has 1.0"));
+             Contains("x.so") && Contains("7.3") && Contains("this program has 1.1"));
   CHECK(refusal([](auto& t) { t.minor = 99; }) == "accepted");
   CHECK_THAT(refusal([](auto& t) { t.struct_size = 24; }), Contains("24 bytes"));
   CHECK_THAT(refusal([](auto& t) { t.struct_size = 4'000'000'000; }), Contains("4000000000 bytes"));

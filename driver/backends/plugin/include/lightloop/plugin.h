@@ -23,7 +23,7 @@
 #include <string.h>
 
 #define LIGHTLOOP_PLUGIN_MAJOR 1u /* a host refuses a plugin of another major number */
-#define LIGHTLOOP_PLUGIN_MINOR 0u /* a host accepts every minor number of its major one */
+#define LIGHTLOOP_PLUGIN_MINOR 1u /* a host accepts every minor number of its major one */
 
 #if defined(_WIN32)
 #define LIGHTLOOP_PLUGIN_EXPORT __declspec(dllexport)
@@ -138,7 +138,13 @@ typedef struct lightloop_plugin {
    * stateful, deterministic, repeatable (default: false), transposed, max_batch, cost.frame_s, cost.batch_s,
    * cost.program_s, cost.power_w, cost.program_j, calibration_id, pairing=certain | counted | unknown, aux=N and for
    * each n below N aux.n.name, aux.n.bits, aux.n.rest, aux.n.help. Asked after opening and after every configure
-   * and program. */
+   * and program.
+   * For hosts of version 1.1 and later (host_minor of the entry), the components that take the energy: cost.parts=N and
+   * for each n below N cost.part.n.name ("laser", "adc"), .frame_events and .frame_j (conversions, photons and the
+   * joules of them, per frame), .program_events and .program_j (per program), .latency_s (that a frame spends in it) and
+   * .per=frame | input | output (what its events go with in a transposed pass); those left out are 0 and frame. Reports
+   * count them as frames are shown and programmes written. Together they take no more than cost.power_w * cost.frame_s
+   * and cost.program_j; what they leave is called "other". */
   lightloop_status (*describe)(void* device, lightloop_buffer* out, lightloop_buffer* error);
   /* Required. Shows a batch and returns what was detected. */
   lightloop_status (*run)(void* device, const lightloop_run* run, lightloop_report* report, lightloop_buffer* error);

@@ -69,6 +69,22 @@ struct Auxiliary {
   std::string help;
 };
 
+/// A component that takes energy: events and joules, of a frame and of a programme.
+struct Part {
+  std::string name;  ///< "laser", "dac", "adc", "hold", ...
+  double frame_events = 0, frame_j = 0, program_events = 0, program_j = 0;
+  double latency_s = 0;       ///< that a frame spends in it
+  std::string per = "frame";  ///< "input", "output": what its events go with in a transposed pass
+};
+
+namespace detail {
+/// The minor number of the host that loaded this library.
+inline std::uint32_t& host_minor() {
+  static std::uint32_t minor = LIGHTLOOP_PLUGIN_MINOR;
+  return minor;
+}
+}  // namespace detail
+
 /// See the keys of lightloop_plugin::describe.
 struct Description {
   std::string kind = "projection", serial, version;
@@ -78,6 +94,8 @@ struct Description {
   std::int64_t max_batch = 4096;
   double frame_s = 0, batch_s = 0, program_s = 0, power_w = 0, program_j = 0;
   std::string calibration_id, pairing = "certain";
+  /// Where the energy goes; hosts before version 1.1 are not told. power_w and program_j that are 0 are their sums.
+  std::vector<Part> parts;
 
   std::string text() const {
     Text out;
@@ -92,13 +110,27 @@ struct Description {
     if (!program.shape.empty()) format("program", program);
     out.add("stateful", stateful).add("deterministic", deterministic).add("repeatable", repeatable || deterministic);
     out.add("transposed", transposed).add("max_batch", max_batch).add("cost.frame_s", frame_s);
-    out.add("cost.batch_s", batch_s).add("cost.program_s", program_s).add("cost.power_w", power_w);
-    out.add("cost.program_j", program_j).add("calibration_id", calibration_id).add("pairing", pairing);
+    double frames_w = power_w, programs_j = program_j;
+    for (const Part& part : parts) {
+      if (power_w == 0 && frame_s > 0) frames_w += part.frame_j / frame_s;
+      if (program_j == 0) programs_j += part.program_j;
+    }
+    out.add("cost.batch_s", batch_s).add("cost.program_s", program_s).add("cost.power_w", frames_w);
+    out.add("cost.program_j", programs_j).add("calibration_id", calibration_id).add("pairing", pairing);
     out.add("aux", static_cast<std::int64_t>(aux.size()));
     for (std::size_t i = 0; i < aux.size(); ++i) {
       const std::string prefix = "aux." + std::to_string(i) + ".";
       out.add(prefix + "name", aux[i].name).add(prefix + "bits", aux[i].bits).add(prefix + "rest", aux[i].rest);
       out.add(prefix + "help", aux[i].help);
+    }
+    if (detail::host_minor() < 1 || parts.empty()) return out.str();
+    out.add("cost.parts", static_cast<std::int64_t>(parts.size()));
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const Part& part = parts[i];
+      const std::string prefix = "cost.part." + std::to_string(i) + ".";
+      out.add(prefix + "name", part.name).add(prefix + "per", part.per).add(prefix + "latency_s", part.latency_s);
+      out.add(prefix + "frame_events", part.frame_events).add(prefix + "frame_j", part.frame_j);
+      out.add(prefix + "program_events", part.program_events).add(prefix + "program_j", part.program_j);
     }
     return out.str();
   }
@@ -299,8 +331,10 @@ inline lightloop_plugin make_table() {
   return t;
 }
 
-inline const lightloop_plugin* entry(const std::vector<Model>& all) noexcept {
+inline const lightloop_plugin* entry(const std::vector<Model>& all,
+                                     std::uint32_t minor = LIGHTLOOP_PLUGIN_MINOR) noexcept {
   static const lightloop_plugin table = make_table();
+  host_minor() = minor;
   models() = &all;
   return &table;
 }
@@ -310,10 +344,11 @@ inline const lightloop_plugin* entry(const std::vector<Model>& all) noexcept {
 #pragma GCC visibility pop
 
 /// Exports the given models; once per library.
-#define LIGHTLOOP_PLUGIN(...)                                                                                       \
-  extern "C" LIGHTLOOP_PLUGIN_EXPORT const lightloop_plugin* lightloop_plugin_entry(std::uint32_t, std::uint32_t) { \
-    static const std::vector<lightloop::plugin::Model> all{__VA_ARGS__};                                            \
-    return lightloop::plugin::detail::entry(all);                                                                   \
+#define LIGHTLOOP_PLUGIN(...)                                                                                   \
+  extern "C" LIGHTLOOP_PLUGIN_EXPORT const lightloop_plugin* lightloop_plugin_entry(std::uint32_t,              \
+                                                                                    std::uint32_t host_minor) { \
+    static const std::vector<lightloop::plugin::Model> all{__VA_ARGS__};                                        \
+    return lightloop::plugin::detail::entry(all, host_minor);                                                   \
   }
 
 #endif
