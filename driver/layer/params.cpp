@@ -67,6 +67,8 @@ std::vector<ParamInfo> layer_params() {
        0,
        "Way back in training: the weights in memory, the device's twin, or the device itself in its transposed pass",
        {"weights", "twin", "device"}},
+      {"twin", "", text(""), 0, 0,
+       "Device string whose twin stands for the device's own (sim:MODEL,...); empty: its own"},
       {"update",
        "",
        text("write"),

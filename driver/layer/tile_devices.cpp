@@ -8,6 +8,7 @@
 #include "driver/api/device_list.hpp"
 #include "driver/api/opening.hpp"
 #include "driver/layer/layer.hpp"
+#include "driver/layer/named_twin.hpp"
 #include "driver/layer/snapshot_parts.hpp"
 #include "driver/layer/state.hpp"
 #include "driver/layer/tile.hpp"
@@ -245,7 +246,10 @@ std::shared_ptr<TileDevice> TileDevices::open(Index n_in, Index n_out, const Set
 }
 
 std::unique_ptr<Twin> TileDevices::twin(TileDevice& device) const {
+  ParamSet params("layer", layer_params());
+  params.set(layer_);
   const auto open = [&] {
+    if (!params.text("twin").empty()) return named_twin(registry_, params.text("twin"), *device.session);
     return registry_.twin(without_session(device.session->address()), device.session->settings().all());
   };
   if (!shared_) return open();

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "driver/api/opening.hpp"
+#include "driver/layer/named_twin.hpp"
 #include "python/bindings/bindings.hpp"
 #include "python/bindings/session.hpp"
 
@@ -21,6 +22,13 @@ void register_twin(py::module_& m) {
              });
            }),
            py::arg("device"), "Of an open device, as it is set now; what it holds is not taken over: program().")
+      .def(py::init([](SharedSession& device, const std::string& of) {
+             return without_interpreter(device, [&](Session& session) { return named_twin(registry(), of, session); });
+           }),
+           py::arg("device"), py::arg("of"),
+           "Of another device string, standing for an open device that brings none: sizes and ADC range are the "
+           "device's; "
+           "ShapeMismatch says what else differs.")
       .def_property_readonly("inputs", &Twin::inputs)
       .def_property_readonly("outputs", &Twin::outputs)
       .def_property_readonly("parameters", &Twin::parameters)

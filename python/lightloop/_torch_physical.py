@@ -21,8 +21,8 @@ class _Chip:
     """A device and its twin, opened when they are needed. A copy, or what comes out of a pickle, opens its own and goes on in
     the state (programme, clock, frame count) of the one it was made from."""
 
-    def __init__(self, device: Any, settings: Mapping[str, Any]) -> None:
-        self.device, self.settings = device, settings
+    def __init__(self, device: Any, settings: Mapping[str, Any], twin: str | None) -> None:
+        self.device, self.settings, self.twin_of = device, settings, twin
         self.written: np.ndarray | None = None
         self._session: Session | None = None
         self._twin: Any = None
@@ -42,7 +42,8 @@ class _Chip:
     @property
     def twin(self) -> Any:
         if self._twin is None:
-            self._twin = _core.Twin(address_of(self.device), self.settings)
+            other = self.twin_of is not None
+            self._twin = _core.Twin(self.session, self.twin_of) if other else _core.Twin(address_of(self.device), self.settings)
         return self._twin
 
     def program(self, codes: np.ndarray) -> None:
@@ -89,13 +90,15 @@ class Physical(torch.nn.Module):
     its errors. The larger these are, the less it points down the chip's own slope. With `monitors=true`, `correction=none` it is
     measured on the chip as it is.
 
+    `twin`: a device string whose twin stands for the device's, of an instrument that brings none: the simulator fitted to it.
     `session` is the open device. Copies and pickles open one of their own and go on from the state of the first. Throws
-    InvalidParameter for devices that are not programmable and for numbers that are not finite, Unsupported for complex ones.
+    InvalidParameter for devices that are not programmable and for numbers that are not finite, Unsupported for complex ones and
+    devices without a twin, ShapeMismatch for a twin of other sizes, bits or ranges.
     """
 
-    def __init__(self, device: Any, settings: Mapping[str, Any] | None = None, **options: Any) -> None:
+    def __init__(self, device: Any, settings: Mapping[str, Any] | None = None, *, twin: str | None = None, **options: Any) -> None:
         super().__init__()
-        self._chip = _Chip(device, flatten(settings, **options))
+        self._chip = _Chip(device, flatten(settings, **options), twin)
         info = self.session.info
         if info.kind != "layer" or info.program is None:
             raise InvalidParameter("Physical", info.model, "a programmable device of kind layer is wanted",

@@ -115,3 +115,16 @@ def test_dtypes_of_inputs_come_back_and_complex_ones_are_refused():
     assert torch.equal(y, chip(x.detach().float()).bfloat16())
     with pytest.raises(ll.Unsupported, match="Physical: x: torch.complex64"):
         chip(torch.zeros(3, 4, dtype=torch.complex64))
+
+
+def test_a_chip_may_be_given_the_twin_of_another_string():
+    torch.manual_seed(0)
+    own = lt.Physical(QUIET)
+    named = lt.Physical(QUIET, twin=QUIET)
+    named.load_state_dict(own.state_dict())
+    x = torch.rand(5, own.session.info.input.size) - 0.5
+    for chip in (own, named):
+        chip(x).square().sum().backward()
+    assert torch.equal(own.programme.grad, named.programme.grad)
+    with pytest.raises(ll.ShapeMismatch, match="layer.twin"):
+        lt.Physical(QUIET, twin="sim:crossbar")
