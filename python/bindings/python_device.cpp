@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <atomic>
 #include <cstring>
 #include <set>
 
@@ -45,21 +46,23 @@ class PythonDevice : public Device {
     borrows_ = type.attr("borrows").cast<bool>();
     wants_ = module().attr("_extras")(run_).cast<std::set<std::string>>();
     info_ = description();
+    alive().insert(this);
   }
   ~PythonDevice() override {
+    if (gone_) return;
     if (Py_IsInitialized() == 0) {  // the program is ending: nothing of Python may be touched
       self_.release();
       run_.release();
       return;
     }
     const py::gil_scoped_acquire lock;
-    try {
-      end();
-    } catch (const std::exception&) {
-      // nobody is left to be told
-    }
-    self_ = {};
-    run_ = {};
+    let_go();
+  }
+
+  /// Closes what is still open, under the interpreter lock, while the interpreter can still be asked for it: a thread
+  /// that asks later is ended by it, and the program with it.
+  static void let_all_go() {
+    while (!alive().empty()) (*alive().begin())->let_go();
   }
 
   const DeviceInfo& describe() const override { return info_; }
@@ -148,11 +151,28 @@ class PythonDevice : public Device {
   }
 
   void close() override {
+    if (gone_) return;
     const py::gil_scoped_acquire lock;
     end();
   }
 
  private:
+  /// Devices whose object is there; touched under the interpreter lock only.
+  static std::set<PythonDevice*>& alive() {
+    static auto* const all = new std::set<PythonDevice*>;  // outlives the program's statics
+    return *all;
+  }
+  void let_go() noexcept {
+    alive().erase(this);
+    try {
+      end();
+    } catch (const std::exception&) {
+      // nobody is left to be told
+    }
+    self_ = {};
+    run_ = {};
+    gone_ = true;
+  }
   static py::module_ module() { return py::module_::import("lightloop.device"); }
   static std::string source_file(const py::object& type) { return py::str(module().attr("_file_of")(type)); }
 
@@ -319,6 +339,7 @@ class PythonDevice : public Device {
   std::set<std::string> wants_;
   DeviceInfo info_;
   bool borrows_ = false, open_ = true;
+  std::atomic<bool> gone_ = false;  ///< there is no Python behind it any more
 };
 
 /// The class an address names.
@@ -336,6 +357,8 @@ std::unique_ptr<Device> open_python_device(const DeviceAddress& address) {
   const std::string who = "python:" + address.target;
   return std::make_unique<PythonDevice>(who, type_of(address, who), address.settings);
 }
+
+void close_python_devices() { PythonDevice::let_all_go(); }
 
 std::vector<ParamInfo> python_device_params(const DeviceAddress& address) {
   const py::gil_scoped_acquire lock;

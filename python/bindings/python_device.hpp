@@ -26,4 +26,7 @@ struct PythonError : DeviceError {
 std::unique_ptr<Device> open_python_device(const DeviceAddress& address);
 std::vector<ParamInfo> python_device_params(const DeviceAddress& address);
 
+/// Closes those that are still open; for the end of the program, under the interpreter lock.
+void close_python_devices();
+
 }  // namespace lightloop::python

@@ -1,5 +1,6 @@
 """A class of one's own as a device, in a Python program."""
 
+import subprocess
 import sys
 import threading
 
@@ -254,3 +255,21 @@ def test_discover_lists_configured_devices(tmp_path, monkeypatch):
     monkeypatch.setenv("LIGHTLOOP_DEVICES", str(listed))
     found = {address: (summary, problem) for address, summary, problem in ll.discover()}
     assert found["sim:opu"][0].startswith("opu: projection") and "no such file" in found["python:gone.py"][1]
+
+
+@pytest.mark.parametrize("use", ["kept = ll.open(Own); kept.run(np.ones((2, 4), np.uint8))", "kept = [ll.open(Own) for _ in range(3)]"])
+def test_a_device_left_open_is_closed_at_the_end_of_the_program(use):
+    program = """
+import numpy as np
+import lightloop as ll
+class Own(ll.Device):
+    def describe(self):
+        return dict(kind="layer", input=(4, 8), output=(4, 8))
+    def run(self, frames):
+        return frames
+    def close(self):
+        print("closed")
+"""
+    done = subprocess.run([sys.executable, "-c", program + use], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("closed") == (3 if "range" in use else 1)
