@@ -26,7 +26,7 @@ BROKEN = {
 }
 REASONS = {
     "no_symbol": ["no symbol lightloop_plugin_entry"],
-    "wrong_major": ["9.4", "1.0"],
+    "wrong_major": ["9.4", "1.1"],
     "short_table": ["20 bytes"],
     "throws": ["exception"],
     "unresolved": ["undefined symbol"],
