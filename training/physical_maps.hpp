@@ -27,8 +27,8 @@ std::vector<PhysicalPlace> physical_places(const Network& net, const std::string
 class PhysicalMaps : public LayerProducts {
  public:
   /// `settings` are laid over the device string; "session." keys are the session's.
-  /// Opens the device and, `with_twin`, its twin; shows nothing. Throws as physical_places(), Registry::open, DeviceMap,
-  /// Registry::twin and DeviceMap::check_twin; Unsupported for a device that holds weights.
+  /// Opens the device and, `with_twin`, its twin; shows nothing. Throws as physical_places(), Registry::open,
+  /// DeviceMap, Registry::twin and DeviceMap::check_twin; Unsupported for a device that holds weights.
   PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings, const Network& net,
                double range, Index part, bool with_twin, const std::string& at = {});
 
