@@ -23,9 +23,10 @@ target_include_directories(lightloop_flags SYSTEM INTERFACE
   ${TOMLPLUSPLUS_INCLUDE_DIR} ${HDF5_INCLUDE_DIRS})
 target_link_libraries(lightloop_flags INTERFACE Eigen3::Eigen Boost::headers Threads::Threads)
 
-# lightloop_precompile(TARGET HEADERS ...): what most sources include is read once. Not for the library as users have it: GCC 12
-# would warn, at -O3, of what it sees in those headers, once they are no longer known as the system's.
+# lightloop_precompile(TARGET HEADERS ...): what most sources include is read once. GCC 12 then no longer knows those headers as the
+# system's and warns of what it sees inside std::string: so not for the library as users have it, and without those warnings.
 function(lightloop_precompile target)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds> $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
   target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/often.hpp ${ARGN})
 endfunction()
 # Beside a precompiled header ccache knows a source again only where it is told that macros of that header and of time are no reason
