@@ -53,7 +53,7 @@ def test_the_networks_of_their_page_fit_their_data(lightloop):
     page = (ROOT / "docs" / "networks.md").read_text()
     blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     runs = [words for words in re.split(r"^lightloop ", "\n".join(blocks), flags=re.MULTILINE) if words.startswith("train ")]
-    assert len(runs) == 9
+    assert len(runs) == 12
     for run in runs:
         words = ["digits" if word in ("mnist", "fashion") else word for word in shlex.split(run)]
         if words[words.index("--dataset") + 1] in ("digits", "clicks", "picture"):
