@@ -75,6 +75,8 @@ ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
     "node-1": ("node perturbation, 1 direction", 90.6, 20, SMALL + "1e-3 --rule node_perturbation"),
     "node-8": ("node perturbation, 8 directions", 93.8, 60,
                SMALL + "3e-4 --rule node_perturbation --set rule.directions=8"),
+    "node-8-fast": ("node perturbation, 8 directions, rate 1e-3", 93.8, 60,
+                    SMALL + "1e-3 --rule node_perturbation --set rule.directions=8"),
     "spsa-1": ("SPSA, 1 direction", 76.7, 25, SMALL + "1e-3 --rule spsa"),
     "spsa-32": ("SPSA, 32 directions", 89.7, 500, SMALL + "1e-3 --rule spsa --set rule.directions=32"),
     "pepg": ("PEPG, 16 pairs", None, 400, SMALL + "1e-3 --rule pepg"),
