@@ -63,7 +63,7 @@ DENSE = {  # title: (rule, settings)
 }
 
 
-CONVOLUTIONAL = ("bp", "fa", "dfa", "local", "lls", "auglocal", "sff", "ccl", "spsa", "pepg")
+CONVOLUTIONAL = ("bp", "fa", "dfa", "local", "lls", "auglocal", "sff", "ccl", "ff", "phyll", "spsa", "pepg")
 GRAPH = ("bp", "dfa", "local", "sff", "forwardgnn")
 ROWS = {title: ("dense", *row) for title, row in DENSE.items()}  # title: (kind, rule, settings)
 for kind, rules in (("convolutional", CONVOLUTIONAL), ("graph", GRAPH)):
