@@ -247,6 +247,8 @@ TEST_CASE("rules learn in nets with physical layers, within their plan, and stor
     std::int64_t most = 0;
     TrainSettings asked{{"train.rule", info.name}, {"train.out", folder / "run.h5"}};
     if (info.name == "pepg") asked["rule.pairs"] = std::int64_t{4};
+    if (info.name == "reinforce")
+      asked["train.net"] = std::string("physical 28 | dense 24, stochastic | dense classes");
     const TrainResult result = run(asked, planned(most));
     CHECK(result.test_accuracy > (info.trials || info.name == "drtp" || info.name == "mask" ? 0.24 : 0.35));
     CHECK(result.device_frames > 0);

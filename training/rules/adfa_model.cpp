@@ -16,12 +16,13 @@ namespace {
 
 /// The last non-linearity of a block.
 struct Place {
-  Index layer = 0;
+  Index layer = -1;    ///< -1: nothing of the block is taught
   bool dense = false;  ///< it is part of a dense layer, whose sums are not kept
 };
 
 Place last_activation(const Network& net, Index b) {
   const LayerChain& block = net.model()->block(b);
+  if (block.parameters() == 0) return {};
   for (Index i = block.count() - 1; i >= 0; --i) {
     const std::string text = block.layer(i).text();
     for (const char* name : {"tanh", "relu", "sigmoid", "elu", "gelu", "gelu exact"})
@@ -53,7 +54,7 @@ class ModelAugmentedDfa : public WholeBatch {
       const Place place = places_.emplace_back(last_activation(net, b));
       auto& work = work_[static_cast<std::size_t>(b)].inner;
       work.resize(static_cast<std::size_t>(net.model()->block(b).count()));
-      work[static_cast<std::size_t>(place.layer)].linear = place.dense;
+      if (place.dense) work[static_cast<std::size_t>(place.layer)].linear = true;
     }
   }
 
@@ -106,6 +107,7 @@ class ModelAugmentedDfa : public WholeBatch {
   void teach(const Network& net, Index b, Matrix<float>& delta, std::span<float> gradient) {
     const LayerChain& block = net.model()->block(b);
     const auto [layer, dense] = places_[static_cast<std::size_t>(b)];
+    if (layer < 0) return delta.resize(0, 0);
     delta.resize(error_.rows(), block.outputs());
     const float scale = scale_ / std::sqrt(static_cast<float>(delta.cols()));
     for_rows(delta.rows(), delta.cols(), [&](Index first, Index count) {
