@@ -335,22 +335,24 @@ TEST_CASE("power is relaxed to the least that keeps the accuracy, bandwidth to t
   struct Case {
     const char *device, *name;
     bool less, priced;  // the worse end is the lower one; it takes less energy
+    double drop = 0.05;
   };
   const std::vector<Case> cases = {
       {"sim:ring_bank,power_w=1e-5", "power_w", true, true},
-      {"sim:tt_rfnn,preset=receiver,local_power_w=1e-6", "power_w", true, true},
+      // the rank of its trains alone loses four to five points
+      {"sim:tt_rfnn,preset=receiver,local_power_w=1e-6", "power_w", true, true, 0.1},
       {"sim:mzi_mesh,preset=receiver,local_power_w=1e-5,photons=1e4", "local_power_w", true, true},
       {"sim:mzi_mesh,preset=receiver,local_power_w=1e-5,photons=1e4", "detector.bandwidth_hz", false, false},
       {"sim:ring_bank,power_w=1e-5", "detector.bandwidth_hz", false, false}};
   for (const Case& one : cases) {
     INFO(one.device << ": " << one.name);
     const Trial what = trial(net, one.device, {}, 3);
-    const Spec spec = find_spec(what, one.device, {.drop = 0.05, .over = {one.name}, .per_layer = false});
+    const Spec spec = find_spec(what, one.device, {.drop = one.drop, .over = {one.name}, .per_layer = false});
     const SpecAxis& axis = spec.axes.at(0);
     const double asked = std::get<double>(axis.asked), found = std::get<double>(axis.value);
     INFO(found << ", lost " << spec.lost_bound);
     CHECK(spec.reached);
-    CHECK(spec.lost_bound <= 0.05);
+    CHECK(spec.lost_bound <= one.drop);
     CHECK(axis.priced == one.priced);
     CHECK(axis.timed != one.priced);
     CHECK((one.less ? found < asked : found > asked));
@@ -360,7 +362,7 @@ TEST_CASE("power is relaxed to the least that keeps the accuracy, bandwidth to t
     worse.settings[one.name] = one.less ? found / 100 : std::min(1e12, found * 1e3);
     const TrialResult broken = what.run(worse, 0);
     INFO(broken.accuracy);
-    CHECK((!broken.refused.empty() || broken.accuracy < spec.digital_accuracy - 0.05));
+    CHECK((!broken.refused.empty() || broken.accuracy < spec.digital_accuracy - one.drop));
   }
 }
 
