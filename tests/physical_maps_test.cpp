@@ -121,6 +121,55 @@ TEST_CASE("a map wider than its device takes several frames, and counts what lie
   CHECK_THROWS_AS(map.calibrate(numbers(1, 14, 3)), InvalidParameter);
 }
 
+TEST_CASE("inputs of one bit show a number as a thermometer, from a floor to the range that rows have set") {
+  const auto session = open_session(catalogue(), "sim:opu,preset=ideal,input.size=20,output.size=5");
+  for (const bool negative : {false, true}) {
+    Matrix<float> x = numbers(200, 5, 41);
+    double power = 0;
+    for (float& v : x.flat()) {
+      if (!negative) v = std::fabs(v);
+      power += static_cast<double>(v) * static_cast<double>(v);
+    }
+    DeviceMap map(*session, 5, 1.5, 0, 0, 4);
+    map.calibrate(x);
+    Matrix<float> y(200, 5);
+    const std::int64_t before = map.report().clipped_inputs;
+    map.forward(x, y);
+
+    const double top = 1.5 * std::sqrt(power / static_cast<double>(x.size())), floor = negative ? -top : 0;
+    std::int64_t beyond = 0;
+    FrameBuffer in(session->info().input, 200), out(session->info().output, 200);
+    for (Index r = 0; r < 200; ++r)
+      for (Index j = 0; j < 5; ++j) {
+        const auto v = static_cast<double>(x(r, j));
+        beyond += std::fabs(v) > top;
+        for (Index k = 0; k < 4; ++k)  // of n, the k-th is on above (k + 1/2) / n of the way
+          in.frames().set(r, 4 * j + k, 4 * (v - floor) / (top - floor) > static_cast<double>(k) + 0.5);
+      }
+    session->run(std::as_const(in).frames(), out.frames());
+    CHECK(map.report().clipped_inputs - before == beyond);
+    for (Index i = 0; i < 5; ++i) {
+      double mean = 0, square = 0;
+      for (Index r = 0; r < 200; ++r) mean += out.frames().at(r, i) / 200.0;
+      for (Index r = 0; r < 200; ++r) square += std::pow(out.frames().at(r, i) - mean, 2) / 200;
+      for (Index r = 0; r < 200; ++r)
+        CHECK(y(r, i) == Approx((out.frames().at(r, i) - mean) / std::sqrt(square)).margin(1e-5));
+    }
+    DeviceMap again(*session, 5, 1.5, 0, 0, 4), single(*session, 5, 1.5);
+    again.restore(map.snapshot());
+    CHECK(again.snapshot() == map.snapshot());
+    CHECK_THROWS_AS(single.restore(map.snapshot()), InvalidParameter);
+    again.recalibrate();
+    Matrix<float> z(200, 5);
+    again.forward(x, z);
+    CHECK(std::ranges::equal(y.flat(), z.flat()));
+  }
+  CHECK_THROWS_WITH(DeviceMap(*session, 5, 3, 0, 0, 21), Catch::Contains("5 of 21 levels"));
+  CHECK_THROWS_AS(DeviceMap(*session, 5, 3, 0, 0, 0), OutOfRange);
+  const auto waves = open_session(catalogue(), kWaves);
+  CHECK_THROWS_WITH(DeviceMap(*waves, 8, 3, 0, 0, 2), Catch::Contains("bits each"));
+}
+
 TEST_CASE("outputs that repeat themselves best are read where a frame carries fewer than there are") {
   const TemporaryFolder folder;
   Matrix<double> matrix(6, 4);

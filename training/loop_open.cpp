@@ -146,7 +146,8 @@ void TrainingLoop::open_map(const Registry& registry) {
   const bool aligned = alignment_every_ > 0;
   const auto open = [&](bool with_twin) {
     maps_ = std::make_unique<PhysicalMaps>(registry, device, settings, run_.net, config_.train.real("map_range"),
-                                           config_.train.integer("map_part"), with_twin, config_.train.text("map_at"));
+                                           config_.train.integer("map_part"), with_twin, config_.train.text("map_at"),
+                                           config_.train.integer("map_levels"));
   };
   try {
     open(needed || aligned);

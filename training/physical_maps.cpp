@@ -45,14 +45,16 @@ std::vector<PhysicalPlace> physical_places(const Network& net, const std::string
 }
 
 PhysicalMaps::PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings,
-                           const Network& net, double range, Index part, bool with_twin, const std::string& at)
+                           const Network& net, double range, Index part, bool with_twin, const std::string& at,
+                           Index levels)
     : places_(physical_places(net, at)) {
   session_ = open_session(registry, device, settings);
   if (holds_weights(*session_))
     throw Unsupported("train.map " + device, "the device holds weights, and behind a map nobody writes them",
                       "physics that stays as it is: sim:wave, sim:pendula", "give it as --layers (train.layers)");
   maps_.reserve(places_.size());
-  for (const PhysicalPlace& place : places_) maps_.emplace_back(*session_, place.inputs, range, part, place.outputs);
+  for (const PhysicalPlace& place : places_)
+    maps_.emplace_back(*session_, place.inputs, range, part, place.outputs, levels);
   if (!with_twin) return;
   twin_ = registry.twin(without_session(device), without_session(settings));
   maps_.front().check_twin(*twin_);

@@ -30,7 +30,7 @@ class PhysicalMaps : public LayerProducts {
   /// Opens the device and, `with_twin`, its twin; shows nothing. Throws as physical_places(), Registry::open,
   /// DeviceMap, Registry::twin and DeviceMap::check_twin; Unsupported for a device that holds weights.
   PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings, const Network& net,
-               double range, Index part, bool with_twin, const std::string& at = {});
+               double range, Index part, bool with_twin, const std::string& at = {}, Index levels = 1);
 
   /// P in front of layer `layer` (from 0) of a network of widths: x, y (m, d_layer). Where there is none y is x.
   void map(Index layer, View<const float> x, View<float> y);

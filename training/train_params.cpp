@@ -57,6 +57,10 @@ std::vector<ParamInfo> train_params() {
       {"map_part", "1", std::int64_t{0}, 0, 65536,
        "numbers that a frame of that device carries at most; 0: as many as it has inputs and outputs. The outputs that "
        "repeat themselves best are read"},
+      {"map_levels", "1", std::int64_t{1}, 1, 64,
+       "inputs of one bit that show one number to that device, one more of them on for each step of it (thermometer); "
+       "1: "
+       "whether it is above 0"},
       {"encoding", "", std::string(), 0, 0, "short for projection.encoding: ternary, bitplanes:N, threshold"},
       {"readout", "", std::string(), 0, 0, "short for projection.readout: phase4, anchor"},
       {"baseline", "", std::string(), 0, 0, "rules to train as well, without the device: bp,dfa"},

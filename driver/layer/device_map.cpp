@@ -23,18 +23,26 @@ std::string formats(Index inputs, Index input_bits, Index outputs, Index output_
 
 }  // namespace
 
-DeviceMap::DeviceMap(Session& session, Index width, double range, Index part, Index outputs)
+DeviceMap::DeviceMap(Session& session, Index width, double range, Index part, Index outputs, Index levels)
     : session_(session),
       width_(width),
       outputs_(outputs > 0 ? outputs : width),
+      levels_(levels),
       range_(range),
       middle_(std::ldexp(1.0, session.info().input.bits - 1)) {
   const DeviceInfo& info = session.info();
   if (part < 0) throw OutOfRange("part of a map", std::to_string(part), "0 or more");
-  part_ = std::min(width, info.input.size());
+  if (levels < 1) throw OutOfRange("levels of a map", std::to_string(levels), "1 or more");
+  if (levels > 1 && info.input.bits > 1)
+    throw Unsupported("levels of a map on " + info.model, std::to_string(levels),
+                      "its inputs have " + std::to_string(info.input.bits) + " bits each", "leave them out");
+  part_ = std::min(width, info.input.size() / levels);
   if (outputs_ == width_) part_ = std::min(part_, info.output.size());
   if (part > 0) part_ = std::min(part_, part);
-  if (part_ < 1) throw ShapeMismatch("map on " + info.model, std::to_string(width), "at least one number");
+  if (part_ < 1)
+    throw ShapeMismatch("map on " + info.model,
+                        std::to_string(width) + (levels > 1 ? " of " + std::to_string(levels) + " levels" : ""),
+                        "at least one number in " + std::to_string(info.input.size()) + " inputs");
   if (!(range > 0)) throw OutOfRange("range of a map", std::to_string(range), "above 0");
   const Index frames = frames_per_row();
   read_ = outputs_ == width_ ? part_ : (outputs_ + frames - 1) / frames;
@@ -52,7 +60,7 @@ double DeviceMap::drive_of(double x, double reach) const {
   return std::clamp(x / reach, -1.0, 1.0) * top;
 }
 
-void DeviceMap::show(View<const float> x, double reach) {
+void DeviceMap::show(View<const float> x, double reach, double floor) {
   const DeviceInfo& info = session_.info();
   const Index parts = frames_per_row();
   in_.resize(info.input, x.rows() * parts);
@@ -68,10 +76,15 @@ void DeviceMap::show(View<const float> x, double reach) {
         if (!std::isfinite(value))
           throw InvalidParameter("input of a map on " + info.model, std::to_string(value), "must be finite",
                                  "Lower the learning rate.");
-        clipped += middle_ >= 2 && std::abs(value) > reach;
-        in.set(r * parts + k, j, static_cast<std::uint32_t>(middle_ + std::rint(drive_of(value, reach))));
+        clipped += (middle_ >= 2 || thermometer()) && std::abs(value) > reach;
+        if (!thermometer())
+          in.set(r * parts + k, j, static_cast<std::uint32_t>(middle_ + std::rint(drive_of(value, reach))));
+        else
+          for (Index i = 0; i < levels_; ++i)
+            in.set(r * parts + k, j * levels_ + i,
+                   value > floor + (static_cast<double>(i) + 0.5) / static_cast<double>(levels_) * (reach - floor));
       }
-      for (Index j = n; j < info.input.size(); ++j) in.set(r * parts + k, j, rest);
+      for (Index j = n * levels_; j < info.input.size(); ++j) in.set(r * parts + k, j, rest);
     }
   }
   ask();
@@ -89,8 +102,8 @@ void DeviceMap::forward(View<const float> x, View<float> y) {
   check_shape("input of a map", x, x.rows(), width_);
   check_shape("output of a map", y, x.rows(), outputs_);
   if (x.rows() == 0) return;
-  const auto& [reach, outputs, mean, deviation] = calibration_;
-  show(x, reach);
+  const auto& [reach, floor, outputs, mean, deviation] = calibration_;
+  show(x, reach, floor);
   const ConstFrames out = std::as_const(out_).frames();
   const Index parts = frames_per_row();
   for (Index r = 0; r < x.rows(); ++r)
@@ -129,7 +142,7 @@ void DeviceMap::model_forward(const Twin& twin, View<const float> x, View<float>
   check_shape("input of a map", x, x.rows(), width_);
   check_shape("output of a map", y, x.rows(), outputs_);
   check_twin(twin);
-  const auto& [reach, outputs, mean, deviation] = calibration_;
+  const auto& [reach, floor, outputs, mean, deviation] = calibration_;
   const Index parts = frames_per_row();
   const Matrix<float> codes = unrounded(x);
   Matrix<float> out(codes.rows(), twin.outputs());
@@ -148,7 +161,7 @@ void DeviceMap::backward(const Twin& twin, View<const float> x, View<const float
   check_shape("gradient of a map", grad_y, x.rows(), outputs_);
   check_shape("gradient of a map", grad_x, x.rows(), width_);
   check_twin(twin);
-  const auto& [reach, outputs, mean, deviation] = calibration_;
+  const auto& [reach, floor, outputs, mean, deviation] = calibration_;
   const Index parts = frames_per_row(), frames = x.rows() * parts;
   const double slope = (middle_ - 1) / reach;
   const Matrix<float> codes = unrounded(x);
@@ -183,7 +196,11 @@ std::vector<std::byte> DeviceMap::snapshot() const {
   bytes.put(reference_.frames);  // snapshots of earlier versions end before
   bytes.put_all(std::span<const std::uint32_t>(reference_.shown));
   bytes.put_all(std::span<const std::uint32_t>(reference_.answered));
-  if (outputs_ != width_) bytes.put(outputs_);
+  if (outputs_ != width_ || thermometer()) bytes.put(outputs_);
+  if (thermometer()) {
+    bytes.put(levels_);
+    bytes.put(calibration_.floor);
+  }
   return bytes.take();
 }
 
@@ -216,18 +233,22 @@ void DeviceMap::restore(const std::vector<std::byte>& state) {
     reference.frames = bytes.get<Index>();
     const Index rows = kReferenceRows * frames_per_row();
     if (reference.frames < 0 || reference.frames > (count == 0 ? 0 : rows)) bytes.refuse("damaged");
-    for (const auto& [codes, each] : {std::pair{&reference.shown, part_}, {&reference.answered, read_}}) {
+    for (const auto& [codes, each] : {std::pair{&reference.shown, part_ * levels_}, {&reference.answered, read_}}) {
       codes->resize(static_cast<std::size_t>(reference.frames * each));
       bytes.get_all(std::span(*codes));
     }
   }
   if ((bytes.left() > 0 ? bytes.get<Index>() : width) != outputs_) bytes.refuse("of another size");
+  const bool single = bytes.left() == 0;
+  if ((single ? 1 : bytes.get<Index>()) != levels_) bytes.refuse("of other levels");
+  if (!single) found.floor = bytes.get<double>();
   bytes.done();
   const auto finite = [](double v) { return std::isfinite(v); };
   const bool sound = std::ranges::all_of(found.outputs, [&](Index i) { return i >= 0 && i < outputs; }) &&
                      std::ranges::all_of(found.mean, finite) &&
                      std::ranges::all_of(found.deviation, [&](double v) { return finite(v) && v > 0; }) &&
                      (count == 0 ? found.reach == 0 : finite(found.reach) && found.reach > 0) &&
+                     (found.floor == 0 || found.floor == -found.reach) &&
                      std::ranges::all_of(reference.shown, [&](auto code) { return code <= info.input.highest(); });
   if (!sound) bytes.refuse("damaged");
   calibration_ = std::move(found);

@@ -21,18 +21,21 @@ struct MapReport {
 /// y = P(x), `width` numbers to as many, or to `outputs`.
 ///
 /// x_j is shown as the code c0 + round(x_j / r (c0 - 1)), c0 = 2^(bits - 1), r = range * rms of the batch it was
-/// calibrated with, clipped to the range and counted; a device of one bit is shown whether x_j > 0. Unused inputs rest
-/// at c0. y_i = (code_i - m_i) / s_i, m_i and s_i the mean and standard deviation of that code in the calibration
-/// batch, s_i at least one code (half of the highest, if that is less) so that what hardly moves is not blown up: the
-/// gain and offset that an experimenter sets once. A frame carries `part` numbers at most (0: as many as the
-/// device has inputs and, of equal widths, outputs); a row of more takes several frames, and of `outputs` other than
-/// `width` each frame gives an equal share, the last one the rest. Where the device has more outputs than are read of a
-/// frame, those are read that repeat themselves best (correlation between two showings of the calibration batch).
+/// calibrated with, clipped to the range and counted; a device of one bit is shown whether x_j > 0, or, of `levels`
+/// n > 1, x_j by n inputs side by side (a thermometer): the k-th is on where x_j > a + (k + 1/2) / n (r - a), a = 0, or
+/// -r if the calibration batch has numbers below 0. Unused inputs rest at c0, of one bit at 0. y_i = (code_i - m_i) /
+/// s_i, m_i and s_i the mean and standard deviation of that code in the calibration batch, s_i at least one code (half
+/// of the highest, if that is less) so that what hardly moves is not blown up: the gain and offset that an experimenter
+/// sets once. A frame carries `part` numbers at most (0: as many as the device has inputs and, of equal widths,
+/// outputs); a row of more takes several frames, and of `outputs` other than `width` each frame gives an equal share,
+/// the last one the rest. Where the device has more outputs than are read of a frame, those are read that repeat
+/// themselves best (correlation between two showings of the calibration batch).
 class DeviceMap {
  public:
   /// `outputs` 0: as many as `width`. Shows nothing; `session` must outlive the map. Throws OutOfRange for a range that
-  /// is not above 0 or a part below, ShapeMismatch for more outputs than the device has in the frames of a row.
-  DeviceMap(Session& session, Index width, double range, Index part = 0, Index outputs = 0);
+  /// is not above 0, a part below or levels below 1; Unsupported for several levels where inputs have more than one
+  /// bit; ShapeMismatch for more levels than the device has inputs, or more outputs than it has in the frames of a row.
+  DeviceMap(Session& session, Index width, double range, Index part = 0, Index outputs = 0, Index levels = 1);
 
   Index width() const { return width_; }
   Index outputs() const { return outputs_; }
@@ -73,6 +76,7 @@ class DeviceMap {
   /// What an experimenter sets once.
   struct Calibration {
     double reach = 0;                     ///< r, the input that takes the full drive; 0: not calibrated
+    double floor = 0;                     ///< a, below which a thermometer shows nothing
     std::vector<Index> outputs;           ///< that are read, one for each number of a part
     std::vector<double> mean, deviation;  ///< of these
   };
@@ -80,14 +84,15 @@ class DeviceMap {
   /// What was shown and answered when it was calibrated last.
   struct Reference {
     Index frames = 0;                     ///< 0: nobody kept it
-    std::vector<std::uint32_t> shown;     ///< codes (frames, part)
+    std::vector<std::uint32_t> shown;     ///< codes (frames, part * levels)
     std::vector<std::uint32_t> answered;  ///< at the outputs that are read (frames, read), summed over two showings
   };
   double least_deviation() const;
   std::uint32_t resting() const { return static_cast<std::uint32_t>(middle_ < 2 ? 0 : middle_); }
   void ask();  ///< shows in_
   /// Leaves the answers to x in out_, `reach` being the input that takes the full drive.
-  void show(View<const float> x, double reach);
+  void show(View<const float> x, double reach, double floor);
+  bool thermometer() const { return levels_ > 1; }
   Index part_width(Index part) const { return std::min(part_, width_ - part * part_); }
   Index read_width(Index part) const { return std::clamp<Index>(outputs_ - part * read_, 0, read_); }
   double drive_of(double x, double reach) const;
@@ -95,6 +100,7 @@ class DeviceMap {
 
   Session& session_;
   Index width_, part_, outputs_, read_;  ///< of a row, and of a frame of it
+  Index levels_;                         ///< inputs of the device for a number
   double range_, middle_;
   Calibration calibration_;
   Reference reference_;

@@ -91,17 +91,22 @@ void DeviceMap::calibrate(View<const float> x) {
   if (x.cols() != width_)
     throw ShapeMismatch("calibration of a map", std::to_string(x.cols()) + " columns", std::to_string(width_));
   double power = 0;
+  bool negative = false;
   for (Index r = 0; r < x.rows(); ++r)
-    for (const float v : x.row(r)) power += static_cast<double>(v) * static_cast<double>(v);
+    for (const float v : x.row(r)) {
+      power += static_cast<double>(v) * static_cast<double>(v);
+      negative |= v < 0;
+    }
   if (x.rows() * frames_per_row() < kFewest || !(power > 0) || !std::isfinite(power))
     throw InvalidParameter("calibration of a map", std::to_string(x.rows()) + " rows of power " + std::to_string(power),
                            std::to_string(kFewest) + " frames at least, finite and not all zero",
                            "Give more rows: a larger batch.");
   Calibration found;
   found.reach = range_ * std::sqrt(power / static_cast<double>(x.size()));
-  show(x, found.reach);
+  if (thermometer() && negative) found.floor = -found.reach;
+  show(x, found.reach, found.floor);
   const FrameBuffer first = out_;
-  show(x, found.reach);
+  show(x, found.reach, found.floor);
   const ConstFrames once = first.frames(), again = std::as_const(out_).frames();
   const std::vector<Spread> all = spreads(once, again);
   std::vector<Index>& read = found.outputs;
@@ -120,7 +125,7 @@ void DeviceMap::calibrate(View<const float> x) {
   kept.frames = std::min(x.rows(), kReferenceRows) * frames_per_row();
   const Frames in = in_.frames();
   for (Index f = 0; f < kept.frames; ++f)
-    for (Index j = 0; j < part_; ++j) kept.shown.push_back(in.at(f, j));
+    for (Index j = 0; j < part_ * levels_; ++j) kept.shown.push_back(in.at(f, j));
   kept.answered = sums(once, again, kept.frames, read);
   calibration_ = std::move(found);
   reference_ = std::move(kept);
@@ -142,13 +147,14 @@ void DeviceMap::recalibrate() {
   const Frames in = in_.frames();
   for (Index f = 0; f < reference_.frames; ++f)
     for (Index j = 0; j < info.input.size(); ++j)
-      in.set(f, j, j < part_ ? reference_.shown[static_cast<std::size_t>(f * part_ + j)] : resting());
+      in.set(f, j,
+             j < part_ * levels_ ? reference_.shown[static_cast<std::size_t>(f * part_ * levels_ + j)] : resting());
   ask();
   const FrameBuffer first = out_;
   ask();
   const ConstFrames once = first.frames(), again = std::as_const(out_).frames();
   check_answers(info, spreads(once, again), again.count);
-  auto& [reach, outputs, mean, deviation] = calibration_;
+  auto& [reach, floor, outputs, mean, deviation] = calibration_;
   std::vector<std::uint32_t> answered = sums(once, again, again.count, outputs);
   for (std::size_t i = 0; i < read; ++i) {
     const Moments then = moments(reference_.answered, i, read), now = moments(answered, i, read);

@@ -105,7 +105,8 @@ std::unique_ptr<PhysicalMaps> open_maps(const EvalRequest& request, const Regist
                                         const std::string& device, Settings settings) {
   if (takes_seed(registry, device)) settings["seed"] = run.train.integer("seed");
   auto maps = std::make_unique<PhysicalMaps>(registry, device, settings, run.net, run.train.real("map_range"),
-                                             run.train.integer("map_part"), false, said(run, "map_at"));
+                                             run.train.integer("map_part"), false, said(run, "map_at"),
+                                             run.train.has("map_levels") ? run.train.integer("map_levels") : 1);
   if (run.map_state.empty())
     throw InvalidParameter(request.run, "holds no state of its map", "it was not trained by a step",
                            "Train it further with lightloop train --resume.");
