@@ -45,21 +45,15 @@ ParamInfo rounding(const std::string& name, const std::string& where, const std:
 ParamInfo law(const std::string& name, const std::string& noise) {
   return {name,
           "",
-          std::string(kNoiseLaws[0]),
+          std::string(kReadLaws[0]),
           0,
           0,
-          "law of " + noise + ", of the same sd",
-          {std::begin(kNoiseLaws), std::end(kNoiseLaws)},
+          "law of " + noise + ", of the same sd; poisson and binomial count carriers, 1 / sd^2 per unit of the signal",
+          {std::begin(kReadLaws), std::end(kReadLaws)},
           false,
           {},
           noise};
 }
-
-NoiseLaw law_of(const std::string& name) {
-  return static_cast<NoiseLaw>(std::ranges::find(kNoiseLaws, name) - std::begin(kNoiseLaws));
-}
-
-double scale_of(NoiseLaw law, double sd) { return sd / standard_deviation(law, 1); }
 
 /// f(place, uniform numbers) over `size` places of a row, columns first + place.
 template <class F>
@@ -134,8 +128,8 @@ FrontEnd::FrontEnd(const ParamSet& params, const std::string& model, const Front
       output_noise(params.real(names.output_noise)),
       s_shape(params.real("s_shape")),
       asymmetry(params.real("asymmetry")),
-      input_law(law_of(params.text("input_noise_law"))),
-      output_law(law_of(params.text(names.output_law))) {}
+      input_law(read_law(params.text("input_noise_law"))),
+      output_law(read_law(params.text(names.output_law))) {}
 
 double FrontEnd::dac_j() const { return dac_energy_j(level_bits(dac_bits, dac_levels)); }
 double FrontEnd::adc_j() const { return adc_energy_j(level_bits(adc_bits, adc_levels)); }
@@ -149,7 +143,7 @@ void FrontEnd::read(const ConstFrames& in, Index row, std::uint64_t id, const Co
               [&](std::size_t at, std::span<const float> u) { to_levels(v.subspan(at, u.size()), dac_levels, u); });
   else if (dac_levels > 0)
     to_levels(v, dac_levels);
-  if (input_noise > 0) add_noise(input_law, scale_of(input_law, input_noise), streams.input, id, v);
+  if (input_noise > 0) read_noisily(input_law, input_noise, 1, streams.input, id, v);
 }
 
 Index FrontEnd::codes(std::span<const float> y, std::span<const float> u, const Frames& out, Index row,
@@ -165,8 +159,7 @@ Index FrontEnd::write(std::span<float> y, std::uint64_t id, const ConverterStrea
     lightloop::s_shape(y, static_cast<float>(s_shape));
     lightloop::asymmetry(y, static_cast<float>(asymmetry));
   }
-  if (output_noise > early_noise())
-    add_noise(output_law, scale_of(output_law, output_noise), streams.output, id, y, first);
+  if (output_noise > early_noise()) read_noisily(output_law, output_noise, range, streams.output, id, y, first);
   if (!adc_random) return codes(y, {}, out, row, first);
   Index clipped = 0;
   by_chunks(y.size(), streams.adc, id, first, [&](std::size_t at, std::span<const float> u) {
@@ -178,7 +171,8 @@ Index FrontEnd::write(std::span<float> y, std::uint64_t id, const ConverterStrea
 double FrontEnd::off_zero(double sd) const {
   const double middle = std::ldexp(1.0, adc_bits - 1), bent = 1 + std::max(0.0, -asymmetry);
   const double level = adc_levels > 0 ? (adc_random ? 2.0 : 1.0) / static_cast<double>(adc_levels - 1) : 0.0;
-  const double most = input_law == NoiseLaw::laplacian || output_law == NoiseLaw::laplacian ? 12 : 7;
+  const auto far = [](ReadLaw law) { return law == ReadLaw::laplacian || counts_carriers(law); };
+  const double most = far(input_law) || far(output_law) ? 12 : 7;
   return middle * (most * bent * sd / range + level) + 1;
 }
 

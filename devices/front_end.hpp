@@ -4,16 +4,17 @@
 //
 // Stages, for signed codes around a middle code c0 = 2^(bits - 1), in this order:
 //   v = level((c - c0) / c0)                 DAC of dac.bits bits or dac.levels levels
-//   v = v + input_noise xi                   xi of variance 1 and the law input_noise_law
+//   v = v + input_noise xi                   xi of variance 1 and the law input_noise_law; carriers (poisson, binomial)
+//                                            are counted instead, full scale 1
 //   y = physics of v, with the noise of the physics
 //   y = y / (1 + s_shape |y|)
 //   y = (1 - asymmetry) y where y < 0
-//   y = y + output_noise xi                  of the law output_noise_law
+//   y = y + output_noise xi                  of the law output_noise_law; full scale adc.range
 //   code = clip(round(c0 + c0 level(y / adc.range)), 0, 2^bits - 1)        ADC of adc.bits bits or adc.levels levels;
 //                                                                          clipped codes are counted as saturated
 // sim/detection/converter.hpp has the equations of levels, bends and rounding: dac.rounding and adc.rounding =
 // stochastic round up or down by chance so that level and round are right on average. A DAC rounds only what lies
-// between its levels: without dac.levels every code has one, and nothing is left to chance. Laws: core/leakage.hpp.
+// between its levels: without dac.levels every code has one, and nothing is left to chance. Laws: devices/read_law.hpp.
 // Twins pass levels, bends and noise straight through. The energy of a converter is that of ceil(log2 levels) bits.
 //
 // Randomness. Read: Gaussian output noise is drawn together with the noise of the physics, as one normal number of the
@@ -24,9 +25,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/leakage.hpp"
 #include "core/param.hpp"
 #include "core/random.hpp"
+#include "devices/read_law.hpp"
 #include "devices/streams.hpp"
 #include "driver/api/frames.hpp"
 
@@ -73,7 +74,7 @@ struct FrontEnd {
   bool noisy() const { return input_noise > 0 || output_noise > 0 || rolls_dac() || adc_random; }
   /// Sd of the output noise that is drawn together with the noise of the physics: all of it, or 0 where y is bent, or
   /// the noise not Gaussian.
-  double early_noise() const { return bends() || output_law != NoiseLaw::gaussian ? 0.0 : output_noise; }
+  double early_noise() const { return bends() || output_law != ReadLaw::gaussian ? 0.0 : output_noise; }
   double dac_j() const;  ///< of one conversion
   double adc_j() const;
   double adc_s() const;  ///< what an output waits for its code
@@ -86,7 +87,8 @@ struct FrontEnd {
   Index write(std::span<float> y, std::uint64_t id, const ConverterStreams& streams, const Frames& out, Index row,
               std::size_t first = 0) const;
   /// How many codes an output of 0 may be away from the middle with noise of this sd in y: no normal draw is beyond 6.8
-  /// sd, no Laplacian one beyond 11.8.
+  /// sd, no Laplacian one beyond 11.8; carriers, of which few are counted at 0, are allowed as much as these
+  /// (assumed).
   double off_zero(double sd) const;
   /// While it lives the middle code is no drive, also where the DAC has no level at 0: for self-tests, which look at
   /// the outputs with the DAC disconnected.
@@ -106,7 +108,7 @@ struct FrontEnd {
   Index dac_levels = 0, adc_levels = 0;         ///< 0: one per code
   bool dac_random = false, adc_random = false;  ///< rounding
   double range = 1, input_noise = 0, output_noise = 0, s_shape = 0, asymmetry = 0;
-  NoiseLaw input_law = NoiseLaw::gaussian, output_law = NoiseLaw::gaussian;
+  ReadLaw input_law = ReadLaw::gaussian, output_law = ReadLaw::gaussian;
 
  private:
   Index codes(std::span<const float> y, std::span<const float> u, const Frames& out, Index row,

@@ -377,6 +377,39 @@ TEST_CASE("noise of the inputs has the law that it is told") {
     }
 }
 
+// Null: mean that without noise; variance sd^2 |y| (poisson), sd^2 |y| (1 - |y| / 4) (binomial) of an output y, and
+// sum_j w_ij^2 sd^2 |v_j| (1 - |v_j|, binomial) where inputs v are counted. Two-sided, n 4000 for each of 7
+// outputs; 4.4 standard errors: alpha 1e-3 for all.
+TEST_CASE("counted carriers at both ends have the mean and the variance of their law") {
+  for (const char* name : kLayers)
+    for (const char* law : {"poisson", "binomial"}) {
+      INFO(name << ", " << law);
+      const bool binomial = std::string(law) == "binomial";
+      const std::vector<double> w = held(name);
+      const auto still = open(name, quiet("4")),
+                 out = open(name, quiet("4"), std::string("output_noise=0.05,output_noise_law=") + law),
+                 in = open(name, quiet("4"), std::string("input_noise=0.05,input_noise_law=") + law);
+      CHECK_FALSE(out->describe().deterministic);
+      const FrameBuffer frames = repeated(still->describe().input, 4000, 0.3, 0.8);
+      const auto exact = moments(run(*still, frames, 0, 2), 7, 4), of_out = moments(run(*out, frames), 7, 4),
+                 of_in = moments(run(*in, frames), 7, 4);
+      for (std::size_t i = 0; i < 7; ++i) {
+        INFO("output " << i);
+        const double rounding = std::pow(4.0 / 32768, 2) / 6, y = std::abs(exact[i].mean);
+        const double at_out = 0.0025 * y * (binomial ? 1 - y / 4 : 1) + rounding;
+        double at_in = rounding;
+        for (std::size_t j = 0; j < 12; ++j) {
+          const double v = std::abs(number(frames.frames().at(0, static_cast<Index>(j)), 8));
+          at_in += 0.0025 * std::pow(w[12 * i + j], 2) * v * (binomial ? 1 - v : 1);
+        }
+        CHECK(std::abs(of_out[i].mean - exact[i].mean) < kOneOfMany * std::sqrt(at_out / 4000) + 4.0 / 32768);
+        CHECK(std::abs(of_in[i].mean - exact[i].mean) < kOneOfMany * std::sqrt(at_in / 4000) + 4.0 / 32768);
+        CHECK(plausible_variance(of_in[i].variance, at_in, 4000));
+        if (y > 0.05) CHECK(plausible_variance(of_out[i].variance, at_out, 4000));  // 20 carriers: nearly normal
+      }
+    }
+}
+
 // Null: mean that of a DAC, an ADC without rounding; variance sum_j w_ij^2 f_j (1 - f_j) steps^2 of the DAC. Two-sided,
 // n 4000 for each of 7 outputs; 4.4 standard errors: alpha 1e-3 for all.
 TEST_CASE("converters that round at random are right on average") {
@@ -416,8 +449,10 @@ TEST_CASE(
       "input_noise=0.02,output_noise=0.01,s_shape=0.1,asymmetry=0.2,dac.levels=33,adc.levels=101";
   for (const std::string name : kLayers)
     for (const std::string& settings :
-         {stages, stages + ",dac.rounding=stochastic,adc.rounding=stochastic,input_noise_law=laplacian,"
-                           "output_noise_law=uniform"}) {
+         {stages,
+          stages + ",dac.rounding=stochastic,adc.rounding=stochastic,input_noise_law=laplacian,"
+                   "output_noise_law=uniform",
+          stages + ",input_noise_law=binomial,output_noise_law=poisson"}) {
       INFO(name << ", " << settings);
       const auto whole = open(name, settings), cut = open(name, settings);
       const FrameBuffer in = random_codes(whole->describe().input, 60, 2);

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "core/leakage.hpp"
 #include "core/threads.hpp"
 #include "driver/api/answer.hpp"
 
