@@ -15,7 +15,7 @@ namespace lightloop::crossbar {
 namespace {
 
 constexpr double kStepsPerDoubling = 128;
-constexpr double kErase = 1;          // pulses that bring a pulsed cell to 0 from anywhere: assumed
+constexpr double kErase = 1;          // pulses that bring a pulsed conductance to 0 from anywhere: assumed
 constexpr std::uint64_t kRounds = 8;  // of pulses and reading back, when pulsed cells are given weights
 constexpr double kIndependentError = 0.2 / phase_change::kMaxMicrosiemens, kIndependentNu = 0.1,
                  kIndependentNuSd = 0.05;
@@ -35,6 +35,7 @@ Cells::Cells(const ParamSet& params)
       error_(static_cast<float>(params.real("programming_error"))),
       stuck_off_(static_cast<float>(params.real("cell.stuck_off"))),
       stuck_on_(static_cast<float>(params.real("cell.stuck_on"))),
+      refresh_(static_cast<float>(params.real("pulse.refresh"))),
       weights_(params.integer("output.size"), params.integer("input.size")),
       sums_(weights_) {
   if (kind_ == CellKind::gaussian) return;
@@ -46,10 +47,16 @@ Cells::Cells(const ParamSet& params)
                             .asymmetry_spread = params.real("pulse.asymmetry_spread"),
                             .bound_spread = params.real("pulse.bound_spread"),
                             .cycle_noise = params.real("pulse.cycle_noise")};
-    pulsed_.emplace(model, weights_.rows(), weights_.cols(), Stream(seed_, 1, Purpose::crossbar_fabrication));
-    const auto expected = [&](double weight) { return kErase + std::rint(nominal_pulses(model, 0, weight)); };
+    const bool pair = params.boolean("pulse.pair");
+    const Stream made(seed_, 1, Purpose::crossbar_fabrication);
+    if (pair)
+      pairs_.emplace(model, weights_.rows(), weights_.cols(), made, Stream(seed_, 4, Purpose::crossbar_fabrication));
+    else
+      pulsed_.emplace(model, weights_.rows(), weights_.cols(), made);
+    const double erase = pair ? 2 * kErase : kErase;
+    const auto expected = [&](double weight) { return erase + std::rint(nominal_pulses(model, 0, weight)); };
     const auto rows = static_cast<double>(weights_.rows()), columns = static_cast<double>(weights_.cols());
-    sent_ = {rows * columns * expected(0.5), rows * expected(1)};
+    sent_ = {rows * columns * expected(0.5), rows * (expected(1) - erase + kErase)};
     return;
   }
   for (int device = 0; device < 2; ++device) {
@@ -64,7 +71,9 @@ Cells::Cells(const ParamSet& params)
 double Cells::bytes_per_cell(const ParamSet& params) {
   const double matrices[] = {6, 13, 10, 15,
                              11};  // by kind: weights, sums, what the constructor adds, what factors pack
-  return sizeof(float) * matrices[static_cast<std::size_t>(kind_of(params.text("cell.kind")))];
+  const CellKind kind = kind_of(params.text("cell.kind"));
+  const double pair = kind == CellKind::pulsed && params.boolean("pulse.pair") ? 6 : 0;
+  return sizeof(float) * (matrices[static_cast<std::size_t>(kind)] + pair);
 }
 
 double Cells::oldest() const {
@@ -88,16 +97,12 @@ void Cells::write(std::span<const std::uint16_t> codes, float middle, std::uint6
   const Index n = weights_.cols();
   if (pulsed()) {  // erased, then pulses by the nominal law and reading back
     Matrix<float> target(weights_.rows(), n);
-    pulsed_->set(target);
+    pairs_ ? pairs_->set(target, target) : pulsed_->set(target);
     for (Index i = 0; i < target.size(); ++i) target.data()[i] = (codes[static_cast<std::size_t>(i)] - middle) / middle;
-    Matrix<std::int32_t> counts(weights_.rows(), n);
     const auto rows = static_cast<double>(weights_.rows());
-    sent_ = {kErase * rows * static_cast<double>(n), kErase * rows};
-    for (std::uint64_t round = 0; round < (write_number == 0 ? 0 : kRounds); ++round) {
-      pulsed_->nominal_pulses(target, counts);
-      apply(counts, write_number, round);
-    }
-    return set(pulsed_->weights());
+    sent_ = {(pairs_ ? 2 : 1) * kErase * rows * static_cast<double>(n), kErase * rows};
+    if (write_number > 0) approach(target, {}, write_number, 0);
+    return take_pulsed();
   }
   const Stream errors(seed_, 0, Purpose::crossbar_programming);
   Matrix<float>&weights = weights_.change(), &conductances = sums_.change();
@@ -121,12 +126,44 @@ void Cells::pulse(std::span<const std::uint16_t> codes, float middle, std::uint6
         static_cast<std::int32_t>(codes[static_cast<std::size_t>(i)]) - static_cast<std::int32_t>(middle);
   sent_ = {};
   apply(counts, write_number, 0);
-  set(pulsed_->weights());
+  if (pairs_ && refresh_ > 0) refresh(write_number);
+  take_pulsed();
+}
+
+void Cells::approach(View<const float> target, std::span<const std::uint8_t> those, std::uint64_t write_number,
+                     std::uint64_t first_round) {
+  Matrix<std::int32_t> counts(target.rows(), target.cols());
+  for (std::uint64_t round = first_round; round < kRounds; ++round) {
+    pairs_ ? pairs_->nominal_pulses(target, counts) : pulsed_->nominal_pulses(target, counts);
+    for (std::size_t i = 0; i < those.size(); ++i)
+      if (those[i] == 0) counts.data()[i] = 0;
+    apply(counts, write_number, round);
+  }
+}
+
+void Cells::refresh(std::uint64_t write_number) {
+  const Matrix<float> held = pairs_->weights();
+  std::vector<std::uint8_t> worn(static_cast<std::size_t>(held.size()));
+  bool any = false;
+  for (Index i = 0; i < held.rows(); ++i) {
+    bool here = false;
+    for (Index j = 0; j < held.cols(); ++j) {
+      if (pairs_->common(i, j) < refresh_) continue;
+      worn[static_cast<std::size_t>(i * held.cols() + j)] = 1;
+      pairs_->erase(i, j);
+      sent_.pulses += 2 * kErase;
+      here = true;
+    }
+    sent_.longest += here ? kErase : 0;
+    any = any || here;
+  }
+  if (any) approach(held, worn, write_number, 1);  // round 0 was that of the pulses
 }
 
 void Cells::apply(View<const std::int32_t> counts, std::uint64_t write_number, std::uint64_t round) {
   const std::uint64_t row = (write_number * kRounds + round) * static_cast<std::uint64_t>(weights_.rows());
-  pulsed_->pulse(counts, Stream(seed_, 0, Purpose::crossbar_programming), row);
+  const Stream cycles(seed_, 0, Purpose::crossbar_programming);
+  pairs_ ? pairs_->pulse(counts, cycles, row) : pulsed_->pulse(counts, cycles, row);
   for (Index i = 0; i < counts.rows(); ++i) {
     std::int32_t longest = 0;
     for (const std::int32_t count : counts.row(i)) {
@@ -138,9 +175,20 @@ void Cells::apply(View<const std::int32_t> counts, std::uint64_t write_number, s
 }
 
 void Cells::set(View<const float> weights) {
-  if (weights.data() != pulsed_->weights().data()) pulsed_->set(weights);
-  const Matrix<float>& now = weights_.change() = pulsed_->weights();
-  std::ranges::transform(now.flat(), sums_.change().data(), [](float w) { return std::abs(w); });
+  pulsed_->set(weights);
+  take_pulsed();
+}
+
+void Cells::set_pairs(View<const float> plus, View<const float> minus) {
+  pairs_->set(plus, minus);
+  take_pulsed();
+}
+
+void Cells::take_pulsed() {
+  const Matrix<float>& now = weights_.change() = of_pulses();
+  float* const sums = sums_.change().data();
+  for (Index i = 0; i < now.size(); ++i)
+    sums[i] = pairs_ ? pairs_->plus().data()[i] + pairs_->minus().data()[i] : std::abs(now.data()[i]);
 }
 
 void Cells::write_pairs(std::span<const std::uint16_t> codes, float middle, std::uint64_t write_number) {

@@ -89,6 +89,10 @@ const ParamSet& fitting(const ParamSet& given) {
   const auto cells = static_cast<double>(given.integer("output.size") * given.integer("input.size"));
   check_room("sim:crossbar cells", cells * (Cells::bytes_per_cell(given) + sizeof(std::uint16_t)),
              "Lower input.size or output.size.");
+  const std::string& kind = given.text("cell.kind");
+  if (given.boolean("pulse.pair") && kind != "constant_step" && kind != "soft_bounds")
+    throw InvalidParameter("sim:crossbar: pulse.pair", "true with cell.kind = " + kind,
+                           "cell.kind = constant_step or soft_bounds", "Other cells know no pulses.");
   return given;
 }
 
@@ -278,7 +282,12 @@ std::vector<std::byte> Crossbar::snapshot() const {
   bytes.put(base_s_);
   bytes.put(written_s_);
   bytes.put(frames_);
-  cells_.pulsed() ? bytes.put_all(cells_.weights().matrix().flat()) : put_codes(bytes, codes_, *info_.program);
+  if (const PulsedPairs* pairs = cells_.pairs()) {
+    bytes.put_all(pairs->plus().flat());
+    bytes.put_all(pairs->minus().flat());
+  } else {
+    cells_.pulsed() ? bytes.put_all(cells_.weights().matrix().flat()) : put_codes(bytes, codes_, *info_.program);
+  }
   return bytes.take();
 }
 
@@ -288,13 +297,15 @@ void Crossbar::restore(const std::vector<std::byte>& state) {
   const auto writes = bytes.get<std::uint64_t>();
   const auto base = bytes.get<double>(), written = bytes.get<double>();
   const auto frames = bytes.get<std::int64_t>();
-  Matrix<float> pulsed;
-  if (cells_.pulsed()) {
-    pulsed.resize(cells_.weights().rows(), cells_.weights().cols());
-    bytes.get_all(pulsed.flat());
-  }
-  for (const float weight : pulsed.flat())
-    if (!std::isfinite(weight)) bytes.refuse("a weight that is not finite");
+  Matrix<float> pulsed, minus;  // of pairs both sides
+  const auto get_sizes = [&](Matrix<float>& to, bool side) {
+    to.resize(cells_.weights().rows(), cells_.weights().cols());
+    bytes.get_all(to.flat());
+    for (const float weight : to.flat())
+      if (!std::isfinite(weight) || (side && weight < 0)) bytes.refuse("a weight that no cell holds");
+  };
+  if (cells_.pulsed()) get_sizes(pulsed, cells_.pairs() != nullptr);
+  if (cells_.pairs()) get_sizes(minus, true);
   std::vector<std::uint16_t> codes = whole && !cells_.pulsed() ? get_codes(bytes, *info_.program) : codes_;
   bytes.done();
   if (!std::isfinite(written) || written > base + static_cast<double>(frames) * kFrameS || frames < 0)
@@ -305,7 +316,9 @@ void Crossbar::restore(const std::vector<std::byte>& state) {
   base_s_ = base;
   written_s_ = written;
   frames_ = frames;
-  cells_.pulsed() ? cells_.set(pulsed) : cells_.write(codes_, std::ldexp(1.0f, info_.program->bits - 1), writes_);
+  cells_.pairs()    ? cells_.set_pairs(pulsed, minus)
+  : cells_.pulsed() ? cells_.set(pulsed)
+                    : cells_.write(codes_, std::ldexp(1.0f, info_.program->bits - 1), writes_);
 }
 
 std::vector<Monitor> Crossbar::monitors() const {

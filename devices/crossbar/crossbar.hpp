@@ -37,16 +37,25 @@
 // |w|. The cost of program() is that of the pulses last sent, row after row; before the first write, of those that
 // write nominal cells to half of their range, one of every row to its end.
 //
+// pulse.pair = true: a weight is the difference of two such cells, w = g+ - g-, both from 0 to their bounds
+// (sim/memory/pulsed_pair.hpp), and s = g+ + g-. Pulses up raise g+, pulses down g-; nothing lowers them but erasing (a
+// pulse each). So a pair wears: with the common part c = min(g+, g-) it holds weights up to 1 - c, soft bounds move by
+// step (1 - g), and a pair at both bounds does not move. Behind every programme of pulses pairs with c >= pulse.refresh
+// are refreshed: what they hold is read, both sides are erased (two pulses, and one more in the row's time), and it is
+// written again by pulses and reading back, seven times over, into one side, to about a pulse. The pulses are counted
+// in the cost of that program(). A side whose own bound lies below pulse.refresh never lets its pair come to that
+// (bound_spread = 0.3 and 0.25: one in 160). Programming with weights erases all pairs first.
+//
 // Programme: output.size x input.size codes, row by row (one row per output).
 //
 // Randomness. Programming: stream crossbar_programming, row = write number * output.size + i, column = j, redrawn with
 // every write (instance 0 gaussian cells and pulses, for these row = (8 write number + round) * output.size
-// + i; 1, 2 written g+, g-; 3, 4 their exponents or ways). State: the codes as last
+// + i, rounds of a refresh from 1 on; 1, 2 written g+, g-; 3, 4 their exponents or ways). State: the codes as last
 // written, write number, clock, time of the last write; trajectories follow from these bit by bit. With pulsed cells
-// the weights themselves instead of the codes. Fabrication: stream crossbar_fabrication (instance 0, offsets: row 0
-// forward, 1 transposed; instance 1: pulsed cells; 2, 3: which g+, g- are stuck, row = output). Read: stream
-// crossbar_read (instance 0 forward, 1 transposed; of the front end 2, 3 input noise; 4, 5 output noise of its own),
-// row = frame id, column = output or input; rounding as in devices/front_end.hpp.
+// the weights themselves instead of the codes, of pairs g+ and g-. Fabrication: stream crossbar_fabrication (instance
+// 0, offsets: row 0 forward, 1 transposed; instance 1: pulsed cells, or g+ of pairs; 4: their g-; 2, 3: which g+, g-
+// are stuck, row = output). Read: stream crossbar_read (instance 0 forward, 1 transposed; of the front end 2, 3 input
+// noise; 4, 5 output noise of its own), row = frame id, column = output or input; rounding as in devices/front_end.hpp.
 //
 // Parameters and sources: 8-bit converters, range 10, output noise 0.04 and read noise 0.0175 as in the
 // "standard hardware-aware training" preset of Rasch et al., Nat. Commun. 14, 5282 (2023), which has read_law =

@@ -457,6 +457,37 @@ TEST_CASE("pulsed cells cost the pulses that are sent, row after row") {
   check_cost(100 + 20 + 128, 100 + 128);
 }
 
+TEST_CASE("pairs of pulsed cells come back from a snapshot with both sides, to the bit") {
+  for (const std::string kind : {"constant_step", "soft_bounds"}) {
+    const std::string settings =
+        "program.mode=pulses,pulse.step=0.01,pulse.pair=true,ir_drop=1,input.size=9,output.size=7,"
+        "cell.kind=" +
+        kind;
+    const auto device = open(settings), again = open(settings);
+    FrameBuffer pulses(*device->describe().program, 1), in = random_codes(device->describe().input, 5, 3);
+    const auto pulse = [&](Device& to, std::uint32_t seed) {
+      for (Index i = 0; i < 63; ++i)
+        pulses.frames().set(0, i, 98 + static_cast<std::uint32_t>(seed * 37 + static_cast<std::uint32_t>(i) * 29) % 61);
+      to.program(std::as_const(pulses).frames());
+    };
+    for (std::uint32_t k = 0; k < 12; ++k) pulse(*device, k);
+    again->restore(device->snapshot());
+    CHECK(again->snapshot() == device->snapshot());
+    for (std::uint32_t k = 12; k < 24; ++k) {  // refreshes among them
+      pulse(*device, k);
+      pulse(*again, k);
+    }
+    CHECK(again->snapshot() == device->snapshot());
+    const FrameBuffer a = run(*device, in), b = run(*again, in);
+    for (Index r = 0; r < 5; ++r)
+      for (Index i = 0; i < 7; ++i) CHECK(a.frames().at(r, i) == b.frames().at(r, i));
+    const auto single =
+        open("program.mode=pulses,pulse.step=0.01,ir_drop=1,input.size=9,output.size=7,cell.kind=" + kind);
+    CHECK_THROWS_WITH(single->restore(device->snapshot()), Catch::Contains("pulse.pair"));
+  }
+  CHECK_THROWS_WITH(open("pulse.pair=true"), Catch::Contains("cell.kind = gaussian"));
+}
+
 TEST_CASE("pulsed cells take weights by pulses and reading back, and go on from there by pulses") {
   const std::string quiet =
       "preset=ideal,input.size=12,output.size=10,dac.bits=2,adc.bits=16,adc.range=2,pulse.bound_spread=0,"

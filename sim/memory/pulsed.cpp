@@ -66,7 +66,7 @@ void PulsedCells::pulse(View<const std::int32_t> counts, const Stream& cycles, s
         const Remaining left = remaining(step, bound, noise, n);
         w = sign * (bound - (bound - sign * w) * (left.mean + left.sd * xi));
       }
-      weights_(i, j) = static_cast<float>(w);
+      weights_(i, j) = static_cast<float>(model_.rising ? std::max(0.0, w) : w);
     }
   });
 }

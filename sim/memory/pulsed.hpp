@@ -19,6 +19,7 @@ struct PulsedModel {
   double step_spread = 0.3, asymmetry_spread = 0.01, bound_spread = 0.3;
   double cycle_noise = 0.3;
   double bound = 1;
+  bool rising = false;  ///< one side of a pair: from 0 up, pulses down are not given
 };
 
 /// Pulses, down where negative, that bring a nominal cell from one weight to another, not rounded; soft bounds are
@@ -39,6 +40,7 @@ class PulsedCells {
 
   const Matrix<float>& weights() const { return weights_; }
   void set(View<const float> weights);  ///< what was saved
+  void set(Index row, Index column, float weight) { weights_(row, column) = weight; }
 
  private:
   PulsedModel model_;
