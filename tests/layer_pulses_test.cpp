@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "core/error.hpp"
+#include "core/random.hpp"
 #include "devices/catalogue.hpp"
 #include "driver/api/registry.hpp"
 #include "driver/layer/tiles.hpp"
@@ -180,6 +181,54 @@ TEST_CASE("behind soft bounds the programmed weights move as nominal cells do: b
   }
 }
 
+TEST_CASE("cells in pairs move as the programmed weights of nominal ones do, through wear, refresh and a snapshot") {
+  for (const std::string kind : {"constant_step", "soft_bounds"})
+    for (const std::string refresh : {"0", "0.25"}) {
+      INFO(kind << ", refresh " << refresh);
+      Registry registry;
+      add_devices(registry);
+      const std::string device =
+          "sim:crossbar,preset=ideal,input.size=4,output.size=3,adc.bits=14,dac.bits=12,pulse.step=0.002,"
+          "pulse.step_spread=0,pulse.asymmetry_spread=0,pulse.bound_spread=0,pulse.cycle_noise=0,pulse.pair=true,"
+          "pulse.refresh=" +
+          refresh + ",cell.kind=" + kind;
+      Session session(registry.open(device), device), other(registry.open(device), device);
+      Layer layer(session, 4, 3, kLimit), again(other, 4, 3, kLimit);
+      layer.program(filled(0.0f));
+      const auto agree = [](Layer& one) {
+        const Matrix<float> w = seen(one);
+        double worst = 0;
+        for (Index i = 0; i < 12; ++i)
+          worst = std::max(worst, std::abs(double(w.data()[i]) - double(one.programmed().data()[i])));
+        CHECK(worst < 0.02);  // converters, and a pulse for each refresh
+      };
+      for (int k = 0; k < 7; ++k) {
+        Matrix<float> dw(3, 4);
+        Stream(9, static_cast<std::uint64_t>(k), Purpose::user).uniform(0, 0, dw.flat());
+        for (float& v : dw.flat()) v = (k % 2 == 0 ? 0.2f : -0.2f) * v;
+        layer.update(dw);
+        agree(layer);
+      }
+      again.program(filled(0.0f));
+      other.restore(session.snapshot());
+      again.restore(layer.snapshot());
+      for (const float change : {0.2f, -0.15f, 0.18f}) {
+        layer.update(filled(change));
+        again.update(filled(change));
+      }
+      agree(layer);
+      CHECK(std::ranges::equal(layer.programmed().row(1), again.programmed().row(1)));
+      CHECK(again.snapshot() == layer.snapshot());
+      // worn out: both sides at their bounds, where nothing refreshes them
+      for (int k = 0; k < 40; ++k) layer.update(filled(k % 2 == 0 ? 0.3f : -0.3f));
+      const float at = layer.programmed()(0, 0);
+      layer.update(filled(0.3f));
+      const float moved = layer.programmed()(0, 0) - at;
+      CHECK((refresh == "0" ? std::abs(moved) < 0.02f : moved > 0.15f));
+      agree(layer);
+    }
+}
+
 TEST_CASE("a snapshot of another version, or with weights that no cell holds, is refused") {
   Session session(crossbar(), "sim:crossbar");
   Layer layer(session, 4, 3, kLimit);
@@ -193,9 +242,9 @@ TEST_CASE("a snapshot of another version, or with weights that no cell holds, is
     CHECK_THROWS_WITH(layer.restore(other), Catch::Contains("another version"));
   }
   std::vector<std::byte> broken = good;
-  const float beyond =
-      1.5f;  // twelve targets and twelve weights held stand before two ranges, three flags and a programme's number
-  const std::size_t tail = 2 * sizeof(double) + 3 + sizeof(std::uint64_t);
+  const float beyond = 1.5f;  // twelve targets and twelve weights held stand before two ranges, three flags, a
+                              // programme's number and windows
+  const std::size_t tail = 2 * sizeof(double) + 3 + sizeof(std::uint64_t) + 5 * sizeof(double);
   std::memcpy(broken.data() + broken.size() - tail - 24 * sizeof(float), &beyond, sizeof beyond);
   CHECK_THROWS_WITH(layer.restore(broken), Catch::Contains("no cell holds"));
 }

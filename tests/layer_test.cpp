@@ -295,8 +295,13 @@ TEST_CASE("calibration finds a wrong scale of the ADC's range, a row of zeros st
     others(0, 0) = -w(0, 0);
     layer.program(others);
     CHECK_THROWS_AS(layer.restore(state), InvalidParameter);
-    auto older = state;  // as it was before the device's programme and a flag stood at the end
-    older[0] = std::byte{5};
+    auto older = state;  // as it was before windows stood at the end
+    older[0] = std::byte{7};
+    older.resize(older.size() - 5 * sizeof(double));
+    layer.program(w);
+    layer.restore(older);
+    CHECK(layer.calibration().gain == Approx(1.25).epsilon(1e-3));
+    older[0] = std::byte{5};  // and before the device's programme and a flag
     older.resize(older.size() - sizeof(std::uint64_t) - 1);
     layer.program(w);
     layer.restore(older);

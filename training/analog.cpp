@@ -15,6 +15,21 @@ namespace {
 // rows of a few thousand numbers fit into memory beside the data.
 constexpr Index kBatch = 512, kLargeBatch = 8192;
 
+/// Running ranges stay where training left them.
+class RangesHeld {
+ public:
+  explicit RangesHeld(std::vector<TiledLayer>& layers) : layers_(layers) { hold(true); }
+  ~RangesHeld() { hold(false); }
+  RangesHeld(const RangesHeld&) = delete;
+  RangesHeld& operator=(const RangesHeld&) = delete;
+
+ private:
+  void hold(bool on) const {
+    for (TiledLayer& layer : layers_) layer.hold_ranges(on);
+  }
+  std::vector<TiledLayer>& layers_;
+};
+
 }  // namespace
 
 std::string AnalogNetwork::shape_of(const Network& net) { return net.model() ? net.text() : to_string(net.widths()); }
@@ -172,6 +187,7 @@ void AnalogNetwork::scores(const Network& net, View<const float> x, std::uint64_
 
 void AnalogNetwork::answer(const Network& net, View<const float> x, std::uint64_t first_sample, Rule* rule,
                            Activations& out) {
+  const RangesHeld held(layers_);
   rule ? answer_by_rule(*rule, net, x, first_sample, out) : forward(net, x, out, {.first_sample = first_sample});
 }
 

@@ -100,7 +100,8 @@ class AnalogNetwork : public LayerProducts {
   void read_weights(Network& net);
   /// Whether one device serves several layers or tiles, and every pass writes them anew.
   bool rewritten() const { return devices_->rewritten(); }
-  /// The programmed network on labelled data, as many samples at a time as its devices like. With a rule, which makes
+  /// The programmed network on labelled data, as many samples at a time as its devices like; ranges with windows
+  /// (layer.range_rows) stay where training left them. With a rule, which makes
   /// its passes here, its scores stand in for the logits.
   Evaluation evaluate(const Network& net, const Dataset& data, Loss loss = Loss::cross_entropy, Rule* rule = nullptr);
   /// The logits, or the rule's scores, of x (m, d_0), cut as evaluate() does: out (m, outputs). Row r is sample

@@ -25,24 +25,6 @@ void check_gradient(const char* what, View<const float> x, Index n_in, View<cons
                         "rows x " + std::to_string(n_in) + " and rows x " + std::to_string(n_out));
 }
 
-double LayerState::row_range(double largest_x) const {
-  const std::string& kind = params.text("noise_management");
-  return kind == "abs_max" ? largest_x : kind == "fixed" ? params.real("input_range") : running;
-}
-
-std::vector<double> LayerState::row_ranges(View<const float> x) const {
-  std::vector<double> ranges(static_cast<std::size_t>(x.rows()));
-  const bool running_mean = params.text("noise_management") == "running";
-  const double memory = params.real("memory");
-  double mean = began;
-  for (Index r = 0; r < x.rows(); ++r) {
-    const auto most = static_cast<double>(largest_size(x.row(r)));
-    if (running_mean) mean = memory * mean + (1 - memory) * most;
-    ranges[static_cast<std::size_t>(r)] = running_mean ? mean : row_range(most);
-  }
-  return ranges;
-}
-
 void LayerState::decoding(std::vector<float>& zero, std::vector<float>& unit) const {
   zero.resize(static_cast<std::size_t>(device_rows));
   unit.resize(zero.size());
@@ -230,17 +212,6 @@ double Layer::range_gradient(View<const float> x, View<const float> grad_y) cons
   return sum;
 }
 
-void Layer::set_input_range(double range) {
-  LayerState& s = *state_;
-  const std::string& kind = s.params.text("noise_management");
-  if (kind != "learned" && kind != "running")
-    throw Unsupported("layer: set_input_range()", "layer.noise_management = " + kind, "learned or running");
-  if (!(kind == "learned" ? range > 0 : range >= 0) || !std::isfinite(range))
-    throw OutOfRange("layer: input range", std::to_string(range),
-                     kind == "learned" ? "a finite number above 0" : "a finite number, 0 or more");
-  s.running = s.began = range;
-}
-
 double Layer::output_factor_gradient(View<const float> x, View<const float> grad_y) const {
   const LayerState& s = *state_;
   check_gradient("output_factor_gradient()", x, s.n_in, grad_y, s.n_out);
@@ -296,7 +267,5 @@ void Layer::set_output_factor(double factor) {
 }
 
 double Layer::output_factor() const { return state_->output_factor; }
-double Layer::output_range() const { return state_->range; }
-double Layer::input_range() const { return state_->row_range(0); }
 
 }  // namespace lightloop

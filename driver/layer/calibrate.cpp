@@ -39,6 +39,19 @@ struct Line {
   double rest(double g, double o) const { return zz - 2 * (g * ez + o * z) + g * g * ee + 2 * g * o * e + n * o * o; }
 };
 
+/// Vectors of a calibration are no inputs that a range should follow.
+class NotFollowed {
+ public:
+  explicit NotFollowed(LayerState& s) : s_(s), before_(s.hold_ranges) { s.hold_ranges = true; }
+  ~NotFollowed() { s_.hold_ranges = before_; }
+  NotFollowed(const NotFollowed&) = delete;
+  NotFollowed& operator=(const NotFollowed&) = delete;
+
+ private:
+  LayerState& s_;
+  bool before_;
+};
+
 /// Nothing is promised: what is answered all the same are offsets.
 void fit_offsets(LayerState& s, const std::vector<Line>& lines, const Line& all) {
   const bool column = s.params.text("compensation") == "column";
@@ -54,7 +67,8 @@ void fit_offsets(LayerState& s, const std::vector<Line>& lines, const Line& all)
 double fit(LayerState& s, View<const float> x, bool& narrow) {
   const Index vectors = x.rows();
   Matrix<float> shown(vectors, s.n_in), measured(vectors, s.device_rows), promised(vectors, s.device_rows);
-  const double running = s.running, at_full = (s.mid_in - 1) / s.mid_in;
+  const double at_full = (s.mid_in - 1) / s.mid_in;
+  const RangeWindow input = s.input;
   const std::int64_t saturated = s.report.saturated;
   const std::uint32_t highest = s.session.info().output.highest();
   std::vector<unsigned char> used(static_cast<std::size_t>(vectors), 1);
@@ -68,7 +82,7 @@ double fit(LayerState& s, View<const float> x, bool& narrow) {
     for (Index i = 0; i < s.device_rows; ++i)
       measured(answer.row, i) = static_cast<float>(s.device_unit(answer.out.at(answer.at, i)));
   });
-  s.running = running;
+  s.input = input;
   narrow = s.report.saturated > saturated;
   for (Index r = 0; r < vectors; ++r)  // bound management halves the drive
     narrow = narrow || (static_cast<double>(largest_size(x.row(r))) > kLeastRange &&
@@ -121,11 +135,9 @@ double fit(LayerState& s, View<const float> x, bool& narrow) {
 /// Fits, and moves the ADC's range until the answers fill it.
 void find_range(LayerState& s, View<const float> x) {
   // A range far too wide rounds answers away: what the fit says of them gets better as the range comes nearer.
-  // Assumed, all of them: a quarter of the range left free for answers larger than those to the few calibration vectors
-  // (halving a row for each that meets the end costs more than the third of a bit); a range within a fifth of the
-  // wanted one changes rounding by as little as another seed; 8^5 = 15 bits of range are searched where nothing is
-  // seen.
-  constexpr double kHeadroom = 1.25, kNear = 1.2, kBlind = 8;
+  // Assumed, both: a range within a fifth of the wanted one changes rounding by as little as another seed; 8^5 = 15
+  // bits of range are searched where nothing is seen.
+  constexpr double kNear = 1.2, kBlind = 8;
   for (int round = 0;; ++round) {
     const bool last = !s.sets_range || round == kRangeMoves;
     bool narrow = false;
@@ -189,12 +201,14 @@ void Layer::calibrate() {
   const double base = s.base_range, factor = s.output_factor;
   const LayerCalibration calibration = s.calibration;
   const std::vector<double> gain = s.gain, offset = s.offset;
+  const NotFollowed calibrating(s);
   try {
     // A factor below 1 has answers clipped, and a line through those has another gain.
     if (s.sets_range && factor != 1) s.set_range(base, 1);
     find_range(s, x);
     if (s.sets_range && factor != 1) s.set_range(s.base_range, factor);
     s.awaits_weights = false;
+    s.output = {};
   } catch (...) {
     s.set_calibration(calibration);
     s.gain = gain;

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 
+#include "core/error.hpp"
 #include "driver/layer/state.hpp"
 
 namespace lightloop {
@@ -29,6 +30,11 @@ Index at_ends(std::span<const Code> codes, std::uint32_t highest) {
 }
 
 }  // namespace
+
+void check_finite(Index row, float largest) {
+  if (!std::isfinite(largest))
+    throw InvalidParameter("layer: input row " + std::to_string(row), "not finite", "finite numbers");
+}
 
 float largest_size(std::span<const float> x) {
   std::uint32_t largest = 0;  // sizes compare like their bits, NaN above all: this loop becomes vector code

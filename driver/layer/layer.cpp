@@ -12,9 +12,9 @@
 namespace lightloop {
 namespace {
 
-// 1 had no updates, 3 no ranges of the ADC, 4 did not know its weights, 5 not its device's, 6 no scale of what learns;
-// no release wrote 2
-constexpr std::uint8_t kSnapshotVersion = 7;
+// 1 had no updates, 3 no ranges of the ADC, 4 did not know its weights, 5 not its device's, 6 no scale of what learns,
+// 7 no windows; no release wrote 2
+constexpr std::uint8_t kSnapshotVersion = 8;
 
 void check_batch(const char* what, View<const float> x, Index in, View<float> y, Index out) {
   if (x.cols() != in || y.cols() != out || x.rows() != y.rows())
@@ -31,6 +31,19 @@ std::string digest(const LayerState& s) {
   hash.add(std::as_bytes(s.target.flat()));
   hash.add(std::as_bytes(std::span(s.scale)));
   return hash.hex();
+}
+
+void put_window(ByteWriter& bytes, const RangeWindow& window) {
+  bytes.put(static_cast<std::uint64_t>(window.rows));
+  bytes.put(window.largest);
+}
+
+void take_window(ByteReader& bytes, RangeWindow& window, const RangeLaw& law) {
+  window.rows = static_cast<Index>(bytes.get<std::uint64_t>());
+  window.largest = bytes.get<double>();
+  if (window.rows < 0 || window.rows >= std::max<Index>(1, law.rows))
+    bytes.refuse("a window of more rows than layer.range_rows = " + std::to_string(law.rows));
+  if (!(window.largest >= 0) || !std::isfinite(window.largest)) bytes.refuse("a window of sizes that are none");
 }
 
 bool is_positive(double v) { return v > 0 && std::isfinite(v); }
@@ -66,6 +79,8 @@ void LayerReport::add(const LayerReport& other) {
   device_s += other.device_s;
   device_j += other.device_j;
   residual = std::max(residual, other.residual);
+  input_range = std::max(input_range, other.input_range);
+  output_range = std::max(output_range, other.output_range);
   programs += other.programs;
   program_s += other.program_s;
   energy.add(other.energy);
@@ -115,29 +130,34 @@ void Layer::program(View<const float> w, bool keep_calibration) {
   s.programmed = true;
 }
 
+void LayerState::answer(View<const float> x, View<float> y) {
+  std::vector<float> zero, unit;
+  decoding(zero, unit);
+  const bool follows = output_law.rows > 0 && !hold_ranges;
+  answer_sizes.resize(follows ? static_cast<std::size_t>(x.rows()) : 0);
+  pass(x, Pass::forward, [&](const Answer& answer) {
+    if (follows) answer_sizes[static_cast<std::size_t>(answer.row)] = answer_size(answer);
+    if (weights == Weights::one) return decode(answer, zero, unit, y.row(answer.row));
+    std::vector<float> z(zero.size());
+    decode(answer, zero, unit, z);
+    for (Index i = 0; i < n_out; ++i) {
+      const RowPair pair = rows_of(weights, n_out, i);
+      const float minus = z[static_cast<std::size_t>(pair.minus)];
+      const float own = weights == Weights::offset ? static_cast<float>(scale[static_cast<std::size_t>(i)]) : 1.0f;
+      y(answer.row, i) = z[static_cast<std::size_t>(pair.plus)] - own * minus;
+    }
+  });
+  if (follows) follow_answers(x.rows());
+}
+
 void Layer::forward(View<const float> x, View<float> y) {
   LayerState& s = *state_;
   check_batch("forward()", x, s.n_in, y, s.n_out);
   s.check_programmed();
   if (s.wants_calibration()) calibrate();
-  s.began = s.running;
-  std::vector<float> zero, gain;
-  s.decoding(zero, gain);
-  if (s.weights == Weights::one) {
-    s.pass(x, Pass::forward, [&](const Answer& answer) { decode(answer, zero, gain, y.row(answer.row)); });
-    return;
-  }
-  s.pass(x, Pass::forward, [&](const Answer& answer) {
-    std::vector<float> z(zero.size());
-    decode(answer, zero, gain, z);
-    for (Index i = 0; i < s.n_out; ++i) {
-      const RowPair pair = rows_of(s.weights, s.n_out, i);
-      const float minus = z[static_cast<std::size_t>(pair.minus)];
-      const float scale =
-          s.weights == Weights::offset ? static_cast<float>(s.scale[static_cast<std::size_t>(i)]) : 1.0f;
-      y(answer.row, i) = z[static_cast<std::size_t>(pair.plus)] - scale * minus;
-    }
-  });
+  s.began = s.input;
+  s.output_law.rows == 0 || s.hold_ranges ? s.answer(x, y) : s.answer_by_windows(x, y);
+  s.report_ranges();
 }
 
 void Layer::transposed(View<const float> x, View<float> y) {
@@ -178,7 +198,7 @@ std::vector<std::byte> Layer::snapshot() const {
   const LayerState& s = *state_;
   ByteWriter bytes;
   bytes.put(kSnapshotVersion);
-  bytes.put(s.running);
+  bytes.put(s.input.range);
   bytes.put(s.calibration.done);
   bytes.put(s.calibration.gain);
   bytes.put(s.calibration.residual);
@@ -193,6 +213,7 @@ std::vector<std::byte> Layer::snapshot() const {
   if (moved) {
     bytes.put_all(std::span<const float>(s.target.flat()));
     bytes.put_all(std::span<const float>(s.held.flat()));
+    if (s.pairs()) bytes.put_all(std::span<const float>(s.common.flat()));
   }
   bytes.put(s.base_range);
   bytes.put(s.output_factor);
@@ -209,6 +230,9 @@ std::vector<std::byte> Layer::snapshot() const {
   bytes.put_all(std::span<const char>(weights));
   bytes.put(s.programmed ? s.written : std::uint64_t{0});
   bytes.put(s.awaits_weights);
+  put_window(bytes, s.input);
+  put_window(bytes, s.output);
+  bytes.put(s.output.range);
   return bytes.take();
 }
 
@@ -217,7 +241,8 @@ void Layer::restore(const std::vector<std::byte>& state) {
   ByteReader bytes(state, "layer snapshot");
   const auto version = bytes.get<std::uint8_t>();
   if (version < 1 || version == 2 || version > kSnapshotVersion) bytes.refuse("another version");
-  const auto running = bytes.get<double>();
+  RangeWindow input, output;
+  input.range = bytes.get<double>();
   LayerCalibration calibration;
   calibration.done = bytes.get<bool>();
   calibration.gain = bytes.get<double>();
@@ -226,12 +251,18 @@ void Layer::restore(const std::vector<std::byte>& state) {
   bytes.get_all(std::span<double>(gain));
   bytes.get_all(std::span<double>(offset));
   const auto updates = version == 1 ? std::uint64_t{0} : bytes.get<std::uint64_t>();
-  Matrix<float> target, held;
+  Matrix<float> target, held, common;
   if (version > 1 && bytes.get<bool>()) {
     target.resize(s.n_out, s.n_in);
     held.resize(s.n_out, s.n_in);
     bytes.get_all(std::span<float>(target.flat()));
     bytes.get_all(std::span<float>(held.flat()));
+    if (version > 7 && s.pairs()) {
+      common.resize(s.n_out, s.n_in);
+      bytes.get_all(std::span<float>(common.flat()));
+      for (const float value : common.flat())
+        if (!(value >= 0 && value <= 1)) bytes.refuse("pairs that hold more than they can");
+    }
   }
   double base = s.base_range, factor = s.output_factor;
   if (version > 3) {
@@ -271,6 +302,12 @@ void Layer::restore(const std::vector<std::byte>& state) {
   bytes.get_all(std::span<char>(weights));
   const auto written = version > 5 ? bytes.get<std::uint64_t>() : std::uint64_t{0};
   const bool awaits_weights = version > 5 && bytes.get<bool>();
+  if (version > 7) {
+    take_window(bytes, input, s.input_law);
+    take_window(bytes, output, s.output_law);
+    output.range = bytes.get<double>();
+    if (!(output.range >= 0) || !std::isfinite(output.range)) bytes.refuse("a running range that is none");
+  }
   bytes.done();
   if (knows && s.programmed && weights != digest(s))
     throw InvalidParameter(
@@ -284,7 +321,8 @@ void Layer::restore(const std::vector<std::byte>& state) {
     if (!std::isfinite(value)) bytes.refuse("weights that are not finite");
   if (s.sets_range) s.set_range(base, factor);
   s.updates = updates;
-  s.running = s.began = running;
+  s.input = s.began = input;
+  s.output = output;
   s.set_calibration(calibration);
   s.awaits_weights = awaits_weights;
   s.gain = std::move(gain);
@@ -305,6 +343,7 @@ void Layer::restore(const std::vector<std::byte>& state) {
     return;
   }
   if (target.size() == 0 || !s.programmed) return;
+  s.common = std::move(common);
   s.target = std::move(target);
   s.held = std::move(held);
   s.follow_target();

@@ -9,6 +9,7 @@
 // beside them; core/train_shape.hpp). Its setting "adc.range", where it has one, is the sum of products at the ends of
 // its ADC; without it calibrate() is needed first.
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/param.hpp"
@@ -43,6 +44,9 @@ struct LayerReport {
   /// Of the calibration in use (LayerCalibration); of several layers the largest. Above kLargeResidual the answers are
   /// noise and errors of the device more than they are the product.
   double residual = 0;
+  /// Of running ranges, where the last forward() left them; of several layers the largest. 0: there is none, or no
+  /// window was full yet.
+  double input_range = 0, output_range = 0;
   double device_s = 0, device_j = 0;
   std::int64_t programs = 0;  ///< times weights were written
   double program_s = 0;       ///< of device_s, what writing took
@@ -77,6 +81,8 @@ struct LayerState;
 /// that row again at half the drive ("iterative") or at one that cannot clip ("worst_case"), but at none so weak that
 /// codes of 0 are all that is left: then the last answer counts, its ends as saturated. A repeat has the frame id of
 /// its row with the number of the repeat in the top bits, so results do not depend on how rows are grouped into calls.
+/// A running ADC range (layer.output_range) moves between rows too: calls are cut where a window ends, and repeats come
+/// before the cut. When the device fails, such a call has moved nothing.
 class Layer {
  public:
   /// Shows nothing: `session` must outlive the layer. Throws Unsupported when the device is no programmable layer,
@@ -140,6 +146,13 @@ class Layer {
   /// in backward() too). Throws OutOfRange, Unsupported.
   void set_input_range(double range);
   double input_range() const;
+  /// What the next row's range comes from: input_range(), or with windows (layer.range_rows; driver/layer/
+  /// range_window.hpp) the range (0: none was full yet), the rows of the open one, and the largest of their sizes. To
+  /// go back to where a pass began. Throws ShapeMismatch, OutOfRange, Unsupported.
+  std::vector<double> input_state() const;
+  void set_input_state(std::span<const double> state);
+  /// Evaluation: from now on forward() leaves ranges with windows, input's and ADC's, as they are, or no longer does.
+  void hold_ranges(bool hold);
   /// Where the layer sets the ADC's range (layer.output_range): what calibrate() measured - 5/4 of the largest answer
   /// to its vectors - times a factor, initially 1, that training may learn. d/d(factor) of sum(y grad_y): the end of
   /// the range for an output beyond it (without bound management), the rounding error within (as range_gradient()),

@@ -30,12 +30,21 @@ std::vector<ParamInfo> layer_params() {
        text("abs_max"),
        0,
        0,
-       "Input range: abs_max (of each row), fixed (input_range), running (mean of abs_max), learned (by its gradient)",
+       "Input range: abs_max (of each row), fixed (input_range), running (mean of abs_max over the rows seen; or by "
+       "windows, range_rows), learned (by its gradient)",
        {"abs_max", "fixed", "running", "learned"}},
       {"input_range", "1", 1.0, 1e-30, 1e30,
        "Fixed: the input at full drive; running and learned: where it starts (networks: at the largest of the first "
        "batch)"},
-      {"memory", "1", 0.99, 0, 1, "Running: weight of the past at each row"},
+      {"memory", "1", 0.99, 0, 1, "Running: weight of the past at each row, or behind each window"},
+      {"range_rows", "1", std::int64_t{0}, 0, 1e9,
+       "Running: rows of a window, behind which the range moves by the largest size in it, not in evaluation; the "
+       "first "
+       "one sets it (before, rows have their abs_max, the ADC what calibrate() measured); 0: the input range moves at "
+       "every row, in evaluation too"},
+      {"range_percentile", "1", 100.0, 1e-3, 100,
+       "Of range_rows: the part of a row's numbers, smallest first, that the range is to hold, of the row where that "
+       "takes most"},
       {"bound_management",
        "",
        text("iterative"),
@@ -51,8 +60,9 @@ std::vector<ParamInfo> layer_params() {
        0,
        0,
        "ADC range (the device's adc.range): device (as it is), measured (calibrate() sets it by its answers), learned "
-       "(measured, then by its gradient), auto (measured for tensor trains, whose losses multiply, else device)",
-       {"auto", "device", "measured", "learned"}},
+       "(measured, then by its gradient), running (measured, then 5/4 of the answers' size, by range_rows), auto "
+       "(measured for tensor trains, whose losses multiply, else device)",
+       {"auto", "device", "measured", "learned", "running"}},
       {"compensation",
        "",
        text("global"),
@@ -207,11 +217,12 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   range_known = device.has("adc.range");
   if (range_known) range = base_range = device.real("adc.range");
   const std::string& chosen = params.text("output_range");
-  if (!range_known && (chosen == "measured" || chosen == "learned"))
+  const bool measured = chosen == "measured" || chosen == "learned" || chosen == "running";
+  if (!range_known && measured)
     throw Unsupported("layer.output_range", chosen, "a device with the setting adc.range; " + info.model + " has none");
   // Nobody shows vectors unasked where a network is told not to calibrate: its range stays the device's.
   const bool calibrates = params.boolean("calibrate");
-  if (!calibrates && (chosen == "measured" || chosen == "learned"))
+  if (!calibrates && measured)
     throw InvalidParameter("layer.output_range", chosen + " with layer.calibrate = false",
                            "calibrate() is what measures the range", "Leave layer.calibrate on.");
   sets_range =
@@ -221,7 +232,9 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   levels = device.has("adc.levels") ? device.integer("adc.levels") : 0;
   if (mid_in < 2)
     throw Unsupported("layer: input codes of " + info.model, std::to_string(info.input.bits) + " bit", "at least 2");
-  running = began = params.real("input_range");
+  find_laws();
+  input.range = input_law.rows > 0 ? 0 : params.real("input_range");
+  began = input;
   forget_calibration();
 }
 

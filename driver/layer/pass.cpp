@@ -15,17 +15,6 @@ constexpr int kRepeatShift = 48;  // frame ids of repeats: the number of the rep
 
 }  // namespace
 
-void LayerState::find_ranges() {
-  const std::string& kind = params.text("noise_management");
-  if (kind != "running") {
-    std::ranges::fill(alpha, row_range(0));
-    return;
-  }
-  const double memory = params.real("memory");
-  for (std::size_t r = 0; r < largest.size(); ++r)
-    alpha[r] = running = memory * running + (1 - memory) * static_cast<double>(largest[r]);
-}
-
 void LayerState::run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index count, Pass direction) {
   const RunReport said =
       session.run(shown.frames().slice(first, count), answer.frames().slice(first, count), {.pass = direction});
@@ -66,19 +55,18 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
     alpha[i] = static_cast<double>(largest[i]);
     if (by_row && std::isfinite(largest[i])) encode(r);
   });
-  for (std::size_t r = 0; r < rows; ++r)
-    if (!std::isfinite(largest[r]))
-      throw InvalidParameter("layer: input row " + std::to_string(r), "not finite", "finite numbers");
-  const double running_before = running;
+  for (std::size_t r = 0; r < rows; ++r) check_finite(static_cast<Index>(r), largest[r]);
+  const RangeWindow before = input;
   if (!by_row) {
-    find_ranges();
+    count_sizes(x, sizes);
+    follow(input, largest, sizes, alpha);
     parallel_for(x.rows(), encode);
   }
   const std::uint64_t base = session.next_frame_id();
   try {
     run(in, out, 0, x.rows(), direction);
   } catch (...) {
-    running = running_before;
+    input = before;
     throw;
   }
   const bool manage = most_repeats() > 0;
@@ -185,7 +173,7 @@ void LayerState::repeat(View<const float> x, Pass direction, const std::function
       if (ends > 0 && !last) continue;
       clipped[r] = 0;
       report.saturated += ends;
-      sink({row, i, shown, answers, alpha[r] * now * mid_in / top});
+      sink({row, i, shown, answers, alpha[r] * now * mid_in / top, now});
     }
   }
 }

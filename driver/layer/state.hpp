@@ -7,10 +7,15 @@
 
 #include "core/train_shape.hpp"
 #include "driver/layer/layer.hpp"
+#include "driver/layer/range_window.hpp"
 
 namespace lightloop {
 
 inline constexpr double kLeastRange = 1e-30;  ///< rows smaller than that are shown as 0: their ratio would overflow
+
+/// The ADC's range over the largest answer known. Assumed: a quarter is left free for larger ones; halving a row for
+/// each that meets the end costs more than the third of a bit.
+inline constexpr double kHeadroom = 1.25;
 
 /// Times that calibrate() moves the ADC's range at most, where the layer sets it, and looks again. Assumed: see
 /// find_range().
@@ -32,12 +37,12 @@ Index rows_needed(Weights weights, Index n_out);
 RowPair rows_of(Weights weights, Index n_out, Index output);
 
 /// One answered frame: row of the batch, the codes shown and returned (row `at` of both), and what a product of device
-/// units (v w) is multiplied by to undo range and bound management.
+/// units (v w) is multiplied by to undo range and bound management; `weaker` undoes the latter alone.
 struct Answer {
   Index row, at;
   const ConstFrames& in;
   const ConstFrames& out;
-  double factor;
+  double factor, weaker = 1;
 };
 
 struct LayerState {
@@ -71,10 +76,14 @@ struct LayerState {
 
   std::vector<double> gain, offset;  ///< per device row: z = gain * promised + offset
   LayerCalibration calibration;
-  bool awaits_weights = false;  ///< calibrated while there were none: the first pass with some does it again
-  double running = 0;           ///< input range: running or learned
-  double began = 0;             ///< running: before the last forward pass
-  std::uint64_t updates = 0;    ///< in pulses
+  bool awaits_weights = false;     ///< calibrated while there were none: the first pass with some does it again
+  RangeLaw input_law, output_law;  ///< of running ranges; no rows: the range is none, or one that every row moves
+  RangeWindow input;               ///< its range: running or learned
+  RangeWindow output;              ///< running; base_range is its range as far as the device takes it
+  RangeWindow began;               ///< input before the last forward pass
+  bool hold_ranges = false;        ///< windows stay as they are
+  std::uint64_t updates = 0;       ///< in pulses
+  Matrix<float> common;  ///< (n_out, n_in), of cells in pairs (pulse.pair): what nominal ones hold on both sides
   std::unique_ptr<Twin> twin;
   Matrix<float> theta;   ///< (1, codes) of the programme
   double twin_gain = 1;  ///< of the twin's matrix over the target, when the weights were written
@@ -84,7 +93,7 @@ struct LayerState {
   LayerReport report;
 
   FrameBuffer in, out, again_in, again_out;
-  std::vector<float> largest, ratio;
+  std::vector<float> largest, ratio, sizes, answer_sizes;
   std::vector<double> alpha;
   std::vector<unsigned char> clipped;
 
@@ -93,6 +102,8 @@ struct LayerState {
   double device_unit(double code) const { return range * (code - mid_out) / mid_out; }
   /// Whether an answer, in codes but not rounded yet, is read at an end of the ADC.
   bool at_end(double code) const;
+  /// Of running ranges, by the settings. Throws InvalidParameter where they do not go together.
+  void find_laws();
   void forget_calibration();
   void set_calibration(const LayerCalibration& found);
   void check_programmed() const;
@@ -104,11 +115,25 @@ struct LayerState {
   double scale_of_zeros() const;
   /// Input at full drive of a row whose largest size is given.
   double row_range(double largest_x) const;
+  /// Input ranges of rows, given their largest sizes and those that input_law counts, from `from` on, which follows.
+  void follow(RangeWindow& from, std::span<const float> largest_x, std::span<const float> counted,
+              std::span<double> ranges) const;
+  /// The rows' sizes as input_law counts them; nothing where no window does.
+  void count_sizes(View<const float> x, std::vector<float>& counted) const;
   /// The same of every row of what the last forward pass was shown.
   std::vector<double> row_ranges(View<const float> x) const;
   /// y = factor unit_i (code_i - zero_i) for every device row, the scale of the output in `unit` (not that of the
   /// offset scheme's reference).
   void decoding(std::vector<float>& zero, std::vector<float>& unit) const;
+  /// x -> y by the programmed device, at one range of its ADC.
+  void answer(View<const float> x, View<float> y);
+  /// The same where the ADC's range moves behind windows of rows. When it throws nothing has moved.
+  void answer_by_windows(View<const float> x, View<float> y);
+  /// The size of an answer as output_law counts it, in device units at full drive.
+  float answer_size(const Answer& answer) const;
+  /// After an answer to so many rows: moves the ADC's range where their window is full.
+  void follow_answers(Index count);
+  void report_ranges();
   void count_program();
   /// The frames in which monitors in the device measure the gradient of so many samples.
   LayerReport gradient_report(Index rows) const;
@@ -133,6 +158,8 @@ struct LayerState {
   void code_slopes(View<const float> grad_y, std::span<const double> full, std::span<const double> factor,
                    View<float> slopes) const;
   void find_largest_sum();
+  /// Whether pulses move pairs of cells, each side only up.
+  bool pairs() const;
   /// Cells of one device row per output hold -1 to this, as codes do.
   float highest_target() const;
   /// After pulses: what else depends on the target of cells of one device row per output.
@@ -149,7 +176,6 @@ struct LayerState {
   void through_twin(View<const float> x, View<const float> grad_y, View<float> grad_x) const;
 
  private:
-  void find_ranges();  ///< alpha where it is not the largest of the row
   void run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index count, Pass direction);
   void repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink, std::uint64_t base);
 };
@@ -170,6 +196,8 @@ void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme
 
 /// Throws ShapeMismatch unless x has n_in and grad_y n_out columns, and both as many rows.
 void check_gradient(const char* what, View<const float> x, Index n_in, View<const float> grad_y, Index n_out);
+/// Throws InvalidParameter for a row whose largest size is not finite.
+void check_finite(Index row, float largest);
 /// Largest |x|; infinite or NaN where one of them is.
 float largest_size(std::span<const float> x);
 /// Codes middle + round(x ratio) within +-top, the rest of the row at `middle`; gives how many were beyond.

@@ -240,17 +240,26 @@ void TiledLayer::set_input_range(double range) {
 }
 
 void TiledLayer::set_input_ranges(std::span<const double> ranges) {
-  if (ranges.size() != tiles_.size())
-    throw ShapeMismatch("layer: input ranges", std::to_string(ranges.size()),
-                        std::to_string(tiles_.size()) + ", one for each tile",
-                        "Ranges of a layer fit one that is cut into as many tiles.");
-  for (std::size_t i = 0; i < tiles_.size(); ++i) tiles_[i]->layer->set_input_range(ranges[i]);
+  const std::size_t each = front().input_state().size();
+  if (ranges.size() != each * tiles_.size())
+    throw ShapeMismatch(
+        "layer: input ranges", std::to_string(ranges.size()),
+        std::to_string(each * tiles_.size()) + ", " + (each == 1 ? "one" : std::to_string(each)) + " for each tile",
+        "Ranges of a layer fit one that is cut into as many tiles, of the same kind.");
+  for (std::size_t i = 0; i < tiles_.size(); ++i) tiles_[i]->layer->set_input_state(ranges.subspan(each * i, each));
 }
 
 std::vector<double> TiledLayer::input_ranges() const {
   std::vector<double> ranges;
-  for (const auto& tile : tiles_) ranges.push_back(tile->layer->input_range());
+  for (const auto& tile : tiles_) {
+    const std::vector<double> own = tile->layer->input_state();
+    ranges.insert(ranges.end(), own.begin(), own.end());
+  }
   return ranges;
+}
+
+void TiledLayer::hold_ranges(bool hold) {
+  for (const auto& tile : tiles_) tile->layer->hold_ranges(hold);
 }
 
 void TiledLayer::clip(View<const float> x, View<float> seen) const {
@@ -323,6 +332,7 @@ void TiledLayer::Tile::add_expected(Index rows, Index calls, Index writes, bool 
 
 LayerReport TiledLayer::expected(Index rows, Index calls, Index writes, bool repeats) const {
   LayerReport all;
+  if (settings().text("output_range") == "running") calls += rows / settings().integer("range_rows");  // cut there
   for (const auto& tile : tiles_) tile->add_expected(rows, calls, writes, repeats, all);
   return all;
 }

@@ -46,9 +46,10 @@ class TiledLayer {
   void clip(View<const float> x, View<float> seen) const;
   void set_input_range(double range);
   double input_range() const { return front().input_range(); }
-  /// One for each tile: running ranges are of its own inputs. Throws ShapeMismatch.
+  /// Layer::input_state() of one tile after the other: running ranges are of its own inputs. Throws ShapeMismatch.
   void set_input_ranges(std::span<const double> ranges);
   std::vector<double> input_ranges() const;
+  void hold_ranges(bool hold);
   void set_output_factor(double factor);  ///< of every tile
   double output_factor() const { return front().output_factor(); }
   double output_factor_gradient(View<const float> x, View<const float> grad_y);

@@ -172,6 +172,7 @@ void encode_weights(LayerState& state, View<const float> w, FrameBuffer& program
     state.scale.assign(state.scale.size(), 0.0);
     std::ranges::fill(state.held.flat(), 0.0f);  // phases out of reach leave something of the light
   }
+  state.common = state.pairs() ? Matrix<float>(state.n_out, state.n_in) : Matrix<float>();
   state.find_largest_sum();
 }
 

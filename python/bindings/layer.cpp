@@ -102,6 +102,9 @@ void register_layer(py::module_& m) {
                     "What the calibration in use does not explain, rms over the rms of the response; of tiles the "
                     "largest. Above 0.5 "
                     "the answers are noise and errors of the device more than the product.")
+      .def_readonly("input_range", &LayerReport::input_range,
+                    "Of running ranges, where the last pass left them; of tiles the largest. 0: there is none yet.")
+      .def_readonly("output_range", &LayerReport::output_range, "The same of the ADC, in device units.")
       .def_readonly("device_s", &LayerReport::device_s)
       .def_readonly("device_j", &LayerReport::device_j)
       .def_readonly("programs", &LayerReport::programs)
@@ -195,6 +198,10 @@ void register_layer(py::module_& m) {
           },
           "The input at full drive; can be set with noise_management='learned', and with 'running', which goes on from "
           "there.")
+      .def(
+          "hold_ranges",
+          [](BoundLayer& b, bool hold) { without_interpreter(b.shared, [&](Session&) { b.layer.hold_ranges(hold); }); },
+          py::arg("hold") = true, "Evaluation: ranges with windows (range_rows) stay as they are from now on.")
       .def(
           "update",
           [](BoundLayer& b, const py::object& dw) {

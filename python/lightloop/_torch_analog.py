@@ -240,8 +240,9 @@ class OnDevice:
     def _go_on(self, layer: Any, held: Any) -> None:
         """Running ranges are those of the module's state, if it has any; else the layer begins anew."""
         if not len(self.running_range):
-            start = float(self.analog_settings.get("layer.input_range", 1.0))
-            layer.input_ranges = [start] * layer.tiles
+            windows = int(self.analog_settings.get("layer.range_rows", 0)) > 0  # they begin without a range
+            start = [0.0, 0.0, 0.0] if windows else [float(self.analog_settings.get("layer.input_range", 1.0))]
+            layer.input_ranges = start * layer.tiles
         elif not torch.equal(held, held.new_tensor(layer.input_ranges)):
             layer.input_ranges = held.tolist()
 
@@ -263,9 +264,10 @@ class OnDevice:
             if factor is not None:
                 one.layer.output_factor = factor.item()
             if managed == "running":
-                mine = len(began) if one is held[-1] else one.layer.tiles
+                mine = len(began) if one is held[-1] else len(one.layer.input_ranges)
                 self._go_on(one.layer, began[:mine])
                 began = began[mine:]
+            one.layer.hold_ranges(not self.training)
             answers.append(_Product.apply(seen, w, learned, factor, one.layer, way, managed))
             if managed == "running":
                 ranges += one.layer.input_ranges

@@ -380,6 +380,29 @@ def test_convolutions_learn_from_clipped_patches():
         layer(torch.randn(1, 3, 8, 8))
 
 
+def test_windows_of_running_ranges_are_state_of_the_module_and_stay_in_evaluation():
+    torch.manual_seed(0)
+    settings = {"layer.noise_management": "running", "layer.output_range": "running", "layer.range_rows": 16, "layer.memory": 0.8}
+    layer, x = ll.torch.AnalogLinear(8, 5, bias=False, device="sim:crossbar,input.size=5", **settings), torch.randn(90, 8)
+    with torch.no_grad():
+        layer(x[:40])
+        file = io.BytesIO()
+        torch.save(layer, file)
+        file.seek(0)
+        loaded = torch.load(file)
+        whole, part = layer(x[40:]), loaded(x[40:])
+        assert torch.equal(whole, part)
+        assert layer.running_range.shape == (6,) and torch.equal(layer.running_range, loaded.running_range)
+        assert layer.running_range[1] == 90 % 16  # rows of the open window
+        before = layer.running_range.clone()
+        layer.eval()
+        layer(10 * x)
+        assert torch.equal(layer.running_range, before)
+        layer.train()
+        layer(10 * x)
+        assert layer.running_range[0] > 2 * before[0]
+
+
 def test_running_ranges_are_state_of_the_module():
     torch.manual_seed(0)
     settings = {"layer.noise_management": "running"}

@@ -246,3 +246,14 @@ def test_what_load_dataset_returns_is_trained_on():
     train, test = ll.load_dataset("digits")
     hashes = [ll.train(data, **asked).facts["weights_sha256"] for data in ("digits", (train, test), ((train.x, train.y), (test.x, test.y)))]
     assert len(set(hashes)) == 1  # of the same seed, too
+
+
+# Null: a network that learns nothing, right by chance, one of ten classes. One-sided, 3 seeds and 2 kinds, alpha 1e-6 each.
+@pytest.mark.parametrize("kind", ["constant_step", "soft_bounds"])
+def test_digits_are_learnt_in_pairs_of_pulsed_cells(kind):
+    cells = f"sim:crossbar,pulse.pair=true,pulse.step=0.002,cell.kind={kind}"
+    settings = {"layer.update": "pulses", "layer.weight_limit": 1.0}
+    for seed in (1, 2, 3):
+        run = ll.train("digits", rule="bp", layers=cells, net="64-10", epochs=2, lr=0.01, seed=seed, settings=settings, progress=False)
+        n = len(ll.load_dataset("digits", seed=seed)[1].labels)
+        assert run.test_accuracy > 0.1 + 4.9 * (0.1 * 0.9 / n) ** 0.5

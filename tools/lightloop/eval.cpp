@@ -45,6 +45,7 @@ void print_layers(AnalogNetwork& analog) {
   if (beyond > 0)
     std::printf("%s phases lie beyond what the device can set and are at the nearest end: the weights are others\n",
                 grouped(beyond).c_str());
+  std::fputs(running_ranges(reports).c_str(), stdout);
   std::fputs(residual_warnings(reports).c_str(), stdout);
 }
 

@@ -254,6 +254,8 @@ std::string analog_json(const Settings& values, const std::vector<LayerReport>& 
                      {"clipped_phases", layer.clipped_phases},
                      {"saturated", layer.saturated},
                      {"residual", number(layer.residual)},
+                     {"input_range", number(layer.input_range)},
+                     {"output_range", number(layer.output_range)},
                      {"macs", number(layer.macs)},
                      {"programs", layer.programs},
                      {"program_seconds", number(layer.program_s)},

@@ -115,6 +115,16 @@ std::string energy_table(const EnergyAccount& energy) {
   return table(rows);
 }
 
+std::string running_ranges(const std::vector<LayerReport>& layers) {
+  std::string text;
+  const auto shown = [](double range) { return range > 0 ? number("%.4g", range) : std::string("none"); };
+  for (std::size_t l = 0; l < layers.size(); ++l)
+    if (const LayerReport& one = layers[l]; one.input_range + one.output_range > 0)
+      text += "layer " + std::to_string(l + 1) + ": running ranges: inputs " + shown(one.input_range) + " (" +
+              grouped(one.clipped_inputs) + " numbers beyond), ADC " + shown(one.output_range) + "\n";
+  return text;
+}
+
 std::string residual_warnings(const std::vector<LayerReport>& layers) {
   std::string text;
   for (std::size_t l = 0; l < layers.size(); ++l)

@@ -29,6 +29,8 @@ std::string in_table(std::string text);
 std::string energy_table(const EnergyAccount& energy);
 /// A line for every layer whose calibration leaves more than kLargeResidual unexplained; empty: none does.
 std::string residual_warnings(const std::vector<LayerReport>& layers);
+/// A line for each layer whose ranges run (layer.noise_management, layer.output_range = running).
+std::string running_ranges(const std::vector<LayerReport>& layers);
 /// The command line's spelling of a setting: "max_device_seconds" -> "max-device-seconds".
 std::string dashed(std::string name);
 
