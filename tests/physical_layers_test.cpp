@@ -5,16 +5,17 @@
 
 #include "core/error.hpp"
 #include "core/temporary_folder_for_tests.hpp"
-#include "devices/catalogue.hpp"
+#include "tests/physical_for_tests.hpp"
 #include "training/analog.hpp"
-#include "training/clusters_for_tests.hpp"
 #include "training/layers/architecture.hpp"
 #include "training/physical_maps.hpp"
 #include "training/rules/return_path.hpp"
 #include "training/run_file.hpp"
-#include "training/trainer.hpp"
 
 using namespace lightloop;
+using test::catalogue;
+using test::numbers;
+using test::train_behind;
 
 namespace {
 
@@ -22,18 +23,11 @@ constexpr const char* kWaves = "sim:wave,input.size=24,output.size=30,encoding=p
 constexpr const char* kFine = "sim:wave,input.size=24,output.size=30,noise=0,dac.bits=16,adc.bits=16";
 constexpr const char* kNet = "physical 28 | dense 24, relu | dense classes";
 
-Registry catalogue() {
-  Registry registry;
-  add_devices(registry);
-  return registry;
-}
-
 TrainResult run(const TrainSettings& more, const TrainObserver& observer = {}) {
-  TrainSettings s{{"train.net", std::string(kNet)},   {"train.rule", std::string("local")},
-                  {"train.epochs", std::int64_t{3}},  {"train.lr", 1e-2},
-                  {"train.batch", std::int64_t{100}}, {"train.map", std::string(kWaves)}};
+  TrainSettings s{
+      {"train.net", std::string(kNet)}, {"train.rule", std::string("local")}, {"train.epochs", std::int64_t{3}}};
   for (const auto& [key, value] : more) s[key] = value;
-  return train(s, cluster_task(), catalogue(), observer);
+  return train_behind(kWaves, s, observer);
 }
 
 TrainObserver planned(std::int64_t& frames) {
@@ -43,12 +37,6 @@ TrainObserver planned(std::int64_t& frames) {
     return true;
   };
   return observer;
-}
-
-Matrix<float> numbers(Index rows, Index cols, std::uint64_t set) {
-  Matrix<float> x(rows, cols);
-  for (Index r = 0; r < rows; ++r) Stream(5, set, Purpose::user).normal(static_cast<std::uint64_t>(r), 0, x.row(r));
-  return x;
 }
 
 Network layers_of(const std::string& text, Index inputs) {

@@ -9,37 +9,23 @@
 #include "core/error.hpp"
 #include "core/hdf5.hpp"
 #include "core/temporary_folder_for_tests.hpp"
-#include "devices/catalogue.hpp"
 #include "driver/layer/layer.hpp"
-#include "training/clusters_for_tests.hpp"
+#include "tests/physical_for_tests.hpp"
 #include "training/run_file.hpp"
-#include "training/trainer.hpp"
 
 using namespace lightloop;
+using test::catalogue;
+using test::numbers;
+using test::train_behind;
 
 namespace {
 
 constexpr const char* kWaves = "sim:wave,input.size=24,output.size=24";
 
-Registry catalogue() {
-  Registry registry;
-  add_devices(registry);
-  return registry;
-}
-
 TrainResult run(const TrainSettings& more, const TrainObserver& observer = {}) {
-  TrainSettings s{{"train.net", "20-24-16-5"},        {"train.rule", "dfa"},
-                  {"train.epochs", std::int64_t{4}},  {"train.lr", 1e-2},
-                  {"train.batch", std::int64_t{100}}, {"train.map", std::string(kWaves)}};
+  TrainSettings s{{"train.net", "20-24-16-5"}, {"train.rule", "dfa"}};
   for (const auto& [key, value] : more) s[key] = value;
-  return train(s, cluster_task(), catalogue(), observer);
-}
-
-Matrix<float> numbers(Index rows, Index cols, std::uint64_t set, float size = 1) {
-  Matrix<float> x(rows, cols);
-  for (Index r = 0; r < rows; ++r) Stream(5, set, Purpose::user).normal(static_cast<std::uint64_t>(r), 0, x.row(r));
-  for (float& v : x.flat()) v *= size;
-  return x;
+  return train_behind(kWaves, s, observer);
 }
 
 }  // namespace

@@ -66,10 +66,20 @@ void check_answer(const std::string& who, const DeviceInfo& info, const Frames& 
   if (report.saturated < 0 || report.saturated > report.codes)
     throw DeviceError(who, "reported " + std::to_string(report.saturated) + " clipped codes",
                       "of " + std::to_string(report.codes));
-  for (const double cost : {report.device_s, report.device_j})
-    if (!(cost >= 0) || !std::isfinite(cost))
-      throw DeviceError(
-          who, "reported " + to_string(Value(report.device_s)) + " s and " + to_string(Value(report.device_j)) + " J");
+  const auto possible = [](double number) { return number >= 0 && std::isfinite(number); };
+  double parts_j = 0;
+  for (const EnergyPart& part : report.parts) {
+    if (part.name.empty() || !possible(part.events) || !possible(part.joules))
+      throw DeviceError(who, "reported of its part \"" + part.name + "\" " + to_string(Value(part.events)) +
+                                 " events and " + to_string(Value(part.joules)) + " J");
+    parts_j += part.joules;
+  }
+  if (!possible(report.device_s) || !possible(report.device_j))
+    throw DeviceError(
+        who, "reported " + to_string(Value(report.device_s)) + " s and " + to_string(Value(report.device_j)) + " J");
+  if (parts_j > report.device_j * (1 + 1e-9))
+    throw DeviceError(who, "reported parts that take " + to_string(Value(parts_j)) + " J",
+                      to_string(Value(report.device_j)) + " J in all");
 }
 
 }  // namespace lightloop

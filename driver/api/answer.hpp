@@ -19,7 +19,7 @@ RunReport counted(const DeviceInfo& info, const Frames& out, std::int64_t satura
 RunReport assumed_report(const DeviceInfo& info, const Frames& out);
 
 /// Throws DeviceError naming `who` when a returned code exceeds its bits, or a count, time or energy of `report` cannot
-/// be.
+/// be, its parts taking more than all of it among them.
 void check_answer(const std::string& who, const DeviceInfo& info, const Frames& out, const RunReport& report);
 
 }  // namespace lightloop

@@ -100,6 +100,12 @@ struct MemberFailure {
   std::string detail;  ///< what happened, where, and the parameters to blame
 };
 
+/// What one kind of component has done and taken.
+struct EnergyPart {
+  std::string name;
+  double events = 0, joules = 0;
+};
+
 /// What happened during one run().
 struct RunReport {
   std::int64_t frames = 0;
@@ -107,6 +113,8 @@ struct RunReport {
   std::int64_t saturated = 0;  ///< output codes at either end that were clipped
   double device_s = 0, device_j = 0;
   std::vector<MemberFailure> failures = {};  ///< ensembles only
+  /// Where device_j went, told by a device whose calls are not described by constants; empty: as CostModel::parts say.
+  std::vector<EnergyPart> parts = {};
   // filled in by a Session; a device leaves them
   std::uint64_t first_frame_id = 0;                     ///< the logical id the first frame was given
   std::uint64_t first_exposure = 0, last_exposure = 0;  ///< the hardware's numbers, with Pairing::counted

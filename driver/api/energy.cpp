@@ -28,6 +28,16 @@ void EnergyAccount::add_frames(const CostModel& cost, std::int64_t frames, doubl
   if (rest > kRounding * joules) add(kOther, n, rest);
 }
 
+void EnergyAccount::add_frames(const CostModel& cost, const RunReport& report) {
+  if (report.parts.empty()) return add_frames(cost, report.frames, report.device_j);
+  double rest = report.device_j;
+  for (const EnergyPart& part : report.parts) {
+    add(part.name, part.events, part.joules);
+    rest -= part.joules;
+  }
+  if (rest > kRounding * report.device_j) add(kOther, static_cast<double>(report.frames), rest);
+}
+
 void EnergyAccount::add_program(const CostModel& cost) {
   double claimed = 0;
   for (const CostPart& part : cost.parts) {

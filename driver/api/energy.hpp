@@ -8,18 +8,15 @@
 
 namespace lightloop {
 
-/// What one kind of component has done and taken so far.
-struct EnergyPart {
-  std::string name;
-  double events = 0, joules = 0;
-};
-
 /// Energy by component. The parts always add up to all that was added; what no component claims is called "other".
 class EnergyAccount {
  public:
   /// Frames shown at the present cost, and the joules the device reported for them. Where an instrument reports less
   /// than its components claim, all of them are scaled down.
   void add_frames(const CostModel& cost, std::int64_t frames, double joules);
+  /// The frames of a report: by the components it tells of itself, what they leave to nobody; where it tells of none,
+  /// by those of the present cost.
+  void add_frames(const CostModel& cost, const RunReport& report);
   void add_program(const CostModel& cost);
   void add(const EnergyAccount& other);
 

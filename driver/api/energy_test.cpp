@@ -108,6 +108,32 @@ TEST_CASE("components that claim more than an instrument reports are scaled down
   CHECK(joules(account, "other") == -1);
 }
 
+TEST_CASE("a report that tells of its own components is taken at its word, the rest is other") {
+  RunReport report;
+  report.frames = 10;
+  report.device_j = 35e-3;
+  EnergyAccount assumed;
+  assumed.add_frames(cost(), report);
+  CHECK(joules(assumed, "laser") == Approx(25e-3));  // as the constants say, scaled
+  report.parts = {{"adc", 3, 5e-3}, {"shutter", 1, 20e-3}};
+  EnergyAccount account;
+  account.add_frames(cost(), report);
+  CHECK(joules(account, "shutter") == Approx(20e-3));
+  CHECK(joules(account, "laser") == -1);
+  CHECK(joules(account, "other") == Approx(10e-3));
+  CHECK(account.joules() == Approx(35e-3));
+
+  FrameBuffer codes({{4}, 8, "code"}, 10);
+  DeviceInfo info;
+  info.output = {{4}, 8, "code"};
+  CHECK_NOTHROW(check_answer("test", info, codes.frames(), report));
+  for (const EnergyPart& wrong : {EnergyPart{"shutter", 1, 31e-3}, EnergyPart{"shutter", -1, 0}, EnergyPart{"", 1, 0},
+                                  EnergyPart{"shutter", 1, -1e-3}}) {
+    report.parts.back() = wrong;
+    CHECK_THROWS_AS(check_answer("test", info, codes.frames(), report), DeviceError);
+  }
+}
+
 TEST_CASE("a description whose components take more than the device, or twice the same name, is refused") {
   DeviceInfo info;
   info.kind = "layer";

@@ -17,6 +17,12 @@ void add(const RunReport& part, RunReport& total) {
   total.device_s += part.device_s;
   total.device_j += part.device_j;
   total.retries += part.retries;
+  for (const EnergyPart& one : part.parts) {
+    auto found = std::ranges::find(total.parts, one.name, &EnergyPart::name);
+    if (found == total.parts.end()) found = total.parts.insert(found, {one.name, 0, 0});
+    found->events += one.events;
+    found->joules += one.joules;
+  }
 }
 
 std::string frames_from(std::uint64_t first, Index count) {

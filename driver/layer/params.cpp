@@ -186,11 +186,6 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
     throw Unsupported("layer.update", "programme with layer.cells = " + params.text("cells"),
                       "layer.cells = signed: what pairs of cells learn is no matrix of their codes");
   complex_field = mesh && device.has("field.kind") && device.text("field.kind") == "complex";
-  if (complex_field && (params.text("update") == "programme" || params.text("backward") == "twin"))
-    throw Unsupported("layer on " + info.model,
-                      "field.kind = complex with layer.update = " + params.text("update") +
-                          ", layer.backward = " + params.text("backward"),
-                      "update = write, backward = weights or device");
   device_rows = rows_needed(weights, n_out);
   if (info.input.size() < n_in || info.output.size() < device_rows)
     throw ShapeMismatch(
@@ -203,9 +198,8 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
                         std::to_string(n_in) + " -> " + std::to_string(n_out) + " wanted",
                         "A complex layer fills its device: open it with input.size and output.size of half as many as "
                         "it has numbers, and give weights [[Re, -Im], [Im, Re]]; in Python a complex matrix.");
-  const Index parts = complex_field ? 2 : 1;
   const Index cells = train  ? train->programme()
-                      : mesh ? mesh_programme_size(info.input.size() / parts, info.output.size() / parts)
+                      : mesh ? mesh_programme_size(info.input.size() / parts(), info.output.size() / parts())
                              : info.input.size() * info.output.size();
   if (info.program->size() != cells)
     throw Unsupported("layer: programme of " + info.model, std::to_string(info.program->size()) + " codes",

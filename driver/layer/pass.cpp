@@ -22,9 +22,9 @@ void LayerState::run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index
   report.device_s += said.device_s;
   report.device_j += said.device_j;
   if (direction == Pass::forward)
-    report.energy.add_frames(session.info().cost, said.frames, said.device_j);
+    report.energy.add_frames(session.info().cost, said);
   else
-    report.energy.add_frames(cost_of(session.info(), direction), said.frames, said.device_j);
+    report.energy.add_frames(cost_of(session.info(), direction), said);
 }
 
 void LayerState::pass(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink) {

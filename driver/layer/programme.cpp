@@ -27,7 +27,7 @@ std::vector<bool> turning(const LayerState& s) {
   if (s.train)
     for (std::size_t k = 0; k < s.train->cores(); ++k) stop_attenuators(s.train->inputs(k), s.train->outputs(k));
   else
-    stop_attenuators(info.input.size(), info.output.size());
+    stop_attenuators(info.input.size() / s.parts(), info.output.size() / s.parts());
   return which;
 }
 
@@ -35,12 +35,18 @@ std::vector<bool> turning(const LayerState& s) {
 
 Matrix<float> LayerState::twin_matrix() const {
   const auto middle = static_cast<float>(mid_in), per_unit = static_cast<float>(twin_range / mid_out);
-  Matrix<float> units(n_in + 1, twin->inputs()), answers(n_in + 1, twin->outputs()), matrix(n_out, n_in);
+  const Index asked = n_in / parts(), half = n_out / parts();
+  Matrix<float> units(asked + 1, twin->inputs()), answers(asked + 1, twin->outputs()), matrix(n_out, n_in);
   std::ranges::fill(units.flat(), middle);
-  for (Index j = 0; j < n_in; ++j) units(j, j) += middle;
+  for (Index j = 0; j < asked; ++j) units(j, j) += middle;
   twin->forward(units, answers);
   for (Index i = 0; i < n_out; ++i)
-    for (Index j = 0; j < n_in; ++j) matrix(i, j) = per_unit * (answers(j, i) - answers(n_in, i));
+    for (Index j = 0; j < asked; ++j) matrix(i, j) = per_unit * (answers(j, i) - answers(asked, i));
+  for (Index i = 0; i < half && complex_field; ++i)  // the columns of [Re; Im] say those of [-Im; Re]
+    for (Index j = 0; j < asked; ++j) {
+      matrix(i, asked + j) = -matrix(half + i, j);
+      matrix(half + i, asked + j) = matrix(i, j);
+    }
   return matrix;
 }
 

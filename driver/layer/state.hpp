@@ -102,6 +102,7 @@ struct LayerState {
   double device_unit(double code) const { return range * (code - mid_out) / mid_out; }
   /// Whether an answer, in codes but not rounded yet, is read at an end of the ADC.
   bool at_end(double code) const;
+  Index parts() const { return complex_field ? 2 : 1; }  ///< numbers per channel
   /// Of running ranges, by the settings. Throws InvalidParameter where they do not go together.
   void find_laws();
   void forget_calibration();

@@ -222,7 +222,7 @@ void register_records(py::module_& m) {
 
 void register_device(py::module_& m) {
   register_records(m);
-  set_hook({open_python_device, python_device_params});
+  set_hook({open_python_device, python_device_params, open_python_twin});
   py::module_::import("atexit").attr("register")(py::cpp_function(&close_python_devices));
   m.def(
       "check_device",

@@ -1,7 +1,5 @@
 #include "python/bindings/python_device.hpp"
 
-#include <pybind11/stl.h>
-
 #include <atomic>
 #include <cstring>
 #include <set>
@@ -9,6 +7,7 @@
 #include "core/error.hpp"
 #include "driver/api/answer.hpp"
 #include "driver/api/description.hpp"
+#include "python/bindings/python_object.hpp"
 
 namespace lightloop::python {
 namespace {
@@ -24,19 +23,11 @@ py::array lent(const void* data, int bytes, std::vector<Index> shape, bool writa
   return array;
 }
 
-std::vector<Index> batch_shape(Index count, const FrameFormat& format) {
-  std::vector<Index> shape = format.shape;
-  shape.insert(shape.begin(), count);
-  return shape;
-}
-
-std::string text_of(const std::vector<Index>& shape) { return py::str(to_tuple(shape)); }
-
-class PythonDevice : public Device {
+class PythonDevice : public Device, PythonObject {
  public:
   /// Under the interpreter lock. `type` is the class.
   PythonDevice(const std::string& who, const py::object& type, const Settings& settings)
-      : who_(who), file_(source_file(type)), params_(who, type.attr("params").cast<std::vector<ParamInfo>>()) {
+      : PythonObject(who, type), params_(who, type.attr("params").cast<std::vector<ParamInfo>>()) {
     params_.set(settings);
     guarded("__init__", [&] {
       self_ = module().attr("_make")(type, from_settings(params_.all()));
@@ -173,57 +164,11 @@ class PythonDevice : public Device {
     run_ = {};
     gone_ = true;
   }
-  static py::module_ module() { return py::module_::import("lightloop.device"); }
-  static std::string source_file(const py::object& type) { return py::str(module().attr("_file_of")(type)); }
-
-  bool has(const char* method) const { return py::hasattr(self_, method) && !self_.attr(method).is_none(); }
   void need(const char* method) const {
     if (!has(method)) unsupported(std::string("method ") + method + "()");
   }
 
-  template <class Body>
-  void guarded(const char* method, Body&& body) const {
-    try {
-      body();
-    } catch (py::error_already_set& raised) {
-      throw_python_error(raised, who_ + " " + method + "()", file_);
-    }
-  }
-  template <class... Arguments>
-  py::object call(const char* method, const Arguments&... arguments) const {
-    py::object result;
-    guarded(method, [&] { result = self_.attr(method)(arguments...); });
-    return result;
-  }
-  template <class T>
-  T cast(const char* method, const py::object& value, const char* wanted) const {
-    try {
-      return value.cast<T>();
-    } catch (const py::cast_error&) {
-      throw refused(method, std::string(py::str(value.get_type().attr("__name__"))), wanted);
-    }
-  }
-
-  /// "mybench.py, line 12": where a method begins.
-  std::string place(const char* method) const { return py::str(module().attr("_place_of")(self_, method)); }
-  DeviceError refused(const char* method, const std::string& returned, const std::string& wanted,
-                      const std::string& hint = {}) const {
-    return {who_ + " " + method + "()", "returned " + returned, wanted + " wanted; " + place(method), hint};
-  }
-
   void show_settings(const ParamSet& params) { module().attr("_show_settings")(self_, from_settings(params.all())); }
-
-  DeviceInfo description() const {
-    DeviceInfo info;
-    guarded("describe", [&] { info = module().attr("_describe")(self_).cast<DeviceInfo>(); });
-    if (info.model.empty()) info.model = who_;
-    try {
-      check_info(info, who_);
-    } catch (const InvalidParameter& error) {
-      throw DeviceError(who_ + " describe()", error.what(), place("describe"));
-    }
-    return info;
-  }
 
   /// Throws when somebody still holds the array, whose memory is the caller's again.
   void check_returned(const py::array& array, const char* method) const {
@@ -276,18 +221,45 @@ class PythonDevice : public Device {
       std::memcpy(options.numbers, numbers.data(), static_cast<std::size_t>(in.count) * sizeof(std::uint64_t));
     RunReport report = assumed_report(info_, out);
     if (told.is_none()) return report;
-    const auto values = cast<std::map<std::string, double>>("run", told, "(codes, {name: number})");
-    for (const auto& [name, value] : values) {
-      if (name == "saturated")
-        report.saturated = static_cast<std::int64_t>(value);
+    for (const auto& [name, value] : cast<std::map<std::string, py::object>>("run", told, "(codes, {name: number})")) {
+      if (name == "parts")
+        report.parts = parts_of(value);
+      else if (name == "saturated")
+        report.saturated = static_cast<std::int64_t>(number(value));
       else if (name == "device_s")
-        report.device_s = value;
+        report.device_s = number(value);
       else if (name == "device_j")
-        report.device_j = value;
+        report.device_j = number(value);
       else
-        throw refused("run", "the number " + name, "saturated, device_s or device_j");
+        throw refused("run", "the number " + name, "saturated, device_s, device_j or parts");
+    }
+    if (!report.parts.empty() && !told.contains("device_j")) {
+      report.device_j = 0;
+      for (const EnergyPart& part : report.parts) report.device_j += part.joules;
     }
     return report;
+  }
+
+  double number(const py::object& value) const { return cast<double>("run", value, "a number"); }
+
+  /// {name: joules} or {name: {"events": ..., "joules": ...}}.
+  std::vector<EnergyPart> parts_of(const py::object& told) const {
+    constexpr const char* kWanted = "parts as {name: joules} or {name: {\"events\": ..., \"joules\": ...}}";
+    std::vector<EnergyPart> parts;
+    for (const auto& [name, value] : cast<py::dict>("run", told, kWanted)) {
+      EnergyPart& part = parts.emplace_back();
+      part.name = py::str(name);
+      if (!py::isinstance<py::dict>(value)) {
+        part.joules = cast<double>("run", py::reinterpret_borrow<py::object>(value), kWanted);
+        continue;
+      }
+      for (const auto& [key, count] :
+           cast<std::map<std::string, double>>("run", py::reinterpret_borrow<py::object>(value), kWanted)) {
+        if (key != "events" && key != "joules") throw refused("run", "the key " + key, kWanted);
+        (key == "events" ? part.events : part.joules) = count;
+      }
+    }
+    return parts;
   }
 
   bool wants(const char* extra) const { return wants_.contains(extra); }
@@ -309,8 +281,7 @@ class PythonDevice : public Device {
     if (answer.is_none() && wants("out")) return;
     const std::string type = out.bytes == 2 ? "uint16" : "uint8";
     const std::string wanted = type + " " + text_of(batch_shape(out.count, output));
-    if (!py::isinstance<py::array>(answer))
-      throw refused("run", py::str(answer.get_type().attr("__name__")), "an array " + wanted);
+    if (!py::isinstance<py::array>(answer)) throw refused("run", type_name(answer), "an array " + wanted);
     py::array codes = py::reinterpret_borrow<py::array>(answer);
     const std::vector<Index> shape(codes.shape(), codes.shape() + codes.ndim());
     const std::string returned = std::string(py::str(codes.dtype())) + " " + text_of(shape);
@@ -333,16 +304,17 @@ class PythonDevice : public Device {
     if (has("close")) call("close");
   }
 
-  std::string who_, file_, run_place_;
+  std::string run_place_;
   ParamSet params_;
-  py::object self_, run_;
+  py::object run_;
   std::set<std::string> wants_;
   DeviceInfo info_;
   bool borrows_ = false, open_ = true;
   std::atomic<bool> gone_ = false;  ///< there is no Python behind it any more
 };
 
-/// The class an address names.
+}  // namespace
+
 py::object type_of(const DeviceAddress& address, const std::string& who) {
   try {
     return py::module_::import("lightloop.device").attr("_load")(address.target);
@@ -350,7 +322,18 @@ py::object type_of(const DeviceAddress& address, const std::string& who) {
     throw_python_error(raised, who, "");
   }
 }
-}  // namespace
+
+DeviceInfo PythonObject::description() const {
+  DeviceInfo info;
+  guarded("describe", [&] { info = module().attr("_describe")(self_).cast<DeviceInfo>(); });
+  if (info.model.empty()) info.model = who_;
+  try {
+    check_info(info, who_);
+  } catch (const InvalidParameter& error) {
+    throw DeviceError(who_ + " describe()", error.what(), place("describe"));
+  }
+  return info;
+}
 
 std::unique_ptr<Device> open_python_device(const DeviceAddress& address) {
   const py::gil_scoped_acquire lock;

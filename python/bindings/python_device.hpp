@@ -22,8 +22,13 @@ struct PythonError : DeviceError {
 /// message has type, text and the line of the file `file` it came from. Needs the interpreter lock.
 [[noreturn]] void throw_python_error(py::error_already_set& raised, const std::string& who, const std::string& file);
 
+/// The class an address names; needs the interpreter lock.
+py::object type_of(const DeviceAddress& address, const std::string& who);
+
 /// Opens the class an address names; takes the interpreter lock itself, as all calls of the device do.
 std::unique_ptr<Device> open_python_device(const DeviceAddress& address);
+/// The model that the class brings beside the hardware; Unsupported where it brings none.
+std::unique_ptr<Twin> open_python_twin(const DeviceAddress& address);
 std::vector<ParamInfo> python_device_params(const DeviceAddress& address);
 
 /// Closes those that are still open; for the end of the program, under the interpreter lock.

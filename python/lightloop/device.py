@@ -48,14 +48,20 @@ class Device:
     "frame_events": ..., "program_events": ..., "latency_s": ...}}. Reports count them as frames are shown and programmes written.
     `run(frames)` -> codes. `frames` is (count, *input.shape), a copy, unless the class says `borrows = True`: then it is
     the caller's memory, read-only, and may not be kept. The codes are (count, *output.shape), uint8 up to 8 bits, else
-    uint16. It may return (codes, {"saturated": ..., "device_s": ...,
-    "device_j": ...}); otherwise codes at full scale count as saturated, and the cost is that of the description. It may
-    take any of these by name: `first_frame_id` (noise of frame i is keyed by it + i in a repeatable device), `aux`
+    uint16. It may return (codes, {"saturated": ..., "device_s": ..., "device_j": ..., "parts": {"laser": joules, "adc":
+    {"events": ..., "joules": ...}}}), what this call of run() took, in all and by component (device_j left out: their sum);
+    otherwise codes at full scale count as saturated, and the cost is that of the description. It may take any of these by name: `first_frame_id` (noise of frame i is keyed by it + i in a repeatable device), `aux`
     (count, auxiliary inputs), `transposed`, `deadline_s` (seconds left, or None), `out` (to be filled and not kept; return None then),
     `numbers` (with pairing="counted": to be filled with the hardware's number of each exposure).
 
     Optional: `configure(changes)`; `program(codes)`; `reset()`, `snapshot()` -> bytes and `restore(bytes)` for a device
     with state (what was programmed is state, too); `self_test()` -> (passed, one line); `monitors()` -> {name: (value, unit)}; `close()`.
+
+    A class with `forward_model(x)` and `vjp(x, grad_y)` brings a twin for training by gradients: the answer without noise and
+    without rounding, in code units, y (rows, *output.shape) float of x (rows, *input.shape) float32; and grad_x = (dy/dx)^T
+    grad_y. Where there is a programme both take `theta` (*program.shape) float32 by name, and vjp returns (grad_x, grad_theta),
+    grad_theta (*program.shape) being the sum over the rows. They are asked of an object of its own, whose hardware is never
+    opened: `open_model()`, if there is one, is called in the place of `__init__`, and describe() must do with that.
 
     An exception reaches the caller as DeviceError with its type, text and line; raise lightloop.LinkError, FrameError,
     Timeout or Busy to say more, and the run may be repeated as the session allows. Calls come one at a time, but not
@@ -178,6 +184,15 @@ def _make(cls: type[Device], settings: Mapping[str, Any]) -> Device:
     _show_settings(device, settings)
     device.__init__()  # type: ignore[misc]  # called late: its settings are there first
     return device
+
+
+def _make_model(cls: type[Device], settings: Mapping[str, Any]) -> Device:
+    """An object that serves as a twin: __init__, which opens the hardware, is not called."""
+    model = cls.__new__(cls)
+    _show_settings(model, settings)
+    if (prepare := getattr(model, "open_model", None)) is not None:
+        prepare()
+    return model
 
 
 def _show_settings(device: Device, settings: Mapping[str, Any]) -> None:

@@ -137,11 +137,11 @@ class Layer(_core.Layer):
 
     def range_gradient(self, x: Any, grad_y: Any) -> float:
         """Gradient of the input range, summed over rows."""
-        return super().range_gradient(_single(x, "x"), _single(grad_y, "grad_y"))
+        return super().range_gradient(self._real(x, "x"), self._real(grad_y, "grad_y"))
 
     def output_factor_gradient(self, x: Any, grad_y: Any) -> float:
         """Gradient of the output factor, summed over rows."""
-        return super().output_factor_gradient(_single(x, "x"), _single(grad_y, "grad_y"))
+        return super().output_factor_gradient(self._real(x, "x"), self._real(grad_y, "grad_y"))
 
     def update(self, dw: Any) -> None:
         """Adds (n_out, n_in) to the weights in the device, in pulses."""
@@ -150,7 +150,7 @@ class Layer(_core.Layer):
     def learn_programme(self, x: Any, grad_y: Any, lr: float) -> None:
         """Moves the device's programme (phases) one step of Adam against the gradient that its twin has at what x makes the
         device see; lr in units of a code's whole range. With update='programme'."""
-        super().learn_programme(_single(x, "x"), _single(grad_y, "grad_y"), lr)
+        super().learn_programme(self._real(x, "x"), self._real(grad_y, "grad_y"), lr)
 
     @property
     def settings(self) -> Mapping[str, Any]:

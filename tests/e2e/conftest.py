@@ -1,10 +1,11 @@
 """Fixtures: the command in an empty folder, and a run of a second."""
 
+import json
 import os
 import subprocess
 
 import pytest
-from e2e import COMMAND, write_mnist
+from e2e import COMMAND, DATA, write_mnist
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,20 @@ def lightloop(tmp_path):
         surroundings = {**os.environ, "HOME": str(tmp_path), "LIGHTLOOP_DATA": "", **(environment or {})}
         options = {"capture_output": True, "timeout": 300, **options}
         return subprocess.run([COMMAND, *map(str, words)], cwd=tmp_path, text=True, env=surroundings, **options)
+
+    return run
+
+
+@pytest.fixture
+def told(lightloop, tmp_path):
+    """Reproduces a paper with the data that are there: (what it said, its rows by name)."""
+
+    def run(name, *words, timeout=300):
+        done = lightloop("reproduce", name, *words, "--json", environment={"LIGHTLOOP_DATA": DATA}, timeout=timeout)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / name / "table.txt").read_text().count("\n") > 3 and (tmp_path / name / "picture.png").exists()
+        said = json.loads(done.stdout)
+        return said, {row["row"]: row for row in said["rows"]}
 
     return run
 

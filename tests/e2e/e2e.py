@@ -6,11 +6,24 @@ import pathlib
 import struct
 
 import numpy as np
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LIGHTLOOP_BUILD", ROOT / "build" / "ci"))
 COMMAND = BUILD / "bin" / "lightloop"
+DATA = os.environ.get("LIGHTLOOP_DATA", "")
 OPTICAL = ["--rule", "tdfa", "--lr", "3e-3", "--set", "rule.dead_zone=0.2", "--device", "sim:opu"]
+
+
+def needs(*parts):
+    """Skips a test where $LIGHTLOOP_DATA has no such file."""
+    here = bool(DATA) and pathlib.Path(DATA, *parts).exists()
+    return pytest.mark.skipif(not here, reason="/".join(parts) + " is not in $LIGHTLOOP_DATA")
+
+
+def slow(minutes):
+    """Keeps a test for `sh tools/test.sh --full`."""
+    return pytest.mark.skipif("LIGHTLOOP_FULL" not in os.environ, reason=f"takes {minutes} (LIGHTLOOP_FULL)")
 
 
 def idx(path, values, code=8):

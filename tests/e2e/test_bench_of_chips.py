@@ -82,6 +82,8 @@ def test_a_bench_is_recorded_and_asked_again_at_home(lightloop, small, tmp_path)
         assert again.returncode == 2 and "chip-0.h5" in again.stderr and "--force" in again.stderr
         few = lightloop(*there[:-1], "chips.h5")
         assert few.returncode == 2 and "chips-{0..2}.h5" in few.stderr
+        many = lightloop(*there[:-1], "chips-{0..5}.h5")
+        assert many.returncode == 2 and "6 files" in many.stderr and "Number them: chips-{0..2}.h5." in many.stderr
     replayed = told(lightloop, *words, "--device", "replay:chip-{0..2}.h5")
     assert {**replayed, "device": ""} == {**answered, "device": ""}
     other = lightloop("eval", "run.h5", "--age", "20 d", "--device", "replay:chip-{0..2}.h5")

@@ -41,6 +41,7 @@ void set_hook(Hook hook) {
 Backend backend() {
   Backend python = [](const DeviceAddress& address, const Registry&) { return hook().open(address); };
   python.params = [](const DeviceAddress& address, const Registry&) { return hook().params(address); };
+  python.twin = [](const DeviceAddress& address, const Registry&) { return hook().twin(address); };
   return python;
 }
 

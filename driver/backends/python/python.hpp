@@ -9,6 +9,8 @@
 /// first such device: libpython is loaded then (LIGHTLOOP_LIBPYTHON names another one than found when this was built),
 /// without its signal handlers, so Ctrl-C stays the program's; what the device prints goes to stderr. The interpreter
 /// is never ended. `lightloop serve --device python:...` puts the device into a process of its own.
+///
+/// A class with forward_model() and vjp() brings a twin, which opens no hardware: an object of the class of its own.
 namespace lightloop::python {
 
 /// Opening throws FileError, UnknownName, InvalidParameter; DeviceError where Python code fails, with its type, message
@@ -19,6 +21,7 @@ Backend backend();
 struct Hook {
   std::function<std::unique_ptr<Device>(const DeviceAddress&)> open;
   std::function<std::vector<ParamInfo>(const DeviceAddress&)> params;
+  std::function<std::unique_ptr<Twin>(const DeviceAddress&)> twin = {};
 };
 void set_hook(Hook hook);
 

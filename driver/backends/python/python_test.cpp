@@ -28,9 +28,13 @@ TEST_CASE("python: without an interpreter one line says what is missing, with a 
                       CHECK(address.target == "bench.py:Bench");
                       return std::make_unique<test::FakeDevice>(test::FakeOptions{}, address.settings);
                     },
-                    [](const DeviceAddress&) { return test::FakeDevice({}).settings().infos(); }});
+                    [](const DeviceAddress&) { return test::FakeDevice({}).settings().infos(); },
+                    [](const DeviceAddress& address) -> std::unique_ptr<Twin> {
+                      throw Unsupported("twin", address.target, "the hook was asked");
+                    }});
   CHECK(registry.open("python:bench.py:Bench,gain=2")->settings().real("gain") == 2);
   CHECK(registry.open_params("python:bench.py:Bench,gain=2").size() == 4);
+  CHECK_THROWS_WITH(registry.twin("python:bench.py:Bench"), Contains("the hook was asked"));
   python::set_hook({});
 }
 

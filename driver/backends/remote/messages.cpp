@@ -226,6 +226,12 @@ void put(const RunReport& from, v1::Report& to) {
     one.set_member(failure.member);
     one.set_detail(clean(failure.detail));
   }
+  for (const EnergyPart& part : from.parts) {
+    v1::EnergyPart& one = *to.add_parts();
+    one.set_name(clean(part.name));
+    one.set_events(part.events);
+    one.set_joules(part.joules);
+  }
 }
 
 RunReport take(const v1::Report& from) {
@@ -237,6 +243,7 @@ RunReport take(const v1::Report& from) {
   to.device_j = from.device_j();
   for (const v1::MemberFailure& one : from.failures())
     to.failures.push_back({static_cast<Index>(one.member()), one.detail()});
+  for (const v1::EnergyPart& one : from.parts()) to.parts.push_back({one.name(), one.events(), one.joules()});
   return to;
 }
 
