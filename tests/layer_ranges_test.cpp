@@ -52,6 +52,29 @@ struct Opened {
   }
 };
 
+/// A crossbar that refuses one batch.
+class Refusing : public Device {
+ public:
+  explicit Refusing(std::unique_ptr<Device> device) : device_(std::move(device)) {}
+  int refused = -1;  ///< counts down to it
+
+  const DeviceInfo& describe() const override { return device_->describe(); }
+  const ParamSet& settings() const override { return device_->settings(); }
+  void configure(const Settings& changes) override { device_->configure(changes); }
+  RunReport run(ConstFrames in, Frames out, const RunOptions& options) override {
+    if (refused >= 0 && refused-- == 0) throw Unsupported("a batch", "refused", "");
+    return device_->run(in, out, options);
+  }
+  void program(ConstFrames codes) override { device_->program(codes); }
+  void reset() override { device_->reset(); }
+  std::vector<std::byte> snapshot() const override { return device_->snapshot(); }
+  void restore(const std::vector<std::byte>& state) override { device_->restore(state); }
+  void close() override { device_->close(); }
+
+ private:
+  const std::unique_ptr<Device> device_;
+};
+
 float largest(View<const float> x) {
   float most = 0;
   for (Index r = 0; r < x.rows(); ++r)
@@ -222,6 +245,34 @@ TEST_CASE("windows go on from a snapshot to the bit, and layers of older snapsho
   Opened old("sim:crossbar", w, settings);
   old.layer.restore(state);
   CHECK(old.layer.input_state() == std::vector<double>{first.layer.input_range(), 0, 0});
+}
+
+TEST_CASE("a call that its device breaks off between two windows has moved nothing, and is made again to the bit") {
+  const Matrix<float> w = normal(6, 24, 1), x = normal(20, 24, 2);
+  Registry registry;
+  add_devices(registry);
+  const std::string device = "sim:crossbar,input.size=24,output.size=6";
+  const Settings settings = windows("running", "running", 5);
+  auto own = std::make_unique<Refusing>(registry.open(device));
+  Refusing* const refusing = own.get();
+  Session session(std::move(own), device), calm(registry.open(device), device);
+  Layer layer(session, 24, 6, settings), other(calm, 24, 6, settings);
+  Matrix<float> y(20, 6), expected(20, 6);
+  for (Layer* one : {&layer, &other}) {
+    one->program(w);
+    one->calibrate();
+  }
+  const std::vector<double> state = layer.input_state();
+  const double range = layer.output_range();
+  refusing->refused = 2;
+  CHECK_THROWS_AS(layer.forward(x, y), Unsupported);
+  CHECK(layer.input_state() == state);
+  CHECK(layer.output_range() == range);
+  CHECK(session.settings().real("adc.range") == range);
+  layer.forward(x, y);
+  other.forward(x, expected);
+  CHECK(std::ranges::equal(y.flat(), expected.flat()));
+  CHECK(session.next_frame_id() == calm.next_frame_id());
 }
 
 TEST_CASE("held ranges stay, and calibration moves none but the ADC's") {

@@ -262,9 +262,8 @@ void register_analog(py::module_& m) {
           [](BoundTiles& b, const std::vector<double>& ranges) {
             alone(*b.busy, [&] { b.layer->set_input_ranges(ranges); });
           },
-          "Of every tile: what the next row's range comes from; with layer.range_rows three numbers (range, rows of "
-          "the "
-          "open window, the largest of their sizes).")
+          "What the next row's range comes from, tile by tile; with layer.range_rows three numbers each: range, rows "
+          "of the open window, the largest of their sizes.")
       .def(
           "hold_ranges", [](BoundTiles& b, bool hold) { alone(*b.busy, [&] { b.layer->hold_ranges(hold); }); },
           py::arg("hold") = true, "Evaluation: ranges with windows (layer.range_rows) stay as they are from now on.")

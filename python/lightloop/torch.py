@@ -11,7 +11,7 @@ have changed since the last forward pass, or with `layer.update=pulses` changed 
 calibration of the first stay in use while a module trains. Copies, pickles and the `state_dict` (in `_extra_state`, from the first
 pass on) hold what the devices hold: cells, clocks, calibrations, frame counts. Beside that `state_dict` is that of the digital module; with
 `layer.noise_management=learned` it has `input_range` and `input_range_known` beside, with `running` the `running_range` of every
-tile (from the first pass on), with `layer.output_range=learned` an `output_factor` (of the ADC range that calibration measured).
+tile (from the first pass on; three numbers each with `layer.range_rows`, which in evaluation stay), with `layer.output_range=learned` an `output_factor` (of the ADC range that calibration measured).
 """
 
 from __future__ import annotations

@@ -254,6 +254,6 @@ def test_digits_are_learnt_in_pairs_of_pulsed_cells(kind):
     cells = f"sim:crossbar,pulse.pair=true,pulse.step=0.002,cell.kind={kind}"
     settings = {"layer.update": "pulses", "layer.weight_limit": 1.0}
     for seed in (1, 2, 3):
-        run = ll.train("digits", rule="bp", layers=cells, net="64-10", epochs=2, lr=0.01, seed=seed, settings=settings, progress=False)
-        n = len(ll.load_dataset("digits", seed=seed)[1].labels)
+        run = ll.train("digits", rule="bp", layers=cells, net="784-10", epochs=1, lr=0.01, seed=seed, settings=settings, progress=False)
+        n = len(ll.load_dataset("digits", seed=seed)[1].features())
         assert run.test_accuracy > 0.1 + 4.9 * (0.1 * 0.9 / n) ** 0.5
