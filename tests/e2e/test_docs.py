@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import textwrap
 
+import numpy as np
 import pytest
 from e2e import ROOT
 
@@ -25,8 +27,16 @@ def test_the_program_in_the_readme_is_the_example_that_is_built():
 
 def test_the_bench_of_the_page_is_the_example_that_is_run():
     page = (ROOT / "docs" / "your_device.md").read_text()
-    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    block, model = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     assert block == (ROOT / "examples" / "python" / "my_bench.py").read_text()
+    methods = {}
+    exec(textwrap.dedent(model), methods)
+    x, theta, g = (np.random.default_rng(i).uniform(0, 255, shape) for i, shape in enumerate(((5, 6), (4, 6), (5, 4))))
+    by_x, by_theta = methods["vjp"](None, x, g, theta)
+    dx, dtheta = x[::-1] - x, theta[::-1] - theta  # linear in each: differences are exact
+    answer = methods["forward_model"]
+    assert np.sum(by_x * dx) == pytest.approx(np.sum(g * (answer(None, x + dx, theta) - answer(None, x, theta))))
+    assert np.sum(by_theta * dtheta) == pytest.approx(np.sum(g * (answer(None, x, theta + dtheta) - answer(None, x, theta))))
 
 
 def test_links_in_the_pages_lead_somewhere():

@@ -5,8 +5,10 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import pytest
 from e2e import BUILD, COMMAND, ROOT
+from served import Serve, has_remote
 
 if not (BUILD / "python" / "lightloop" / "__init__.py").exists():
     pytest.skip("the Python package is not built", allow_module_level=True)
@@ -154,3 +156,18 @@ def test_configured_devices_are_listed_with_their_reasons(lightloop, bench, tmp_
     assert found["summary"].startswith("mine: projection")
     problems = {f["address"]: f["problem"] for f in listed["failed"]}
     assert "no such file" in problems["python:gone.py:X"] and problems["remote:127.0.0.1:1/opu0"]
+
+
+@pytest.mark.skipif(not has_remote(), reason="built without gRPC")
+def test_the_model_and_what_a_call_took_come_through_a_server(tmp_path):
+    ll = pytest.importorskip("lightloop")
+    here = f"python:{ROOT}/tests/python/test_own_twin.py:Metered"
+    x = np.random.default_rng(1).uniform(-1, 1, (20, 6)).astype(np.float32)
+    with Serve(tmp_path, "--device", f"chip={here}") as server:
+        there = f"remote:{server.address}/chip"
+        codes = 2048 * (1 + x)
+        for near, far in zip(ll.Twin(here).vjp(codes, codes[:, :4]), ll.Twin(there).vjp(codes, codes[:, :4])):
+            assert np.array_equal(near, far)
+        with ll.Layer(there, x[:4], bound_management="none") as layer:
+            layer(x)
+            assert layer.report.energy == pytest.approx({"laser": 9e-6, "adc": 3e-6})
