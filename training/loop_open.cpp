@@ -43,11 +43,6 @@ void TrainingLoop::open_path(const Registry& registry) {
                            "leave it out");
   check_targets();
   const auto& widths = run_.net.widths();
-  if (run_.net.model() && !config_.model->info.any_layers)
-    throw Unsupported(
-        "rule " + config_.model->info.name + " on net " + config_.train.text("net"),
-        "the rule trains fully connected networks", "",
-        use_rules(&RuleInfo::any_layers, data_.train.graph != nullptr) + "; or give widths such as 784-1024-10");
   const bool to_input = config_.model->info.projects_to == ProjectTo::input;
   Index outputs =
       config_.uses_projection() && !to_input ? broadcast_width(run_.net, config_.rule) : run_.net.hidden_layers();

@@ -160,7 +160,6 @@ RuleModel adfa_rule() {
                  {"matrix_from", "", std::string(), 0, 0,
                   "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
       .encoding = "bitplanes:6",
-      .any_layers = true,
       .real_targets = true,
       .own_forward = true,
       .on_layers = true,

@@ -135,7 +135,6 @@ RuleModel auglocal_rule() {
       .source = "Ma, Wu, Si, Tan, ICLR 2024, arXiv 2402.17318, section 3 (uniform choice, pyramidal depth)",
       .params = {{"depth", "1", std::int64_t{2}, 1, 1e3, "layers of the lowest head, its output among them"},
                  {"pyramid", "1", 0.5, 0, 1, "by what share heads are shallower at the top"}},
-      .any_layers = true,
       .masks = true,
       .by_error = true,
       .own_forward = true,

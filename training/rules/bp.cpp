@@ -14,7 +14,6 @@ RuleModel bp_rule() {
       .cost = "none: runs on the host; physics-aware, the forward passes on the device",
       .source = "Rumelhart, Hinton, Williams, Nature 323, 533 (1986); Wright et al., Nature 601, 549 (2022)",
       .params = {},
-      .any_layers = true,
       .masks = true,
       .by_error = true,
       .goes_back = true,

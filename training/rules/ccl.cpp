@@ -125,7 +125,6 @@ RuleModel ccl_rule() {
                   "of the products that are matched, per root of the width (assumed: with products far above 1 at the "
                   "start both nets spend their steps on making them small); 0: the bare products, as published"},
                  pool_param()},
-      .any_layers = true,
       .masks = true,
       .tokens = true,
       .own_forward = true,

@@ -15,7 +15,6 @@ RuleModel dfa_rule() {
       .source = "Nokland, arXiv 1609.01596, equation 7",
       .params = broadcast_params(),
       .encoding = "bitplanes:6",
-      .any_layers = true,
       .masks = true,
       .by_error = true,
       .maps = true};

@@ -19,7 +19,6 @@ RuleModel drtp_rule() {
       .params = std::move(params),
       .encoding = "threshold",
       .signed_signal = false,
-      .any_layers = true,
       .masks = true,
       .one_hot = true,
       .maps = true};

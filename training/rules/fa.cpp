@@ -35,7 +35,6 @@ RuleModel fa_rule() {
       .source = "Lillicrap, Cownden, Tweed, Akerman, Nat. Commun. 7, 13276 (2016)",
       .params = {{"scale", "1", 1.0, 1e-6, 1e6,
                   "factor on the feedback matrices; 1 gives them the law of the weights"}},
-      .any_layers = true,
       .masks = true,
       .by_error = true,
       .maps = true,

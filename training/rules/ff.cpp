@@ -176,7 +176,6 @@ RuleModel ff_rule() {
             "factor on the gradient of the softmax output: with sgd and momentum its rate as a multiple of train.lr; "
             "adam takes factors out"},
            pool_param()},
-      .any_layers = true,
       .own_loss = true,
       .own_forward = true,
       .own_answer = true,

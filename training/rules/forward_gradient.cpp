@@ -283,7 +283,6 @@ RuleModel forward_gradient_rule() {
                   "make activities again where tangents meet them: two layers' are held instead of all (of blocks, "
                   "four and the output); the same bits"},
                  pool_param()},
-      .any_layers = true,
       .by_error = true,
       .own_forward = true,
       .on_layers = true,

@@ -247,7 +247,6 @@ RuleModel forwardgnn_rule() {
                   0,
                   "class probabilities summed over all layers, or those of the last",
                   {"sum", "output"}}},
-      .any_layers = true,
       .masks = true,
       .graph_only = true,
       .own_loss = true,

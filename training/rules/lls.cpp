@@ -162,7 +162,6 @@ RuleModel lls_rule() {
                   "share of every target spread over all classes (assumed); the reported "
                   "local loss is without it"},
                  pool_param()},
-      .any_layers = true,
       .masks = true,
       .tokens = true,
       .own_forward = true,

@@ -63,7 +63,6 @@ RuleModel local_rule() {
                   "logits of the output layer, or the sum of those of all heads and the output",
                   {"output", "sum"}},
                  pool_param()},
-      .any_layers = true,
       .masks = true,
       .by_error = true,
       .own_forward = true,

@@ -193,7 +193,6 @@ RuleModel mask_rule() {
                   "steps in which their number falls in a straight line to 1 (assumed)"},
                  {"bias", "1", 1.0, 0, 16,
                   "memory: how strongly values that were not tried for long are preferred; 0: all alike"}},
-      .any_layers = true,
       .own_forward = true,
       .own_answer = true,
       .keeps_net = true,

@@ -79,7 +79,6 @@ RuleModel node_perturbation_rule() {
                  {"recompute", "", false, 0, 0,
                   "make the pass without noise again for the gradient: two layers' activities are held instead of "
                   "all; the same bits"}},
-      .any_layers = true,
       .by_error = true,
       .own_forward = true,
       .on_layers = true,

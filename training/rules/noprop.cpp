@@ -133,7 +133,6 @@ RuleModel noprop_rule() {
                   "how the chain answers: from z_0 = 0 along the mean, or as published from z_0 ~ N(0, I), each step "
                   "drawn",
                   {"mean", "sampled"}}},
-      .any_layers = true,
       .own_loss = true,
       .own_forward = true,
       .own_answer = true,

@@ -114,7 +114,6 @@ RuleModel pepg_rule() {
       .params = {{"pairs", "1", std::int64_t{16}, 2, 1e6, "n, pairs of samples in a step"},
                  {"sigma", "1", 0.02, 1e-6, 10, "s at the start (assumed: small beside initial weights)"},
                  {"adapt", "", true, 0, 0, "let the widths learn"}},
-      .any_layers = true,
       .masks = true,
       .by_error = true,
       .own_forward = true,

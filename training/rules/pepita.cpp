@@ -236,7 +236,6 @@ RuleModel pepita_rule() {
            {"matrix_from", "", std::string(), 0, 0,
             "device whose matrix a digital run measures and uses; empty: drawn from the seed"}},
       .encoding = "bitplanes:6",
-      .any_layers = true,
       .projects_to = ProjectTo::input,
       .real_targets = true,
       .own_forward = true,

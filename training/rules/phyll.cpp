@@ -42,7 +42,6 @@ RuleInfo phyll_info() {
             "of a random complex mixture in units of its mean (speckle); auto: mixing, but nothing before blocks that "
             "look at images or tokens; with train.map it is the device's",
             {"auto", "none", "mixing", "speckle"}}},
-      .any_layers = true,
       .own_loss = true,
       .own_forward = true,
       .own_answer = true,

@@ -131,7 +131,6 @@ RuleModel predictive_coding_rule() {
           "2006.04182",
       .params = {{"steps", "1", std::int64_t{16}, 1, 1e4, "T, steps of settling (assumed: enough for a few layers)"},
                  {"rate", "1", 0.1, 1e-4, 1, "size of such a step (assumed)"}},
-      .any_layers = true,
       .real_targets = true,
       .own_forward = true,
       .on_layers = true,

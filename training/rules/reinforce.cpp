@@ -127,7 +127,6 @@ RuleModel reinforce_rule() {
                   "fire again, alike, for the gradient: two layers' activities are held instead of all; the same bits. "
                   "Of fully "
                   "connected nets"}},
-      .any_layers = true,
       .by_error = true,
       .own_forward = true,
       .on_layers = true,

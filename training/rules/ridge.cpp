@@ -157,7 +157,6 @@ RuleModel ridge_rule() {
       .source = "Hoerl, Kennard, Technometrics 12, 55 (1970); random features: Saade et al., arXiv 1510.06664",
       .params = {{"ridge", "1", 1e-3, 1e-12, 1e6,
                   "penalty on the square of W, in units of the mean variance of a feature (assumed)"}},
-      .any_layers = true,
       .real_targets = true,
       .own_forward = true,
       .own_answer = true,

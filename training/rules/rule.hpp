@@ -35,7 +35,6 @@ struct RuleInfo {
   std::vector<ParamInfo> params;
   std::string encoding = {};  ///< how a binary device shows the signal unless the user says otherwise
   bool signed_signal = true;  ///< what is projected has both signs, so no encoding may drop one
-  bool any_layers = false;    ///< trains models of any layers too, not only fully connected networks
   ProjectTo projects_to = ProjectTo::widest_hidden;
   bool masks = false;         ///< heeds RuleBatch::counts: learns nothing from labels that do not count
   bool by_error = false;      ///< asks for errors or losses, not for labels: learns tokens and real targets too

@@ -12,7 +12,6 @@ RuleModel sdfa_rule() {
                       .source = "Frenkel, Lefebvre, Bol, arXiv 1909.01311, section 2.1",
                       .params = broadcast_params(),
                       .encoding = "ternary",
-                      .any_layers = true,
                       .masks = true,
                       .by_error = true,
                       .maps = true};

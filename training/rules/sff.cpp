@@ -242,7 +242,6 @@ RuleModel sff_rule() {
                   "one output per class, whose pixels are the units (weak on shallow nets)",
                   {"dense", "pixels"}},
                  pool_param()},
-      .any_layers = true,
       .masks = true,
       .tokens = true,
       .own_loss = true,

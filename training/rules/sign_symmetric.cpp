@@ -95,7 +95,6 @@ RuleModel sign_symmetric_rule() {
                   "S: the same everywhere (uSF), |N(0, 1)| drawn once (frSF) or in every step (brSF)",
                   {"uniform", "fixed", "redrawn"}},
                  {"scale", "1", 1.0, 1e-6, 1e6, "factor on S; 1 gives it the size of the initial weights"}},
-      .any_layers = true,
       .masks = true,
       .by_error = true,
       .maps = true,

@@ -78,7 +78,6 @@ RuleModel spsa_rule() {
       .params = {{"directions", "1", std::int64_t{1}, 1, 1e6, "k, directions averaged in a step"},
                  {"c", "1", 0.01, 1e-6, 10, "c_0, size of the perturbation of every weight"},
                  {"gamma", "1", 0.101, 0, 1, "how fast the perturbation shrinks"}},
-      .any_layers = true,
       .masks = true,
       .by_error = true,
       .own_forward = true,

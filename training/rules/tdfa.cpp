@@ -13,7 +13,6 @@ RuleModel tdfa_rule() {
       .source = "Launay et al., arXiv 2006.01475, section 2",
       .params = broadcast_params(),
       .encoding = "ternary",
-      .any_layers = true,
       .masks = true,
       .by_error = true,
       .maps = true};
