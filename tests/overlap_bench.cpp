@@ -70,6 +70,46 @@ void overlap_of_equals(benchmark::State& state) {
   state.counters["ratio"] = benchmarks::median(ratios);
 }
 
+/// Steps of training, digital part and device of equal length: one after the other, or with rule.delay = 1 side by
+/// side. Wall time of each over the longer of the two.
+void pipeline(benchmark::State& state) {
+  const std::vector<Index> widths = {784, 1024, 1024, 10};
+  const double device_s = static_cast<double>(state.range(0)) * 1e-3;
+  const int before = threads();
+  set_threads(1);
+  const auto on = [&](double seconds, std::int64_t delay) {
+    return std::make_unique<test::OnDevice>("dfa", std::make_unique<test::Sleeping>(widths.back(), widths[1], seconds),
+                                            widths, kBatch, false, Settings{{"delay", delay}});
+  };
+  const auto together = on(device_s, 1), prompt = on(device_s, 0), alone = on(0, 0);
+  std::vector<double> pipelined, waited, digital, ratios, over_longest;
+  Index batch = 0;
+  for (auto _ : state) {
+    constexpr int kSteps = 10;  // a pipeline fills and empties once
+    const auto seconds = [&](test::OnDevice& work) {
+      return benchmarks::clock_seconds(CLOCK_MONOTONIC,
+                                       [&] {
+                                         for (int i = 0; i < kSteps; ++i) work.step((batch + i) % 3);
+                                         work.drain();
+                                       }) /
+             kSteps;
+    };
+    digital.push_back(seconds(*alone));
+    pipelined.push_back(seconds(*together));
+    waited.push_back(seconds(*prompt));
+    ratios.push_back(pipelined.back() / waited.back());
+    over_longest.push_back(pipelined.back() / std::max(digital.back(), device_s));
+    ++batch;
+  }
+  set_threads(before);
+  state.counters["digital_ms"] = 1e3 * benchmarks::median(digital);
+  state.counters["pipelined_ms"] = 1e3 * benchmarks::median(pipelined);
+  state.counters["waiting_ms"] = 1e3 * benchmarks::median(waited);
+  state.counters["ratio"] = benchmarks::median(ratios);
+  state.counters["over_longest"] = benchmarks::median(over_longest);
+}
+
+BENCHMARK(pipeline)->ArgNames({"device_ms"})->Arg(20)->Arg(60)->Arg(200)->Iterations(8)->UseRealTime();
 BENCHMARK(overlap_of_equals)
     ->ArgNames({"classes", "device_ms"})
     ->Args({1000, 5})

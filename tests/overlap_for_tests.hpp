@@ -12,6 +12,7 @@
 #include "devices/catalogue.hpp"
 #include "driver/backends/backends.hpp"
 #include "training/clusters_for_tests.hpp"
+#include "training/optimizer.hpp"
 #include "training/rules/rule.hpp"
 
 namespace lightloop::test {
@@ -94,9 +95,9 @@ class OnDevice {
   }
   /// The same with any feedback.
   OnDevice(const std::string& name, std::unique_ptr<Feedback> feedback, const std::vector<Index>& widths, Index batch,
-           bool waiting)
+           bool waiting, const Settings& settings = {})
       : batch_(batch), net_(widths, Activation::tanh), data_(clusters(3 * batch, 1, widths.front(), widths.back())) {
-    teach_by(name, std::move(feedback), widths, waiting);
+    teach_by(name, std::move(feedback), widths, waiting, settings);
   }
 
   /// Errors of batch number `i` of three; call gradient() for its gradient.
@@ -115,15 +116,25 @@ class OnDevice {
     rule_->gradient(net_, {activations_, error_, labels_}, gradient_);
     return gradient_;
   }
+  /// A whole step of training on batch `i`: forward, gradient and update.
+  void step(Index i) {
+    show(i);
+    gradient();
+    optimizer_step({}, optimizer_, 1e-3, gradient_, net_.parameters());
+  }
+  void drain() { rule_->wait(); }
   const std::vector<float>& present() const { return gradient_; }  ///< as far as it is
 
  private:
   void teach_by(const std::string& name, std::unique_ptr<Feedback> feedback, const std::vector<Index>& widths,
-                bool waiting) {
+                bool waiting, const Settings& settings = {}) {
     feedback_ = std::move(feedback);
     if (waiting) feedback_ = std::make_unique<Waiting>(std::move(feedback_));
     net_.initialise(1);
-    rule_ = rule(name).make({net_, 1, ParamSet("rule", rule(name).info.params), feedback_.get()});
+    ParamSet params("rule", rule(name).info.params);
+    params.set(settings);
+    rule_ = rule(name).make({net_, 1, params, feedback_.get()});
+    optimizer_ = optimizer_state({}, static_cast<Index>(net_.parameters().size()));
     gradient_.resize(net_.parameters().size());
     activations_.h.resize(widths.size());
     activations_.h[0].resize(batch_, widths.front());
@@ -148,6 +159,7 @@ class OnDevice {
   Matrix<float> error_;
   std::vector<std::uint8_t> labels_;
   std::vector<float> gradient_;
+  OptimizerState optimizer_;
 };
 
 }  // namespace lightloop::test

@@ -51,3 +51,19 @@ TEST_CASE("while the device works the rule does the output layer, and begins to 
     CHECK_FALSE(same(at_wait, 0, output));           // which needs the device
   }
 }
+
+TEST_CASE("with a delay the device works through the rest of the step and the next forward pass") {
+  const std::vector<Index> widths = {20, 64, 48, 30};
+  for (const char* name : {"dfa", "tdfa", "sdfa"}) {
+    INFO(name);
+    auto feedback = std::make_unique<test::Sleeping>(30, 64, 0.02);
+    test::Sleeping* device = feedback.get();
+    test::OnDevice work(name, std::move(feedback), widths, 32, false, {{"delay", std::int64_t{1}}});
+    int waits = 0;
+    device->on_wait = [&] { ++waits; };
+    for (int step = 0; step < 4; ++step) {
+      work.step(step % 3);
+      CHECK(waits == step);  // of the batch before, when the next error was there
+    }
+  }
+}

@@ -98,6 +98,42 @@ TEST_CASE("device fidelity is near 1 on a steady bench and falls where the mediu
   CHECK(load_run(path).epochs[0].fidelity == result.epochs[0].fidelity);
 }
 
+TEST_CASE("with a delay DFA learns through the bench, within its plan, and a stop changes no bit") {
+  for (const char* rule : {"dfa", "tdfa"}) {
+    INFO(rule);
+    const TrainSettings settings = optical({{"train.rule", rule},
+                                            {"rule.delay", std::int64_t{1}},
+                                            {"train.fidelity", true},
+                                            {"train.epochs", std::int64_t{3}},
+                                            {"train.alignment_every", std::int64_t{5}}});
+    TrainPlan plan;
+    TrainObserver observer;
+    observer.on_plan = [&](const TrainPlan& p) {
+      plan = p;
+      return true;
+    };
+    const TrainResult whole = run(settings, observer);
+    CHECK(whole.test_accuracy > 0.95);  // chance is 0.2
+    CHECK(whole.device_frames <= plan.device_frames);
+    CHECK(whole.epochs.back().waited_s >= 0);
+    CHECK(whole.epochs.back().waited_s <= whole.epochs.back().train_s);
+    const TemporaryFolder folder;
+    TrainSettings part = settings;
+    part["train.out"] = folder / "run.h5";
+    int steps = 0;
+    TrainObserver stopping;
+    stopping.stop = [&] { return ++steps % 25 == 0; };
+    TrainResult result = run(part, stopping);
+    while (result.interrupted) result = run({{"train.resume", folder / "run.h5"}}, stopping);
+    CHECK(result.weights_sha256 == whole.weights_sha256);
+    CHECK(result.device_frames == whole.device_frames);
+    CHECK(result.epochs.back().fidelity == whole.epochs.back().fidelity);
+    const RunFile file = load_run(folder / "run.h5");
+    CHECK(file.epochs.back().waited_s == result.epochs.back().waited_s);
+    CHECK(file.epochs.back().waited_s > file.epochs.front().waited_s);
+  }
+}
+
 TEST_CASE("a fixed exposure is in the plan's device time, and codes clipped by it are warned of") {
   TrainPlan plan;
   std::vector<std::string> warnings;

@@ -56,7 +56,9 @@ void Alignment::add(const Network& net, const RuleBatch& batch, const Rule& rule
   signals.resize(net.hidden_layers());
   gradients.resize(net.layers());
   exact(net, batch);
-  for (Index l = 0; l < net.layers(); ++l) {
+  // of a rule with a delay the output learned from another batch than the hidden layers
+  const Index compared = rule.taught() ? net.hidden_layers() : net.layers();
+  for (Index l = 0; l < compared; ++l) {
     const auto first = static_cast<std::size_t>(net.offset(l));
     const std::size_t end = l + 1 < net.layers() ? static_cast<std::size_t>(net.offset(l + 1)) : gradient.size();
     const std::span<const float> exact = gradient_.flat();

@@ -18,7 +18,8 @@ struct AlignmentSums {
   std::vector<double> means() const;
 };
 
-/// Compares on the batch of the last gradient() call. The exact gradient is that of the run's loss at the network's
+/// Compares on the batch of the last gradient() call, or that of Rule::taught(), by the weights of now; the gradient of
+/// the output is then left out. The exact gradient is that of the run's loss at the network's
 /// answer, through `batch.back` where that is given.
 class Alignment {
  public:

@@ -1,6 +1,7 @@
 #include "training/feedback.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -119,7 +120,35 @@ class Noisy : public Feedback {
   View<float> out_;
 };
 
+class Timed : public Feedback {
+ public:
+  Timed(std::unique_ptr<Feedback> inner, double& seconds) : inner_(std::move(inner)), seconds_(seconds) {}
+  Index inputs() const override { return inner_->inputs(); }
+  Index outputs() const override { return inner_->outputs(); }
+  View<const float> matrix() const override { return inner_->matrix(); }
+  std::vector<std::byte> snapshot() const override { return inner_->snapshot(); }
+  void restore(const std::vector<std::byte>& state) override { inner_->restore(state); }
+  void begin(View<const float> e, View<float> out) override { inner_->begin(e, out); }
+  void project(View<const float> e, View<float> out) override {
+    begin(e, out);
+    finish();
+  }
+  void finish() override {
+    const auto start = std::chrono::steady_clock::now();
+    inner_->finish();
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+ private:
+  std::unique_ptr<Feedback> inner_;
+  double& seconds_;
+};
+
 }  // namespace
+
+std::unique_ptr<Feedback> timed_feedback(std::unique_ptr<Feedback> inner, double& seconds) {
+  return std::make_unique<Timed>(std::move(inner), seconds);
+}
 
 std::unique_ptr<Feedback> digital_feedback(Index inputs, Index outputs, std::uint64_t seed) {
   Matrix<float> matrix(outputs, inputs);

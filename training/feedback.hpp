@@ -44,6 +44,10 @@ std::unique_ptr<Feedback> device_feedback(Projection& projection);
 std::unique_ptr<Feedback> noisy_feedback(std::unique_ptr<Feedback> inner, double sigma, bool skip_empty,
                                          std::uint64_t seed);
 
+/// Counts in `seconds` for how long project() and finish() of another feedback took: the time of the wall in which its
+/// caller could do nothing else. `seconds` must outlive it.
+std::unique_ptr<Feedback> timed_feedback(std::unique_ptr<Feedback> inner, double& seconds);
+
 /// How often each column is shown where a run shows columns alone (RuleInfo::one_hot): read noise falls to a third, and
 /// ten classes cost fewer frames than one batch of samples (assumed: a common batch is 128).
 inline constexpr Index kColumnRepeats = 8;

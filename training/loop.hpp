@@ -74,7 +74,9 @@ class TrainingLoop {
   void learn_on_devices(double lr);
   void gather_targets(std::span<const std::uint32_t> which);
   Targets targets() const { return {labels_, values_, data_.train.counts}; }  ///< of the batch
-  void finish_gradient(Index rows, Index counted);
+  bool updates_early() const;
+  void begin_update(double lr, Index rows, Index counted);
+  void update_layer(Index layer);
   void check_loss(double loss) const;
   bool alignment_due() const;
   void measure_alignment(const RuleBatch& batch);
@@ -86,6 +88,8 @@ class TrainingLoop {
   LayerTouch answer_of_layer(const Rule& rule) const;
   StepTouch step_touch(StepTouch rule, Index samples) const;
   void copy_own();
+  /// A device projects in every step.
+  bool projects_each_step() const { return path_.projection && path_.feedback && !config_.model->info.one_hot; }
   bool columns_due(Index epoch) const;
   void read_columns();
   View<const float> feedback_matrix() const;
@@ -110,6 +114,9 @@ class TrainingLoop {
   std::vector<std::uint8_t> labels_;
   Activations activations_;
   Matrix<float> error_, gradient_, values_;
+  std::optional<OptimizerStep> update_;  ///< of the present step
+  std::vector<char> updated_;            ///< layers that have had it
+  float gradient_scale_ = 1;
   Alignment alignment_;
   RunFile run_;
   Matrix<float> begun_with_;  ///< parameters of the rule itself in train.init_from

@@ -49,6 +49,7 @@ void TrainingLoop::open_path(const Registry& registry) {
   if (outputs > 0 && to_input) outputs = widths.front();
   if (outputs > 0) {
     path_ = open_feedback(config_, registry, run_.net.classes(), outputs, resumed_);
+    if (projects_each_step()) path_.feedback = timed_feedback(std::move(path_.feedback), run_.position.waited_s);
   } else if (const std::string& record = config_.train.text("record");
              !record.empty() && config_.train.text("map").empty() && config_.train.text("layers").empty()) {
     throw InvalidParameter("train.record", record, "net " + run_.net.text() + " has no hidden layer to teach",
@@ -95,6 +96,11 @@ void TrainingLoop::open_layers(const Registry& registry) {
     throw Unsupported("layer.noise_management, output_range or update with rule " + ruled.name,
                       "learned, or programme: the rule has no signals that a device could learn from",
                       "bp, dfa and others do", "Choose another noise management, output range or update.");
+  if (layers_->learns_by_itself() && config_.rule.has("delay") && config_.rule.integer("delay") > 0)
+    throw Unsupported(
+        "layer.noise_management, output_range or update with rule.delay",
+        "learned, or programme: the device would learn from the signals of another batch than it has shown", "",
+        "Leave rule.delay out, or choose another noise management, output range or update.");
   if (layers_->learns_programme()) check_moves_phases();
   if (!run_.layers_state.empty()) layers_->restore(run_.layers_state);
 }

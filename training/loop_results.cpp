@@ -19,6 +19,7 @@ void TrainingLoop::check_weights() const {
 
 void TrainingLoop::end_epoch(double learning_rate) {
   check_weights();
+  rule_->wait();
   if (layers_) layers_->program(run_.net, true);
   const auto scored = [this](const Dataset& data) {
     Rule* const answers = config_.model->info.own_answer ? rule_.get() : nullptr;
@@ -45,6 +46,7 @@ void TrainingLoop::end_epoch(double learning_rate) {
   epoch.device_s = run_.about_device.device_s;
   epoch.device_j = run_.about_device.device_j;
   epoch.train_s = at.train_s;
+  if (projects_each_step()) epoch.waited_s = at.waited_s;
   epoch.active_fraction = at.active / at.samples;
   epoch.touch = run_.touch;
   if (const Index samples = config_.train.integer("layer_metrics"); samples > 0 && run_.net.hidden_layers() > 0) {
@@ -56,11 +58,12 @@ void TrainingLoop::end_epoch(double learning_rate) {
     epoch.fidelity = projection_fidelity(*path_.projection, run_.reference);
   for (const double sum : at.layer_loss) epoch.layer_loss.push_back(sum / at.samples);
   run_.epochs.push_back(std::move(epoch));
-  const double train_s = at.train_s;
+  const double train_s = at.train_s, waited_s = at.waited_s;
   const std::int64_t trained = at.trained;
   at = {};
   at.epoch = run_.epochs.back().epoch;
   at.train_s = train_s;
+  at.waited_s = waited_s;
   at.trained = trained;
 }
 
@@ -73,6 +76,7 @@ void TrainingLoop::finish() {
 void TrainingLoop::save() {
   if (out().empty()) return;
   check_weights();
+  rule_->wait();
   note_device();
   run_.rule_state = rule_->snapshot();
   copy_own();

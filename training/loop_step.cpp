@@ -60,6 +60,8 @@ double TrainingLoop::step() {
     layers_->program(net, true);
     layers_->forward(net, x, out, as);
   };
+  const LayerDone layer_done = [this](Index layer) { update_layer(layer); };
+  const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
   const RuleBatch batch{.activations = activations_,
                         .error = error_,
                         .labels = labels_,
@@ -71,16 +73,16 @@ double TrainingLoop::step() {
                         .back = layers_ && layers_->goes_back() ? &back : nullptr,
                         .map_back = maps_ && maps_->shows_back() ? &map_back : nullptr,
                         .counts = data_.train.counts,
-                        .values = values_};
+                        .values = values_,
+                        .done = updates_early() ? &layer_done : nullptr};
+  begin_update(lr, count, counted);
   const auto learn = [&] { rule_->gradient(run_.net, batch, gradient_.flat()); };
   layers_ ? layers_->teach(learn) : learn();
   measure_alignment(batch);
-  finish_gradient(count, counted);
   const double loss = own_forward ? rule_->loss() : output_loss;
   check_loss(loss);
-  const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
   if (layers_ && layers_->learns_by_itself()) learn_on_devices(lr);
-  optimizer_step(optimizer_, run_.optimizer, lr, gradient_.flat(), run_.net.parameters());
+  for (Index l = 0; l < run_.net.layers(); ++l) update_layer(l);
   if (layers_ && layers_->learns_programme()) layers_->read_weights(run_.net);
   if (own_forward)
     std::ranges::copy(rule_->learned_state(), run_.net.state().begin());
@@ -142,17 +144,34 @@ void TrainingLoop::gather_targets(std::span<const std::uint32_t> which) {
     std::ranges::copy(values.row(which[i]), values_.row(static_cast<Index>(i)).begin());
 }
 
-/// Rules divide by all rows of the batch: from there to the mean over those that count; then the decay.
-void TrainingLoop::finish_gradient(Index rows, Index counted) {
+/// Not while anything else is to look at the weights of the step.
+bool TrainingLoop::updates_early() const { return !layers_ && !alignment_due(); }
+
+/// Rules divide by all rows of the batch: `gradient_scale_` takes them from there to the mean over those that count.
+void TrainingLoop::begin_update(double lr, Index rows, Index counted) {
   const bool rescale = counted != rows && !config_.model->info.own_forward;
-  if (!rescale && weight_decay_ == 0) return;
-  const float scale = rescale ? static_cast<float>(rows) / static_cast<float>(counted) : 1.0f;
-  const std::span<float> g = gradient_.flat();
-  const std::span<const float> w = run_.net.parameters();
-  for_chunks(static_cast<Index>(g.size()), kChunk, [&](Index first, Index n) {
-    for (auto i = static_cast<std::size_t>(first); i < static_cast<std::size_t>(first + n); ++i)
-      g[i] = scale * g[i] + weight_decay_ * w[i];
-  });
+  gradient_scale_ = rescale ? static_cast<float>(rows) / static_cast<float>(counted) : 1.0f;
+  update_.emplace(optimizer_, run_.optimizer, lr, gradient_.size());
+  updated_.assign(static_cast<std::size_t>(run_.net.layers()), 0);
+}
+
+/// Once in a step: the decay, then the optimizer.
+void TrainingLoop::update_layer(Index layer) {
+  char& updated = updated_[static_cast<std::size_t>(layer)];
+  if (updated) return;
+  updated = 1;
+  const Index first = run_.net.offset(layer);
+  const Index end = layer + 1 < run_.net.layers() ? run_.net.offset(layer + 1) : gradient_.size();
+  const auto part = [&](std::span<float> all) {
+    return all.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(end - first));
+  };
+  const std::span<float> g = part(gradient_.flat()), w = part(run_.net.parameters());
+  if (const float scale = gradient_scale_, decay = weight_decay_; scale != 1 || decay != 0)
+    for_chunks(end - first, kChunk, [&](Index begin, Index n) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(begin + n); ++i)
+        g[i] = scale * g[i] + decay * w[i];
+    });
+  update_->part(first, g, w);
 }
 
 void TrainingLoop::learn_on_devices(double lr) {
@@ -190,6 +209,8 @@ bool TrainingLoop::alignment_due() const { return alignment_every_ > 0 && run_.p
 void TrainingLoop::measure_alignment(const RuleBatch& batch) {
   RunPosition& at = run_.position;
   if (!alignment_due()) return;
+  const std::optional<EarlierBatch> earlier = rule_->taught();
+  if (earlier && !earlier->activations) return;
   const bool own_forward = config_.model->info.own_forward;
   if (own_forward && maps_) {  // by the twin, or in memory: a comparison costs no frames
     maps_->model_forward(run_.net, activations_.h[0], activations_, training_pass());
@@ -197,7 +218,9 @@ void TrainingLoop::measure_alignment(const RuleBatch& batch) {
   } else if (own_forward) {
     run_forward(nullptr);
   }
-  RuleBatch exact{.activations = activations_, .error = error_, .labels = batch.labels};
+  RuleBatch exact{.activations = earlier ? *earlier->activations : activations_,
+                  .error = earlier ? earlier->error : error_.view(),
+                  .labels = batch.labels};
   exact.map_back = batch.map_back;
   alignment_.add(run_.net, exact, *rule_, gradient_.flat(), at.alignment, at.gradient_alignment);
 }

@@ -46,9 +46,7 @@ Vec reciprocal(Vec x) {
   return y;
 }
 
-struct Factors {
-  float lr, momentum, beta1, beta2, rate, root, epsilon;  ///< rate = lr / (1-b1^t), root = 1 / sqrt(1-b2^t)
-};
+using Factors = OptimizerStep::Factors;
 
 /// `count`, a multiple of kLanes, weights with their gradients and moments.
 void advance(OptimizerKind kind, const Factors& k, const float* g, float* w, float* m, float* v, Index count) {
@@ -93,6 +91,10 @@ void advance_all(OptimizerKind kind, const Factors& k, const float* g, float* w,
     if (kept[i]) std::memcpy(kept[i] + whole, rest[i], bytes);
 }
 
+std::size_t moments_of(OptimizerKind kind) {
+  return kind == OptimizerKind::sgd ? 0 : kind == OptimizerKind::momentum ? 1 : 2;
+}
+
 }  // namespace
 
 OptimizerKind optimizer_from(const std::string& name) {
@@ -103,34 +105,43 @@ OptimizerKind optimizer_from(const std::string& name) {
 }
 
 OptimizerState optimizer_state(const OptimizerSettings& settings, Index parameters) {
-  const int count = settings.kind == OptimizerKind::sgd ? 0 : settings.kind == OptimizerKind::momentum ? 1 : 2;
   OptimizerState state;
-  for (int i = 0; i < count; ++i) state.moments.emplace_back(1, parameters);
+  for (std::size_t i = 0; i < moments_of(settings.kind); ++i) state.moments.emplace_back(1, parameters);
   return state;
+}
+
+OptimizerStep::OptimizerStep(const OptimizerSettings& settings, OptimizerState& state, double lr, Index parameters)
+    : kind_(settings.kind), state_(state) {
+  bool fits = state.moments.size() == moments_of(kind_);
+  for (const Matrix<float>& moment : state.moments) fits = fits && moment.size() == parameters;
+  if (!fits)
+    throw ShapeMismatch("optimizer step", std::to_string(state.moments.size()) + " moments",
+                        std::to_string(parameters) + " weights", "make the state with optimizer_state()");
+  const auto t = static_cast<double>(++state.steps);
+  factors_ = {static_cast<float>(lr),
+              static_cast<float>(settings.momentum),
+              static_cast<float>(settings.beta1),
+              static_cast<float>(settings.beta2),
+              static_cast<float>(lr / (1 - std::pow(settings.beta1, t))),
+              static_cast<float>(1 / std::sqrt(1 - std::pow(settings.beta2, t))),
+              static_cast<float>(settings.epsilon)};
+}
+
+void OptimizerStep::part(Index first, std::span<const float> g, std::span<float> w) const {
+  if (g.size() != w.size())
+    throw ShapeMismatch("optimizer step", std::to_string(g.size()) + " gradients",
+                        std::to_string(w.size()) + " weights");
+  for_chunks(static_cast<Index>(w.size()), kChunk, [&](Index begin, Index count) {
+    const auto moment = [&](std::size_t i) {
+      return i < state_.moments.size() ? state_.moments[i].data() + first + begin : nullptr;
+    };
+    advance_all(kind_, factors_, g.data() + begin, w.data() + begin, moment(0), moment(1), count);
+  });
 }
 
 void optimizer_step(const OptimizerSettings& settings, OptimizerState& state, double lr, std::span<const float> g,
                     std::span<float> w) {
-  const std::size_t expected = settings.kind == OptimizerKind::sgd        ? 0
-                               : settings.kind == OptimizerKind::momentum ? 1
-                                                                          : 2;
-  bool fits = g.size() == w.size() && state.moments.size() == expected;
-  for (const Matrix<float>& moment : state.moments) fits = fits && moment.size() == static_cast<Index>(w.size());
-  if (!fits)
-    throw ShapeMismatch("optimizer step", std::to_string(g.size()) + " gradients",
-                        std::to_string(w.size()) + " weights", "make the state with optimizer_state()");
-  const auto t = static_cast<double>(++state.steps);
-  const Factors factors{static_cast<float>(lr),
-                        static_cast<float>(settings.momentum),
-                        static_cast<float>(settings.beta1),
-                        static_cast<float>(settings.beta2),
-                        static_cast<float>(lr / (1 - std::pow(settings.beta1, t))),
-                        static_cast<float>(1 / std::sqrt(1 - std::pow(settings.beta2, t))),
-                        static_cast<float>(settings.epsilon)};
-  for_chunks(static_cast<Index>(w.size()), kChunk, [&](Index first, Index count) {
-    const auto moment = [&](std::size_t i) { return i < expected ? state.moments[i].data() + first : nullptr; };
-    advance_all(settings.kind, factors, g.data() + first, w.data() + first, moment(0), moment(1), count);
-  });
+  OptimizerStep(settings, state, lr, static_cast<Index>(w.size())).part(0, g, w);
 }
 
 ScheduleKind schedule_from(const std::string& name) {

@@ -37,6 +37,26 @@ OptimizerState optimizer_state(const OptimizerSettings& settings, Index paramete
 void optimizer_step(const OptimizerSettings& settings, OptimizerState& state, double lr, std::span<const float> g,
                     std::span<float> w);
 
+/// The same update in parts, each made as soon as its gradient is there: together they cover all weights once. Their
+/// order and where they are cut change no bit.
+class OptimizerStep {
+ public:
+  /// Counts the step; `state`, of `parameters` weights, must outlive it. Throws ShapeMismatch.
+  OptimizerStep(const OptimizerSettings& settings, OptimizerState& state, double lr, Index parameters);
+  /// Weights `first`, first + 1, ... and their gradients.
+  void part(Index first, std::span<const float> g, std::span<float> w) const;
+
+  /// Of all weights alike: rate = lr / (1-b1^t), root = 1 / sqrt(1-b2^t).
+  struct Factors {
+    float lr, momentum, beta1, beta2, rate, root, epsilon;
+  };
+
+ private:
+  OptimizerKind kind_;
+  OptimizerState& state_;
+  Factors factors_;
+};
+
 enum class ScheduleKind { constant, cosine, step, late };
 ScheduleKind schedule_from(const std::string& name);  ///< throws UnknownName
 

@@ -40,6 +40,32 @@ TEST_CASE("each optimizer follows its textbook recurrence in double precision") 
   }
 }
 
+TEST_CASE("an update in parts, whatever their order and cuts, gives the bits of the whole") {
+  constexpr std::size_t n = 40001;
+  const Stream stream(1, 0, Purpose::user);
+  for (const char* name : {"sgd", "momentum", "adam"}) {
+    OptimizerSettings settings;
+    settings.kind = optimizer_from(name);
+    OptimizerState whole = optimizer_state(settings, Index(n)), cut = whole;
+    std::vector<float> w(n, 0.5f), v = w, g(n);
+    for (int t = 1; t <= 3; ++t) {
+      stream.normal(std::uint64_t(t), 0, g);
+      optimizer_step(settings, whole, 1e-2, g, w);
+      const OptimizerStep step(settings, cut, 1e-2, Index(n));
+      for (const auto& [first, end] : {std::pair<std::size_t, std::size_t>{33333, n}, {7, 33333}, {0, 7}})
+        step.part(Index(first), std::span<const float>(g).subspan(first, end - first),
+                  std::span(v).subspan(first, end - first));
+    }
+    INFO(name);
+    CHECK(v == w);
+    CHECK(cut.steps == 3);
+    for (std::size_t i = 0; i < cut.moments.size(); ++i)
+      CHECK(std::ranges::equal(cut.moments[i].flat(), whole.moments[i].flat()));
+  }
+  OptimizerState none;
+  CHECK_THROWS_AS(OptimizerStep({}, none, 1e-2, 3), ShapeMismatch);
+}
+
 TEST_CASE("an update gives the same bits with 1 and 2 threads") {
   const std::vector<float> g(50000, 0.3f);
   std::vector<float> w[2];

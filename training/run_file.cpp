@@ -85,6 +85,7 @@ void write_resume_state(Writer& file, const RunFile& run) {
   file.attribute("/resume", "samples", Value(at.samples));
   file.attribute("/resume", "active", Value(at.active));
   file.attribute("/resume", "train_s", Value(at.train_s));
+  file.attribute("/resume", "waited_s", Value(at.waited_s));
   file.attribute("/resume", "trained", Value(at.trained));
   file.attribute("/resume", "optimizer_steps", Value(run.optimizer.steps));
   file.attribute("/resume", "layer_passes", Value(run.touch.passes));

@@ -22,6 +22,7 @@ struct RunPosition {
   AlignmentSums alignment, gradient_alignment;
   std::vector<double> layer_loss;  ///< per layer, summed over the samples
   double train_s = 0;              ///< so far, evaluation left out
+  double waited_s = 0;             ///< of that: see EpochResult
   std::int64_t trained = 0;        ///< samples so far
 };
 

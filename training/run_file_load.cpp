@@ -171,6 +171,7 @@ void read_resume_state(const Reader& file, const std::string& path, RunFile& run
   at.active = get<double>(file, path, group, "active");
   at.train_s = get<double>(file, path, group, "train_s");
   at.trained = get<std::int64_t>(file, path, group, "trained");
+  if (file.has_attribute(group, "waited_s")) at.waited_s = get<double>(file, path, group, "waited_s");
   run.optimizer.steps = get<std::int64_t>(file, path, group, "optimizer_steps");
   for (const auto& [name, sums] : {std::pair{"/alignment", &at.alignment}, {"/gradient", &at.gradient_alignment}}) {
     const std::string place = group + name;

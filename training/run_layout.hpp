@@ -60,6 +60,8 @@ inline constexpr Column kColumns[] = {
     {"fidelity", "1", [](const EpochResult& e) { return e.fidelity; },
      [](EpochResult& e, double v) { e.fidelity = v; }},
     {"train_s", "s", [](const EpochResult& e) { return e.train_s; }, [](EpochResult& e, double v) { e.train_s = v; }},
+    {"waited_s", "s", [](const EpochResult& e) { return e.waited_s; }, [](EpochResult& e, double v) { e.waited_s = v; },
+     true},
 };
 
 /// Calls f(name, member) for each number of a Meter, in the order in which older files hold them.

@@ -33,6 +33,9 @@ struct EpochResult {
   std::vector<double> weight_alignment;    ///< per hidden layer, see Rule::weight_alignment; empty where there is none
   std::int64_t device_frames = 0;          ///< so far
   double device_s = 0, device_j = 0, train_s = 0;
+  /// Of train_s, seconds in which nothing was left to do but wait for the device that projects, and read its answers;
+  /// NaN without one, and in files of older versions.
+  double waited_s = std::numeric_limits<double>::quiet_NaN();
   double active_fraction = 1;      ///< samples whose error reached the hidden layers
   std::vector<double> layer_loss;  ///< mean local loss of each layer, for rules that have one
   StepTouch touch;                 ///< what the layers and the projection were asked so far

@@ -154,6 +154,7 @@ void register_results(py::module_& m) {
       .def_readonly("device_s", &EpochResult::device_s)
       .def_readonly("device_j", &EpochResult::device_j)
       .def_readonly("train_s", &EpochResult::train_s)
+      .def_readonly("waited_s", &EpochResult::waited_s)
       .def_readonly("active_fraction", &EpochResult::active_fraction)
       .def_readonly("layer_loss", &EpochResult::layer_loss)
       .def_readonly("probe", &EpochResult::probe)

@@ -28,6 +28,7 @@ CURVES = (
     "device_s",
     "device_j",
     "train_s",
+    "waited_s",
     "active_fraction",
     "layer_loss",
     "probe",

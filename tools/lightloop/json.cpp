@@ -76,6 +76,7 @@ Json json(const TrainResult& run) {
                      {"layer_writes", epoch.touch.writes},
                      {"device_frames", epoch.device_frames},
                      {"train_seconds", number(epoch.train_s)}});
+    if (std::isfinite(epoch.waited_s)) curve.back()["waited_seconds"] = epoch.waited_s;
     if (std::isfinite(epoch.validation_accuracy)) curve.back()["validation_accuracy"] = epoch.validation_accuracy;
   }
   Json object = {{"rule", run.rule},

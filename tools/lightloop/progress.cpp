@@ -52,7 +52,9 @@ void Progress::epoch(const EpochResult& result) {
     title = "";
   }
   if (result.device_frames > 0) std::fprintf(stderr, "  frames %s", grouped(result.device_frames).c_str());
-  std::fprintf(stderr, "  %s\n", duration(result.train_s).c_str());
+  std::fprintf(stderr, "  %s", duration(result.train_s).c_str());
+  if (std::isfinite(result.waited_s)) std::fprintf(stderr, ", %s of it waiting", duration(result.waited_s).c_str());
+  std::fputc('\n', stderr);
 }
 
 void Progress::end() { clear(); }

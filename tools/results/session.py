@@ -40,6 +40,12 @@ def main():
         classes, device = (name.split(f"{word}:")[1].split("/")[0] for word in ("classes", "device_ms"))
         print(f"| 16-1024-{classes} | {one['digital_ms']:.1f} ms | {device} ms | {one['overlapped_ms']:.1f} ms "
               f"| {one['waiting_ms']:.1f} ms | {one['ratio']:.3f} |")
+    print("\n| digital part of a step alone | device | step with a delay | waiting for the device | ratio | over the longer of the two |"
+          "\n|---|---|---|---|---|---|")
+    for name, one in medians(run(folder / "bench_together", "^pipeline/", 3)).items():
+        device = name.split("device_ms:")[1].split("/")[0]
+        print(f"| {one['digital_ms']:.1f} ms | {device} ms | {one['pipelined_ms']:.1f} ms | {one['waiting_ms']:.1f} ms | {one['ratio']:.3f} "
+              f"| {one['over_longest']:.3f} |")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,9 @@ class ModelAugmentedDfa : public WholeBatch {
         scale_(static_cast<float>(context.params.real("scale"))) {
     const Network& net = context.net;
     check_rows_alone("adfa", net);
+    if (context.params.integer("delay") > 0)
+      throw Unsupported("rule.delay of rule adfa on net " + net.text(), "the delay is for fully connected nets", "",
+                        "leave it out, give a net of widths such as 784-1024-10, or use dfa");
     if (net.tokens() > 1)
       throw Unsupported("rule adfa on net " + net.text(),
                         "it answers for " + std::to_string(net.tokens()) + " tokens one by one", "", "use dfa");

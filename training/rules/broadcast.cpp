@@ -1,14 +1,17 @@
 #include "training/rules/broadcast.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstring>
 #include <numbers>
 #include <numeric>
 #include <optional>
+#include <utility>
 
+#include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "core/random.hpp"
+#include "training/activation_bytes.hpp"
 #include "training/elementwise.hpp"
 #include "training/layers/graph.hpp"
 #include "training/layers/model.hpp"
@@ -53,6 +56,33 @@ void check_tokens(const Network& net, const std::vector<Unit>& units) {
                         "keep (tokens, features) up to the output");
 }
 
+/// A batch of which something was shown: what came of its forward pass, and of the projection.
+struct Shown {
+  Index samples = 0;                         ///< 0: there was none yet
+  std::uint64_t first_error = 0;             ///< number of its first error since the start of training
+  std::vector<Index> rows, speaking;         ///< that were shown; of these, which have a signal
+  Matrix<float> signal, projected;           ///< one row for each that was shown
+  const Activations* activations = nullptr;  ///< of the batch, or kept
+  View<const float> error;                   ///< as well
+  Activations kept_activations;              ///< with a delay
+  Matrix<float> kept_error;
+  bool projects = false;  ///< the device is at it
+};
+
+/// Where the unit's parameters begin in Network::parameters().
+Index first_parameter(const Network& net, const Unit& unit) {
+  return net.model()->offset(unit.block) + net.model()->block(unit.block).offset(unit.first);
+}
+
+bool has_delay(const RuleContext& context) {
+  const bool delays = context.params.has("delay") && context.params.integer("delay") > 0;
+  if (delays && context.layers && context.net.model())
+    throw Unsupported("rule.delay on net " + context.net.text() + " with its layers on devices",
+                      "what goes back inside a block goes through the device, and that knows its last pass alone", "",
+                      "leave rule.delay out, or give a net of widths such as 784-1024-10");
+  return delays;
+}
+
 class Broadcast : public Rule {
  public:
   Broadcast(RuleInfo info, const RuleContext& context, Signal signal)
@@ -63,16 +93,27 @@ class Broadcast : public Rule {
         noise_std_(static_cast<float>(context.params.real("noise") * std::numbers::sqrt2)),
         skip_empty_(context.params.boolean("skip_empty")),
         centres_(context.params.boolean("centre")),
+        delays_(has_delay(context)),
         back_(way_back(context)),
         tokens_(context.net.tokens()),
         units_(units_of(context.net, context.params)),
         noise_(context.seed, 0, Purpose::projection_noise) {}
+  ~Broadcast() override {
+    try {
+      wait();  // what the device writes to is going
+    } catch (...) {
+    }
+  }
+  Broadcast(const Broadcast&) = delete;
+  Broadcast& operator=(const Broadcast&) = delete;
 
   const RuleInfo& info() const override { return info_; }
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
   View<const float> teaching_signal(Index layer) const override;
-  std::span<const Index> active_rows() const override { return units_.empty() ? rows_ : all_rows_; }
-  std::span<const Index> shown_rows() const override { return rows_; }
+  std::span<const Index> active_rows() const override { return units_.empty() ? taught_batch().rows : all_rows_; }
+  std::span<const Index> shown_rows() const override { return shown_[now_].rows; }
+  std::optional<EarlierBatch> taught() const override;
+  void wait() override;
   StepTouch declared(const Network& net, Index samples) const override {
     if (reads_columns()) return {};
     const bool projects = units_.empty() ? net.hidden_layers() > 0 : !taught_shapes(net, units_).empty();
@@ -88,23 +129,28 @@ class Broadcast : public Rule {
  private:
   /// Then nothing is shown in a step.
   bool reads_columns() const { return info_.one_hot && feedback_ && !feedback_->matrix().empty(); }
-  void choose_rows(const RuleBatch& batch);
+  /// The batch that the hidden layers learn from, after what is shown of the present one has begun.
+  const Shown& taught_batch() const { return shown_[delays_ ? 1 - now_ : now_]; }
+  Shown& take(const RuleBatch& batch);
+  void choose_rows(const RuleBatch& batch, Shown& shown);
+  void show(Shown& shown, bool teaches);
+  void keep(Shown& shown);
+  void teach_layers(const Network& net, const RuleBatch& batch, std::span<float> gradient);
   void teach_blocks(const Network& net, const RuleBatch& batch, std::span<float> gradient);
-  void teach_unit(const Network& net, const RuleBatch& batch, const Unit& unit, View<const float> dy,
+  void teach_unit(const Network& net, const Shown& shown, const Unit& unit, View<const float> dy,
                   std::span<float> gradient);
   void spread_signal(Index samples, Index outputs, Matrix<float>& delta) const;
   void send_inside(const Unit& unit, Index samples, std::vector<Matrix<float>>& signals);
-  void finish_projection();
-  void add_noise();
-  void centre();
-  void scatter(Index samples, bool any);
-  View<const float> active(const Matrix<float>& all, Matrix<float>& gathered) const;
+  void add_noise(Shown& shown);
+  void centre(Shown& shown);
+  void scatter(const Shown& shown);
+  View<const float> active(const Shown& shown, const Matrix<float>& all, Matrix<float>& gathered) const;
 
   RuleInfo info_;
   Signal signal_of_;
   Feedback* feedback_;  // null without hidden layers
   float scale_, noise_std_;
-  bool skip_empty_, centres_;
+  bool skip_empty_, centres_, delays_;
   std::optional<Graph> back_;
   Index tokens_;
   std::vector<Unit> units_;  // of a model
@@ -112,113 +158,164 @@ class Broadcast : public Rule {
   Stream noise_;
   std::uint64_t errors_seen_ = 0;  // one per sample, or per token of it
   StepTouch touched_;
-  std::vector<Index> rows_, all_rows_, speaking_;  // speaking_: those of the shown that have a signal
-  Matrix<float> signal_, projected_, draws_, mean_, scattered_, spread_;
+  std::array<Shown, 2> shown_;  // with a delay in turn
+  std::size_t now_ = 0;
+  std::vector<Index> all_rows_;
+  Matrix<float> draws_, mean_, scattered_, spread_;
   std::vector<Matrix<float>> delta_, gathered_;
   std::vector<std::vector<Matrix<float>>> inside_;  // per unit
 };
 
-void Broadcast::choose_rows(const RuleBatch& batch) {
+/// Chooses what is shown of the batch, once the device has done with the one before.
+Shown& Broadcast::take(const RuleBatch& batch) {
+  wait();
+  if (delays_) now_ = 1 - now_;
+  Shown& shown = shown_[now_];
+  shown.samples = batch.error.rows();
+  shown.first_error = errors_seen_;
+  shown.activations = &batch.activations;
+  shown.error = batch.error;
+  choose_rows(batch, shown);
+  errors_seen_ += static_cast<std::uint64_t>(shown.samples * tokens_);
+  return shown;
+}
+
+void Broadcast::choose_rows(const RuleBatch& batch, Shown& shown) {
   LIGHTLOOP_ASSERT(batch.error.contiguous());
   // every token has an error of its own
   const View<const float> error(batch.error.data(), batch.error.rows() * tokens_, batch.error.cols() / tokens_);
-  signal_.resize(error.rows(), error.cols());
-  rows_.clear();
-  speaking_.clear();
+  shown.signal.resize(error.rows(), error.cols());
+  shown.rows.clear();
+  shown.speaking.clear();
   for (Index r = 0; r < error.rows(); ++r) {
-    const auto row = signal_.row(static_cast<Index>(rows_.size()));
+    const auto row = shown.signal.row(static_cast<Index>(shown.rows.size()));
     const auto index = static_cast<std::size_t>(r);
     const bool counts = batch.counts.empty() || batch.counts[index] != 0;
     const bool any = counts && signal_of_(error.row(r), batch.labels[index], row);
     if (!counts) std::ranges::fill(row, 0.0f);
-    if (any) speaking_.push_back(static_cast<Index>(rows_.size()));
-    if (any || !skip_empty_) rows_.push_back(r);
+    if (any) shown.speaking.push_back(static_cast<Index>(shown.rows.size()));
+    if (any || !skip_empty_) shown.rows.push_back(r);
   }
-  signal_.resize(static_cast<Index>(rows_.size()), error.cols());
+  shown.signal.resize(static_cast<Index>(shown.rows.size()), error.cols());
 }
 
-void Broadcast::finish_projection() {
+/// Begins the projection; with a delay it also keeps what will be wanted of the batch when it has come.
+void Broadcast::show(Shown& shown, bool teaches) {
+  const Index count = shown.signal.rows();
+  shown.projects = teaches && count > 0;
+  touched_ = {.projections = shown.projects && !reads_columns() ? count : 0};
+  if (teaches) shown.projected.resize(count, feedback_->outputs());
+  if (shown.projects) feedback_->begin(shown.signal, shown.projected);
+  if (delays_) keep(shown);
+}
+
+void Broadcast::keep(Shown& shown) {
+  shown.kept_activations = *shown.activations;
+  shown.activations = &shown.kept_activations;
+  shown.kept_error.resize(shown.error.rows(), shown.error.cols());
+  std::copy_n(shown.error.data(), shown.error.size(), shown.kept_error.data());
+  shown.error = shown.kept_error;
+}
+
+void Broadcast::wait() {
+  Shown& shown = shown_[now_];
+  if (!std::exchange(shown.projects, false)) return;
   feedback_->finish();
-  if (noise_std_ > 0) add_noise();
-  if (centres_ && speaking_.size() > 1) centre();
+  if (noise_std_ > 0) add_noise(shown);
+  if (centres_ && shown.speaking.size() > 1) centre(shown);
 }
 
 /// Takes the mean over the rows with a signal off them; each column's sum is made in the order of the rows.
-void Broadcast::centre() {
-  mean_.resize(1, projected_.cols());
-  for_chunks(projected_.cols(), 64, [&](Index first, Index count) {
+void Broadcast::centre(Shown& shown) {
+  Matrix<float>& projected = shown.projected;
+  mean_.resize(1, projected.cols());
+  for_chunks(projected.cols(), 64, [&](Index first, Index count) {
     float* const mean = mean_.data() + first;
     std::fill_n(mean, count, 0.0f);
-    for (const Index r : speaking_)
-      for (Index c = 0; c < count; ++c) mean[c] += projected_(r, first + c);
-    for (Index c = 0; c < count; ++c) mean[c] /= static_cast<float>(speaking_.size());
-    for (const Index r : speaking_)
-      for (Index c = 0; c < count; ++c) projected_(r, first + c) -= mean[c];
+    for (const Index r : shown.speaking)
+      for (Index c = 0; c < count; ++c) mean[c] += projected(r, first + c);
+    for (Index c = 0; c < count; ++c) mean[c] /= static_cast<float>(shown.speaking.size());
+    for (const Index r : shown.speaking)
+      for (Index c = 0; c < count; ++c) projected(r, first + c) -= mean[c];
   });
 }
 
-void Broadcast::add_noise() {
-  draws_.resize(projected_.rows(), projected_.cols());
-  for_rows(projected_.rows(), projected_.cols(), [&](Index first, Index count) {
+void Broadcast::add_noise(Shown& shown) {
+  Matrix<float>& projected = shown.projected;
+  draws_.resize(projected.rows(), projected.cols());
+  for_rows(projected.rows(), projected.cols(), [&](Index first, Index count) {
     for (Index i = first; i < first + count; ++i) {
-      const auto number = errors_seen_ + static_cast<std::uint64_t>(rows_[static_cast<std::size_t>(i)]);
+      const auto number = shown.first_error + static_cast<std::uint64_t>(shown.rows[static_cast<std::size_t>(i)]);
       const auto draw = draws_.row(i);
-      const auto out = projected_.row(i);
+      const auto out = projected.row(i);
       noise_.normal(number, 0, draw);
       for (std::size_t j = 0; j < out.size(); ++j) out[j] += noise_std_ * draw[j];
     }
   });
 }
 
-View<const float> Broadcast::active(const Matrix<float>& all, Matrix<float>& gathered) const {
-  if (static_cast<Index>(rows_.size()) == all.rows()) return all;
-  gathered.resize(static_cast<Index>(rows_.size()), all.cols());
+View<const float> Broadcast::active(const Shown& shown, const Matrix<float>& all, Matrix<float>& gathered) const {
+  if (static_cast<Index>(shown.rows.size()) == all.rows()) return all;
+  gathered.resize(static_cast<Index>(shown.rows.size()), all.cols());
   for_rows(gathered.rows(), gathered.cols(), [&](Index first, Index count) {
     for (Index i = first; i < first + count; ++i)
-      std::ranges::copy(all.row(rows_[static_cast<std::size_t>(i)]), gathered.row(i).begin());
+      std::ranges::copy(all.row(shown.rows[static_cast<std::size_t>(i)]), gathered.row(i).begin());
   });
   return gathered;
 }
 
 void Broadcast::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
-  const Index samples = batch.error.rows(), hidden = net.hidden_layers();
-  choose_rows(batch);
-  if (net.model()) return teach_blocks(net, batch, gradient);
-  const auto active_count = static_cast<Index>(rows_.size());
+  net.model() ? teach_blocks(net, batch, gradient) : teach_layers(net, batch, gradient);
+}
+
+void Broadcast::teach_layers(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
+  const Index hidden = net.hidden_layers();
+  Shown& now = take(batch);
+  show(now, hidden > 0);
+  // the output layer needs no projection: it is served while a device shows the others'
+  layer_gradient(net, hidden, batch.error, batch.activations.input(hidden), now.samples, gradient);
+  batch.tell_done(hidden);
+  if (!delays_) wait();
+  const Shown& taught = taught_batch();
   delta_.resize(static_cast<std::size_t>(hidden));
   gathered_.resize(static_cast<std::size_t>(hidden));
-  if (hidden > 0) projected_.resize(active_count, feedback_->outputs());
-  const bool projects = active_count > 0 && hidden > 0;
-  touched_ = {.projections = projects && !reads_columns() ? active_count : 0};
-  if (projects) feedback_->begin(signal_, projected_);
-  // the output layer needs no projection: it is served while a device shows the others'
-  layer_gradient(net, hidden, batch.error, batch.activations.input(hidden), samples, gradient);
-  if (projects) finish_projection();
   for (Index l = 0; l < hidden; ++l) {
-    const Matrix<float>& h = batch.activations.h[static_cast<std::size_t>(l) + 1];
     Matrix<float>& delta = delta_[static_cast<std::size_t>(l)];
-    delta.resize(active_count, h.cols());
+    if (taught.samples == 0) {  // the first step of a delay
+      delta.resize(0, net.weights(l).rows());
+      layer_gradient(net, l, delta, {nullptr, 0, net.weights(l).cols()}, 1, gradient);
+      continue;
+    }
+    const Matrix<float>& h = taught.activations->h[static_cast<std::size_t>(l) + 1];
+    const auto count = static_cast<Index>(taught.rows.size());
+    delta.resize(count, h.cols());
     const float scale = scale_ / std::sqrt(static_cast<float>(h.cols()));
-    const View<const float> slice = projected_.view().cols(0, h.cols());
-    for_rows(active_count, h.cols(), [&](Index first, Index count) {
-      for (Index i = first; i < first + count; ++i)
-        times_derivative(net.activation(l), h.row(rows_[static_cast<std::size_t>(i)]), slice.row(i), scale,
+    const View<const float> slice = taught.projected.view().cols(0, h.cols());
+    for_rows(count, h.cols(), [&](Index first, Index some) {
+      for (Index i = first; i < first + some; ++i)
+        times_derivative(net.activation(l), h.row(taught.rows[static_cast<std::size_t>(i)]), slice.row(i), scale,
                          delta.row(i));
     });
     const auto index = static_cast<std::size_t>(l);
-    layer_gradient(net, l, delta, active(batch.activations.input(l), gathered_[index]), samples, gradient);
+    layer_gradient(net, l, delta, active(taught, taught.activations->input(l), gathered_[index]), taught.samples,
+                   gradient);
+    batch.tell_done(l);
   }
-  errors_seen_ += static_cast<std::uint64_t>(samples);
 }
 
-void Broadcast::teach_unit(const Network& net, const RuleBatch& batch, const Unit& unit, View<const float> dy,
+/// Writes the mean gradient of the unit's layers.
+void Broadcast::teach_unit(const Network& net, const Shown& shown, const Unit& unit, View<const float> dy,
                            std::span<float> gradient) {
   const Model& model = *net.model();
+  const LayerChain& block = model.block(unit.block);
   const auto b = static_cast<std::size_t>(unit.block);
-  const LayerInput in = model.block_input(unit.block, net.parameters(), net.state(), batch.activations.h[b]);
-  model.block(unit.block)
-      .vjp_of(unit.first, unit.last, in, batch.activations.h[b + 1], batch.activations.memory[b], dy, {},
-              gradient.subspan(static_cast<std::size_t>(model.offset(unit.block)), in.parameters.size()), work_[b]);
+  const LayerInput in = model.block_input(unit.block, net.parameters(), net.state(), shown.activations->h[b]);
+  const std::span<float> all = gradient.subspan(static_cast<std::size_t>(model.offset(unit.block)),
+                                                static_cast<std::size_t>(block.parameters()));
+  block.vjp_of(unit.first, unit.last, in, shown.activations->h[b + 1], shown.activations->memory[b], dy, {}, all,
+               work_[b]);
+  const auto first = static_cast<std::size_t>(block.offset(unit.first));
+  divide(all.subspan(first, static_cast<std::size_t>(block.offset(unit.last)) - first), shown.samples);
 }
 
 /// delta (samples, outputs) = B s / sqrt(d), d of one token.
@@ -256,43 +353,57 @@ void Broadcast::send_inside(const Unit& unit, Index samples, std::vector<Matrix<
 }
 
 void Broadcast::teach_blocks(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
-  const Index samples = batch.error.rows(), shown = static_cast<Index>(rows_.size());
   const bool waits = !units_.back().inside.empty();
-  const bool teaches = units_.size() > 1 || waits, projects = teaches && shown > 0;
-  touched_ = {.projections = projects && !reads_columns() ? shown : 0};
-  all_rows_.resize(static_cast<std::size_t>(samples));
+  const bool teaches = units_.size() > 1 || waits;
+  Shown& now = take(batch);
+  work_.resize(static_cast<std::size_t>(net.layers()));
+  show(now, teaches);
+  const bool alone = units_.size() == 1 || units_[units_.size() - 2].block != units_.back().block;
+  if (!waits) {
+    teach_unit(net, now, units_.back(), now.error, gradient);  // while a device shows the others' signal
+    if (alone) batch.tell_done(units_.back().block);
+  }
+  if (!delays_) wait();
+  const Shown& taught = taught_batch();
+  all_rows_.resize(static_cast<std::size_t>(taught.samples));
   std::iota(all_rows_.begin(), all_rows_.end(), Index{0});
   delta_.resize(units_.size() - 1);
   inside_.resize(units_.size());
-  work_.resize(static_cast<std::size_t>(net.layers()));
-  if (projects) {
-    projected_.resize(shown, feedback_->outputs());
-    feedback_->begin(signal_, projected_);
+  if (taught.samples == 0) {  // the first step of a delay
+    const Index whole = waits ? static_cast<Index>(gradient.size()) : first_parameter(net, units_.back());
+    std::ranges::fill(gradient.first(static_cast<std::size_t>(whole)), 0.0f);
+    for (Matrix<float>& delta : delta_) delta.resize(0, 0);
+    return;
   }
-  if (!waits) teach_unit(net, batch, units_.back(), batch.error, gradient);  // while a device shows the others' signal
-  if (projects) finish_projection();
-  if (teaches) scatter(samples * tokens_, projects);
+  if (teaches) scatter(taught);
   for (std::size_t u = 0; u < units_.size(); ++u) {
     const bool last = u == delta_.size();
-    if (last && !waits) break;
-    send_inside(units_[u], samples, inside_[u]);
-    if (!last) spread_signal(samples, units_[u].outputs, delta_[u]);
-    teach_unit(net, batch, units_[u], last ? batch.error : delta_[u].view(), gradient);
+    if (last && !waits && alone) break;
+    if (!last || waits) {
+      send_inside(units_[u], taught.samples, inside_[u]);
+      if (!last) spread_signal(taught.samples, units_[u].outputs, delta_[u]);
+      teach_unit(net, taught, units_[u], last ? taught.error : delta_[u].view(), gradient);
+    }
+    if (last || units_[u + 1].block != units_[u].block) batch.tell_done(units_[u].block);
   }
-  divide(gradient, samples);
-  errors_seen_ += static_cast<std::uint64_t>(samples * tokens_);
 }
 
 /// From the rows that were shown to all of them; those left out have none, unless the graph brings it.
-void Broadcast::scatter(Index samples, bool any) {
-  const Index width = feedback_->outputs();
-  scattered_.resize(samples, width);
+void Broadcast::scatter(const Shown& shown) {
+  const Index width = feedback_->outputs(), rows = shown.samples * tokens_;
+  scattered_.resize(rows, width);
   std::ranges::fill(scattered_.flat(), 0.0f);
-  for (std::size_t i = 0; any && i < rows_.size(); ++i)
-    std::ranges::copy(projected_.row(static_cast<Index>(i)), scattered_.row(rows_[i]).begin());
+  for (std::size_t i = 0; i < shown.rows.size(); ++i)
+    std::ranges::copy(shown.projected.row(static_cast<Index>(i)), scattered_.row(shown.rows[i]).begin());
   if (!back_) return;
-  spread_.resize(samples, width);
+  spread_.resize(rows, width);
   multiply(*back_, scattered_, spread_);
+}
+
+std::optional<EarlierBatch> Broadcast::taught() const {
+  if (!delays_) return std::nullopt;
+  const Shown& taught = taught_batch();
+  return EarlierBatch{taught.samples > 0 ? taught.activations : nullptr, taught.error};
 }
 
 /// Of a block whose layers are taught one by one: what arrives at its output.
@@ -303,17 +414,47 @@ View<const float> Broadcast::teaching_signal(Index layer) const {
   return delta_[index];
 }
 
+/// With a delay the batch whose signal is to come follows; wait() has been called.
 std::vector<std::byte> Broadcast::snapshot() const {
-  std::vector<std::byte> state(sizeof errors_seen_);
-  std::memcpy(state.data(), &errors_seen_, state.size());
-  return state;
+  ByteWriter out;
+  out.put(errors_seen_);
+  if (!delays_) return out.take();
+  const Shown& shown = shown_[now_];
+  LIGHTLOOP_ASSERT(!shown.projects);
+  out.put(shown.samples);
+  if (shown.samples == 0) return out.take();
+  put_all(out, shown.rows);
+  put(out, shown.projected);
+  put(out, shown.kept_error);
+  put(out, shown.kept_activations);
+  return out.take();
 }
 
 void Broadcast::restore(const std::vector<std::byte>& state) {
-  if (state.size() != sizeof errors_seen_)
-    throw InvalidParameter("snapshot of rule " + info_.name, std::to_string(state.size()) + " bytes",
-                           std::to_string(sizeof errors_seen_) + " expected", "it is from another rule or version");
-  std::memcpy(&errors_seen_, state.data(), state.size());
+  ByteReader in(state, "snapshot of rule " + info_.name);
+  const auto errors_seen = in.get<std::uint64_t>();
+  Shown shown;
+  if (delays_) shown.samples = in.get<Index>();
+  if (shown.samples != 0) {
+    get_all(in, shown.rows);
+    get(in, shown.projected);
+    get(in, shown.kept_error);
+    get(in, shown.kept_activations);
+    const Index errors = shown.samples * tokens_;
+    const bool fits = shown.samples > 0 && shown.kept_error.rows() == shown.samples &&
+                      std::ranges::all_of(shown.rows, [&](Index r) { return r >= 0 && r < errors; }) &&
+                      shown.projected.rows() == static_cast<Index>(shown.rows.size()) &&
+                      (!feedback_ || shown.projected.cols() == feedback_->outputs()) &&
+                      std::ranges::all_of(shown.kept_activations.h,
+                                          [&](const Matrix<float>& h) { return h.rows() == shown.samples; });
+    if (!fits) in.refuse("a batch of other sizes");
+  }
+  in.done();
+  errors_seen_ = errors_seen;
+  now_ = 0;
+  shown_[0] = std::move(shown);
+  shown_[0].activations = &shown_[0].kept_activations;
+  shown_[0].error = shown_[0].kept_error;
 }
 
 }  // namespace
@@ -339,6 +480,22 @@ std::vector<ParamInfo> broadcast_params() {
        {"blocks", "layers"}},
       {"along_graph", "", true, 0, 0,
        "in a net on a graph: nodes pass the projected error on to those that they heard, once"}};
+}
+
+ParamInfo delay_param() {
+  return {"delay",
+          "1",
+          std::int64_t{0},
+          0,
+          1,
+          "1: the device projects the error of a batch while the next one is run forward, and hidden layers learn from "
+          "it one step later; 0: they wait for it"};
+}
+
+std::vector<ParamInfo> error_broadcast_params() {
+  std::vector<ParamInfo> params = broadcast_params();
+  params.push_back(delay_param());
+  return params;
 }
 
 Index broadcast_width(const Network& net, const ParamSet& params) {

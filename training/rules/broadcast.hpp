@@ -17,6 +17,10 @@ using Signal = std::function<bool(std::span<const float> error, std::uint8_t lab
 /// Parameters every broadcast rule has: scale, noise, skip_empty, centre, matrix_from, feedback, along_graph.
 std::vector<ParamInfo> broadcast_params();
 
+ParamInfo delay_param();
+/// Both: of those that project an error.
+std::vector<ParamInfo> error_broadcast_params();
+
 /// Throws InvalidParameter when the net has hidden layers and the context no feedback of the right size.
 void check_feedback(const RuleInfo& info, const RuleContext& context);
 
@@ -33,6 +37,10 @@ Index broadcast_width(const Network& net, const ParamSet& params);
 /// With `centre` the mean of B s over the rows of the batch that have a signal is taken off them (B (s - mean s), since
 /// B is linear; after the read-out, so that a device shows what it showed before): what all errors have in common then
 /// reaches the output layer alone. A single such row keeps its own.
+/// With delay = 1 the step of batch t begins the projection of e_t, teaches the output layer by e_t, and the hidden
+/// layers by B e_(t-1), from the activities of batch t - 1 as its forward pass left them; the device works meanwhile,
+/// and until the error of batch t + 1 is known. The first step teaches hidden layers nothing, the signal of the last
+/// batch never arrives. A copy of the activities of one batch is held, and stored by snapshot().
 /// Models of any layers: B_l s / sqrt(d_l) arrives as dL/dh at the output of every hidden block, which passes it on
 /// inside by its own derivatives (Launay et al., NeurIPS 2020, "macro"), or with feedback = layers at every layer that
 /// has weights, inside residuals too ("micro"); f' is part of what it arrives at. Layers may mix rows: those without a

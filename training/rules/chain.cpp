@@ -28,9 +28,11 @@ class Chain : public Rule {
     }
     walk_back(net, batch.activations, batch.error, path, delta_, info_.goes_back ? batch.back : nullptr,
               batch.map_back);
-    for (Index l = 0; l < net.layers(); ++l)
+    for (Index l = 0; l < net.layers(); ++l) {
       layer_gradient(net, l, l < net.hidden_layers() ? teaching_signal(l) : batch.error, batch.activations.input(l),
                      samples, gradient);
+      batch.tell_done(l);
+    }
   }
   View<const float> teaching_signal(Index layer) const override { return delta_[static_cast<std::size_t>(layer)]; }
   std::span<const Index> active_rows() const override { return rows_; }

@@ -13,7 +13,7 @@ RuleModel dfa_rule() {
       .needs = Needs::fixed_projection,
       .cost = "one projection per sample; on a binary device one signed frame pair per bit plane",
       .source = "Nokland, arXiv 1609.01596, equation 7",
-      .params = broadcast_params(),
+      .params = error_broadcast_params(),
       .encoding = "bitplanes:6",
       .masks = true,
       .by_error = true,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -69,6 +70,10 @@ using MapBack = std::function<void(Index layer, View<const float> h, View<const 
 /// A forward pass of a network by other means than memory's: as forward() of network.hpp.
 using NetworkPass = std::function<void(const Network& net, View<const float> x, Activations& out)>;
 
+/// Told by a rule when layer (block) `layer`'s part of the gradient is complete and the call will not read the layer's
+/// parameters again: they change at once. A rule that does not tell has all of them updated after its call.
+using LayerDone = std::function<void(Index layer)>;
+
 /// One batch, forward pass already done unless the rule makes its own: then only activations.h[0] and the labels hold.
 struct RuleBatch {
   const Activations& activations;
@@ -85,7 +90,11 @@ struct RuleBatch {
   /// and the trainer makes up for it; one with own_forward reads this itself, and its loss() is the sum over those.
   std::span<const std::uint8_t> counts = {};
   View<const float> values = {};  ///< real targets (m, d_L) in place of labels, where the data have them
+  const LayerDone* done = nullptr;
 
+  void tell_done(Index layer) const {
+    if (done) (*done)(layer);
+  }
   Targets targets() const { return {labels, values, counts}; }
 };
 
@@ -93,6 +102,12 @@ struct RuleBatch {
 struct Trainable {
   std::span<float> values;
   std::span<const float> gradient;
+};
+
+/// A batch that was run forward in an earlier step.
+struct EarlierBatch {
+  const Activations* activations = nullptr;  ///< null: there was none yet
+  View<const float> error = {};
 };
 
 /// One learning rule bound to one network shape. Workspaces are its own and are reused.
@@ -110,6 +125,12 @@ class Rule {
   /// Those that had a signal of their own, counted as labels are: one per token where a sample has several. Fewer than
   /// active_rows() where the rule teaches all rows nevertheless.
   virtual std::span<const Index> shown_rows() const { return active_rows(); }
+  /// Of a rule that teaches with a delay: the batch to which teaching_signal() and the gradient of the hidden layers
+  /// belong.
+  virtual std::optional<EarlierBatch> taught() const { return std::nullopt; }
+  /// Waits for what a device is still working at; gradient() goes on from there with the same bits. To be called before
+  /// anything else is asked of the feedback, and before snapshot().
+  virtual void wait() {}
   /// Cosine per hidden layer (block) between the weights that its signal goes back through and those that
   /// back-propagation would (return_path.hpp). `matrix` (outputs, C) is what the feedback does, empty where nobody
   /// knows. Empty for rules and networks without such.

@@ -10,7 +10,7 @@ RuleModel sdfa_rule() {
                       .needs = Needs::fixed_projection,
                       .cost = "two binary frames per sample",
                       .source = "Frenkel, Lefebvre, Bol, arXiv 1909.01311, section 2.1",
-                      .params = broadcast_params(),
+                      .params = error_broadcast_params(),
                       .encoding = "ternary",
                       .masks = true,
                       .by_error = true,

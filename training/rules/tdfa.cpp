@@ -11,7 +11,7 @@ RuleModel tdfa_rule() {
       .needs = Needs::fixed_projection,
       .cost = "two binary frames per sample, none where T(e) = 0",
       .source = "Launay et al., arXiv 2006.01475, section 2",
-      .params = broadcast_params(),
+      .params = error_broadcast_params(),
       .encoding = "ternary",
       .masks = true,
       .by_error = true,
