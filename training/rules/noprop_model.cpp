@@ -24,7 +24,7 @@ class ModelNoProp : public NoProp {
         runner_(context.seed, static_cast<std::size_t>(context.net.layers()), products_),
         copy_(context.net),
         joins_(std::max<Index>(0, context.net.layers() - 2)),
-        brings_(context.net.widths()[static_cast<std::size_t>(joins_)] * classes_),
+        brings_(context.net.widths()[static_cast<std::size_t>(joins_)] * seen_width()),
         parameters_(static_cast<Index>(context.net.parameters().size())),
         state_(static_cast<Index>(context.net.state().size())),
         values_(1, blocks_ * brings_ + (blocks_ - 1) * (parameters_ + state_)),
@@ -52,7 +52,7 @@ class ModelNoProp : public NoProp {
       const View<float> u = brings(values_, t);
       for (Index r = 0; r < u.rows(); ++r) {
         stream.normal(static_cast<std::uint64_t>(r), 0, u.row(r));
-        for (float& v : u.row(r)) v /= std::sqrt(static_cast<float>(classes_));
+        for (float& v : u.row(r)) v /= std::sqrt(static_cast<float>(seen_width()));
       }
       if (last(t)) break;
       copy_.model()->initialise(context.seed, own(values_, t), own_state(t), instance(t));
@@ -74,13 +74,13 @@ class ModelNoProp : public NoProp {
   View<const float> run(const Network& net, Index t, View<const float> x) override {
     const Network& block = take(net, t);
     training_ ? runner_.begin_training(block, first_sample_) : runner_.begin_answer(first_sample_);
-    const Index first = t > 0 ? shown_once_ : 0;
+    const Index first = again_ ? shown_once_ : 0;
     View<const float> in = first == 0 ? x : runner_.output(static_cast<std::size_t>(first) - 1);
     for (Index b = first; b < block.layers(); ++b) {
       if (b == joins_) {
         joined_.resize(in.rows(), in.cols());
         for (Index r = 0; r < in.rows(); ++r) std::ranges::copy(in.row(r), joined_.row(r).begin());
-        gemm(Transpose::no, Transpose::yes, 1.0f, z_, brings(values_, t), 1.0f, joined_);
+        gemm(Transpose::no, Transpose::yes, 1.0f, seen(), brings(values_, t), 1.0f, joined_);
         in = joined_;
       }
       in = runner_.forward(block, b, in, static_cast<std::size_t>(b));
@@ -98,7 +98,7 @@ class ModelNoProp : public NoProp {
       const bool on = b > shown_once_ || b == joins_;
       runner_.backward(block, b, in, slot, error_, to, on ? &below_ : nullptr);
       if (b == joins_)
-        gemm(Transpose::yes, Transpose::no, 1.0f / static_cast<float>(x.rows()), below_, z_, 0.0f,
+        gemm(Transpose::yes, Transpose::no, 1.0f / static_cast<float>(x.rows()), below_, seen(), 0.0f,
              brings(gradient_, t));
       error_.swap(below_);
     }
@@ -106,7 +106,7 @@ class ModelNoProp : public NoProp {
 
  private:
   View<float> brings(Matrix<float>& all, Index t) const {
-    return {all.data() + t * brings_, brings_ / classes_, classes_};
+    return {all.data() + t * brings_, brings_ / seen_width(), seen_width()};
   }
   std::span<float> own(Matrix<float>& all, Index t) const {
     return {all.data() + blocks_ * brings_ + t * (parameters_ + state_), static_cast<std::size_t>(parameters_)};
@@ -123,7 +123,7 @@ class ModelNoProp : public NoProp {
       std::ranges::copy(own_state(t), copy_.state().begin());
     }
     const Network& block = last(t) ? net : copy_;
-    if (products_) products_->hold(block);
+    if (products_ && !one_block()) products_->hold(block);
     return block;
   }
 
