@@ -21,7 +21,8 @@ void TrainingLoop::begin_recording() {
 
 std::vector<std::string> TrainingLoop::first_warnings() {
   std::vector<std::string> texts;
-  if (config_.model->info.in_features)
+  const bool unlabelled = config_.rule.has("negatives") && config_.rule.text("negatives") == "hybrid";
+  if (config_.model->info.in_features && !unlabelled)
     if (std::string text = overlay_warning(config_.model->info.name, data_.train, run_.net.widths().back());
         !text.empty())
       texts.push_back(std::move(text));

@@ -159,8 +159,12 @@ RuleModel ff_rule() {
             std::string("hard"),
             0,
             0,
-            "wrong labels: drawn from what the softmax output finds likely, or all alike",
-            {"hard", "uniform"}},
+            "wrong data: labels drawn from what the softmax output finds likely, or all alike; or, without any label, "
+            "patchworks of two images",
+            {"hard", "uniform", "hybrid"}},
+           {"blurs", "1", std::int64_t{6}, 0, 1000,
+            "how often random bits are blurred into the mask of a patchwork (hybrid); published: repeatedly, assumed "
+            "6"},
            {"label_strength", "1", 1.0, 1e-3, 1e3, "value of the feature that stands for the label"},
            {"threshold", "1", 0.0, 0, 1e3,
             "goodness per unit that is neither right nor wrong; 0: 1, or 0.5 in a fully connected net whose "

@@ -6,6 +6,7 @@
 #include "core/bytes.hpp"
 #include "core/error.hpp"
 #include "training/elementwise.hpp"
+#include "training/layers/model.hpp"
 #include "training/rules/gradient.hpp"
 #include "training/rules/label_overlay.hpp"
 #include "training/rules/streams.hpp"
@@ -14,6 +15,17 @@ namespace lightloop {
 namespace {
 
 double log_one_plus_exp(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
+
+/// Of what the net sees; numbers alone are taken for a square.
+ImageSize image_size(const Network& net) {
+  const Index features = net.widths().front();
+  const Shape shape = net.model() ? net.model()->input() : Shape{features};
+  if (shape.size() > 1) return {shape[0], shape[1], shape.size() > 2 ? shape[2] : 1};
+  const auto side = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(features))));
+  if (side * side == features && side > 1) return {side, side};
+  throw Unsupported("rule.negatives hybrid on net " + net.text(), "it mixes images",
+                    std::to_string(features) + " features are no square of pixels", "use hard or uniform");
+}
 
 }  // namespace
 
@@ -30,11 +42,20 @@ GoodnessPairs::GoodnessPairs(RuleInfo info, const RuleContext& context, float th
       threshold_(static_cast<float>(context.params.real("threshold"))),
       peer_(static_cast<float>(context.params.real("peer"))),
       hard_(context.params.text("negatives") == "hard"),
+      hybrid_(context.params.text("negatives") == "hybrid"),
+      blurs_(context.params.integer("blurs")),
       negative_(context.seed, 0, kRuleNegative) {
   check_overlay("ff", context.net);
   if (context.net.hidden_layers() == 0)
     throw Unsupported("rule ff on net " + context.net.text(), "it teaches hidden layers", "", "add one");
   if (threshold_ == 0) threshold_ = threshold;
+  if (hybrid_) size_ = image_size(context.net);
+  if (hybrid_ && by_goodness_)
+    throw InvalidParameter("rule.answer", "goodness", "no label has been shown, so none is good",
+                           "Leave it at softmax, or give other negatives.");
+  if (!hybrid_ && !context.params.is_default("blurs"))
+    throw InvalidParameter("rule.blurs", to_string(context.params.value("blurs")), "only for rule.negatives hybrid",
+                           "leave it out");
 }
 
 void GoodnessPairs::add_layer(Index units) {
@@ -50,13 +71,17 @@ void GoodnessPairs::show(View<const float> x, Index c) {
 
 void GoodnessPairs::show_neutral(View<const float> x) {
   raw_.resize(x.rows(), x.cols());
-  for (Index r = 0; r < x.rows(); ++r) overlay_neutral(x.row(r), classes_, strength_, raw_.row(r));
+  if (hybrid_)
+    for (Index r = 0; r < x.rows(); ++r) std::ranges::copy(x.row(r), raw_.row(r).begin());
+  else
+    for (Index r = 0; r < x.rows(); ++r) overlay_neutral(x.row(r), classes_, strength_, raw_.row(r));
 }
 
 void GoodnessPairs::make_pairs(const RuleBatch& batch) {
   const View<const float> x = batch.activations.h[0];
   const Index samples = x.rows();
   pairs_.resize(2 * samples, x.cols());
+  if (hybrid_) return make_hybrids(batch);
   for_rows(samples, 2 * x.cols(), [&](Index first, Index count) {
     for (Index r = first; r < first + count; ++r) {
       const std::uint8_t right = batch.labels[static_cast<std::size_t>(r)];
@@ -64,6 +89,25 @@ void GoodnessPairs::make_pairs(const RuleBatch& batch) {
       const std::span<const float> score = hard_ ? std::as_const(logits_).row(r) : std::span<const float>{};
       overlay(x.row(r), classes_, right, strength_, pairs_.row(r));
       overlay(x.row(r), classes_, wrong_label(score, classes_, right, u), strength_, pairs_.row(samples + r));
+    }
+  });
+}
+
+void GoodnessPairs::make_hybrids(const RuleBatch& batch) {
+  const View<const float> x = batch.activations.h[0];
+  const Index samples = x.rows();
+  masks_.resize(samples, 2 * size_.pixels());
+  for_rows(samples, 2 * x.cols(), [&](Index first, Index count) {
+    for (Index r = first; r < first + count; ++r) {
+      const std::uint64_t number = batch.first_sample + static_cast<std::uint64_t>(r);
+      const double u = negative_.uniform(number, 0);
+      const Index others = std::max<Index>(samples - 1, 1);
+      const Index other = (r + 1 + std::min(static_cast<Index>(u * static_cast<double>(others)), others - 1)) % samples;
+      const std::span<float> both = masks_.row(r);
+      const auto mask = both.first(both.size() / 2), work = both.last(both.size() / 2);
+      hybrid_mask(negative_, number, size_, blurs_, mask, work);
+      std::ranges::copy(x.row(r), pairs_.row(r).begin());
+      mix_images(mask, x.row(r), x.row(other), size_.channels, pairs_.row(samples + r));
     }
   });
 }

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/random.hpp"
+#include "training/rules/hybrid_images.hpp"
 #include "training/rules/own_layers.hpp"
 #include "training/rules/whole_batch.hpp"
 
@@ -12,7 +13,10 @@ namespace lightloop {
 /// fully connected layer, or channels of an image (features of tokens), whose square is then the mean over the places
 /// that share their weights (assumed: Hinton's receptive fields share none).
 ///
-/// Randomness: wrong labels from Stream(seed, 0, kRuleNegative), row = number of the sample.
+/// With rule.negatives = hybrid no label is shown: right data are the samples, wrong ones patchworks of two of a batch
+/// (hybrid_images.hpp; a batch of one gives itself), and the softmax output alone learns labels.
+/// Randomness: wrong labels, or the other sample (column 0) and the mask, from Stream(seed, 0, kRuleNegative), row =
+/// number of the sample.
 class GoodnessPairs : public WholeBatch {
  public:
   /// `threshold`: goodness per unit that is neither right nor wrong, where rule.threshold is 0. Throws Unsupported for
@@ -47,10 +51,14 @@ class GoodnessPairs : public WholeBatch {
  private:
   Index units(Index layer) const { return means_[static_cast<std::size_t>(layer)].cols(); }
   double places(Index layer, Index values) const { return static_cast<double>(values / units(layer)); }
+  void make_hybrids(const RuleBatch& batch);
   void add_peers(Index layer, View<const float> right, View<float> delta);
 
   float temperature_, threshold_, peer_;
-  bool hard_;
+  bool hard_, hybrid_;
+  Index blurs_;
+  ImageSize size_;  ///< of hybrids
+  Matrix<float> masks_;
   Stream negative_;
   std::vector<Matrix<float>> means_;  ///< running mean activity of the units of each hidden layer
 };
