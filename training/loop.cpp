@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "training/datasets/shift.hpp"
 #include "training/evaluate.hpp"
 #include "training/layers/model.hpp"
 #include "training/network_for.hpp"
@@ -20,6 +21,8 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   weight_decay_ = static_cast<float>(train.real("weight_decay"));
   epochs_ = train.integer("epochs");
   alignment_every_ = train.integer("alignment_every");
+  shift_ = train.integer("shift");
+  if (shift_ > 0) check_shift(data_.train);
   const std::string validation = data_.validation.size() > 0 ? data_.validation.content_sha256() : "";
   const std::string data_sha256 = sha256(data_.train.content_sha256() + data_.test.content_sha256() + validation);
   resumed_ = resumed.has_value();

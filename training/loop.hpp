@@ -65,6 +65,7 @@ class TrainingLoop {
   void open_map(const Registry& registry);
   bool needs_twin() const;
   void begin_epoch();
+  void wait_for_device();
   void end_epoch(double learning_rate);
   void check_weights() const;
   void note_device();
@@ -72,6 +73,7 @@ class TrainingLoop {
   double run_forward(AnalogNetwork* layers);
   double score_answer();
   void learn_on_devices(double lr);
+  void gather_input(std::span<const std::uint32_t> which);
   void gather_targets(std::span<const std::uint32_t> which);
   Targets targets() const { return {labels_, values_, data_.train.counts}; }  ///< of the batch
   bool updates_early() const;
@@ -108,12 +110,12 @@ class TrainingLoop {
   Schedule schedule_;
   Loss loss_ = Loss::cross_entropy;
   float weight_decay_ = 0;
-  Index batch_ = 0, epochs_ = 0, steps_per_epoch_ = 0, alignment_every_ = 0;
+  Index batch_ = 0, epochs_ = 0, steps_per_epoch_ = 0, alignment_every_ = 0, shift_ = 0;
   Index order_epoch_ = -1;
   std::vector<std::uint32_t> order_;
   std::vector<std::uint8_t> labels_;
   Activations activations_;
-  Matrix<float> error_, gradient_, values_;
+  Matrix<float> error_, gradient_, values_, unshifted_;
   std::optional<OptimizerStep> update_;  ///< of the present step
   std::vector<char> updated_;            ///< layers that have had it
   float gradient_scale_ = 1;

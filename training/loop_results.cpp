@@ -19,7 +19,7 @@ void TrainingLoop::check_weights() const {
 
 void TrainingLoop::end_epoch(double learning_rate) {
   check_weights();
-  rule_->wait();
+  wait_for_device();
   if (layers_) layers_->program(run_.net, true);
   const auto scored = [this](const Dataset& data) {
     Rule* const answers = config_.model->info.own_answer ? rule_.get() : nullptr;
@@ -76,7 +76,7 @@ void TrainingLoop::finish() {
 void TrainingLoop::save() {
   if (out().empty()) return;
   check_weights();
-  rule_->wait();
+  wait_for_device();
   note_device();
   run_.rule_state = rule_->snapshot();
   copy_own();

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/random.hpp"
+#include "training/datasets/shift.hpp"
 #include "training/elementwise.hpp"
 #include "training/loop.hpp"
 #include "training/rules/trial.hpp"
@@ -38,8 +39,7 @@ double TrainingLoop::step() {
   const Index first = at.step * batch_, count = std::min(batch_, data_.train.size() - first);
   const std::span which(order_.data() + first, static_cast<std::size_t>(count));
   activations_.h.resize(static_cast<std::size_t>(run_.net.layers()) + 1);
-  activations_.h[0].resize(count, data_.train.features());
-  data_.train.gather(which, activations_.h[0]);
+  gather_input(which);
   gather_targets(which);
   // a graph is one batch
   const Index counted = data_.train.counts.empty() ? count * data_.train.targets : data_.train.counted();
@@ -105,6 +105,13 @@ double TrainingLoop::step() {
   return run_.step_loss.back();
 }
 
+/// For what a rule has it still working at; the time belongs to training.
+void TrainingLoop::wait_for_device() {
+  const auto start = std::chrono::steady_clock::now();
+  rule_->wait();
+  run_.position.train_s += seconds_since(start);
+}
+
 LayerPass TrainingLoop::training_pass() const {
   LayerPass pass;
   pass.training = true;
@@ -130,6 +137,15 @@ double TrainingLoop::score_answer() {
   const Matrix<float>& out = activations_.h.back();
   error_.resize(out.rows(), out.cols());
   return answer_error(loss_, out, targets(), error_);
+}
+
+void TrainingLoop::gather_input(std::span<const std::uint32_t> which) {
+  Matrix<float>& x = activations_.h[0];
+  x.resize(static_cast<Index>(which.size()), data_.train.features());
+  if (shift_ == 0) return data_.train.gather(which, x);
+  unshifted_.resize(x.rows(), x.cols());
+  data_.train.gather(which, unshifted_);
+  shift_images(data_.train, unshifted_, shift_, config_.seed(), static_cast<std::uint64_t>(run_.position.trained), x);
 }
 
 void TrainingLoop::gather_targets(std::span<const std::uint32_t> which) {

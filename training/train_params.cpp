@@ -84,6 +84,8 @@ std::vector<ParamInfo> train_params() {
       only_with("schedule=step", {"step_factor", "1", 0.1, 0, 1, "factor of a drop (schedule step)"}),
       {"samples", "1", std::int64_t{0}, 0, 1e12,
        "training samples to use, drawn once and for all from the set; 0: all. For a quick look"},
+      {"shift", "1", std::int64_t{0}, 0, 1000,
+       "pixels by which each training image is moved at most, up or down and left or right, drawn anew in every epoch"},
       {"batch", "1", std::int64_t{128}, 1, 1e6, "samples per step; of a graph always all nodes"},
       {"epochs", "1", std::int64_t{10}, 1, 1e6, "passes over the training set"},
       {"seed", "1", std::int64_t{1}, 0, 0x1p62,
