@@ -30,15 +30,15 @@ class Oscillators(ll.Device):
     params = [
         ll.Param("networks", 1, min=1, max=1024, help="that do not see each other", needs_reopen=True),
         ll.Param("size", 100, min=2, max=4096, help="oscillators of a network", needs_reopen=True),
-        ll.Param("time_s", 0.5, unit="s", min=0.01, max=100.0, needs_reopen=True),
-        ll.Param("steps", 5, min=1, max=1000, needs_reopen=True),
+        ll.Param("time_s", 0.5, unit="s", min=0.01, max=100.0, help="from letting go to reading", needs_reopen=True),
+        ll.Param("steps", 5, min=1, max=1000, help="of the integration", needs_reopen=True),
         ll.Param("range_rad", 4.0, unit="rad", min=0.1, max=100.0, help="angle at the ends of all codes", needs_reopen=True),
         ll.Param("coupling_s2", 0.5, unit="1/s^2", min=1e-3, max=1e3, help="at full programme code", needs_reopen=True),
         ll.Param("force_s2", 8.0, unit="1/s^2", min=1e-3, max=1e3, help="at full programme code", needs_reopen=True),
-        ll.Param("detuning", 0.1, min=0.0, max=1.0, off=0.0, needs_reopen=True),
-        ll.Param("coupling_error", 0.2, min=0.0, max=1.0, off=0.0, needs_reopen=True),
-        ll.Param("input_noise_rad", 0.02, unit="rad", min=0.0, max=1.0, off=0.0, needs_reopen=True),
-        ll.Param("seed", 1, min=0, max=2**31, needs_reopen=True),
+        ll.Param("detuning", 0.1, min=0.0, max=1.0, help="sin (1 + detuning) q in the apparatus", off=0.0, needs_reopen=True),
+        ll.Param("coupling_error", 0.2, min=0.0, max=1.0, help="relative sd of couplings, drawn once", off=0.0, needs_reopen=True),
+        ll.Param("input_noise_rad", 0.02, unit="rad", min=0.0, max=1.0, help="sd of an angle it starts from", off=0.0, needs_reopen=True),
+        ll.Param("seed", 1, min=0, max=2**31, help="of the errors and the noise", needs_reopen=True),
     ]
 
     def open_model(self):
