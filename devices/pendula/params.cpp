@@ -51,6 +51,9 @@ std::vector<ParamInfo> params() {
       {"frequency_error", "1", 0.02, 0, 0.5, "relative sd of frequencies, drawn once per device", {}, true, 0.0},
       {"coupling_error", "1", 0.05, 0, 0.5, "relative sd of couplings, drawn once per device", {}, true, 0.0},
       {"drive_error", "1", 0.05, 0, 0.5, "relative sd of drives, drawn once per device", {}, true, 0.0},
+      {"perturbation", "1", 0.0, 0, 0.5, "relative sd of a change of all frequencies", {}, false},
+      {"perturbation.frame", "1", whole(0), 0, 9007199254740992.0,
+       "number of the first frame that meets it (where perturbation is above 0)"},
       {"seed", "1", whole(1), 0, 9007199254740992.0, "key of all random numbers of this device", {}, true},
   };
   return param_list({size, front_end_params(front), own});

@@ -1,6 +1,7 @@
 #include "devices/pendula/pendula.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "core/random.hpp"
@@ -38,7 +39,10 @@ class Pendula : public Device {
  private:
   /// What fabrication made of a chain.
   Chain made(Chain chain) const;
+  /// The chain of these codes before and after the perturbation.
   void build(std::vector<std::uint16_t> codes);
+  /// What the perturbation makes of a chain.
+  Chain perturbed(Chain chain, double size) const;
 
   ParamSet params_;
   DeviceInfo info_;
@@ -46,7 +50,9 @@ class Pendula : public Device {
   std::uint64_t seed_;
   FrontEnd front_;
   std::vector<std::uint16_t> codes_;
-  Chain chain_;  // as they build it
+  Chain chain_;    // as they build it
+  Chain changed_;  // from frame perturbation.frame on
+  std::uint64_t changes_at_ = 0;
   bool open_ = true;
 };
 
@@ -63,7 +69,6 @@ Pendula::Pendula(const ParamSet& given)
   info_.input = {{scales_.size}, bits("dac.bits"), "DAC code of the angle a pendulum is let go from"};
   info_.output = {{scales_.size}, bits("adc.bits"), "ADC code of an angle, signed around the middle"};
   info_.program = FrameFormat{{3, scales_.size}, bits("program.bits"), "frequencies, couplings, drives"};
-  info_.deterministic = !front_.noisy();
   const auto n = static_cast<double>(scales_.size);
   const double time = params_.real("time_s");
   info_.cost.frame_s = time;
@@ -73,7 +78,7 @@ Pendula::Pendula(const ParamSet& given)
                       {"programming", 0, 0, 3 * n, 3 * n * dac_energy_j(info_.program->bits)}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / time;
   info_.cost.program_j = 3 * n * dac_energy_j(info_.program->bits);
-  check_turn(made(scales_.fastest()), scales_.step_s);
+  check_turn(perturbed(made(scales_.fastest()), params_.real("perturbation")), scales_.step_s);
   const auto middle = static_cast<std::uint16_t>(info_.program->highest() / 2 + 1);
   build(std::vector<std::uint16_t>(static_cast<std::size_t>(scales_.parameters()), middle));
 }
@@ -90,17 +95,32 @@ Chain Pendula::made(Chain chain) const {
   return chain;
 }
 
+Chain Pendula::perturbed(Chain chain, double size) const {
+  const Stream stream(seed_, 0, kPendulaFabrication);
+  for (std::size_t i = 0; i < chain.frequency.size(); ++i)
+    chain.frequency[i] *= std::max(0.0, 1 + size * stream.normal(3, i));
+  return chain;
+}
+
 void Pendula::build(std::vector<std::uint16_t> codes) {
   std::vector<float> settings(codes.size());
   from_codes(codes, info_.program->bits, settings);
   chain_ = made(scales_.chain(std::vector<double>(settings.begin(), settings.end())));
+  const double size = params_.real("perturbation");
+  changed_ = perturbed(chain_, size);
+  changes_at_ = size > 0 ? static_cast<std::uint64_t>(params_.integer("perturbation.frame"))
+                         : std::numeric_limits<std::uint64_t>::max();
+  info_.deterministic = !front_.noisy() && (size == 0 || changes_at_ == 0);
   codes_ = std::move(codes);
 }
 
 void Pendula::configure(const Settings& changes) {
-  params_ = changed(changes);
-  front_ = FrontEnd(params_, info_.model, front_end_names());
-  info_.deterministic = !front_.noisy();
+  const ParamSet asked = changed(changes);
+  check_turn(perturbed(made(scales_.fastest()), asked.real("perturbation")), scales_.step_s);
+  FrontEnd front(asked, info_.model, front_end_names());
+  params_ = asked;
+  front_ = std::move(front);
+  build(codes_);
 }
 
 void Pendula::program(ConstFrames codes) {
@@ -142,7 +162,7 @@ RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {
     front_.read(in, r, id, converters, row);
     std::vector<double> state(2 * n);
     for (std::size_t i = 0; i < n; ++i) state[i] = scales_.encoding_rad * static_cast<double>(row[i]);
-    swing(chain_, scales_.step_s, scales_.steps, state);
+    swing(id < changes_at_ ? chain_ : changed_, scales_.step_s, scales_.steps, state);
     if (early > 0) noise.normal(id, 0, draws);
     for (std::size_t i = 0; i < n; ++i) row[i] = static_cast<float>(state[i] + early * static_cast<double>(draws[i]));
     clipped[static_cast<std::size_t>(r)] = front_.write(row, id, converters, out, r);
@@ -151,7 +171,7 @@ RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {
 }
 
 SelfTest Pendula::self_test() {
-  const double turned = turn(made(scales_.fastest()), scales_.step_s);
+  const double turned = turn(perturbed(made(scales_.fastest()), params_.real("perturbation")), scales_.step_s);
   return {turned <= kMostTurn, "the fastest motion turns by " + std::to_string(turned) + " rad in a step (" +
                                    to_string(Value(kMostTurn)) + " allowed)"};
 }

@@ -11,11 +11,15 @@
 // with the stages of devices/front_end.hpp before s and behind q; its output noise is read_noise_rad. Angles are
 // integrated by the classical Runge-Kutta method of Boost.Odeint with steps of about step_s.
 //
+// Perturbation: from frame `perturbation.frame` on every w_i is another, w_i (1 + perturbation xi'_i), and the twin
+// does not know: somebody has changed the lengths.
+//
 // Programme: 3 n codes, frequencies, couplings (i with i + 1, around the ring), drives. Before the first program() all
 // are at their middle: nominal frequencies and couplings, no drive. The answer is no matrix product, so Layer refuses
-// the device: it is trained through its twin.
+// the device, but where its programme learns (layer.update = programme): through its twin, or by losses alone.
 //
-// Randomness. Fabrication: purpose 60, row 0 frequencies, 1 couplings, 2 drives, column = pendulum. Read: purpose 61,
+// Randomness. Fabrication: purpose 60, row 0 frequencies, 1 couplings, 2 drives, 3
+// perturbation, column = pendulum. Read: purpose 61,
 // row = frame id, and converters as in devices/front_end.hpp. No state but the programme: every frame starts anew.
 //
 // Parameters and sources: the equation is that of a driven pendulum array (Thakur, English, Sievers, arXiv 0710.3373),

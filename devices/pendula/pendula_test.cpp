@@ -141,6 +141,37 @@ TEST_CASE("settings too fast for the steps are refused, and up to there every an
   CHECK(at_zero < 64);
 }
 
+TEST_CASE("a perturbation changes all frequencies from its frame on, wherever batches are cut, and can be taken back") {
+  Registry registry;
+  registry.add(model());
+  const auto whole = [](std::int64_t n) { return Value(n); };
+  const auto device = registry.open("sim:pendula", {{"perturbation", 0.2}, {"perturbation.frame", whole(13)}});
+  const auto plain = registry.open("sim:pendula");
+  const auto show = [](Device& d, Index first, Index count) {
+    FrameBuffer in(d.describe().input, count), out(d.describe().output, count);
+    for (Index f = 0; f < count; ++f)
+      for (Index j = 0; j < 12; ++j)
+        in.frames().set(f, j, static_cast<std::uint32_t>(517 * (3 * (first + f) + 5 * j) % 4096));
+    d.run(in.frames(), out.frames(), {.first_frame_id = static_cast<std::uint64_t>(first)});
+    std::vector<std::uint32_t> codes;
+    for (Index k = 0; k < 12 * count; ++k) codes.push_back(out.frames().at(0, k));
+    return codes;
+  };
+  const auto all = show(*device, 0, 20), was = show(*plain, 0, 20);
+  CHECK(std::equal(all.begin(), all.begin() + 13 * 12, was.begin()));
+  for (Index f = 13; f < 20; ++f)
+    CHECK_FALSE(std::equal(all.begin() + 12 * f, all.begin() + 12 * f + 12, was.begin() + 12 * f));
+  auto parts = show(*device, 0, 7);
+  for (const auto& [first, count] : {std::pair<Index, Index>{7, 8}, {15, 5}})
+    for (const std::uint32_t code : show(*device, first, count)) parts.push_back(code);
+  CHECK(parts == all);
+  const auto always = registry.open("sim:pendula", {{"perturbation", 0.2}});
+  const auto late = show(*always, 13, 7);
+  CHECK(std::equal(late.begin(), late.end(), all.begin() + 13 * 12));
+  device->configure({{"perturbation", 0.0}});
+  CHECK(show(*device, 0, 20) == was);
+}
+
 TEST_CASE("angles have the stages of other layers around them: levels, bends, noise at both ends") {
   Registry registry;
   registry.add(model());

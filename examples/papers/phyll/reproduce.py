@@ -36,7 +36,7 @@ TOOL = SHARED if SHARED.exists() else pathlib.Path(__file__).parents[3] / "tools
 SYSTEMS = {  # what stands in front of the layers, how it is perturbed, numbers per frame (of the cavity, ten: eight of its twenty outputs are noise)
     "acoustic cavity": ("sim:wave,preset=cavity,matrix={0}/cavity.h5", "perturbation=0.5", 10),
     "multimode fibre": ("sim:wave,encoding=phase,matrix={0}/fibre.h5", "perturbation=1,perturbation.matrix={0}/bent.h5", 0),
-    "coupled pendula": ("sim:pendula,input.size=20,time_s=0.5", None, 0),
+    "coupled pendula": ("sim:pendula,input.size=20,time_s=0.5", "perturbation=0.2", 0),
 }
 STRAIGHT, BENT = 17, 35  # steps of the fibre's record: first contact; bent by so much that fields correlate by 0.63
 SHOWINGS = 4  # of every label, to answer by PhyLL: each meets the detectors' noise anew, and seven labels are compared
