@@ -5,10 +5,14 @@
 
 #include "core/error.hpp"
 #include "core/random.hpp"
+#include "core/temporary_folder_for_tests.hpp"
 #include "devices/catalogue.hpp"
 #include "training/layers/architecture.hpp"
+#include "training/physical_maps.hpp"
 #include "training/report/sensitivity.hpp"
 #include "training/report/spec.hpp"
+#include "training/run_file.hpp"
+#include "training/trainer.hpp"
 
 namespace lightloop {
 namespace {
@@ -122,6 +126,47 @@ TEST_CASE("a network of any layers is reported on: its convolutions' patches are
     CHECK(coarse.error[0] == fine.error[0]);
     CHECK(coarse.error[1] > 1.2 * fine.error[1]);  // three bits there
   }
+}
+
+TEST_CASE("layers behind physics are reported on as training left it, every deployment behind the same") {
+  const test::TemporaryFolder folder;
+  for (const auto& [net, at, rule] : {std::tuple{"24-24-10", "1", "bp"},
+                                      {"24-24-10", "", "phyll"},
+                                      {"physical 24, dense 24, tanh | dense 10", "", "bp"}}) {
+    INFO(net << " " << rule);
+    const std::string device = "sim:wave,encoding=phase,input.size=24,output.size=24";
+    TrainSettings s{{"train.net", net},    {"train.rule", rule},
+                    {"train.map", device}, {"train.epochs", std::int64_t{15}},
+                    {"train.lr", 1e-2},    {"train.out", folder / "run.h5"},
+                    {"train.force", true}};
+    if (*at) s["train.map_at"] = at;
+    if (net == std::string("24-24-10")) s["train.activation"] = "relu";
+    train(s, {directions(1000), directions(400)}, registry());
+    const RunFile run = load_run(folder / "run.h5");
+    PhysicalMaps maps(registry(), device, {{"seed", std::int64_t{1}}}, run.net, {.at = at});
+    maps.restore(run.map_state);
+    maps.keep_calibration();
+    const auto answers = [&](LayerProducts* layers) {
+      if (run.net.model())
+        return answering_rule(run.net, rule, run.rule.all(), 1, run.own.flat(), layers ? layers : &maps);
+      return answering_rule(run.net, rule, run.rule.all(), 1, run.own.flat(), layers, maps.as_map());
+    };
+    const Trial what(registry(), analog_place("sim:crossbar,output_noise=3", {}, analog_layers(run.net)), run.net,
+                     directions(400), Loss::cross_entropy, {2, 0}, answers, &maps);
+    CHECK(what.digital_accuracy() > 0.5);
+    const Variant none = what.without(what.sources());
+    const TrialResult first = what.run(none, 0), again = what.run(none, 0), noisy = what.run({}, 0);
+    CHECK(first.accuracy == again.accuracy);  // the physics' noise too
+    CHECK(first.error == again.error);
+    CHECK(std::abs(first.accuracy - what.digital_accuracy()) < 0.03);  // noise of other frames of the same physics
+    CHECK(noisy.accuracy < first.accuracy);
+    const Sensitivity report = sensitivity(what, "sim:crossbar,output_noise=3");
+    CHECK(report.rows.front().name == "output_noise");
+  }
+  const RunFile run = load_run(folder / "run.h5");
+  CHECK_THROWS_WITH(
+      Trial(registry(), analog_place("sim:crossbar", {}, 2), run.net, directions(40), Loss::cross_entropy, {}),
+      Catch::Contains("physical layers"));
 }
 
 TEST_CASE("sources that are not in force are not switched on with others") {

@@ -97,31 +97,6 @@ bool learnt_in_place(const RunFile& run) {
   return update != layer.end() && update->second != Value(std::string("write"));
 }
 
-/// The text of a setting that older files do not have.
-std::string said(const RunFile& run, const char* key) { return run.train.has(key) ? run.train.text(key) : ""; }
-
-/// The physics that the run was trained with, as it was left, or another device behind the calibration of the run.
-/// Nothing is ever calibrated with the samples that are scored.
-std::unique_ptr<PhysicalMaps> open_maps(const EvalRequest& request, const Registry& registry, const RunFile& run,
-                                        const std::string& device, Settings settings) {
-  if (takes_seed(registry, device)) settings["seed"] = run.train.integer("seed");
-  auto maps = std::make_unique<PhysicalMaps>(registry, device, settings, run.net, run.train.real("map_range"),
-                                             run.train.integer("map_part"), false, said(run, "map_at"),
-                                             run.train.has("map_levels") ? run.train.integer("map_levels") : 1);
-  if (run.map_state.empty())
-    throw InvalidParameter(request.run, "holds no state of its map", "it was not trained by a step",
-                           "Train it further with lightloop train --resume.");
-  if (device == run.train.text("map")) maps->restore_session(run.map_state);
-  maps->restore_calibration(run.map_state);
-  maps->keep_calibration();
-  return maps;
-}
-
-/// What answers behind `maps`, and where its products are made in memory.
-std::unique_ptr<Rule> rule_behind(const RunFile& run, PhysicalMaps& maps) {
-  return run.net.model() ? rule_of(run, &maps) : rule_of(run, nullptr, maps.as_map());
-}
-
 /// On the run's own devices as they were left, calibration and learned ranges included, or on others. Settings that the
 /// run did not have make others of them, but for cells and phases that have learnt in place.
 int eval_analog(const EvalRequest& request, const Registry& registry, const std::string& device, const Scored& scored) {
@@ -134,11 +109,9 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   const bool kept = request.device.empty() && !scored.run.layers_state.empty() &&
                     (request.settings.empty() || learnt_in_place(scored.run));
   if (takes_seed(registry, device)) place.settings.try_emplace("seed", scored.run.train.integer("seed"));
-  std::unique_ptr<PhysicalMaps> maps;
-  if (const std::string map = said(scored.run, "map"); !map.empty()) {
-    maps = open_maps(request, registry, scored.run, map, {});
-    if (request.recalibrate && request.age_s == 0) maps->recalibrate();
-  }
+  place.trials = rule(scored.run.train.text("rule")).info.programmes;
+  const auto maps = physics_of(scored.run, request.run, registry, said(scored.run, "map"));
+  if (maps && request.recalibrate && request.age_s == 0) maps->recalibrate();
   AnalogNetwork analog(registry, place, net);
   std::vector<std::shared_ptr<Recording>> recordings;
   if (!request.record.empty()) recordings = record(analog.devices(), request.record);
@@ -147,8 +120,7 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   analog.program(net, kept);
   if (request.age_s > 0) analog.devices().age(request.age_s);
   if (request.recalibrate && request.age_s > 0) analog.calibrate();
-  const bool in_front = maps && !net.model();
-  const auto there = rule_of(scored.run, &analog, in_front ? maps->as_map() : PhysicalMap());
+  const auto there = maps ? rule_behind(scored.run, *maps, &analog) : rule_of(scored.run, &analog);
   const auto here = maps ? rule_behind(scored.run, *maps) : rule_of(scored.run, nullptr);
   const LayerReport before = analog.report();
   const Evaluation score = analog.evaluate(net, scored.test, loss, there.get());
@@ -196,7 +168,7 @@ int eval_mapped(const EvalRequest& request, const Registry& registry, const std:
   if (device == "digital")
     throw Unsupported("eval --device digital", "the layers of " + request.run + " are behind " + trained_on, "",
                       "Leave it out, or name another device.");
-  const auto opened = open_maps(request, registry, run, device, request.settings);
+  const auto opened = physics_of(run, request.run, registry, device, request.settings);
   PhysicalMaps& maps = *opened;
   const auto rule = rule_behind(run, maps);
   if (request.recalibrate) maps.recalibrate();

@@ -67,7 +67,8 @@ inline constexpr const char* kReportHelp =
     "  lightloop report spec --net run.h5 --device sim:ring_bank --over device.adc.bits,device.power_w --drop 1\n"
     "Sources of error are the settings that `lightloop devices --json` lists with the value that is \"off\". Of "
     "others,\n"
-    "spec relaxes real ones on which a frame's energy depends (a power), or its latency (a bandwidth).\n";
+    "spec relaxes real ones on which a frame's energy depends (a power), or its latency (a bandwidth).\n"
+    "Layers behind physics (train --map) are reported on behind it, as training left it.\n";
 
 inline constexpr const char* kServeHelp =
     "Example, in two terminals:\n"

@@ -70,17 +70,17 @@ class Line {
 struct Subject {
   RunFile run;
   Dataset data;
-  Subject(const ReportRequest& request)  // NOLINT: made where it is used
-      : run(load_run(request.run)), data(samples_of(run, request.data, request.data_dir)) {
-    if (run.train.has("map") && !run.train.text("map").empty())
-      throw Unsupported("report on " + request.run, "physics stands in front of its layers, " + run.train.text("map"),
-                        "layers that are matrices alone",
-                        "`lightloop eval RUN --device DEVICE` asks it behind other physics");
-  }
+  std::unique_ptr<PhysicalMaps> physics;
+  Subject(const ReportRequest& request, const Registry& registry)
+      : run(load_run(request.run)),
+        data(samples_of(run, request.data, request.data_dir)),
+        physics(physics_of(run, request.run, registry, said(run, "map"))) {}
   Trial trial(const ReportRequest& request, const Registry& registry) const {
-    return Trial(registry, analog_place(request.device, request.settings, analog_layers(run.net)), run.net, data,
-                 loss_from(run.train.text("loss")), {request.repeats, request.samples, request.age_s},
-                 [this](LayerProducts* layers) { return rule_of(run, layers); });
+    return Trial(
+        registry, analog_place(request.device, request.settings, analog_layers(run.net)), run.net, data,
+        loss_from(run.train.text("loss")), {request.repeats, request.samples, request.age_s},
+        [this](LayerProducts* layers) { return physics ? rule_behind(run, *physics, layers) : rule_of(run, layers); },
+        physics.get());
   }
 };
 
@@ -150,7 +150,7 @@ int stopped() {
 int report_sensitivity(const ReportRequest& request, const Registry& registry) try {
   const Interrupt interrupt;
   if (!request.out.empty() && !request.force) refuse_existing(request.out);
-  const Subject subject(request);
+  const Subject subject(request, registry);
   const Trial trial = subject.trial(request, registry);
   Sensitivity report;
   {
@@ -186,7 +186,7 @@ int report_spec(const ReportRequest& request, const Registry& registry) try {
       throw UnknownName("setting", key, "", "settings of the device begin with device.: --over device.adc.bits");
     options.over.push_back(key.substr(std::string("device.").size()));
   }
-  const Subject subject(request);
+  const Subject subject(request, registry);
   const Trial trial = subject.trial(request, registry);
   Spec spec;
   {

@@ -1,5 +1,7 @@
 #include "tools/lightloop/samples.hpp"
 
+#include "core/error.hpp"
+#include "driver/api/opening.hpp"
 #include "training/datasets/readers.hpp"
 #include "training/evaluate.hpp"
 
@@ -30,6 +32,27 @@ Dataset samples_of(const RunFile& run, const std::string& data, const std::strin
 std::unique_ptr<Rule> rule_of(const RunFile& run, LayerProducts* layers, PhysicalMap map) {
   return answering_rule(run.net, run.train.text("rule"), run.rule.all(),
                         static_cast<std::uint64_t>(run.train.integer("seed")), run.own.flat(), layers, std::move(map));
+}
+
+std::string said(const RunFile& run, const char* key) { return run.train.has(key) ? run.train.text(key) : ""; }
+
+std::unique_ptr<PhysicalMaps> physics_of(const RunFile& run, const std::string& name, const Registry& registry,
+                                         const std::string& device, Settings settings) {
+  if (device.empty()) return nullptr;
+  if (takes_seed(registry, device)) settings["seed"] = run.train.integer("seed");
+  auto maps = std::make_unique<PhysicalMaps>(registry, device, settings, run.net, map_options(run.train));
+  if (run.map_state.empty())
+    throw InvalidParameter(name, "holds no state of its map", "it was not trained by a step",
+                           "Train it further with lightloop train --resume.");
+  if (device == said(run, "map")) maps->restore_session(run.map_state);
+  maps->restore_calibration(run.map_state);
+  maps->keep_calibration();
+  return maps;
+}
+
+std::unique_ptr<Rule> rule_behind(const RunFile& run, PhysicalMaps& maps, LayerProducts* layers) {
+  if (run.net.model()) return rule_of(run, layers ? layers : &maps);
+  return rule_of(run, layers, maps.as_map());
 }
 
 }  // namespace lightloop::command

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "training/datasets/dataset.hpp"
+#include "training/physical_maps.hpp"
 #include "training/rules/rule.hpp"
 #include "training/run_file.hpp"
 
@@ -15,5 +16,15 @@ Dataset samples_of(const RunFile& run, const std::string& data, const std::strin
 /// The rule of the run where it answers in its own way, its passes in memory or on devices, with or without physics in
 /// front of its layers; else null. Throws as answering_rule().
 std::unique_ptr<Rule> rule_of(const RunFile& run, LayerProducts* layers, PhysicalMap map = {});
+
+/// The physics in front of the layers of a run: its own device as training left it, or another behind its calibration;
+/// null where there is none. Nothing is calibrated with the samples that are scored. `name` is the run's, for messages.
+/// Throws as PhysicalMaps.
+std::unique_ptr<PhysicalMaps> physics_of(const RunFile& run, const std::string& name, const Registry& registry,
+                                         const std::string& device, Settings settings = {});
+/// rule_of() with products in memory, or on `layers`, behind `maps`.
+std::unique_ptr<Rule> rule_behind(const RunFile& run, PhysicalMaps& maps, LayerProducts* layers = nullptr);
+/// The text of a setting of the run that older files do not have.
+std::string said(const RunFile& run, const char* key);
 
 }  // namespace lightloop::command

@@ -10,6 +10,7 @@
 #include "core/linalg.hpp"
 #include "core/only_with.hpp"
 #include "training/layers/model.hpp"
+#include "training/physical_maps.hpp"
 
 namespace lightloop {
 namespace {
@@ -69,8 +70,12 @@ double TrialResult::relative_error() const {
 /// Makes the products in memory, and keeps evenly spaced rows of what every matrix is shown first.
 class Trial::InMemory : public LayerProducts {
  public:
-  InMemory(const Network& net, std::vector<Shown>& shown) : net_(net), matrices_(matrices_of(net)), shown_(shown) {
+  InMemory(const Network& net, std::vector<Shown>& shown, PhysicalMaps* physics)
+      : net_(net), matrices_(matrices_of(net)), shown_(shown), physics_(physics) {
     shown_.resize(matrices_.size());
+  }
+  void show(Index layer, View<const float> x, View<float> y) override {
+    physics_ ? physics_->show(layer, x, y) : LayerProducts::show(layer, x, y);
   }
   void hold(const Network&) override {}
   void multiply(Index layer, View<const float> x, View<float> y) override {
@@ -93,7 +98,14 @@ class Trial::InMemory : public LayerProducts {
   std::vector<WeightMatrix> matrices_;
   Matrix<float> made_;
   std::vector<Shown>& shown_;
+  PhysicalMaps* physics_;
 };
+
+Evaluation Trial::in_memory(const Network& net) const {
+  const std::unique_ptr<Rule> rule = answers_(nullptr);
+  if (!physics_ || rule) return evaluate(net, data_, loss_, rule.get());
+  return physics_->evaluate(net, data_, loss_);
+}
 
 void Trial::look(const Network& net) {
   const Index rows = std::min({kErrorRows, data_.size(), samples_at_once(net, data_.size())});
@@ -102,23 +114,24 @@ void Trial::look(const Network& net) {
   Matrix<float> x(rows, data_.features());
   data_.gather(first, x);
   Activations passed;
-  InMemory products(net, shown_);
+  InMemory products(net, shown_, physics_);
   if (net.model()) {
     lightloop::forward(net, x, passed, {.products = &products});
     return;
   }
-  lightloop::forward(net, x, passed);
+  physics_ ? physics_->forward(net, x, passed) : lightloop::forward(net, x, passed);
   for (Index l = 0; l < net.layers(); ++l) {
     Matrix<float> y(rows, net.weights(l).rows());
-    products.multiply(l, passed.h[static_cast<std::size_t>(l)], y);
+    products.multiply(l, passed.came(l), y);
   }
 }
 
 Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, const Dataset& data, Loss loss,
-             TrialOptions options, Answers answers)
+             TrialOptions options, Answers answers, PhysicalMaps* physics)
     : registry_(registry),
       place_(std::move(place)),
       net_(net),
+      physics_(physics),
       loss_(loss),
       options_(options),
       answers_(answers ? std::move(answers) : [](LayerProducts*) -> std::unique_ptr<Rule> { return nullptr; }) {
@@ -134,7 +147,11 @@ Trial::Trial(const Registry& registry, AnalogPlace place, const Network& net, co
                       "`lightloop eval RUN --device DEVICE` gives the square error");
   data_ = options.samples > 0 && options.samples < data.size() ? data.some(options.samples) : data;
 
-  digital_ = evaluate(net, data_, loss, answers_(nullptr).get()).accuracy;
+  if (!physics_ && net.model() && !net.model()->physics().empty())
+    throw Unsupported("report on net " + net.text(), "no device stands for its physical layers", "",
+                      "`lightloop report --net RUN.h5` opens that of the run");
+  if (physics_) as_trained_ = physics_->snapshot();
+  digital_ = in_memory(net).accuracy;
   look(net);
   layers_ = analog_layers(net);
   AnalogNetwork once(registry_, place_, net);
@@ -223,6 +240,8 @@ TrialResult Trial::run(const Variant& variant, Index repeat) const {
   AnalogPlace place = placed(variant);
   if (settings_.has("seed")) place.settings["seed"] = settings_.integer("seed") + kSeedStep * repeat;
   AnalogNetwork analog(registry_, place, net_);
+  if (physics_) physics_->restore_session(as_trained_);
+  analog.stand_behind(physics_);
   try {
     analog.program(net_);
   } catch (const CalibrationError& error) {

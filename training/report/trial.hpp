@@ -55,9 +55,11 @@ using Answers = std::function<std::unique_ptr<Rule>(LayerProducts* layers)>;
 
 class Trial {
  public:
-  /// Opens the devices once to learn their settings. Throws InvalidParameter kinds, and as `answers`.
+  /// Opens the devices once to learn their settings. `physics` is what stands in front of the layers as training left
+  /// it, calibrated; it must outlive this, and every deployment finds it as it is now. Throws InvalidParameter kinds,
+  /// and as `answers`; Unsupported for a net with physical layers without it.
   Trial(const Registry& registry, AnalogPlace place, const Network& net, const Dataset& data, Loss loss,
-        TrialOptions options, Answers answers = {});
+        TrialOptions options, Answers answers = {}, PhysicalMaps* physics = nullptr);
 
   /// Settings of the devices as they were asked for.
   const ParamSet& settings() const { return settings_; }
@@ -94,12 +96,15 @@ class Trial {
   };
   class InMemory;
   void look(const Network& net);
+  Evaluation in_memory(const Network& net) const;
   AnalogPlace placed(const Variant& variant) const;
   const ParamInfo& info(const std::string& name) const;
 
   const Registry& registry_;
   AnalogPlace place_;
   const Network& net_;
+  PhysicalMaps* physics_;
+  std::vector<std::byte> as_trained_;  ///< of its session
   Dataset data_;
   Loss loss_;
   TrialOptions options_;
