@@ -243,7 +243,7 @@ TEST_CASE("rules learn in nets with physical layers, within their plan, and stor
     CHECK(result.device_frames <= most);
     if (!info.own_forward) CHECK(result.device_frames == most);
     const RunFile file = load_run(folder / "run.h5");
-    PhysicalMaps maps(catalogue(), kWaves, {{"seed", std::int64_t{1}}}, file.net, 3, 0, false);
+    PhysicalMaps maps(catalogue(), kWaves, {{"seed", std::int64_t{1}}}, file.net);
     maps.restore(file.map_state);
     const auto answers = answering_rule(file.net, info.name, file.rule.all(), 1, file.own.flat(), &maps);
     const Dataset test = cluster_task().test;

@@ -265,7 +265,7 @@ TEST_CASE("every rule that takes a map learns behind it, does what it declared, 
     const auto floor = floors.find(model.info.name);
     CHECK(result.test_accuracy > (floor == floors.end() ? 0.4 : floor->second));
     const RunFile file = load_run(folder / "run.h5");
-    PhysicalMaps maps(catalogue(), device, {{"seed", std::int64_t{1}}}, file.net, 3, 0, false);
+    PhysicalMaps maps(catalogue(), device, {{"seed", std::int64_t{1}}}, file.net);
     maps.restore(file.map_state);
     const auto answers =
         answering_rule(file.net, model.info.name, file.rule.all(), 1, file.own.flat(), nullptr, maps.as_map());
@@ -318,7 +318,7 @@ TEST_CASE("a stored run answers behind its map as it did when it ended") {
   const TrainResult result =
       run({{"train.rule", std::string("phyll")}, {"train.map", device}, {"train.out", folder / "run.h5"}});
   const RunFile file = load_run(folder / "run.h5");
-  PhysicalMaps maps(catalogue(), device, {{"seed", std::int64_t{1}}}, file.net, 3, 0, false);
+  PhysicalMaps maps(catalogue(), device, {{"seed", std::int64_t{1}}}, file.net);
   maps.restore(file.map_state);
   const auto answers = answering_rule(file.net, "phyll", file.rule.all(), 1, file.own.flat(), nullptr, maps.as_map());
   CHECK(evaluate(file.net, cluster_task().test, Loss::cross_entropy, answers.get()).accuracy == result.test_accuracy);
@@ -445,7 +445,7 @@ TEST_CASE("a calibration that fails leaves the map as it was") {
 
 TEST_CASE("maps that keep their calibration refuse what would calibrate them") {
   const Network net({20, 24, 5}, Activation::tanh);
-  PhysicalMaps maps(catalogue(), kWaves, {}, net, 3, 0, false);
+  PhysicalMaps maps(catalogue(), kWaves, {}, net);
   maps.keep_calibration();
   Activations out;
   CHECK_THROWS_AS(maps.forward(net, numbers(30, 20, 13), out), Error);

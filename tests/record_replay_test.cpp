@@ -175,6 +175,44 @@ TEST_CASE("layers are recorded device by device and replayed to the same weights
   }
 }
 
+TEST_CASE("layers that learn by a twin, or by trials of their programmes, are replayed at home to the same bits") {
+  const std::string chip = "sim:mzi_mesh,correction=none,splitter_error=0.1,monitors=true,phase.law=linear";
+  const TrainSettings programme{{"layer.update", "programme"}, {"layer.weight_limit", 8.0}};
+  TrainSettings both = programme;
+  both["layer.backward"] = "twin";
+  for (const auto& [rule, how] : {std::pair{std::string("bp"), TrainSettings{{"layer.backward", "twin"}}},
+                                  {"bp", both},
+                                  {"dfa", programme},
+                                  {"spsa", programme}}) {
+    const TemporaryFolder folder;
+    INFO(rule << (how.contains("layer.update") ? " programme" : " written"));
+    TrainSettings on_bench = small(how);
+    on_bench["train.net"] = "20-8-5";
+    on_bench["train.rule"] = rule;
+    on_bench["train.epochs"] = std::int64_t{1};
+    on_bench["train.batch"] = std::int64_t{200};
+    on_bench["train.layers"] = chip;
+    TrainSettings recorded = on_bench, at_home = on_bench;
+    recorded["train.record"] = folder / "mesh-{0..1}.h5";
+    at_home["train.layers"] = "replay:" + (folder / "mesh-{0..1}.h5");
+    if (rule != "spsa") {
+      CHECK_THROWS_WITH((run(recorded), run(at_home)), Contains("layer.twin"));  // a recording has none
+      recorded["train.force"] = true;
+      at_home["layer.twin"] = chip + ",seed={1..2}";  // the chips of seed 1
+    }
+    const TrainResult plain = run(on_bench), first = run(recorded), again = run(at_home);
+    for (const TrainResult* other : {&first, &again}) {
+      CHECK(other->weights_sha256 == plain.weights_sha256);
+      CHECK(other->test_accuracy == plain.test_accuracy);
+      CHECK(other->device_frames == plain.device_frames);
+      CHECK(other->device_joules == plain.device_joules);
+    }
+    if (rule == "spsa") continue;
+    at_home["layer.twin"] = "sim:mzi_mesh";  // the perfect mesh teaches otherwise, and nobody recorded that
+    CHECK_THROWS_WITH(run(at_home), Contains("replay:") && Contains("recorded: "));
+  }
+}
+
 TEST_CASE("layers want a file for each of their devices") {
   const TemporaryFolder folder;
   TrainSettings s = small({{"train.rule", "bp"}, {"train.layers", "sim:crossbar"}, {"train.out", folder / "run-1.h5"}});

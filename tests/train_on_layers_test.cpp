@@ -618,7 +618,7 @@ TEST_CASE("phases learn in place what a chip's splitters do: on it they beat the
   s["layer.weight_limit"] = 0.0;
   CHECK_THROWS_AS(train(s, data, registry), InvalidParameter);
   s["layer.weight_limit"] = 6.0;
-  s["train.rule"] = std::string("spsa");
+  s["train.rule"] = std::string("node_perturbation");
   CHECK_THROWS_AS(train(s, data, registry), Unsupported);
   s["train.rule"] = std::string("bp");
   for (const auto& [key, value] :

@@ -5,6 +5,8 @@
 #include "core/random.hpp"
 #include "devices/catalogue.hpp"
 #include "training/analog.hpp"
+#include "training/clusters_for_tests.hpp"
+#include "training/trainer.hpp"
 
 using namespace lightloop;
 
@@ -101,4 +103,57 @@ TEST_CASE("a twin that cannot stand for the instrument is refused with all that 
   CHECK_THAT(refusal(bench, "sim:mzi_mesh,mesh.layout=reck"), Contains("mesh.layout reck"));
   CHECK_THAT(refusal(bench, "sim:mzi_mish"), Contains("mzi_mesh"));
   CHECK_THAT(refusal(bench, bench), Contains("brings none"));
+}
+
+TEST_CASE("each of several devices may have a twin of its own, and all of them one") {
+  Network two({6, 5, 4}, Activation::identity);
+  Stream(3, 0, Purpose::user).normal(0, 0, two.parameters());
+  const auto taught = [&](const std::string& device, const std::string& twin) {
+    Settings with = {{"update", std::string("programme")}, {"weight_limit", 8.0}, {"devices", std::string("each")}};
+    if (!twin.empty()) with["twin"] = twin;
+    AnalogNetwork analog(registry(), {.device = device, .layer = with}, two);
+    analog.program(two);
+    Matrix<float> x(10, 6), h(10, 5), delta(10, 5);
+    Stream(5, 0, Purpose::user).normal(0, 0, x.flat());
+    Stream(6, 0, Purpose::user).normal(0, 0, h.flat());
+    analog.learn(0, x, delta, 0.0);
+    analog.learn(1, h, Matrix<float>(10, 4), 0.0);
+    Matrix<float> y(10, 4);
+    std::vector<Matrix<float>> held;
+    for (std::size_t l = 0; l < 2; ++l) held.push_back(analog.product(l).programmed());
+    return held;
+  };
+  const std::string chip = "mzi_mesh,splitter_error=0.05,correction=none,monitors=true";
+  const auto own = taught("sim:" + chip + ",seed=4", "");
+  const auto named = taught("bench:" + chip + ",seed=4", "sim:" + chip + ",seed={4..5}");
+  const auto one = taught("bench:" + chip + ",seed=4", "sim:" + chip + ",seed=4");
+  CHECK(same(own[0], named[0]));
+  CHECK(same(own[1], named[1]));
+  CHECK(same(own[0], one[0]));
+  CHECK_FALSE(same(own[1], one[1]));  // the twin of another chip
+  two = Network({6, 5, 5, 4}, Activation::identity);
+  CHECK_THROWS_WITH(taught("bench:" + chip, "sim:" + chip + ",seed={4..5}"),
+                    Catch::Contains("layer.twin") && Catch::Contains("2 twins"));
+}
+
+TEST_CASE("physics in front of layers learns back through a named twin, to the same bits as through its own") {
+  const std::string waves = "wave,encoding=phase,input.size=20,output.size=20,seed=3";
+  const auto trained = [&](const std::string& device, const std::string& twin, const std::string& rule = "bp") {
+    TrainSettings s{{"train.net", "20-16-5"},
+                    {"train.rule", rule},
+                    {"train.epochs", std::int64_t{2}},
+                    {"train.lr", 1e-2},
+                    {"train.map", device}};
+    if (!twin.empty()) s["train.map_twin"] = twin;
+    return train(s, cluster_task(), registry()).weights_sha256;
+  };
+  const std::string own = trained("sim:" + waves, "");
+  CHECK(trained("bench:" + waves, "sim:" + waves) == own);
+  CHECK(trained("sim:" + waves, "sim:" + waves + ",noise=0") == own);
+  CHECK(trained("bench:" + waves, "sim:wave,encoding=phase,seed=4") != own);  // sizes are the instrument's
+  CHECK_THROWS_WITH(trained("bench:" + waves, ""), Catch::Contains("train.map_twin"));
+  CHECK_THROWS_WITH(trained("bench:" + waves, "sim:wave,encoding=phase,input.size=8"),
+                    Catch::Contains("train.map_twin") && Catch::Contains("input 8 codes"));
+  CHECK_THROWS_WITH(trained("bench:" + waves, "sim:" + waves, "dfa"), Catch::Contains("nothing goes back"));
+  CHECK_THROWS_WITH(trained("", "sim:" + waves), Catch::Contains("train.map_twin"));
 }

@@ -87,11 +87,16 @@ AnalogNetwork::AnalogNetwork(const Registry& registry, const AnalogPlace& place,
   ranges_.resize(matrices_.size() * (learns_outputs_ ? 2 : 1));
   for (std::size_t l = 0; l < matrices_.size(); ++l)
     layers_.emplace_back(*devices_, matrices_[l].inputs, matrices_[l].outputs, place.layer,
-                         layer_of(l) < place.own.size() ? place.own[layer_of(l)] : Settings{});
+                         layer_of(l) < place.own.size() ? place.own[layer_of(l)] : Settings{}, !place.trials);
   if ((pulses_ || learns_programme_) && layer.real("weight_limit") == 0 && !layers_.front().is_train())
     throw InvalidParameter("layer.weight_limit", "0 with layer.update = " + layer.text("update"),
                            "the weight (meshes: singular value) at full range, which stays while the device learns",
                            "Give layer.weight_limit=0.5, for example.");
+  if (!place.trials || !learns_programme_) return;
+  std::vector<bool> held(net.parameters().size());
+  for (const WeightMatrix& one : matrices_) std::fill_n(held.begin() + one.offset, one.inputs * one.outputs, true);
+  for (std::size_t i = 0; i < held.size(); ++i)
+    if (!held[i]) rest_.push_back(static_cast<Index>(i));
 }
 
 std::size_t AnalogNetwork::index(Index number) const {

@@ -2,6 +2,7 @@
 // A network whose matrix products are made by analog devices; biases and non-linearities stay digital.
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct AnalogPlace {
   Settings layer = {};             ///< the "layer." namespace, without that prefix
   std::vector<Settings> own = {};  ///< per layer, laid over `settings`; may be shorter than the net
   bool fixed = false;              ///< the weights never change: devices are written once
+  bool trials = false;             ///< programmes learn by losses alone: no twin is opened for them
 };
 
 /// What is asked of every layer of a network.
@@ -92,12 +94,26 @@ class AnalogNetwork : public LayerProducts {
   /// delta (m, d_{l+1}) is the signal at the output.
   /// With layer.update = programme the layer's phases learn by the same signal, at the rate lr.
   bool learns_by_itself() const { return learns_ranges_ || learns_outputs_ || learns_programme_; }
+  bool programmed() const { return programmed_; }
+  bool learns_ranges() const { return learns_ranges_ || learns_outputs_; }
   bool learns_programme() const { return learns_programme_; }
   void learn(Index layer, View<const float> h, View<const float> delta, double lr);
   /// The same of every product of a model, from what came back through it in the last teach().
   void learn(double lr);
   /// Takes the weights of `net` from what the devices' programmes hold.
   void read_weights(Network& net);
+  /// Of programmes that learn by losses alone (RuleInfo::programmes): how many numbers a rule moves. These are the
+  /// codes of all programmes, product by product, in units of their range, then the parameters of the net that no
+  /// device holds (biases, norms).
+  Index moved_parameters() const;
+  /// Writes every programme moved by `step` along `direction`: a trial. Gives `net` with its other parameters moved so.
+  const Network& move(const Network& net, std::span<const float> direction, float step);
+  /// One step of every programme down its part of the gradient; the other parameters' part comes to `rest`, the
+  /// gradient of the net, which is 0 elsewhere.
+  void learn(std::span<const float> gradient, double lr, std::span<float> rest);
+  /// Takes the weights of `net` from what the devices answer (Layer::measure).
+  void measure_weights(Network& net);
+  LayerReport expected_measure(bool repeats) const;
   /// Whether one device serves several layers or tiles, and every pass writes them anew.
   bool rewritten() const { return devices_->rewritten(); }
   /// The programmed network on labelled data, as many samples at a time as its devices like; ranges with windows
@@ -160,6 +176,8 @@ class AnalogNetwork : public LayerProducts {
   std::vector<Matrix<float>> sent_;    ///< pulses: weights at the last update
   std::vector<std::byte> to_restore_;  ///< what devices hold that learn in place, until they are written
   Matrix<float> change_;
+  std::vector<Index> rest_;           ///< trials: places of the parameters that no device holds
+  std::optional<Network> moved_net_;  ///< the net of the last trial
   /// Signals of one product of a model: those of a convolution come in pieces.
   struct Taught {
     std::vector<std::vector<double>> began;  ///< running ranges before each forward pass

@@ -114,7 +114,7 @@ std::string rules_with_maps() {
 void check_map(const TrainConfig& config) {
   const std::string& map = config.train.text("map");
   if (map.empty()) {
-    for (const char* key : {"map_at", "map_range", "map_part", "map_levels"})
+    for (const char* key : {"map_at", "map_twin", "map_range", "map_part", "map_levels"})
       if (!config.train.is_default(key))
         throw InvalidParameter(std::string("train.") + key, to_string(config.train.value(key)),
                                "no device stands in front of the layers", "give train.map (sim:wave), or leave it out");

@@ -62,6 +62,9 @@ class TrainingLoop {
   void make_rule();
   void open_layers(const Registry& registry);
   void check_moves_phases() const;
+  void open_trials();
+  /// Programmes of the layers' devices learn, and the rule knows their losses alone.
+  bool tries_programmes() const { return layers_ && layers_->learns_programme() && config_.model->info.programmes; }
   void open_map(const Registry& registry);
   bool needs_twin() const;
   void begin_epoch();
@@ -116,6 +119,7 @@ class TrainingLoop {
   std::vector<std::uint8_t> labels_;
   Activations activations_;
   Matrix<float> error_, gradient_, values_, unshifted_;
+  Matrix<float> moved_gradient_;         ///< of what trials of programmes move
   std::optional<OptimizerStep> update_;  ///< of the present step
   std::vector<char> updated_;            ///< layers that have had it
   float gradient_scale_ = 1;

@@ -85,23 +85,26 @@ void TrainingLoop::open_layers(const Registry& registry) {
   if ((ruled.own_forward || ruled.own_answer) && !ruled.trials && !ruled.on_layers)
     throw Unsupported("rule " + ruled.name + " on layers " + device, "the rule makes passes of its own, in memory", "",
                       "use a rule whose passes devices can make: bp, dfa, local, ff, spsa, ...");
-  AnalogPlace place{.device = device, .settings = {}, .layer = config_.layer, .fixed = ruled.keeps_net};
+  AnalogPlace place{
+      .device = device, .settings = {}, .layer = config_.layer, .fixed = ruled.keeps_net, .trials = ruled.programmes};
   if (takes_seed(registry, device)) place.settings["seed"] = config_.train.integer("seed");
   for (const auto& [key, value] : config_.session) place.settings["session." + key] = value;
   layers_ = std::make_unique<AnalogNetwork>(registry, place, run_.net);
   if (layers_->goes_back() && !config_.model->info.goes_back)
     throw Unsupported("layer.backward with rule " + config_.model->info.name,
                       "the rule sends nothing back through the layers", "bp does", "Leave layer.backward at weights.");
-  if (layers_->learns_by_itself() && ruled.own_forward)
+  if ((tries_programmes() ? layers_->learns_ranges() : layers_->learns_by_itself()) && ruled.own_forward)
     throw Unsupported("layer.noise_management, output_range or update with rule " + ruled.name,
                       "learned, or programme: the rule has no signals that a device could learn from",
-                      "bp, dfa and others do", "Choose another noise management, output range or update.");
+                      "bp, dfa and others do; programmes learn with spsa and pepg too",
+                      "Choose another noise management, output range or update.");
   if (layers_->learns_by_itself() && config_.rule.has("delay") && config_.rule.integer("delay") > 0)
     throw Unsupported(
         "layer.noise_management, output_range or update with rule.delay",
         "learned, or programme: the device would learn from the signals of another batch than it has shown", "",
         "Leave rule.delay out, or choose another noise management, output range or update.");
   if (layers_->learns_programme()) check_moves_phases();
+  if (tries_programmes()) open_trials();
   if (!run_.layers_state.empty()) layers_->restore(run_.layers_state);
 }
 
@@ -120,6 +123,24 @@ void TrainingLoop::check_moves_phases() const {
   if (optimizer_.beta1 != plain.beta1 || optimizer_.beta2 != plain.beta2)
     refuse("train.beta1, train.beta2",
            to_string(config_.train.value("beta1")) + ", " + to_string(config_.train.value("beta2")), "Leave them out.");
+}
+
+/// Nobody differentiates, and nobody knows what matrix a trial has.
+void TrainingLoop::open_trials() {
+  const std::string& name = config_.model->info.name;
+  if (config_.train.is_default("alignment_every")) alignment_every_ = 0;
+  if (alignment_every_ > 0)
+    throw Unsupported("train.alignment_every with rule " + name + " and layer.update = programme",
+                      to_string(config_.train.value("alignment_every")),
+                      "the exact gradient is one of weights, and the rule moves programmes", "leave it out");
+  if (config_.train.integer("layer_metrics") > 0)
+    throw Unsupported("train.layer_metrics with rule " + name + " and layer.update = programme",
+                      to_string(config_.train.value("layer_metrics")), "probes look at layers in memory",
+                      "leave it out");
+  if (layers_->product(0).settings().text("bound_management") == "worst_case")
+    throw Unsupported("layer.bound_management with rule " + name + " and layer.update = programme", "worst_case",
+                      "nobody knows the sums of a programme that is tried", "take iterative or none");
+  moved_gradient_.resize(1, layers_->moved_parameters());
 }
 
 /// Whether the rule's signals go back through physics that stands behind something that learns.
@@ -145,10 +166,14 @@ void TrainingLoop::open_map(const Registry& registry) {
   // the exact gradient is a twin's to know: only for those who ask
   if (config_.train.is_default("alignment_every")) alignment_every_ = 0;
   const bool aligned = alignment_every_ > 0;
+  if (const std::string& twin = config_.train.text("map_twin"); !twin.empty() && !needed && !aligned)
+    throw InvalidParameter("train.map_twin", twin,
+                           "with rule " + config_.model->info.name + " nothing goes back through this physics",
+                           "leave it out");
   const auto open = [&](bool with_twin) {
-    maps_ = std::make_unique<PhysicalMaps>(registry, device, settings, run_.net, config_.train.real("map_range"),
-                                           config_.train.integer("map_part"), with_twin, config_.train.text("map_at"),
-                                           config_.train.integer("map_levels"));
+    MapOptions options = map_options(config_.train);
+    options.with_twin = with_twin;
+    maps_ = std::make_unique<PhysicalMaps>(registry, device, settings, run_.net, options);
   };
   try {
     open(needed || aligned);
@@ -170,7 +195,8 @@ std::unique_ptr<Rule> TrainingLoop::new_rule(Feedback* feedback) const {
                               .layers = layers_            ? static_cast<LayerProducts*>(layers_.get())
                                         : run_.net.model() ? maps_.get()
                                                            : nullptr,
-                              .map = maps_ && !run_.net.model() ? maps_->as_map() : PhysicalMap()});
+                              .map = maps_ && !run_.net.model() ? maps_->as_map() : PhysicalMap(),
+                              .moved = moved_gradient_.size()});
 }
 
 void TrainingLoop::make_rule() {

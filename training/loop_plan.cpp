@@ -76,7 +76,10 @@ void TrainingLoop::add_layers(TrainPlan& plan, const Rule& rule) const {
   const auto [vectors, writes] = step_of_layer(rule);
   const LayerTouch answer = answer_of_layer(rule);
   const Index epochs = epochs_ - run_.position.epoch;
-  const bool fixed = config_.model->info.keeps_net;
+  // Weights that stay are written once; programmes that learn, too, then by every step. To go on, such a programme is
+  // written as weights and as what it has learnt.
+  const bool stays = config_.model->info.keeps_net, fixed = stays || layers_->learns_programme();
+  const Index first = layers_->programmed() && !stays ? 2 : 1;
   LayerWork scoring{.writes = fixed ? 0 : 1};
   for (const Dataset* data : {&data_.test, &data_.validation}) {
     const Index at_once = layers_->samples_shown_at_once(run_.net, data->size());
@@ -88,12 +91,13 @@ void TrainingLoop::add_layers(TrainPlan& plan, const Rule& rule) const {
   const LayerWork training{.samples = vectors,
                            .back = config_.model->info.goes_back ? batch_ : 0,
                            .calls = (vectors + batch_ - 1) / batch_,
-                           .writes = (fixed ? 0 : 1) + writes,
+                           .writes = (stays ? 0 : 1) + writes,
                            .taught = batch_};
   for (const bool repeats : {false, true}) {
     LayerReport need = layers_->expected(plan.steps, training, repeats);
     need.add(layers_->expected(epochs, scoring, repeats));
-    if (fixed) need.add(layers_->expected(1, {.writes = 1}, repeats));
+    if (fixed) need.add(layers_->expected(1, {.writes = first}, repeats));
+    for (Index e = 0; tries_programmes() && e < epochs; ++e) need.add(layers_->expected_measure(repeats));
     need.add(layers_->expected_calibration(repeats));
     plan.device_writes = need.programs;
     (repeats ? plan.device_frames : plan.frames_shown_once) += need.frames;

@@ -28,6 +28,7 @@ void TrainingLoop::end_epoch(double learning_rate) {
   };
   const Evaluation tested = scored(data_.test);
   const double validated = data_.validation.size() > 0 ? scored(data_.validation).accuracy : std::nan("");
+  if (tries_programmes()) layers_->measure_weights(run_.net);
   note_device();
   RunPosition& at = run_.position;
   EpochResult epoch;

@@ -61,6 +61,11 @@ double TrainingLoop::step() {
     layers_->forward(net, x, out, as);
   };
   const LayerDone layer_done = [this](Index layer) { update_layer(layer); };
+  const MovedPass moved = [this](std::span<const float> direction, float step, View<const float> x, Activations& out) {
+    layers_->forward(layers_->move(run_.net, direction, step), x, out,
+                     trial_pass(config_.seed(), static_cast<std::uint64_t>(run_.position.trained)));
+  };
+  const bool tries = tries_programmes();
   const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
   const RuleBatch batch{.activations = activations_,
                         .error = error_,
@@ -70,20 +75,24 @@ double TrainingLoop::step() {
                         .first_sample = static_cast<std::uint64_t>(at.trained),
                         .keep_signal = alignment_due() || (layers_ && layers_->learns_by_itself()),
                         .pass = layers_ || maps_ ? &pass : nullptr,
+                        .moved = tries ? &moved : nullptr,
                         .back = layers_ && layers_->goes_back() ? &back : nullptr,
                         .map_back = maps_ && maps_->shows_back() ? &map_back : nullptr,
                         .counts = data_.train.counts,
                         .values = values_,
                         .done = updates_early() ? &layer_done : nullptr};
   begin_update(lr, count, counted);
-  const auto learn = [&] { rule_->gradient(run_.net, batch, gradient_.flat()); };
+  const auto learn = [&] { rule_->gradient(run_.net, batch, (tries ? moved_gradient_ : gradient_).flat()); };
   layers_ ? layers_->teach(learn) : learn();
   measure_alignment(batch);
   const double loss = own_forward ? rule_->loss() : output_loss;
   check_loss(loss);
-  if (layers_ && layers_->learns_by_itself()) learn_on_devices(lr);
+  if (tries)
+    layers_->learn(moved_gradient_.flat(), lr, gradient_.flat());
+  else if (layers_ && layers_->learns_by_itself())
+    learn_on_devices(lr);
   for (Index l = 0; l < run_.net.layers(); ++l) update_layer(l);
-  if (layers_ && layers_->learns_programme()) layers_->read_weights(run_.net);
+  if (layers_ && layers_->learns_programme() && !tries) layers_->read_weights(run_.net);
   if (own_forward)
     std::ranges::copy(rule_->learned_state(), run_.net.state().begin());
   else

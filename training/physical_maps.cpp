@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "driver/api/opening.hpp"
 #include "driver/api/registry.hpp"
+#include "driver/layer/named_twin.hpp"
 #include "driver/layer/snapshot_parts.hpp"
 #include "training/layers/model.hpp"
 #include "training/rules/gradient.hpp"
@@ -44,19 +45,28 @@ std::vector<PhysicalPlace> physical_places(const Network& net, const std::string
   return all;
 }
 
+MapOptions map_options(const ParamSet& train) {
+  const auto text = [&](const char* key) { return train.has(key) ? train.text(key) : std::string(); };
+  return {.range = train.real("map_range"),
+          .part = train.integer("map_part"),
+          .levels = train.has("map_levels") ? train.integer("map_levels") : 1,
+          .at = text("map_at"),
+          .twin = text("map_twin")};
+}
+
 PhysicalMaps::PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings,
-                           const Network& net, double range, Index part, bool with_twin, const std::string& at,
-                           Index levels)
-    : places_(physical_places(net, at)) {
+                           const Network& net, const MapOptions& options)
+    : places_(physical_places(net, options.at)) {
   session_ = open_session(registry, device, settings);
   if (holds_weights(*session_))
     throw Unsupported("train.map " + device, "the device holds weights, and behind a map nobody writes them",
                       "physics that stays as it is: sim:wave, sim:pendula", "give it as --layers (train.layers)");
   maps_.reserve(places_.size());
   for (const PhysicalPlace& place : places_)
-    maps_.emplace_back(*session_, place.inputs, range, part, place.outputs, levels);
-  if (!with_twin) return;
-  twin_ = registry.twin(without_session(device), without_session(settings));
+    maps_.emplace_back(*session_, place.inputs, options.range, options.part, place.outputs, options.levels);
+  if (!options.with_twin) return;
+  twin_ = options.twin.empty() ? registry.twin(without_session(device), without_session(settings))
+                               : named_twin(registry, "train.map_twin", options.twin, *session_);
   maps_.front().check_twin(*twin_);
 }
 

@@ -20,6 +20,16 @@ namespace lightloop {
 /// layers of a model or that make no sense, OutOfRange for those that are not there.
 std::vector<PhysicalPlace> physical_places(const Network& net, const std::string& at);
 
+/// How the device is asked: settings train.map_* of the run.
+struct MapOptions {
+  double range = 3;
+  Index part = 0, levels = 1;
+  bool with_twin = false;  ///< opens a twin: the device's own, or of the device string `twin`
+  std::string at = {}, twin = {};
+};
+/// What a run says, also one that an earlier version made.
+MapOptions map_options(const ParamSet& train);
+
 /// One device, asked anew at every place with a calibration (DeviceMap) of that place's own. Calibrated by the first
 /// batch that goes through it, unless keep_calibration() was called. Products of a model are made in memory.
 ///
@@ -27,10 +37,11 @@ std::vector<PhysicalPlace> physical_places(const Network& net, const std::string
 class PhysicalMaps : public LayerProducts {
  public:
   /// `settings` are laid over the device string; "session." keys are the session's.
-  /// Opens the device and, `with_twin`, its twin; shows nothing. Throws as physical_places(), Registry::open,
-  /// DeviceMap, Registry::twin and DeviceMap::check_twin; Unsupported for a device that holds weights.
+  /// Opens the device and, if asked for, a twin (named_twin); shows nothing.
+  /// Throws as physical_places(), Registry::open, DeviceMap, Registry::twin, named_twin and DeviceMap::check_twin;
+  /// Unsupported for a device that holds weights.
   PhysicalMaps(const Registry& registry, const std::string& device, const Settings& settings, const Network& net,
-               double range, Index part, bool with_twin, const std::string& at = {}, Index levels = 1);
+               const MapOptions& options = {});
 
   /// P in front of layer `layer` (from 0) of a network of widths: x, y (m, d_layer). Where there is none y is x.
   void map(Index layer, View<const float> x, View<float> y);

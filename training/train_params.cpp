@@ -51,6 +51,9 @@ std::vector<ParamInfo> train_params() {
        "layers of a net of widths that the device stands in front of, such as 1 or 1,3; empty: all. A net of layers "
        "says "
        "it itself: physical 512"},
+      {"map_twin", "", std::string(), 0, 0,
+       "device string of the simulator whose twin stands for that device's own where signals go back through it "
+       "(sim:wave,...): for an instrument that brings none; empty: its own"},
       {"map_range", "1", 3.0, 0.1, 100,
        "input that takes the full drive of that device, in units of the rms of the first batch; what lies beyond is "
        "clipped and counted"},

@@ -103,7 +103,8 @@ std::unique_ptr<Twin> Registry::twin(const std::string& address, const Settings&
   const Backend& found = backend(parsed.backend);
   if (!found.twin)
     throw Unsupported("twin", to_string(parsed), "the backend " + parsed.backend + " brings none",
-                      "Simulated devices (sim:MODEL) bring their own; layer.twin names one for layers.");
+                      "Simulated devices (sim:MODEL) bring their own; layer.twin names one for layers, train.map_twin "
+                      "for physics in front of them.");
   return found.twin(parsed, *this);
 }
 

@@ -39,19 +39,6 @@ struct Line {
   double rest(double g, double o) const { return zz - 2 * (g * ez + o * z) + g * g * ee + 2 * g * o * e + n * o * o; }
 };
 
-/// Vectors of a calibration are no inputs that a range should follow.
-class NotFollowed {
- public:
-  explicit NotFollowed(LayerState& s) : s_(s), before_(s.hold_ranges) { s.hold_ranges = true; }
-  ~NotFollowed() { s_.hold_ranges = before_; }
-  NotFollowed(const NotFollowed&) = delete;
-  NotFollowed& operator=(const NotFollowed&) = delete;
-
- private:
-  LayerState& s_;
-  bool before_;
-};
-
 /// Nothing is promised: what is answered all the same are offsets.
 void fit_offsets(LayerState& s, const std::vector<Line>& lines, const Line& all) {
   const bool column = s.params.text("compensation") == "column";

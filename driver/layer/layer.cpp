@@ -125,7 +125,7 @@ void Layer::program(View<const float> w, bool keep_calibration) {
     for (Index i = 0; i < s.theta.size(); ++i) s.theta.data()[i] = static_cast<float>(codes.frames().at(0, i));
     if (s.twin) s.twin->program(s.theta);
   }
-  if (s.learns()) s.find_twin_gain();
+  if (s.learns() && s.twin) s.find_twin_gain();
   if (!keep_calibration) s.forget_calibration();
   s.programmed = true;
 }
@@ -208,7 +208,8 @@ std::vector<std::byte> Layer::snapshot() const {
   const bool learns = s.learns() && s.programmed;
   // By pulses: not what program() would make of the same weights. Phases that have not learnt yet: not what their codes
   // are, which are rounded.
-  const bool moved = (s.updates > 0 && s.programmed) || (learns && s.steps == 0);
+  // Without a twin: what they began as.
+  const bool moved = (s.updates > 0 && s.programmed) || (learns && (s.steps == 0 || !s.twin));
   bytes.put(moved);
   if (moved) {
     bytes.put_all(std::span<const float>(s.target.flat()));

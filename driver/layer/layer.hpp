@@ -7,7 +7,9 @@
 // the same kind (a crossbar), or the phases of two meshes (a device with the settings "mesh.layout", "phase.law" and
 // "phase.range_rad"; see core/mesh_codes.hpp), or those of a tensor train of such pairs ("tt.cores" and "tt.rank"
 // beside them; core/train_shape.hpp). Its setting "adc.range", where it has one, is the sum of products at the ends of
-// its ADC; without it calibrate() is needed first.
+// its ADC; without it calibrate() is needed first. With layer.update = programme a programme may also be of any other
+// size or kind (a butterfly, physics that nobody knows): no matrix is written into it then, it begins with codes at
+// random, a device unit stands for layer.weight_limit, and it learns from there.
 #include <memory>
 #include <span>
 #include <vector>
@@ -183,6 +185,21 @@ class Layer {
   /// their exposures count as frames of the device, in the report and the session's meter, and their noise is that of
   /// sample steps * 2^32 + row.
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
+  /// The same step against a gradient that is known otherwise: of the mean loss by every code of the programme, in
+  /// units of the whole range of a code. It asks for no twin; without one programmed() stays what the programme began
+  /// as. Throws as above, but ShapeMismatch where the numbers are not as many as the codes.
+  void learn_programme(std::span<const float> gradient, double lr);
+  /// Codes of the programme.
+  Index programme_size() const;
+  /// Writes the programme moved by `step` times `direction`, in units of the whole range of a code, rounded, and as
+  /// learn_programme() has it at the ends (each code that stops there counts in clipped_updates): a trial. What the
+  /// layer learns stays where it is; the next learn_programme() writes that. Throws as learn_programme().
+  void try_programme(std::span<const float> direction, double step);
+  /// The matrix (n_out, n_in) by the device's answers to measured_rows() orthogonal vectors of +-1 (Hadamard) at the
+  /// full range of an input; its noise is that of one frame over the root of their number. Ranges stay. Throws as
+  /// forward().
+  Matrix<float> measure();
+  Index measured_rows() const;  ///< the power of two above n_in
   /// What it asks of the device for so many rows, beside the writing.
   LayerReport expected_gradient(Index rows) const;
 

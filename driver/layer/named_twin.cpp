@@ -34,7 +34,8 @@ struct Difference {
 
 }  // namespace
 
-std::unique_ptr<Twin> named_twin(const Registry& registry, const std::string& address, const Session& instrument) {
+std::unique_ptr<Twin> named_twin(const Registry& registry, const std::string& setting, const std::string& address,
+                                 const Session& instrument) {
   const DeviceInfo& info = instrument.info();
   const ParamSet& own = instrument.settings();
   Settings open;
@@ -59,7 +60,7 @@ std::unique_ptr<Twin> named_twin(const Registry& registry, const std::string& ad
     model->close();
   }
   if (!difference.twin.empty())
-    throw ShapeMismatch("layer.twin = " + address, difference.twin, info.model + ": " + difference.instrument,
+    throw ShapeMismatch(setting + " = " + address, difference.twin, info.model + ": " + difference.instrument,
                         "Give the twin the instrument's sizes, bits and ranges: sim:MODEL,dac.bits=...,adc.bits=...");
   return registry.twin(address, open);
 }

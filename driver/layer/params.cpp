@@ -78,14 +78,15 @@ std::vector<ParamInfo> layer_params() {
        "Way back in training: the weights in memory, the device's twin, or the device itself in its transposed pass",
        {"weights", "twin", "device"}},
       {"twin", "", text(""), 0, 0,
-       "Device string whose twin stands for the device's own (sim:MODEL,...); empty: its own"},
+       "Device string whose twin stands for the device's own (sim:MODEL,...), or one for each device; empty: its own"},
       {"update",
        "",
        text("write"),
        0,
        0,
        "Training: weights are written anew at every step, or changed by pulses (program.mode) from where they are; or "
-       "the device's programme itself (phases) learns, by its twin's gradients at what was shown",
+       "the device's programme itself (phases) learns, by its twin's gradients at what was shown or, with the rules "
+       "spsa and pepg, by the losses of programmes that are tried",
        {"write", "pulses", "programme"}},
       {"completion",
        "",
@@ -174,15 +175,17 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   if (!train && params.real("hardening") > 0)
     throw Unsupported("layer.hardening", std::to_string(params.real("hardening")),
                       "0 on " + info.model + ", which is no tensor train");
-  if (mesh && device.text("mesh.layout") == "butterfly")
+  const bool learns_itself = params.text("update") == "programme";
+  free = learns_itself && mesh && device.text("mesh.layout") == "butterfly";
+  if (!free && mesh && device.text("mesh.layout") == "butterfly")
     throw Unsupported("layer on " + info.model, "mesh.layout=butterfly, which holds few matrices", "clements or reck",
-                      "The phases of a butterfly are trained: ll.torch.Physical.");
+                      "The phases of a butterfly are trained: layer.update=programme, ll.torch.Physical.");
   if (mesh && weights != Weights::one)
     throw Unsupported("layer.cells", params.text("cells"), "signed: a mesh has no cells to pair");
   if (mesh && params.text("weight_scale") != "matrix")
     throw Unsupported("layer.weight_scale", params.text("weight_scale"),
                       "matrix: a mesh has one scale, that of its largest singular value");
-  if (weights != Weights::one && params.text("update") == "programme")
+  if (weights != Weights::one && learns_itself)
     throw Unsupported("layer.update", "programme with layer.cells = " + params.text("cells"),
                       "layer.cells = signed: what pairs of cells learn is no matrix of their codes");
   complex_field = mesh && device.has("field.kind") && device.text("field.kind") == "complex";
@@ -201,13 +204,14 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
   const Index cells = train  ? train->programme()
                       : mesh ? mesh_programme_size(info.input.size() / parts(), info.output.size() / parts())
                              : info.input.size() * info.output.size();
-  if (info.program->size() != cells)
+  free = free || (learns_itself && info.program->size() != cells);
+  if (!free && info.program->size() != cells)
     throw Unsupported("layer: programme of " + info.model, std::to_string(info.program->size()) + " codes",
                       std::to_string(cells) + (train  ? ": two meshes and attenuators per core"
                                                : mesh ? ": two meshes and attenuators"
                                                       : ": one per output and input"),
-                      "No matrix can be written into it: it learns its own programme (ll.torch.Physical), or stands in "
-                      "front of layers (train.map).");
+                      "No matrix can be written into it: it learns its own programme (layer.update=programme with rule "
+                      "spsa, ll.torch.Physical), or stands in front of layers (train.map).");
   range_known = device.has("adc.range");
   if (range_known) range = base_range = device.real("adc.range");
   const std::string& chosen = params.text("output_range");

@@ -55,6 +55,7 @@ struct LayerState {
   bool mesh = false;
   bool complex_field = false;       ///< of the mesh: real parts of all channels, then imaginary parts
   std::optional<TrainShape> train;  ///< where the programme is a train of meshes
+  bool free = false;                ///< no matrix can be written into the programme: it learns from codes at random
   Index device_rows = 0;            ///< outputs of the device in use
   double range = 1;                 ///< sum of products at the ends of the ADC
   bool range_known = false;         ///< or found by calibration
@@ -153,8 +154,8 @@ struct LayerState {
   bool wants_calibration() const {
     return calibration.done ? awaits_weights && !left_out() : !range_known || (sets_range && largest_sum > 0);
   }
-  /// The programme itself learns: layer.update = programme, and a twin to teach it.
-  bool learns() const { return twin && params.text("update") == "programme"; }
+  /// The programme itself learns: layer.update = programme.
+  bool learns() const { return params.text("update") == "programme"; }
   /// dL/d(output code) of every device row for grad_y, rows driven at full input `full` over `factor`.
   void code_slopes(View<const float> grad_y, std::span<const double> full, std::span<const double> factor,
                    View<float> slopes) const;
@@ -172,13 +173,31 @@ struct LayerState {
   Matrix<float> twin_matrix() const;
   /// Of the matrix that the twin makes of the programme, against the target; as the weights were written.
   void find_twin_gain();
-  /// Writes theta and takes target and held from it.
+  /// Writes theta and, where there is a twin, takes target and held from it.
   void write_theta();
+  /// Writes these codes (1, programme).
+  void write_codes(View<const float> codes);
+  /// One step of Adam down `slopes`, dL/d(theta) in units of the range of a code, and writes it.
+  void step_theta(std::span<const double> slopes, double lr);
   void through_twin(View<const float> x, View<const float> grad_y, View<float> grad_x) const;
 
  private:
   void run(FrameBuffer& shown, FrameBuffer& answer, Index first, Index count, Pass direction);
   void repeat(View<const float> x, Pass direction, const std::function<void(const Answer&)>& sink, std::uint64_t base);
+};
+
+/// While it lives windows stay as they are: vectors of a calibration or a measurement are no inputs that a range should
+/// follow.
+class NotFollowed {
+ public:
+  explicit NotFollowed(LayerState& s) : s_(s), before_(s.hold_ranges) { s.hold_ranges = true; }
+  ~NotFollowed() { s_.hold_ranges = before_; }
+  NotFollowed(const NotFollowed&) = delete;
+  NotFollowed& operator=(const NotFollowed&) = delete;
+
+ private:
+  LayerState& s_;
+  bool before_;
 };
 
 /// Weights as codes: fills target, held, scale, rest of the state, and the programme. Nothing is changed when it
@@ -192,6 +211,9 @@ std::int64_t set_phases(const LayerState& state, std::vector<double>& phases, In
 /// What turns the part of a mesh that weights leave free (layer.completion = random). Randomness: Stream(layer.seed, 3,
 /// calibration), as core/svd.hpp has it.
 std::optional<Stream> free_vectors(const LayerState& state);
+/// Those for programmes that hold no matrix that could be written: codes at random, of which nothing is promised.
+/// Randomness: Stream(layer.seed, 4, calibration), row 0; layers of one seed and size begin alike.
+void draw_programme(LayerState& state, FrameBuffer& programme);
 /// The part of encode_weights for trains of meshes.
 void encode_train(LayerState& state, View<const float> w, FrameBuffer& programme);
 

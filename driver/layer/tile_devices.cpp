@@ -248,8 +248,17 @@ std::shared_ptr<TileDevice> TileDevices::open(Index n_in, Index n_out, const Set
 std::unique_ptr<Twin> TileDevices::twin(TileDevice& device) const {
   ParamSet params("layer", layer_params());
   params.set(layer_);
+  const std::vector<std::string> twins =
+      params.text("twin").empty() ? std::vector<std::string>{} : device_list(params.text("twin"));
+  const auto number = static_cast<std::size_t>(
+      std::ranges::find(opened_, &device, [](const auto& one) { return one.get(); }) - opened_.begin());
+  if (twins.size() > 1 && number >= twins.size())
+    throw InvalidParameter("layer.twin", params.text("twin"), std::to_string(twins.size()) + " twins are named",
+                           "Name one for all " + std::to_string(tiles_) +
+                               " devices, or one for each in their order (sim:MODEL,seed={1..4}).");
   const auto open = [&] {
-    if (!params.text("twin").empty()) return named_twin(registry_, params.text("twin"), *device.session);
+    if (!twins.empty())
+      return named_twin(registry_, "layer.twin", twins[twins.size() > 1 ? number : 0], *device.session);
     return registry_.twin(without_session(device.session->address()), device.session->settings().all());
   };
   if (!shared_) return open();

@@ -28,7 +28,8 @@ void check(const char* what, View<const float> x, Index in, View<float> y, Index
 
 }  // namespace
 
-TiledLayer::TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Settings& layer, const Settings& extra)
+TiledLayer::TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Settings& layer, const Settings& extra,
+                       bool by_twin)
     : n_in_(n_in), n_out_(n_out), shareable_(devices.shared()) {
   if (n_in < 1 || n_out < 1)
     throw ShapeMismatch("layer", std::to_string(n_in) + " -> " + std::to_string(n_out), "at least 1 -> 1");
@@ -43,7 +44,7 @@ TiledLayer::TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Sett
       tile->device = devices.open(tile->n_in, tile->n_out, extra);
       tile->layer = std::make_unique<Layer>(*tile->device->session, tile->n_in, tile->n_out, layer);
       const ParamSet& chosen = tile->layer->settings();
-      if (chosen.text("backward") == "twin" || chosen.text("update") == "programme")
+      if (chosen.text("backward") == "twin" || (by_twin && chosen.text("update") == "programme"))
         tile->layer->set_twin(devices.twin(*tile->device));
       tiles_.push_back(std::move(tile));
     }

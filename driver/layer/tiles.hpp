@@ -19,8 +19,10 @@ namespace lightloop {
 class TiledLayer {
  public:
   /// Opens what is needed; `devices` must outlive the layer. `extra` are device settings of this layer alone. Throws as
-  /// Layer and Registry::open.
-  TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Settings& layer = {}, const Settings& extra = {});
+  /// Layer and Registry::open. With layer.update = programme and without `by_twin` no twin is opened: programmes learn
+  /// by losses alone.
+  TiledLayer(TileDevices& devices, Index n_in, Index n_out, const Settings& layer = {}, const Settings& extra = {},
+             bool by_twin = true);
   ~TiledLayer();
   TiledLayer(TiledLayer&&) noexcept;
   TiledLayer& operator=(TiledLayer&&) = delete;
@@ -56,6 +58,13 @@ class TiledLayer {
   void update(View<const float> dw);
   void learn_programme(View<const float> x, View<const float> grad_y, double lr);
   LayerReport expected_gradient(Index rows) const;  ///< of all tiles
+  /// Those of Layer for the programmes of all tiles, one behind the other in the order of opening. Where a device fails
+  /// between two tiles the layer is unprogrammed.
+  Index programme_size() const;
+  void try_programme(std::span<const float> direction, double step);
+  void learn_programme(std::span<const float> gradient, double lr);
+  void measure(View<float> w);  ///< w (n_out, n_in)
+  LayerReport expected_measure(bool repeats) const;
   const ParamSet& settings() const { return front().settings(); }
   /// Whether its devices hold trains of meshes: layer.weight_limit does not fix their scale.
   bool is_train() const;
@@ -93,6 +102,8 @@ class TiledLayer {
   /// serves one tile alone is not.
   bool shared() const;
   void check_keeps(const char* what, const char* kept) const;
+  template <class Move>
+  void move_programmes(std::span<const float> codes, const Move& move);
   template <class Gradient>
   double sum_of_tiles(const char* what, View<const float> x, View<const float> grad_y, const Gradient& gradient);
   const Layer& front() const;

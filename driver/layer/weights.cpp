@@ -163,11 +163,27 @@ void encode_mesh(LayerState& state, View<const float> w, FrameBuffer& programme)
 
 }  // namespace
 
+void draw_programme(LayerState& state, FrameBuffer& programme) {
+  const Frames codes = programme.frames();
+  Matrix<float> drawn(1, codes.size);
+  Stream(static_cast<std::uint64_t>(state.params.integer("seed")), 4, Purpose::calibration).uniform(0, 0, drawn.row(0));
+  const auto highest = static_cast<float>(state.session.info().program->highest());
+  for (Index i = 0; i < codes.size; ++i) codes.set(0, i, static_cast<std::uint32_t>(std::rint(highest * drawn(0, i))));
+  state.target.resize(state.n_out, state.n_in);
+  state.held.resize(state.n_out, state.n_in);
+  std::ranges::fill(state.target.flat(), 0.0f);
+  std::ranges::fill(state.held.flat(), 0.0f);
+  state.rest = 0;
+  const double limit = state.params.real("weight_limit");
+  state.scale.assign(static_cast<std::size_t>(state.n_out), limit > 0 ? limit : state.scale_of_zeros());
+}
+
 void encode_weights(LayerState& state, View<const float> w, FrameBuffer& programme) {
   check_weights(state, w);
-  state.train  ? encode_train(state, w, programme)
-  : state.mesh ? encode_mesh(state, w, programme)
-               : encode_cells(state, w, programme);
+  state.free    ? draw_programme(state, programme)
+  : state.train ? encode_train(state, w, programme)
+  : state.mesh  ? encode_mesh(state, w, programme)
+                : encode_cells(state, w, programme);
   if (state.mesh && state.params.real("weight_limit") == 0 && state.scale_of_zeros() == 0 && all_zero(w)) {
     state.scale.assign(state.scale.size(), 0.0);
     std::ranges::fill(state.held.flat(), 0.0f);  // phases out of reach leave something of the light

@@ -23,7 +23,8 @@ void register_twin(py::module_& m) {
            }),
            py::arg("device"), "Of an open device, as it is set now; what it holds is not taken over: program().")
       .def(py::init([](SharedSession& device, const std::string& of) {
-             return without_interpreter(device, [&](Session& session) { return named_twin(registry(), of, session); });
+             return without_interpreter(
+                 device, [&](Session& session) { return named_twin(registry(), "layer.twin", of, session); });
            }),
            py::arg("device"), py::arg("of"),
            "Of another device string, standing for an open device that brings none: sizes and ADC range are the "

@@ -69,7 +69,7 @@ def own_words(rule, words):
     return kept
 
 
-OF_MAPS = ("map_at", "map_levels", "map_part", "map_range")  # settings that only physics in front of the layers has
+OF_MAPS = ("map_at", "map_levels", "map_part", "map_range", "map_twin")  # settings that only physics in front of the layers has
 
 
 def without_maps(words):

@@ -141,7 +141,11 @@ def test_training_on_layers_is_scored_on_them_again(lightloop, small):
 PAGE = (ROOT / "docs" / "analog_layers.md").read_text().replace("\\\n", " ")
 
 
-@pytest.mark.parametrize("words", re.findall(r"^lightloop (train --dataset digits .*--layers .*)$", PAGE, re.MULTILINE))
+TRAININGS = re.findall(r"^lightloop (train --dataset digits .*--layers .*)$", PAGE, re.MULTILINE)
+AFTER_OTHERS = ("replay:", "--init-from")  # runs that want what one before them has left
+
+
+@pytest.mark.parametrize("words", [words for words in TRAININGS if not any(word in words for word in AFTER_OTHERS)])
 def test_what_the_page_trains_learns_and_is_scored_as_it_was_left(lightloop, words):
     short = ["--epochs", "1", "--samples", "1000", "--batch", "10", "--quiet"]
     done = told(lightloop, *shlex.split(words), *short)
@@ -149,6 +153,40 @@ def test_what_the_page_trains_learns_and_is_scored_as_it_was_left(lightloop, wor
     score = told(lightloop, "eval", done["out"])
     assert score["test_accuracy"] == pytest.approx(done["test_accuracy"], abs=0.05)
     assert {layer["vectors"] for layer in score["layers"]} == {score["samples"]}  # none for a calibration anew
+
+
+def test_what_the_page_replays_at_home_is_what_the_bench_did(lightloop):
+    there, home = (words for words in TRAININGS if "lab.h5" in words)
+    short = ["--epochs", "1", "--samples", "500", "--quiet"]
+    bench, again = told(lightloop, *shlex.split(there), *short), told(lightloop, *shlex.split(home), *short)
+    assert again["weights_sha256"] == bench["weights_sha256"] and again["test_accuracy"] == bench["test_accuracy"]
+    untaught = lightloop(*shlex.split(re.sub(r" --set layer.twin=\S+", "", home).replace("home", "other")), *short)
+    assert untaught.returncode != 0 and "layer.twin" in untaught.stderr
+
+
+def test_what_the_page_tries_learns_without_a_twin_and_is_scored_on_its_chip(lightloop):
+    plain, tried = re.findall(r"^lightloop (train --dataset digits .*(?:plain|tried)\.h5)$", PAGE, re.MULTILINE)
+    told(lightloop, *shlex.split(plain), "--quiet")
+    done = told(lightloop, *shlex.split(tried), "--epochs", "10", "--samples", "2000", "--quiet")
+    loaded = told(lightloop, "eval", "plain.h5", "--device", re.search(r"--layers (\S+)", tried)[1])
+    assert done["test_accuracy"] > loaded["test_accuracy"] + 0.05
+    score = told(lightloop, "eval", "tried.h5")
+    assert score["test_accuracy"] == pytest.approx(done["test_accuracy"], abs=0.02)
+    assert score["digital_accuracy"] > done["test_accuracy"] - 0.05  # by the weights that were measured, without noise
+
+
+def test_a_report_on_layers_behind_physics_finds_it_as_training_left_it(lightloop):
+    for net, at in (("784-10", ["--map-at", "1"]), ("flatten, physical 98, dense 10", [])):
+        told(lightloop, "train", "--dataset", "digits", "--rule", "bp", "--net", net, "--epochs", "2", "--samples", "2000", "--lr", "1e-2",
+             "--map", "sim:wave,encoding=phase,input.size=98,output.size=98", *at, "--out", "waves.h5", "--force", "--quiet")  # fmt: skip
+        score = told(lightloop, "eval", "waves.h5")["test_accuracy"]
+        words = ["--net", "waves.h5", "--device", "sim:crossbar,output_noise=1", "--samples", "500"]
+        report = told(lightloop, "report", "sensitivity", *words, "--repeats", "2")
+        assert report["digital_accuracy"] == pytest.approx(score, abs=0.06)
+        assert report["sources"][0]["source"] == "output_noise"
+        spec = lightloop("report", "spec", *words[:2], "--device", "sim:crossbar", "--samples", "500", "--over", "device.adc.bits",
+                         "--drop", "20", "--repeats", "3", "--json")  # fmt: skip
+        assert json.loads(spec.stdout)["digital_accuracy"] == report["digital_accuracy"], spec.stderr
 
 
 def test_learned_ranges_and_the_seed_of_the_run_are_scored(lightloop):

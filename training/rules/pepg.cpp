@@ -19,7 +19,7 @@ class Pepg : public WholeBatch {
         adapts_(context.params.boolean("adapt")),
         stream_(context.seed, 0, kRulePerturbation),
         trial_(context.seed),
-        direction_(1, static_cast<Index>(context.net.parameters().size())),
+        direction_(1, context.parameters()),
         log_sigma_(1, direction_.size()),
         log_sigma_gradient_(1, direction_.size()),
         sigma_(1, direction_.size()),
@@ -112,12 +112,14 @@ RuleModel pepg_rule() {
       .cost = "2 n forward passes and 2 n writes of all weights, n pairs",
       .source = "Sehnke et al., Neural Networks 23, 551 (2010), section 2.3 (symmetric samples)",
       .params = {{"pairs", "1", std::int64_t{16}, 2, 1e6, "n, pairs of samples in a step"},
-                 {"sigma", "1", 0.02, 1e-6, 10, "s at the start (assumed: small beside initial weights)"},
+                 {"sigma", "1", 0.02, 1e-6, 10,
+                  "s at the start (assumed: small beside initial weights); of programmes, of a code's range"},
                  {"adapt", "", true, 0, 0, "let the widths learn"}},
       .masks = true,
       .by_error = true,
       .own_forward = true,
       .trials = true,
+      .programmes = true,
       .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Pepg>(info, context); }};
 }

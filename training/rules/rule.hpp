@@ -45,6 +45,7 @@ struct RuleInfo {
   bool own_loss = false;      ///< what it minimises its equation says, whatever train.loss
   bool own_forward = false;   ///< makes its forward passes itself; a batch then brings its input and labels only
   bool trials = false;        ///< ... and these are of the network at other weights, which devices can make too
+  bool programmes = false;    ///< ... or at other programmes of these devices, about which it asks nothing
   bool goes_back = false;     ///< sends signals back through the forward weights, or the way that stands for them
   bool own_answer = false;    ///< may answer in its own way: see Rule::scores
   bool keeps_net = false;     ///< leaves the network's weights as they were drawn
@@ -73,6 +74,9 @@ using NetworkPass = std::function<void(const Network& net, View<const float> x, 
 /// Told by a rule when layer (block) `layer`'s part of the gradient is complete and the call will not read the layer's
 /// parameters again: they change at once. A rule that does not tell has all of them updated after its call.
 using LayerDone = std::function<void(Index layer)>;
+/// The same with what trials move displaced by `step` along `direction`, where that is not the net's parameters.
+using MovedPass =
+    std::function<void(std::span<const float> direction, float step, View<const float> x, Activations& out)>;
 
 /// One batch, forward pass already done unless the rule makes its own: then only activations.h[0] and the labels hold.
 struct RuleBatch {
@@ -84,6 +88,7 @@ struct RuleBatch {
   std::uint64_t first_sample = 0;     ///< samples since the start of training; row r of the batch is first_sample + r
   bool keep_signal = true;            ///< teaching_signal() will be asked for
   const NetworkPass* pass = nullptr;  ///< of rules with trials: where these run, and what physics they pass
+  const MovedPass* moved = nullptr;   ///< in its place where programmes learn (RuleContext::moved)
   const BackPass* back = nullptr;     ///< instead of the weights in memory, for rules that go back through them
   const MapBack* map_back = nullptr;  ///< for rules that cross maps; null: no physics stands behind the first layer
   /// 1 for rows that count, empty: all. Rows of `error` that do not are zero. Rules divide by all rows nevertheless,
@@ -115,7 +120,7 @@ class Rule {
  public:
   virtual ~Rule() = default;
   virtual const RuleInfo& info() const = 0;
-  /// Writes the mean gradient over the batch into `gradient` (layout of Network::parameters()).
+  /// Writes the mean gradient over the batch into `gradient` (layout of Network::parameters(), or RuleContext::moved).
   virtual void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) = 0;
   /// Teaching signal delta_l (m, d_l) of each hidden layer from the last gradient() call, rows compacted to
   /// `active_rows`; used for the alignment log. Empty for rules that have none.
@@ -191,6 +196,10 @@ struct RuleContext {
   Feedback* feedback = nullptr;     ///< present when needs == fixed_projection, in training
   LayerProducts* layers = nullptr;  ///< where products of layers are made (RuleInfo::on_layers); null: in memory
   PhysicalMap map = {};  ///< where physics stands in front of the layers (RuleInfo::maps); empty: nothing does
+  /// Numbers that trials move in the place of the net's parameters, of which gradient() fills the gradient
+  /// (RuleInfo::programmes); 0: the net's own.
+  Index moved = 0;
+  Index parameters() const { return moved > 0 ? moved : static_cast<Index>(net.parameters().size()); }
 };
 
 /// Whether physics is in the network, and whether any of it may stand between what learns (of a net of widths any may).

@@ -20,7 +20,7 @@ class Spsa : public WholeBatch {
         gamma_(context.params.real("gamma")),
         stream_(context.seed, 0, kRulePerturbation),
         trial_(context.seed),
-        delta_(1, static_cast<Index>(context.net.parameters().size())) {}
+        delta_(1, context.parameters()) {}
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override {
     begin(static_cast<Index>(batch.labels.size()), 0);
@@ -76,12 +76,14 @@ RuleModel spsa_rule() {
       .cost = "2 k forward passes and 2 k writes of all weights",
       .source = "Spall, IEEE Trans. Autom. Control 37, 332 (1992); exponents of his 1998 guide",
       .params = {{"directions", "1", std::int64_t{1}, 1, 1e6, "k, directions averaged in a step"},
-                 {"c", "1", 0.01, 1e-6, 10, "c_0, size of the perturbation of every weight"},
+                 {"c", "1", 0.01, 1e-6, 10,
+                  "c_0, size of the perturbation of every weight; of programmes, of a code's range"},
                  {"gamma", "1", 0.101, 0, 1, "how fast the perturbation shrinks"}},
       .masks = true,
       .by_error = true,
       .own_forward = true,
       .trials = true,
+      .programmes = true,
       .maps = true};
   return {info, [info](const RuleContext& context) { return std::make_unique<Spsa>(info, context); }};
 }

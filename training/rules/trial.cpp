@@ -12,6 +12,10 @@ View<const float> TrialNetwork::logits(View<const float> x, std::uint64_t first_
 
 double TrialNetwork::mean_loss(const Network& net, const RuleBatch& batch, std::span<const float> direction,
                                float step) {
+  if (batch.moved) {
+    (*batch.moved)(direction, step, batch.activations.h[0], activations_);
+    return loss_of(batch, activations_.h.back());
+  }
   if (!net_) net_ = net;
   const float *from = net.parameters().data(), *along = direction.data();
   float* const to = net_->parameters().data();
@@ -19,8 +23,11 @@ double TrialNetwork::mean_loss(const Network& net, const RuleBatch& batch, std::
     for (Index i = first; i < first + n; ++i) to[i] = from[i] + step * along[i];
   });
   if (batch.pass) (*batch.pass)(*net_, batch.activations.h[0], activations_);
-  const View<const float> answers =
-      batch.pass ? View<const float>(activations_.h.back()) : logits(batch.activations.h[0], batch.first_sample);
+  return loss_of(batch, batch.pass ? View<const float>(activations_.h.back())
+                                   : logits(batch.activations.h[0], batch.first_sample));
+}
+
+double TrialNetwork::loss_of(const RuleBatch& batch, View<const float> answers) {
   error_.resize(answers.rows(), answers.cols());
   const Targets targets = batch.targets();
   return answer_error(batch.loss, answers, targets, error_) / static_cast<double>(targets.counted());

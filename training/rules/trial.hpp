@@ -21,11 +21,13 @@ inline LayerPass trial_pass(std::uint64_t seed, std::uint64_t first_sample) {
 class TrialNetwork {
  public:
   explicit TrialNetwork(std::uint64_t seed) : blocks_(seed, 2) {}
-  /// Mean loss of what counts in the batch (Targets), at parameters + step * direction. Two blocks' activities are held
+  /// Mean loss of what counts in the batch (Targets), at parameters + step * direction; where programmes learn, at
+  /// theirs (RuleBatch::moved). Two blocks' activities are held
   /// at once, but where RuleBatch::pass is made by others.
   double mean_loss(const Network& net, const RuleBatch& batch, std::span<const float> direction, float step);
 
  private:
+  double loss_of(const RuleBatch& batch, View<const float> answers);
   View<const float> logits(View<const float> x, std::uint64_t first_sample);
 
   BlockRunner blocks_;
