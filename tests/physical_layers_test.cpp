@@ -54,7 +54,7 @@ std::unique_ptr<Rule> make(const Network& net, const std::string& name, const Se
 struct Exact {
   explicit Exact(Network network)
       : net(std::move(network)),
-        maps(catalogue(), kFine, {}, net, 3, 0, true),
+        maps(catalogue(), kFine, {}, net, {.with_twin = true}),
         x(numbers(40, net.widths().front(), 3)) {
     net.initialise(4);
     for (Index r = 0; r < x.rows(); ++r) labels.push_back(static_cast<std::uint8_t>(r % 5));
