@@ -23,10 +23,12 @@ target_include_directories(lightloop_flags SYSTEM INTERFACE
   ${TOMLPLUSPLUS_INCLUDE_DIR} ${HDF5_INCLUDE_DIRS})
 target_link_libraries(lightloop_flags INTERFACE Eigen3::Eigen Boost::headers Threads::Threads)
 
-# lightloop_precompile(TARGET HEADERS ...): what most sources include is read once. GCC 12 then no longer knows those headers as the
-# system's and warns of what it sees inside std::string: so not for the library as users have it, and without those warnings.
+# lightloop_precompile(TARGET HEADERS ...): what most sources include is read once. GCC 12 then no longer knows headers as the
+# system's and warns of what it sees inside std::string, and inside Eigen where the processor has AVX-512 (its bug 105593): so not for
+# the library as users have it, and without those warnings.
 function(lightloop_precompile target)
-  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds> $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds> $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/often.hpp ${ARGN})
 endfunction()
 # Beside a precompiled header ccache knows a source again only where it is told that macros of that header and of time are no reason
