@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <limits>
+#include <tuple>
 
 #include "core/error.hpp"
 #include "core/linalg.hpp"
@@ -187,6 +188,55 @@ TEST_CASE("the gradient of a learned range is that of clipping and rounding, by 
   Opened plain("sim:crossbar", w, {});
   CHECK_THROWS_AS(plain.layer.set_input_range(1), Unsupported);
   CHECK_THROWS_AS(plain.layer.range_gradient(x, g), Unsupported);
+}
+
+TEST_CASE("the gradient of a learned range is that of the levels of the DAC where it has fewer than codes") {
+  const Matrix<float> w = normal(7, 9, 1, 0.3f), x = normal(50, 9, 2), g = normal(50, 7, 3);
+  const std::string ideal = "sim:crossbar,preset=ideal,adc.bits=16,weight.bits=16,dac.bits=";
+  const Settings learned{{"noise_management", std::string("learned")}, {"input_range", 1.2}};
+  Matrix<float> below(50, 9);
+  gemm(Transpose::no, Transpose::no, 1.0f, g, w, 0.0f, below);
+  for (const double levels : {4.0, 5.0, 15.0}) {
+    Opened one(ideal + "16,dac.levels=" + std::to_string(int(levels)), w, learned);
+    const double h = (levels - 1) / 2, between = levels == 4 ? 0.5 : 0;
+    double expected = 0;
+    for (std::size_t i = 0; i < below.flat().size(); ++i) {
+      const double v = double(x.flat()[i]) / 1.2;
+      const double level = std::clamp(std::rint(h * v - between) + between, -h, h) / h;
+      expected += double(below.flat()[i]) * (std::abs(v) > 1 ? level : level - v);
+    }
+    INFO(levels);
+    CHECK(one.layer.range_gradient(x, g) == Approx(expected).epsilon(2e-3));
+  }
+  // 15 levels are those of the controller on 4 bits
+  Opened levels(ideal + "16,dac.levels=15", w, learned), bits(ideal + "4", w, learned);
+  CHECK(levels.layer.range_gradient(x, g) == Approx(bits.layer.range_gradient(x, g)).epsilon(2e-3));
+}
+
+TEST_CASE("a row is shown again at no drive that the DAC's levels take for none") {
+  // 9 levels: drives are quarters. Sums of 8 times 1 meet the end of an ADC of 3; at a quarter of the drive they are
+  // 2 and fit, at an eighth the DAC would show nothing. Of 5 levels, halves, a half is the last.
+  Matrix<float> w(1, 8), x(1, 8), y(1, 1);
+  std::ranges::fill(w.flat(), 1.0f);
+  std::ranges::fill(x.flat(), 1.0f);
+  for (const auto& [levels, range, frames, saturated] :
+       {std::tuple{9, "3", 3, 0}, std::tuple{9, "1", 3, 1}, std::tuple{5, "3", 2, 1}}) {
+    Session session(
+        registry().open("sim:crossbar,preset=ideal,dac.bits=10,weight.bits=16,adc.bits=12,input.size=8,"
+                        "output.size=1,adc.range=" +
+                        std::string(range) + ",dac.levels=" + std::to_string(levels)));
+    for (const char* management : {"iterative", "worst_case"}) {
+      Layer layer(session, 8, 1, {{"bound_management", std::string(management)}});
+      layer.program(w);
+      layer.forward(x, y);
+      INFO(levels << " levels, range " << range << ", " << management);
+      CHECK(y(0, 0) > 0.3f * std::stof(range));
+      CHECK(layer.report().saturated == saturated);
+      if (std::string(management) == "worst_case") continue;
+      CHECK(layer.report().frames == frames);
+      if (saturated == 0) CHECK(y(0, 0) == Approx(8).epsilon(0.01));
+    }
+  }
 }
 
 TEST_CASE("the way back through a twin follows pulses") {
@@ -412,6 +462,35 @@ TEST_CASE("the gradient of a learned ADC range is what the answers say: rounding
   CHECK_THROWS_AS(plain.layer.set_output_factor(2), Unsupported);
   CHECK_THROWS_AS(plain.layer.output_factor_gradient(x, g), Unsupported);
   plain.backward(x, g);  // it stays programmed
+}
+
+TEST_CASE("the gradient of a learned ADC range is what the answers say where it has levels, odd or even") {
+  const Matrix<float> w = normal(7, 9, 1, 0.3f), x = normal(50, 9, 2);
+  for (const char* levels : {"32", "33"})
+    for (const double factor : {0.08, 2.0}) {
+      Opened one(std::string("sim:crossbar,preset=ideal,dac.bits=14,weight.bits=16,adc.bits=12,adc.levels=") + levels,
+                 w,
+                 {{"output_range", std::string("learned")},
+                  {"noise_management", std::string("fixed")},
+                  {"input_range", 4.0},
+                  {"bound_management", std::string("none")},
+                  {"calibration_vectors", std::int64_t{20000}}});  // gain and offset from so coarse answers
+      one.layer.set_output_factor(factor);
+      Matrix<float> y(50, 7), exact(50, 7);
+      one.layer.forward(x, y);
+      gemm(Transpose::no, Transpose::yes, 1.0f, x, one.layer.programmed(), 0.0f, exact);
+      const float end = *std::ranges::max_element(y.flat()) * 2048 / 2047;  // the highest code of 12 bits
+      Matrix<float> g = normal(50, 7, 3);
+      double expected = 0;
+      for (std::size_t i = 0; i < y.flat().size(); ++i) {
+        const float far = y.flat()[i], z = exact.flat()[i], step = 2 * end / (std::stof(levels) - 1);
+        if (std::abs(std::abs(far - z) / step - 0.5f) < 0.02f) g.flat()[i] = 0;  // either level is as near
+        expected += double(g.flat()[i]) * double(factor < 1 && std::abs(z) >= end ? far : far - z) / factor;
+      }
+      INFO(levels << ", factor " << factor);
+      CHECK((one.layer.report().saturated > 0) == (factor < 1));
+      CHECK(one.layer.output_factor_gradient(x, g) == Approx(expected).epsilon(0.02));
+    }
 }
 
 TEST_CASE("the gradient of a learned ADC range is that at the drive at which bound management takes the answer") {

@@ -84,6 +84,19 @@ TEST_CASE("with every source off a network is as good as digital, the loudest so
   for (const SensitivityRow& row : report.rows) CHECK(row.error_alone >= 0.9 * report.error_none);
 }
 
+TEST_CASE("a frame costs the same whether a device is written again for every layer or each has its own") {
+  const Network net = matched();
+  const Settings one = {{"layer.devices", std::string("one")}}, each = {{"layer.devices", std::string("each")}};
+  const auto frame = [&](const std::string& device, const Settings& settings) {
+    const Trial what = trial(net, device, settings, 1);
+    return what.run(what.without({}), 0).frame_j;
+  };
+  // all layers at the same size, so that the one device is as large as each of the others
+  const std::string chip = "sim:crossbar,input.size=24,output.size=24";
+  CHECK(frame(chip, one) == Approx(frame(chip, each)).epsilon(1e-6));
+  CHECK(frame(chip + ",read_noise=0.08", one) == Approx(frame(chip, one)).epsilon(1e-6));  // more rows shown again
+}
+
 TEST_CASE("some samples of ordered data are of all its classes") {
   Network blind = matched();
   for (std::size_t label = 1; label < 10; label += 2) blind.bias(1)[label] -= 1e3f;

@@ -65,6 +65,7 @@ void LayerState::count_program() {
   report.device_j += cost.program_j;
   ++report.programs;
   report.program_s += cost.program_s;
+  report.program_j += cost.program_j;
   report.energy.add_program(cost);
 }
 
@@ -206,7 +207,8 @@ double Layer::range_gradient(View<const float> x, View<const float> grad_y) cons
   for (Index r = 0; r < x.rows(); ++r)
     for (Index j = 0; j < s.n_in; ++j) {
       const double v = static_cast<double>(x(r, j)) / ranges[static_cast<std::size_t>(r)];
-      const double slope = std::abs(v) > 1 ? std::copysign(1.0, v) : std::rint(v * top) / top - v;
+      const double seen = s.driven(std::clamp(v, -1.0, 1.0) * top) / top;
+      const double slope = std::abs(v) > 1 ? seen : seen - v;
       sum += static_cast<double>(below(r, j)) * slope;
     }
   return sum;
@@ -237,10 +239,10 @@ double Layer::output_factor_gradient(View<const float> x, View<const float> grad
     const double product = static_cast<double>(sums(r, i)) / factor[static_cast<std::size_t>(r)];
     return (s.gain[n] * product + s.offset[n]) / s.range * s.mid_out;
   };
-  const double low = -s.mid_out, high = s.mid_out - 1;
+  const double low = -s.mid_out, high = s.mid_out - (s.adc_levels == 0 ? 1 : 0);
   const auto at_end = [&](Index r) {
     for (Index i = 0; i < s.device_rows; ++i)
-      if (const double code = std::rint(answer(r, i)); code <= low || code >= high) return true;
+      if (s.at_end(s.mid_out + answer(r, i))) return true;
     return false;
   };
   for (Index r = 0; r < x.rows(); ++r) {
@@ -252,7 +254,7 @@ double Layer::output_factor_gradient(View<const float> x, View<const float> grad
   for (Index r = 0; r < x.rows(); ++r)
     for (Index i = 0; i < s.device_rows; ++i) {
       const double v = answer(r, i);
-      const double slope = v <= low ? low : v >= high ? high : std::rint(v) - v;
+      const double slope = v <= low || v >= high ? s.read(std::clamp(v, low, high)) : s.read(v) - v;
       sum += static_cast<double>(slopes(r, i)) * slope;
     }
   return sum / s.output_factor;

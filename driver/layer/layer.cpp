@@ -83,6 +83,7 @@ void LayerReport::add(const LayerReport& other) {
   output_range = std::max(output_range, other.output_range);
   programs += other.programs;
   program_s += other.program_s;
+  program_j += other.program_j;
   energy.add(other.energy);
   macs += other.macs;
 }

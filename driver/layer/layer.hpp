@@ -50,9 +50,9 @@ struct LayerReport {
   /// window was full yet.
   double input_range = 0, output_range = 0;
   double device_s = 0, device_j = 0;
-  std::int64_t programs = 0;  ///< times weights were written
-  double program_s = 0;       ///< of device_s, what writing took
-  EnergyAccount energy;       ///< device_j by component
+  std::int64_t programs = 0;            ///< times weights were written
+  double program_s = 0, program_j = 0;  ///< of device_s and device_j, what writing took
+  EnergyAccount energy;                 ///< device_j by component
   /// Multiplications and additions in pairs asked for; joules per one of them is device_j / macs.
   double macs = 0;
   void add(const LayerReport& other);

@@ -39,9 +39,14 @@ std::unique_ptr<Twin> named_twin(const Registry& registry, const std::string& se
   const DeviceInfo& info = instrument.info();
   const ParamSet& own = instrument.settings();
   Settings open;
+  const Settings said = parse_address(address).settings;
+  const auto field = said.find("field.kind");
+  const bool complex = field != said.end() ? to_string(field->second) == "complex"
+                                           : own.has("field.kind") && own.text("field.kind") == "complex";
+  const std::int64_t codes = complex ? 2 : 1;  // of a channel
   for (const ParamInfo& choice : registry.open_params(address)) {
-    if (choice.name == "input.size") open[choice.name] = static_cast<std::int64_t>(info.input.size());
-    if (choice.name == "output.size") open[choice.name] = static_cast<std::int64_t>(info.output.size());
+    if (choice.name == "input.size") open[choice.name] = static_cast<std::int64_t>(info.input.size()) / codes;
+    if (choice.name == "output.size") open[choice.name] = static_cast<std::int64_t>(info.output.size()) / codes;
     for (const char* name : kRead)
       if (choice.name == name && own.has(name)) open[name] = own.value(name);
   }

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.hpp"
+#include "core/levels.hpp"
 #include "core/mesh_codes.hpp"
 #include "driver/layer/state.hpp"
 
@@ -227,7 +229,9 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
       range_known && (calibrates || chosen != "auto") && (chosen == "auto" ? train.has_value() : chosen != "device");
   mid_in = static_cast<double>(info.input.highest() / 2 + 1);
   mid_out = static_cast<double>(info.output.highest() / 2 + 1);
-  levels = device.has("adc.levels") ? device.integer("adc.levels") : 0;
+  dac_levels = device.has("dac.levels") ? device.integer("dac.levels") : 0;
+  adc_levels = device.has("adc.levels") ? device.integer("adc.levels") : 0;
+  faintest = dac_levels == 0 ? 1 : std::floor(mid_in / static_cast<double>(dac_levels - 1)) + 1;
   if (mid_in < 2)
     throw Unsupported("layer: input codes of " + info.model, std::to_string(info.input.bits) + " bit", "at least 2");
   find_laws();
@@ -237,9 +241,19 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
 }
 
 bool LayerState::at_end(double code) const {
-  if (levels == 0) return std::rint(code) <= 0 || std::rint(code) >= 2 * mid_out - 1;
-  const double half = 0.5 * static_cast<double>(levels - 1);
+  if (adc_levels == 0) return std::rint(code) <= 0 || std::rint(code) >= 2 * mid_out - 1;
+  const double half = 0.5 * static_cast<double>(adc_levels - 1);
   return half * std::abs(code / mid_out - 1) >= half - 0.5;
+}
+
+double LayerState::driven(double code) const {
+  const double sent = std::rint(code);
+  return dac_levels == 0 ? sent : nearest_level(sent / mid_in, dac_levels) * mid_in;
+}
+
+double LayerState::read(double code) const {
+  if (adc_levels == 0) return std::rint(code);
+  return std::min(std::rint(nearest_level(code / mid_out, adc_levels) * mid_out), mid_out - 1);
 }
 
 void LayerState::forget_calibration() {

@@ -99,17 +99,17 @@ void LayerState::pass(View<const float> x, Pass direction, const std::function<v
 std::int64_t LayerState::most_repeats() const {
   const std::string& kind = params.text("bound_management");
   const std::int64_t most = params.integer("max_repeats");
-  if (kind == "none" || (levels == 0 ? 2 * mid_out : static_cast<double>(levels)) < kLeastLevels) return 0;
+  if (kind == "none" || (adc_levels == 0 ? 2 * mid_out : static_cast<double>(adc_levels)) < kLeastLevels) return 0;
   return kind == "worst_case" ? std::min<std::int64_t>(most, 1) : most;
 }
 
 double LayerState::repeat_factor(std::int64_t k, std::span<const float> x, double range_of_x) const {
   if (k == 0 || range_of_x <= kLeastRange) return 1;
   const double full = (mid_in - 1) * std::min(1.0, static_cast<double>(largest_size(x)) / range_of_x);
-  if (std::rint(full) < 1) return 1;
+  if (std::rint(full) < faintest) return 1;
   if (params.text("bound_management") == "worst_case") return std::max(1.0, full / sure_code(x, range_of_x, full));
   double factor = std::ldexp(1.0, static_cast<int>(k));
-  while (factor > 1 && std::rint(full / factor) < 1) factor /= 2;
+  while (factor > 1 && std::rint(full / factor) < faintest) factor /= 2;
   return factor;
 }
 
@@ -118,16 +118,16 @@ double LayerState::sure_code(std::span<const float> x, double range_of_x, double
     double sum = 0;
     for (const float value : x) {
       const double v = std::min(1.0, std::abs(static_cast<double>(value)) / range_of_x);
-      const double code = std::rint(v * (mid_in - 1) / full * largest_code);
+      const double code = driven(v * (mid_in - 1) / full * largest_code);
       sum += code * code;
     }
     return std::sqrt(sum);
   };
-  const double inside = levels == 0 ? 1 - 1.5 / mid_out : 1 - 1 / static_cast<double>(levels - 1);
+  const double inside = adc_levels == 0 ? 1 - 1.5 / mid_out : 1 - 1 / static_cast<double>(adc_levels - 1);
   const double room = inside * range * mid_in, any = room / largest_sum;
   const double most = std::floor(std::max(any, full * room / (largest_norm * norm(full))));
-  double code = std::max(1.0, std::min(most, std::floor(full / 2)));
-  while (code > std::max(1.0, any) && largest_norm * norm(code) > room) --code;  // rounding may have made it longer
+  double code = std::max(faintest, std::min(most, std::floor(full / 2)));
+  while (code > faintest && driven(code) > any && largest_norm * norm(code) > room) --code;  // rounding made it longer
   return code;
 }
 

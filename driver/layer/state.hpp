@@ -64,7 +64,8 @@ struct LayerState {
   double output_factor = 1;         ///< learned
   double twin_range = 1;            ///< that of the twin
   double mid_in = 0, mid_out = 0;
-  Index levels = 0;  ///< of the device's ADC (its setting adc.levels); 0: one per code
+  Index dac_levels = 0, adc_levels = 0;  ///< of the device's converters (dac.levels, adc.levels); 0: one per code
+  double faintest = 1;  ///< steps from the middle code of the weakest drive that the DAC does not take for none
 
   bool programmed = false;
   std::uint64_t written = 0;  ///< Session::programme() of this layer's weights
@@ -103,6 +104,10 @@ struct LayerState {
   double device_unit(double code) const { return range * (code - mid_out) / mid_out; }
   /// Whether an answer, in codes but not rounded yet, is read at an end of the ADC.
   bool at_end(double code) const;
+  /// What the DAC makes of a drive, and the ADC's code for an answer within its range, both in steps from the middle
+  /// code.
+  double driven(double code) const;
+  double read(double code) const;
   Index parts() const { return complex_field ? 2 : 1; }  ///< numbers per channel
   /// Of running ranges, by the settings. Throws InvalidParameter where they do not go together.
   void find_laws();

@@ -8,6 +8,8 @@
 #include "core/error.hpp"
 #include "core/mesh.hpp"
 #include "core/units.hpp"
+#include "driver/api/opening.hpp"
+#include "driver/layer/named_twin.hpp"
 #include "python/bindings/bindings.hpp"
 #include "python/bindings/session.hpp"
 
@@ -20,7 +22,13 @@ struct BoundLayer {
   Layer layer;
   bool twin = false;  ///< it has one
   BoundLayer(SharedSession& s, Index n_in, Index n_out, const Settings& settings)
-      : shared(s), layer(*s.session, n_in, n_out, settings) {}
+      : shared(s), layer(*s.session, n_in, n_out, settings) {
+    for (const char* of_networks : {"devices", "noise_words"})
+      if (settings.contains(of_networks))
+        throw Unsupported(std::string("layer.") + of_networks, to_string(settings.at(of_networks)),
+                          "of networks: a Layer is one matrix on one device",
+                          "ll.deploy, ll.torch and lightloop train --layers take it.");
+  }
 };
 
 py::array_t<float> apply(BoundLayer& bound, const py::object& x, bool transposed) {
@@ -32,12 +40,12 @@ py::array_t<float> apply(BoundLayer& bound, const py::object& x, bool transposed
   return y;
 }
 
-/// Opens the device's twin where the layer has none yet.
+/// Opens the twin that layer.twin names, or the device's own, where the layer has none yet.
 void need_twin(BoundLayer& bound, Session& session) {
   if (bound.twin) return;
-  DeviceAddress address = parse_address(session.address());
-  std::erase_if(address.settings, [](const auto& one) { return one.first.starts_with("session."); });
-  bound.layer.set_twin(registry().twin(to_string(address), session.settings().all()));
+  const std::string& named = bound.layer.settings().text("twin");
+  bound.layer.set_twin(named.empty() ? registry().twin(without_session(session.address()), session.settings().all())
+                                     : named_twin(registry(), "layer.twin", named, session));
   bound.twin = true;
 }
 
@@ -108,7 +116,8 @@ void register_layer(py::module_& m) {
       .def_readonly("device_s", &LayerReport::device_s)
       .def_readonly("device_j", &LayerReport::device_j)
       .def_readonly("programs", &LayerReport::programs)
-      .def_readonly("program_s", &LayerReport::program_s)
+      .def_readonly("program_s", &LayerReport::program_s, "Of device_s, what writing took.")
+      .def_readonly("program_j", &LayerReport::program_j, "Of device_j, what writing took.")
       .def_property_readonly(
           "energy",
           [](const LayerReport& r) {

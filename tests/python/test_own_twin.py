@@ -133,6 +133,32 @@ def test_layers_go_back_through_it():
         assert lost() < before / 5
 
 
+def test_a_layer_goes_back_through_the_twin_it_names():
+    chip = "sim:mzi_mesh,input.size=6,output.size=4,splitter_error=0.05,correction=none,monitors=true"
+    w, x, g = some(1, 4, 6), some(2, 20, 6), some(3, 20, 4)
+
+    def way_back(**options):
+        with ll.Layer(chip, w, backward="twin", **options) as layer:
+            return layer.backward(x, g)
+
+    own = way_back()
+    assert np.array_equal(way_back(twin=chip), own)
+    assert not np.array_equal(way_back(twin="sim:mzi_mesh,splitter_error=0"), own)
+    with pytest.raises(ll.ShapeMismatch, match="layer.twin.*programme"):
+        way_back(twin="sim:crossbar")
+    with pytest.raises(ll.UnknownName, match="nonsense"):
+        way_back(twin="sim:nonsense")
+    with pytest.raises(ll.Unsupported, match="layer.devices.*ll.deploy"):
+        way_back(devices="one")
+
+
+def test_a_named_twin_of_complex_fields_has_the_channels_of_the_instrument():
+    with ll.open("sim:mzi_mesh,field.kind=complex,input.size=4,output.size=4,seed=3") as device:
+        twin = ll.Twin(device, "sim:mzi_mesh")
+        own = ll.Twin(device)
+        assert (twin.inputs, twin.outputs, twin.parameters) == (own.inputs, own.outputs, own.parameters) == (8, 8, own.parameters)
+
+
 def test_physical_modules_go_back_through_it():
     torch = pytest.importorskip("torch")
     torch.manual_seed(1)

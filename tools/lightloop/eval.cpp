@@ -146,9 +146,12 @@ int eval_analog(const EvalRequest& request, const Registry& registry, const std:
   std::printf("%s on %s (%s samples): %s on %s, %s digital\n", request.run.c_str(), scored.test.name.c_str(),
               grouped(score.samples).c_str(), score_text(scored.test, score).c_str(), device.c_str(),
               score_text(scored.test, digital).c_str());
-  std::printf("%s frames, %s and %s on the device; a sample takes %s and %s once the weights are written\n",
-              grouped(all.frames).c_str(), brief(all.device_s, "s").c_str(), brief(all.device_j, "J").c_str(),
-              brief(sample_s, "s").c_str(), brief(sample_j, "J").c_str());
+  const auto again = all.programs - before.programs;
+  std::printf("%s frames, %s and %s on the device; a sample takes %s and %s%s\n", grouped(all.frames).c_str(),
+              brief(all.device_s, "s").c_str(), brief(all.device_j, "J").c_str(), brief(sample_s, "s").c_str(),
+              brief(sample_j, "J").c_str(),
+              again == 0 ? " once the weights are written"
+                         : (", its part of writing the one device again " + grouped(again) + " times in it").c_str());
   std::printf("one row alone has its answer after %s\n", latency_text(analog.latency()).c_str());
   print_layers(analog);
   std::fputs(energy_table(all.energy).c_str(), stdout);

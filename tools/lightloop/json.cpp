@@ -260,6 +260,7 @@ std::string analog_json(const Settings& values, const std::vector<LayerReport>& 
                      {"macs", number(layer.macs)},
                      {"programs", layer.programs},
                      {"program_seconds", number(layer.program_s)},
+                     {"program_joules", number(layer.program_j)},
                      {"device_seconds", number(layer.device_s)},
                      {"device_joules", number(layer.device_j)},
                      {"energy", json(layer.energy)}});

@@ -261,7 +261,7 @@ TrialResult Trial::run(const Variant& variant, Index repeat) const {
     const double joules = result.layers[l].device_j - written[l].device_j;
     result.sample_j += joules / static_cast<double>(data_.size());
     if (const auto frames = result.layers[l].frames - written[l].frames; frames > 0)
-      result.frame_j += joules / static_cast<double>(frames);
+      result.frame_j += (joules - (result.layers[l].program_j - written[l].program_j)) / static_cast<double>(frames);
   }
   std::vector<double> error(written.size()), size(written.size());
   for (std::size_t l = 0; l < analog.products(); ++l) {

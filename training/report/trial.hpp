@@ -36,9 +36,10 @@ struct TrialResult {
   std::vector<double> error;  ///< per layer: rms of answer - product, over rms of the product, for the same inputs
   std::vector<LayerReport> layers;
   Index samples = 0;
-  /// Energy of one sample once the weights are written.
+  /// Energy of one sample once the weights are written; with one device for all tiles its rewriting is in it, shared
+  /// by the samples that were scored together.
   double sample_j = 0;
-  double frame_j = 0;             ///< of one frame in every layer then: without what rows shown again cost
+  double frame_j = 0;  ///< of one frame in every layer then: without rows shown again and devices rewritten
   double relative_error() const;  ///< rms over the layers; not a number where calibration refused
 };
 
