@@ -2,14 +2,15 @@
 """Measures again and writes what came into docs/results.md, between the marks of each section.
 
 usage: /usr/bin/python3 tools/results/update.py [mnist] [speed] [kernels] [readouts] [vcsel] [remote] [analog] [networks] [aware] [ways] [doors]
-           [banks] [photons] [trains] [freedom] [masks] [rules] [rules_digits] [rule_speed] [rule_memory] [dead_zone] [pepita] [graphs] [characters]
+           [banks] [rings] [photons] [trains] [freedom] [masks] [rules] [rules_digits] [rule_speed] [rule_memory] [dead_zone] [pepita] [graphs] [characters]
            [papers] [waves] [session] [ci_time] [--lightloop PATH] [--data FOLDER] [--work FOLDER] [--benchmarks FOLDER] [--build FOLDER] [--log FILE] [--finished]
 
 mnist takes about 20 minutes on two idle cores (finished runs in WORK are kept), speed about 25; both need --data, the folder
 that holds mnist/. kernels takes a minute and needs --benchmarks, where bench_core and bench_devices are; readouts takes seconds
 and needs the package (PYTHONPATH=BUILD/python); vcsel takes two minutes and needs --benchmarks with test_sim and bench_sim in it;
 remote takes minutes and needs --build and --data; analog takes a minute and needs --benchmarks with bench_core and
-bench_together in it; banks, trains, freedom and aware take seconds, masks two minutes, and need the package, photons two minutes, the package and --data;
+bench_together in it; banks, trains, freedom and aware take seconds
+(rings too, which needs --data), masks two minutes, and need the package, photons two minutes, the package and --data;
 rules takes hours on one core (it says how many) and keeps finished runs in WORK; with
 --finished its table is of those runs. rules_digits takes minutes.
 graphs takes a quarter of an hour on an idle core, keeps finished runs in WORK and needs --data, the folder that holds planetoid/;
@@ -49,6 +50,7 @@ SECTIONS = {  # script and what it is told
     "ways": ("ways_back.py", ["lightloop"]),
     "doors": ("doors.py", ["build", "data"]),
     "banks": ("banks.py", []),
+    "rings": ("rings.py", ["data"]),
     "photons": ("photons.py", ["data"]),
     "trains": ("trains.py", []),
     "freedom": ("freedom.py", []),
