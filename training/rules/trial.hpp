@@ -22,8 +22,7 @@ class TrialNetwork {
  public:
   explicit TrialNetwork(std::uint64_t seed) : blocks_(seed, 2) {}
   /// Mean loss of what counts in the batch (Targets), at parameters + step * direction; where programmes learn, at
-  /// theirs (RuleBatch::moved). Two blocks' activities are held
-  /// at once, but where RuleBatch::pass is made by others.
+  /// theirs (RuleBatch::moved). Two blocks' activities are held at once, but where RuleBatch::pass is made by others.
   double mean_loss(const Network& net, const RuleBatch& batch, std::span<const float> direction, float step);
 
  private:
