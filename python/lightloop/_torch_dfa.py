@@ -49,6 +49,8 @@ class _Point:
         if passing is None:
             return None
         if passing.broadcast:
+            if not self.dfa.named:
+                return self.dfa._leave_out(self.name)
             raise Unsupported(f"point {self.name}", "comes after the place of the error", self.dfa.error_at or "the output")
         if not torch.is_tensor(output):
             raise Unsupported(f"point {self.name}", f"gives a {type(output).__name__}", "a tensor is wanted",
@@ -59,7 +61,7 @@ class _Point:
         check_real(f"point {self.name}", output)
         if not output.requires_grad:
             return None  # nothing below to teach
-        passing.points.append(output)
+        passing.points.append((self.name, output))
         passing.last = output.detach()
         return passing.last
 
@@ -68,8 +70,9 @@ class _Passing:
     """One forward pass under way."""
 
     def __init__(self) -> None:
-        self.points: list[Any] = []
+        self.points: list[tuple[str, Any]] = []
         self.last: Any = None  # what the latest point handed on
+        self.normalised: Any = None  # the latest LogSoftmax, its input and output
         self.broadcast = False
 
 
@@ -78,11 +81,12 @@ class DFA:
     before any backward pass."""
 
     _warned = False
+    _probabilities: bool | None = None  # whether e is taken at probabilities or their logarithms; None before the first pass
 
-    def __init__(self, model: Any, feedback: Feedback, points: list[tuple[str, Any]], error_at: str, dead_zone: float | None,
-                 scale: float, reduction: Any) -> None:  # fmt: skip
+    def __init__(self, model: Any, feedback: Feedback, points: list[tuple[str, Any]], named: bool, error_at: str,
+                 dead_zone: float | None, scale: float, reduction: Any) -> None:  # fmt: skip
         self.model, self.feedback, self.error_at = model, feedback, error_at
-        self.points = [name for name, _ in points]
+        self.points, self.named = [name for name, _ in points], named
         self.dead_zone, self.scale, self.reduction = dead_zone, scale, reduction
         self.on = True
         self._under_way: dict[int, _Passing] = {}  # by thread
@@ -90,6 +94,8 @@ class DFA:
         self._hooks.append(model.register_forward_pre_hook(self._begin))
         if error_at:
             self._hooks.append(model.get_submodule(error_at).register_forward_hook(self._teach))
+        else:
+            self._hooks += [m.register_forward_hook(self._note) for m in model.modules() if isinstance(m, torch.nn.LogSoftmax)]
         self._hooks.append(model.register_forward_hook(self._end))
 
     @property
@@ -124,6 +130,15 @@ class DFA:
         if self.on and torch.is_grad_enabled():
             self._under_way[threading.get_ident()] = _Passing()
 
+    def _leave_out(self, name: str) -> None:
+        if name in self.points:
+            self.points.remove(name)
+
+    def _note(self, module: Any, inputs: Any, output: Any) -> None:
+        passing = self._passing()
+        if passing is not None and inputs:
+            passing.normalised = module, inputs, output
+
     def _teach(self, module: Any, inputs: Any, output: Any) -> Any:
         passing = self._passing()
         if passing is None:
@@ -136,16 +151,26 @@ class DFA:
                               "Name the module whose output the loss is taken from: error_at=...")  # fmt: skip
         check_real(f"the output of {where}", output)
         if output is passing.last:
-            raise Unsupported("a point", "is the output itself", "the error is known there", "Leave it out of the points.")
+            if self.named:
+                raise Unsupported("a point", "is the output itself", "the error is known there", "Leave it out of the points.")
+            name, output = passing.points.pop()
+            self._leave_out(name)
         if not passing.points:
             raise Unsupported("dfa", "no point with a gradient was passed on the way to the output", "",
                               "Are all layers before the points frozen?")  # fmt: skip
+        if self._probabilities is None and output.numel() > 0:
+            self._probabilities = _are_probabilities(output.detach().float())
         passing.broadcast = True
-        return _Broadcast.apply(output, self, *passing.points)
+        return _Broadcast.apply(output, self, *(point for _, point in passing.points))
 
     def _end(self, module: Any, inputs: Any, output: Any) -> Any:
         try:
-            return self._teach(module, inputs, output) if not self.error_at else None
+            if self.error_at:
+                return None
+            noted = getattr(self._passing(), "normalised", None)
+            if noted and noted[2] is output:  # behind it e is the label alone
+                return noted[0].forward(self._teach(module, inputs, *noted[1]))
+            return self._teach(module, inputs, output)
         finally:
             self._under_way.pop(threading.get_ident(), None)
 
@@ -156,6 +181,7 @@ class DFA:
         rows = error[..., 0].numel()
         e = error.reshape(rows, error.shape[-1])
         e = e if e.dtype == torch.float64 else e.float()
+        self._warn_of_labels(e)
         by = self._rows_meant(e)
         widths = [self._width(shape, rows, error) for shape, _, _ in points]
         shown = e * by
@@ -187,6 +213,15 @@ class DFA:
                       "scaled (a gradient scaler) the number that undoes it; weights of classes do this too.",
                       RuntimeWarning, stacklevel=2)  # fmt: skip
 
+    def _warn_of_labels(self, e: Any) -> None:
+        """A log loss of probabilities has a gradient of one sign in a row: that of the label."""
+        if self._probabilities and ((e.amin(dim=1) >= 0) | (e.amax(dim=1) <= 0)).all():
+            self._probabilities = False  # told once
+            warnings.warn("dfa: the error is taken behind a softmax, where it is the label alone, whatever the model answers: this trains "
+                          "as direct random target projection (DRTP). Return what goes into the softmax and use cross_entropy, or let the "
+                          "model end in torch.nn.LogSoftmax, or name the module before the softmax: error_at=\"...\".",
+                          RuntimeWarning, stacklevel=2)  # fmt: skip
+
     @staticmethod
     def _width(shape: Any, rows: int, error: Any) -> int:
         """Entries of a point that share a row of the error: a token's, or a whole sample's."""
@@ -202,6 +237,14 @@ class DFA:
 
     def __repr__(self) -> str:
         return f"<lightloop.torch.DFA at {', '.join(self.points)}>"
+
+
+def _are_probabilities(rows: Any) -> bool:
+    """Whether all rows are what comes out of a softmax, or its logarithm; 0.01 is beyond the rounding of 16 bits."""
+    if rows.shape[-1] < 2:
+        return False
+    off = rows.sum(dim=-1) - 1 if rows.amin() >= 0 else rows.logsumexp(dim=-1)
+    return bool((off.abs() < 0.01).all())
 
 
 def _find(model: Any, points: Any) -> list[tuple[str, Any]]:
@@ -251,9 +294,12 @@ def dfa(
     projection : "digital": B drawn from `seed`, that of `lightloop train --rule dfa`; a matrix (outputs, C); a device string
         ("sim:opu", "lab.toml"): opened by the first backward pass, with `seed` unless it has its own; an open
         `ll.Projection`, or any callable from (rows, C) to (rows, outputs). One projection per backward pass serves all points.
-    points : modules inside the model, or their names; by default every module that is a non-linearity.
+    points : modules inside the model, or their names; by default every module that is a non-linearity and comes before the place
+        of the error.
     error_at : name of the module whose output gives e, by default the model itself (a Transformer's vocabulary layer may
-        stay behind it: it then has its exact gradient, and e is the one that arrives at its input).
+        stay behind it: it then has its exact gradient, and e is the one that arrives at its input). Where the model's output is that
+        of a torch.nn.LogSoftmax, e is taken at the input of it: behind it e would be the label alone. One RuntimeWarning tells of
+        a softmax that is no such module.
     dead_zone : None, or the threshold in [0, 1) below which an entry of a sample's error is 0 and above which it is its sign:
         ternary DFA; the rule `tdfa` takes 0.2.
     reduction : what makes the gradient of one row that of its own loss, a factor on e before it is cut and shown and a divisor
@@ -283,9 +329,11 @@ def dfa(
     found = _find(model, points)
     if error_at:
         (error_at, _), *_ = _find(model, error_at)
-        if error_at in (name for name, _ in found):
+        if points is None:
+            found = [(name, module) for name, module in found if name != error_at]
+        elif error_at in (name for name, _ in found):
             raise InvalidParameter("points", error_at, "the error is known there", "Leave it out.")
     coding = {"encoding": "bitplanes:6"} if dead_zone is None else {"encoding": "ternary", "dead_zone": dead_zone}
     feedback = Feedback(projection, seed, settings, **coding)
-    model.dfa = DFA(model, feedback, found, error_at or "", dead_zone, scale, reduction)
+    model.dfa = DFA(model, feedback, found, points is not None, error_at or "", dead_zone, scale, reduction)
     return model

@@ -280,6 +280,88 @@ def test_a_sum_that_was_called_a_mean_is_told_once(batch, recwarn):
     assert not [w for w in recwarn if "dead zone" in str(w.message)]
 
 
+class OwnForward(nn.Module):
+    """A model whose forward() is its own: `end` is what it ends in."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.net, self.end = tanh_net(), end
+
+    def forward(self, x):
+        return self.end(self.net(x))
+
+
+def log_loss(model, batch, **more):
+    model.zero_grad()
+    nn.functional.nll_loss(model(batch[0]), batch[1], **more).backward()
+    return [p.grad.clone() for p in model.parameters()]
+
+
+@pytest.mark.parametrize("dead_zone", [None, 0.1])
+@pytest.mark.parametrize("ended", [lambda: tanh_net().append(nn.LogSoftmax(dim=1)), lambda: nn.Sequential(tanh_net(), nn.LogSoftmax(-1)),
+                                   lambda: OwnForward(nn.LogSoftmax(dim=1))])  # fmt: skip
+def test_in_front_of_a_log_softmax_the_error_is_softmax_minus_label(batch, ended, dead_zone, recwarn):
+    """Cross-entropy is the log loss behind a LogSoftmax, so the gradients are the same formula's."""
+    model, plain = ll.torch.dfa(ended(), dead_zone=dead_zone, seed=4), ended()
+    assert torch.equal(model(batch[0]), plain(batch[0]))
+    cut = (lambda e: e) if dead_zone is None else lambda e: np.sign(e) * (np.abs(e) > dead_zone)
+    assert_close(log_loss(model, batch), by_hand(tanh_net(), batch, drawn(4, 24, 5), cut))
+    assert_close(log_loss(copy.deepcopy(model), batch), by_hand(tanh_net(), batch, drawn(4, 24, 5), cut))
+    assert not [w for w in recwarn if "dfa" in str(w.message)]
+    assert not any(m._forward_hooks for m in model.dfa.remove().modules())
+
+
+@pytest.mark.parametrize("end, loss", [
+    (lambda z: nn.functional.log_softmax(z, dim=1), nn.functional.nll_loss),
+    (lambda z: torch.softmax(z, dim=1), lambda p, y: nn.functional.nll_loss(p.log(), y)),
+    (lambda z: nn.functional.log_softmax(z, dim=1), lambda p, y: nn.functional.kl_div(p, torch.full((40, 5), 0.2), reduction="batchmean")),
+])  # fmt: skip
+def test_an_error_behind_a_softmax_is_told_once_with_what_helps(batch, end, loss):
+    """It is a label alone, whatever the model answers."""
+    model = ll.torch.dfa(OwnForward(end), seed=4)
+    with pytest.warns(RuntimeWarning, match="behind a softmax.*cross_entropy.*error_at") as told:
+        for _ in range(2):
+            loss(model(batch[0]), batch[1]).backward()
+    assert len([w for w in told if "dfa" in str(w.message)]) == 1
+    if loss is nn.functional.nll_loss:
+        model.dfa.remove()
+        assert_close(log_loss(ll.torch.dfa(model, error_at="net.4", seed=4), batch), by_hand(tanh_net(), batch, drawn(4, 24, 5)))
+
+
+def test_other_losses_of_one_output_a_row_are_no_softmax(batch, recwarn):
+    """Values of actions teach one output a row; squared errors of probabilities know the answer."""
+    q = ll.torch.dfa(tanh_net())(batch[0]).gather(1, batch[1][:, None])
+    ((q - 1) ** 2).mean().backward()
+    p = ll.torch.dfa(OwnForward(nn.Softmax(dim=1)))(batch[0])
+    ((p - nn.functional.one_hot(batch[1], 5)) ** 2).mean().backward()
+    assert not [w for w in recwarn if "dfa" in str(w.message)]
+
+
+@pytest.mark.parametrize("ended, own", [(lambda: tanh_net().append(nn.Sigmoid()), "5"), (lambda: OwnForward(nn.Sigmoid()), "end")])
+def test_of_points_that_nobody_named_the_output_is_none(batch, ended, own):
+    targets = nn.functional.one_hot(batch[1], 5).float()
+    points = [name for name, module in ended().named_modules() if isinstance(module, nn.Tanh)]
+    found = []
+    for given in (None, points):
+        model = ll.torch.dfa(ended(), points=given)
+        for _ in range(2):
+            model.zero_grad()
+            nn.functional.binary_cross_entropy(model(batch[0]), targets).backward()
+        assert model.dfa.points == points
+        found.append([p.grad for p in model.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    with pytest.raises(ll.Unsupported, match="output itself"):
+        ll.torch.dfa(ended(), points=[*points, own])(batch[0])
+
+
+@pytest.mark.parametrize("error_at, left", [("3", ["1"]), ("2", ["1"])])
+def test_of_points_that_nobody_named_those_behind_the_error_are_none(batch, error_at, left):
+    model = ll.torch.dfa(tanh_net(), error_at=error_at)
+    found = backward(model, batch)
+    assert model.dfa.points == left
+    assert all(torch.equal(a, b) for a, b in zip(found, backward(ll.torch.dfa(tanh_net(), points=left, error_at=error_at), batch), strict=True))
+
+
 @pytest.mark.parametrize("reduction", ["none", 0, -1.0, float("inf"), float("nan")])
 def test_a_reduction_is_a_name_or_a_finite_number(reduction):
     with pytest.raises(ll.InvalidParameter, match="reduction"):
