@@ -52,6 +52,23 @@ def split_devices(text):
     return found
 
 
+FLAGS = ("dry-run", "fidelity", "force", "json", "probe", "quiet", "yes")  # options that need no value, and so take none as a word
+
+
+def separate(words):
+    """Every option and its value a word each: --epochs=5 as --epochs 5, --set A=1 B=2 as --set A=1 --set B=2."""
+    found = []
+    for word in words:
+        option = re.fullmatch(r"(--(?:no-)?([\w-]+))=(.*)", word, re.DOTALL)
+        if option and option[2] not in FLAGS:
+            found += [option[1], option[3]]
+        elif found[-2:-1] == ["--set"] and not word.startswith("-"):
+            found += ["--set", word]
+        else:
+            found.append(word)
+    return found
+
+
 def owner_of(said, word):
     """The rule that `word` is for alone, "tdfa" of `--set tdfa:rule.dead_zone=0.2`; `said` is the word before it. "": for all."""
     return word.split(":")[0] if said == "--set" and re.match(r"[a-z_0-9]+:", word) else ""
@@ -77,11 +94,9 @@ def without_maps(words):
     options = [f"--{name.replace('_', '-')}" for name in OF_MAPS]
     kept, at = [], 0
     while at < len(words):
-        name = words[at].split("=")[0]
-        if name == "--set" and at + 1 < len(words) and words[at + 1].split("=")[0].removeprefix("train.") in OF_MAPS:
+        own = words[at] == "--set" and at + 1 < len(words) and words[at + 1].split("=")[0].removeprefix("train.") in OF_MAPS
+        if own or words[at] in options:
             at += 2
-        elif name in options:
-            at += 1 if "=" in words[at] else 2
         else:
             kept.append(words[at])
             at += 1
@@ -186,7 +201,7 @@ class Cell:
     def maps(options):
         """Whether the settings of all runs put physics in front of the layers, so that no device of the grid can be there."""
         before = ["", *options.train]
-        return any(word.split("=")[0] == "--map" or said == "--set" and word.split("=")[0].removeprefix("train.") == "map"
+        return any(word == "--map" or said == "--set" and word.split("=")[0].removeprefix("train.") == "map"
                    for said, word in zip(before, options.train))  # fmt: skip
 
     @staticmethod
@@ -500,7 +515,7 @@ def read(arguments):
     parser.add_argument("--quiet", action="store_true")
     at = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:at])
-    options.train = arguments[at + 1 :]
+    options.train = separate(arguments[at + 1 :])
     options.cell = Cell
     if "--dry-run" in options.train:  # the command hands on what it does not know
         options.train.remove("--dry-run")
@@ -518,8 +533,8 @@ def read(arguments):
         raise ValueError(f"--jobs {options.jobs}: 0 (all processors) or more")
     options.threads = taken_threads(options.train)
     for word in options.train:
-        if word.split("=")[0] in REFUSED:
-            raise ValueError(f"{word}: {REFUSED[word.split('=')[0]]}")
+        if word in REFUSED:
+            raise ValueError(f"{word}: {REFUSED[word]}")
     for said, word in zip(["", *options.train], options.train):
         if owner_of(said, word) not in ("", *options.rules):
             raise ValueError(f"--set {word}: {owner_of(said, word)} is no rule of this comparison ({', '.join(options.rules)})")
@@ -529,10 +544,10 @@ def read(arguments):
 def taken_threads(words):
     """Takes `--threads N` out of the words of `lightloop train`: results do not depend on it. 0: as the jobs leave."""
     for at, word in enumerate(words):
-        if word.split("=")[0] != "--threads":
+        if word != "--threads":
             continue
-        taken = word.split("=")[1:] or words[at + 1 : at + 2]
-        del words[at : at + (1 if "=" in word else 2)]
+        taken = words[at + 1 : at + 2]
+        del words[at : at + 2]
         if not taken or not taken[0].isdigit():
             raise ValueError(f"--threads {''.join(taken)}: a whole number, of threads for each run; 0: shared among the jobs")
         return int(taken[0])
@@ -644,6 +659,12 @@ def tell_plans(options):
         print(line)
 
 
+def title(options):
+    """Of the picture."""
+    given = [word for said, word in zip(options.train, options.train[1:]) if said == "--dataset"]
+    return f"{given[-1] if given else 'digits'}, {len(options.seeds)} seed(s)"
+
+
 def main(arguments):
     children.heed()
     try:
@@ -663,9 +684,8 @@ def main(arguments):
         return FAILED
     written = {"table": options.out / "compare.md", "picture": options.out / "compare.png"}
     written["table"].write_text(markdown(options.rules, options.devices, rows, refused, failed))
-    title = f"{next((options.train[i + 1] for i, w in enumerate(options.train[:-1]) if w == '--dataset'), 'digits')}, {len(options.seeds)} seed(s)"
     try:
-        picture(options.rules, options.devices, rows, title).savefig(written["picture"], dpi=150)
+        picture(options.rules, options.devices, rows, title(options)).savefig(written["picture"], dpi=150)
     except ImportError:  # no matplotlib
         del written["picture"]
     if options.json:

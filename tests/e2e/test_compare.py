@@ -1,5 +1,6 @@
 """`lightloop compare`: a grid of runs becomes one table and one picture, and goes on where it was stopped."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -8,8 +9,10 @@ import subprocess
 import time
 
 import pytest
-from e2e import COMMAND
+from e2e import COMMAND, ROOT
 
+SCRIPT = ROOT / "python" / "lightloop" / "_compare.py"
+WAVE = "sim:wave,input.size=16,output.size=16,encoding=phase"
 GRID = ["compare", "--rules", "bp,tdfa", "--devices", "digital,sim:opu,seed=5", "--seeds", "1,2", "--out", "grid"]
 
 
@@ -78,6 +81,34 @@ def test_settings_of_maps_are_for_runs_that_have_one(lightloop, small):
     own = lightloop(*words, "--devices", f"{wave},digital", "--out", "own", "--set", "dfa:train.map_part=8")
     assert own.returncode == 0, own.stderr
     assert {row["device"]: row["device_frames"] for row in json.loads(own.stdout)["rows"]} == frames["8"]
+
+
+@pytest.mark.parametrize("spaced, joined", [
+    ("--set tdfa:rule.dead_zone=0.3", "--set=tdfa:rule.dead_zone=0.3"),
+    ("--set tdfa:rule.dead_zone=0.3 --set dfa:rule.scale=2", "--set tdfa:rule.dead_zone=0.3 dfa:rule.scale=2"),
+    ("--set train.map_part=8", "--set=train.map_part=8"),
+    ("--map-part 8", "--map-part=8"),
+    (f"--map {WAVE} --map-part 8", f"--map={WAVE} --map-part=8"),
+    (f"--set train.map={WAVE}", f"--set=train.map={WAVE}"),
+    ("--epochs 1 --threads 1", "--epochs=1 --threads=1 --yes=true"),
+])  # fmt: skip
+def test_an_option_and_its_value_may_be_one_word(lightloop, small, spaced, joined):
+    words = ["compare", "--rules", "dfa,tdfa", "--devices", f"digital,{WAVE}", "--dry-run", "--json", *small]
+    (found, wanted) = (lightloop(*words, *given.split()) for given in (joined, spaced))
+    assert found.returncode == 0 and json.loads(found.stdout) == json.loads(wanted.stdout), found.stderr
+    assert any(pair["reason"] is None for pair in json.loads(found.stdout))
+
+
+def test_a_grid_that_joins_options_and_values_is_the_same_grid(lightloop, small, tmp_path):
+    found = importlib.util.spec_from_file_location("compare", SCRIPT)
+    compare = importlib.util.module_from_spec(found)
+    found.loader.exec_module(compare)
+    for given in (["--dataset=fashion"], ["--dataset", "fashion"]):
+        assert compare.title(compare.read(["--rules", "dfa", "--", *given])) == "fashion, 1 seed(s)"
+    words = ["compare", "--rules", "tdfa", "--out", "grid", "--quiet", *small]
+    assert lightloop(*words, "--lr", "0.002").returncode == 0
+    again = lightloop(*[word for word in words if word != "--quiet"], "--lr=0.002")
+    assert again.returncode == 0 and "1 done before" in again.stderr, again.stderr
 
 
 @pytest.mark.parametrize("way", ["--map", "--set"])
