@@ -307,13 +307,16 @@ class Cell:
         self.file(".begun").unlink(missing_ok=True)
 
 
-def brief(why):
+def brief(why, way):
     """The reason in words of `lightloop train`, without what a line about a rule and a device says already."""
     if "no use for a device" in why:
         return "the rule projects no error"
     if 'a programmable device of kind "layer"' in why:
         return "the device holds no matrix"
-    return re.sub(r"^rule \S+ (on (device|layers) .*?|with train.map): (?=the )", "", why).split(". ")[0]
+    said = re.sub(r"^rule \S+ (on (device|layers) .*?|with train.map): (?=the )", "", why).split(". ")[0]
+    if way == "map" and re.match("gradient of a map|twin: ", said):
+        said += ", and none is needed in front of the first layer alone (--map-at 1)"
+    return said
 
 
 def way_of(options, rule, device):
@@ -329,7 +332,7 @@ def way_of(options, rule, device):
         reasons[way] = why
     if len(set(reasons.values())) == 1:
         return None, None, reasons["device"]
-    return None, None, "; ".join(f"not {WAYS[way]}: {brief(why)}" for way, why in reasons.items())
+    return None, None, "; ".join(f"not {WAYS[way]}: {brief(why, way)}" for way, why in reasons.items())
 
 
 def as_way(row):

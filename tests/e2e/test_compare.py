@@ -27,7 +27,8 @@ def test_a_grid_becomes_one_table_and_says_what_it_left_out(lightloop, small, tm
     (left_out,) = told["left_out"]
     assert (left_out["rule"], left_out["device"]) == ("bp", "sim:opu,seed=5")
     assert left_out["reason"] == ("not as projection: the rule projects no error; not as layers: the device holds no matrix; not as map: "
-                                  "gradient of a map on sim:opu: its inputs have one bit (a derivative needs more)")  # fmt: skip
+                                  "gradient of a map on sim:opu: its inputs have one bit (a derivative needs more), and none is needed in front of the "
+                                  "first layer alone (--map-at 1)")  # fmt: skip
     table = (tmp_path / "grid" / "compare.md").read_text()
     assert table.startswith("| rule | digital | sim:opu,seed=5 |") and "its inputs have one bit" in table and "% as projection<br>" in table
     # a cell is what `train` gives by itself
@@ -309,6 +310,14 @@ def test_what_a_rule_cannot_project_on_stands_in_front_of_its_layers(lightloop, 
     assert "sim:opu as map stands in front of every layer (--map): ff" in table and "sim:opu as projection projects the error: dfa" in table
     (line,) = [line for line in table.splitlines() if line.startswith("| ff |")]
     assert line.count(" as map<br>") == 2
+
+
+def test_a_rule_that_wants_a_derivative_of_the_physics_is_told_where_it_needs_none(lightloop, small):
+    words = ["compare", "--rules", "noprop", "--devices", "sim:opu,sim:delay_vcsel", *small, "--dry-run"]
+    refused = lightloop(*words)
+    assert refused.stdout.count("none is needed in front of the first layer alone (--map-at 1)") == 2, refused.stdout
+    planned = lightloop(*words, "--map-at", "1")
+    assert planned.stdout.count("as map: at most") == 2 and "left out" not in planned.stdout, planned.stdout
 
 
 def test_a_projection_refused_by_its_settings_is_not_used_in_another_way(lightloop, small):
