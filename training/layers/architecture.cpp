@@ -12,9 +12,18 @@
 namespace lightloop {
 namespace {
 
-Window sliding(LayerWords& words, Window window, Index stride, bool padded) {
-  window.stride = words.named("stride", stride);
-  if (padded) window.padding = words.named("pad", window.height / 2);
+/// A window that moves by one and sees half of itself around the image, unless words say otherwise.
+Window padded(LayerWords& words) {
+  Window window = words.window();
+  window.stride = words.per_axis("stride", 1);
+  window.padding = words.per_axis("pad", {window.height / 2, window.width / 2});
+  return window;
+}
+
+/// A window that moves by itself, unless words say otherwise.
+Window side_by_side(LayerWords& words) {
+  Window window = words.window();
+  window.stride = words.per_axis("stride", {window.height, window.width});
   return window;
 }
 
@@ -31,7 +40,7 @@ LayerPointer binary_dense(const Shape& in, LayerWords& w, BinaryWeights law) {
 
 LayerPointer binary_conv(const Shape& in, LayerWords& w, BinaryWeights law) {
   const Index outputs = w.integer("the number of output channels");
-  const Window window = sliding(w, w.window(), 1, true);
+  const Window window = padded(w);
   const bool periodic = law == BinaryWeights::periodic;
   const Index frequency = periodic ? w.named("frequency", kPeriods) : 0;
   LayerPointer inner = convolution(in, outputs, window, 1, false);
@@ -79,25 +88,19 @@ constexpr Named kLayers[] = {
     {"conv",
      [](const Shape& in, LayerWords& w) {
        const Index outputs = w.integer("the number of output channels");
-       const Window window = sliding(w, w.window(), 1, true);
+       const Window window = padded(w);
        const Index groups = w.named("groups", 1);
        return convolution(in, outputs, window, groups, w.flag("bias", true));
      }},
     {"depthwise",
      [](const Shape& in, LayerWords& w) {
-       const Window window = sliding(w, w.window(), 1, true);
+       const Window window = padded(w);
        return convolution(in, in.back(), window, in.back(), w.flag("bias", true));
      }},
     {"max_pool",
-     [](const Shape& in, LayerWords& w) {
-       const Window window = w.window();
-       return max_pool(in, sliding(w, window, window.height, false));
-     }},
+[](const Shape& in, LayerWords& w) { return max_pool(in, side_by_side(w)); }},
     {"avg_pool",
-     [](const Shape& in, LayerWords& w) {
-       const Window window = w.window();
-       return average_pool(in, sliding(w, window, window.height, false));
-     }},
+[](const Shape& in, LayerWords& w) { return average_pool(in, side_by_side(w)); }},
     {"global_pool", [](const Shape& in, LayerWords&) { return global_pool(in); }},
     {"batch_norm", [](const Shape& in, LayerWords&) { return batch_norm(in); }},
     {"layer_norm", [](const Shape& in, LayerWords&) { return layer_norm(in); }},

@@ -65,6 +65,17 @@ Index LayerWords::named(const std::string& key, Index otherwise) {
                          key + " is a whole number of at most " + std::to_string(kLargestNumber));
 }
 
+PerAxis LayerWords::per_axis(const std::string& key, PerAxis otherwise) {
+  const auto text = value_of(key);
+  if (!text) return otherwise;
+  const std::size_t cross = text->find('x');
+  const auto rows = whole_number(text->substr(0, cross));
+  const auto columns = cross == text->npos ? rows : whole_number(text->substr(cross + 1));
+  if (rows && columns) return {*rows, *columns};
+  throw InvalidParameter("net", name_ + " " + key + "=" + *text,
+                         key + " is written 2, or 2x0 for each axis, of at most " + std::to_string(kLargestNumber));
+}
+
 std::optional<double> LayerWords::named_real(const std::string& key) {
   const auto text = value_of(key);
   if (!text) return std::nullopt;

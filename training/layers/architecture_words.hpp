@@ -29,7 +29,8 @@ class LayerWords {
   double real(const std::string& what);
   Window window();  ///< "3" or "3x5", stride 1, no padding
   Index named(const std::string& key, Index otherwise);
-  std::optional<double> named_real(const std::string& key);  ///< "key=0.5"
+  PerAxis per_axis(const std::string& key, PerAxis otherwise);  ///< "key=2" or "key=2x0"
+  std::optional<double> named_real(const std::string& key);     ///< "key=0.5"
   bool flag(const std::string& key, bool otherwise);
   bool word(const std::string& text);  ///< whether it stands among the arguments
   std::shared_ptr<const Graph> graph();

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/error.hpp"
+#include "training/layers/architecture.hpp"
 #include "training/layers/layer_checks_for_tests.hpp"
 
 using namespace lightloop;
@@ -18,7 +19,7 @@ double direct(const Bench& b, const Shape& in, Window w, Index groups, bool bias
   for (Index u = 0; u < w.height; ++u)
     for (Index v = 0; v < w.width; ++v)
       for (Index c = 0; c < per_group; ++c) {
-        const Index r = i * w.stride + u - w.padding, q = j * w.stride + v - w.padding;
+        const Index r = i * w.stride.rows + u - w.padding.rows, q = j * w.stride.columns + v - w.padding.columns;
         if (r < 0 || r >= in[0] || q < 0 || q >= in[1]) continue;
         sum += double(b.parameters(0, o * fan_in + (u * w.width + v) * per_group + c)) *
                double(b.x(row, (r * in[1] + q) * in[2] + first + c));
@@ -56,14 +57,19 @@ TEST_CASE(
     Index groups;
     bool bias;
   };
-  for (const Case& c : {Case{{5, 6, 2}, 3, {3, 3, 1, 1}, 1, true}, Case{{6, 5, 4}, 4, {3, 2, 2, 0}, 2, true},
-                        Case{{7, 7, 1}, 2, {5, 5, 2, 2}, 1, false}, Case{{4, 4, 3}, 5, {1, 1, 1, 0}, 1, true},
-                        Case{{4, 5, 3}, 4, {1, 1, 2, 0}, 1, false}, Case{{5, 4, 3}, 3, {3, 3, 1, 1}, 3, true},
-                        Case{{6, 6, 2}, 2, {3, 3, 2, 1}, 2, false}, Case{{5, 5, 2}, 6, {2, 2, 1, 0}, 2, true}}) {
+  for (const Case& c :
+       {Case{{5, 6, 2}, 3, {3, 3, 1, 1}, 1, true}, Case{{6, 5, 4}, 4, {3, 2, 2, 0}, 2, true},
+        Case{{7, 7, 1}, 2, {5, 5, 2, 2}, 1, false}, Case{{4, 4, 3}, 5, {1, 1, 1, 0}, 1, true},
+        Case{{4, 5, 3}, 4, {1, 1, 2, 0}, 1, false}, Case{{5, 4, 3}, 3, {3, 3, 1, 1}, 3, true},
+        Case{{6, 6, 2}, 2, {3, 3, 2, 1}, 2, false}, Case{{5, 5, 2}, 6, {2, 2, 1, 0}, 2, true},
+        Case{{6, 4, 2}, 3, {5, 1, 1, {2, 0}}, 1, true}, Case{{1, 9, 2}, 3, {1, 5, 1, {0, 2}}, 1, true},
+        Case{{5, 8, 2}, 4, {3, 5, {1, 2}, {1, 2}}, 2, true}, Case{{6, 5, 3}, 3, {1, 3, {2, 1}, {0, 1}}, 3, false},
+        Case{{4, 5, 3}, 4, {1, 1, {1, 2}, 0}, 1, false}}) {
     Bench bench(convolution(c.in, c.outputs, c.window, c.groups, c.bias), 3);
     const Shape& out = bench.layer->output_shape();
     INFO(bench.layer->text() << " on " << shape_text(c.in));
-    CHECK(out[0] == (c.in[0] + 2 * c.window.padding - c.window.height) / c.window.stride + 1);
+    CHECK(out[0] == (c.in[0] + 2 * c.window.padding.rows - c.window.height) / c.window.stride.rows + 1);
+    CHECK(out[1] == (c.in[1] + 2 * c.window.padding.columns - c.window.width) / c.window.stride.columns + 1);
     bench.forward();
     double worst = 0;
     for (Index r = 0; r < 3; ++r)
@@ -110,10 +116,29 @@ TEST_CASE("a batch larger than the workspace is convolved piece by piece with th
   for (std::size_t i = 0; i < sum.flat().size(); ++i) CHECK(sum.flat()[i] == Approx(all.flat()[i]).margin(2e-2));
 }
 
+TEST_CASE("windows that see half of themselves around the image keep its size, along one axis or both") {
+  const auto shape = [](const std::string& words) {
+    return parse_model("9x7x2 | " + words + " | flatten, dense 3", {})->block(0).output_shape();
+  };
+  for (const char* window : {"5x1", "1x5", "3x5", "5x3", "3", "1"}) {
+    INFO(window);
+    CHECK(shape(std::string("conv 4 ") + window) == Shape{9, 7, 4});
+    CHECK(shape(std::string("depthwise ") + window) == Shape{9, 7, 2});
+    CHECK(shape(std::string("binary_conv 4 ") + window) == Shape{9, 7, 4});
+  }
+  CHECK(shape("conv 4 5x1 pad=0") == Shape{5, 7, 4});
+  CHECK(shape("conv 4 3x5 pad=0x2 stride=1x2") == Shape{7, 4, 4});
+  CHECK(shape("max_pool 3x1") == Shape{3, 7, 2});  // side by side
+  CHECK(shape("avg_pool 1x2 stride=2x1") == Shape{5, 6, 2});
+}
+
 TEST_CASE("a convolution that cannot be is refused with what is wrong") {
   CHECK_THROWS_WITH(convolution({784}, 3, {3, 3, 1, 1}), Catch::Contains("height x width x channels"));
   CHECK_THROWS_WITH(convolution({4, 4, 1}, 3, {7, 7, 1, 0}), Catch::Contains("does not fit"));
   CHECK_THROWS_WITH(convolution({4, 4, 3}, 4, {3, 3, 1, 1}, 2), Catch::Contains("must divide"));
   CHECK_THROWS_AS(convolution({4, 4, 3}, 0, {3, 3, 1, 1}), OutOfRange);
   CHECK_THROWS_AS(convolution({4, 4, 3}, 4, {3, 3, 0, 1}), OutOfRange);
+  CHECK_THROWS_AS(convolution({4, 4, 3}, 4, {3, 3, {1, 0}, 1}), OutOfRange);
+  CHECK_THROWS_AS(convolution({4, 4, 3}, 4, {3, 1, 1, {-1, 0}}), OutOfRange);
+  CHECK_THROWS_WITH(convolution({4, 4, 3}, 4, {1, 5, 1, 2}), Catch::Contains("1x5") && Catch::Contains("pad=0x2"));
 }

@@ -111,7 +111,7 @@ class Depthwise : public NetLayer {
     const Index sample = k / p_.positions(), i = k % p_.positions() / p_.out_width, j = k % p_.out_width;
     for (Index u = 0; u < p_.window.height; ++u)
       for (Index v = 0; v < p_.window.width; ++v) {
-        const Index r = p_.row(i, u), c = p_.row(j, v);
+        const Index r = p_.row(i, u), c = p_.column(j, v);
         if (p_.inside(r, c)) f(u * p_.window.width + v, (sample * p_.height + r) * p_.width + c);
       }
   }

@@ -12,9 +12,17 @@ namespace lightloop {
 /// y = f(W x + b) on the last axis. Parameters: W (outputs, inputs), then b. W ~ N(0, 1/inputs), b = 0.
 LayerPointer dense(Shape input, Index outputs, Activation f = Activation::identity);
 
-/// A window that slides over (height, width): output (n + 2 padding - size) / stride + 1, rounded down.
+/// One number for each axis of an image; one alone stands for both.
+struct PerAxis {
+  Index rows, columns;
+  PerAxis(Index both) : PerAxis(both, both) {}  // NOLINT: implicit on purpose
+  PerAxis(Index down, Index across) : rows(down), columns(across) {}
+  bool operator==(const PerAxis&) const = default;
+};
+/// A window that slides over (height, width): output (n + 2 padding - size) / stride + 1 an axis, rounded down.
 struct Window {
-  Index height = 1, width = 1, stride = 1, padding = 0;
+  Index height = 1, width = 1;
+  PerAxis stride = 1, padding = 0;
 };
 /// Cross-correlation on (height, width, channels): y(i, j, o) = sum w(o, u, v, c) x(i s + u - p, j s + v - p, c) +
 /// b(o), zeros outside. Output o sees the channels of its group only; groups = channels = outputs is a depthwise

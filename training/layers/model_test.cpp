@@ -71,6 +71,8 @@ TEST_CASE("an architecture's text reads back to itself, spaces and line breaks l
   CHECK(again->text() == model->text());
   CHECK(again->parameters() == model->parameters());
   CHECK(parse_model("5 | dense 3", {})->text() == "5 | dense 3");
+  const char* sides = "9x7x2 | conv 4 5x1 stride=1x2 pad=2x0, max_pool 3x1, avg_pool 1x2 stride=2x1 | flatten, dense 3";
+  CHECK(parse_model(sides, {})->text() == sides);
 }
 
 TEST_CASE("every preset is a network for its data, with the published number of parameters") {
@@ -103,6 +105,7 @@ TEST_CASE("a net that makes no sense is refused with the word that makes none") 
   CHECK_THAT(message("conv 8 3 strid=2, relu"), Catch::Contains("strid=2"));
   CHECK_THAT(message("conv 8 3 7, relu"), Catch::Contains("takes no \"7\""));
   CHECK_THAT(message("conv 8 3 stride=two, relu"), Catch::Contains("stride=two"));
+  CHECK_THAT(message("conv 8 3 pad=1x1x1, relu"), Catch::Contains("pad=1x1x1") && Catch::Contains("2x0"));
   CHECK_THAT(message("flatten, dense 10 |"), Catch::Contains("a layer was expected"));
   CHECK_THAT(message("flatten,, dense 10"), Catch::Contains("a layer was expected"));
   CHECK_THAT(message("residual(conv 1 3"), Catch::Contains("a ) was expected"));

@@ -12,13 +12,15 @@ struct Patches {
   Index positions() const { return out_height * out_width; }
   Index pixels() const { return height * width * channels; }
   Index taps() const { return window.height * window.width; }
-  /// Input row of output row i under tap u (may lie outside).
-  Index row(Index i, Index u) const { return i * window.stride + u - window.padding; }
+  /// Input row of output row i under tap u (may lie outside); the same of columns.
+  Index row(Index i, Index u) const { return i * window.stride.rows + u - window.padding.rows; }
+  Index column(Index j, Index v) const { return j * window.stride.columns + v - window.padding.columns; }
   bool inside(Index r, Index c) const { return r >= 0 && r < height && c >= 0 && c < width; }
 };
 
 /// Throws ShapeMismatch where the input is no image or the window does not fit in it, OutOfRange for sizes below 1.
 Patches patches(const std::string& layer, const Shape& input, Window window);
+std::string axes_text(PerAxis each);            ///< "2" where both are equal, "2x1"
 std::string window_text(const Window& window);  ///< "3x3 stride=2 pad=1", defaults left out
 
 /// Channels [first, first + count) of images x (m, pixels) -> columns (m * positions, taps * count), zero outside.

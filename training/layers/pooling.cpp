@@ -8,14 +8,13 @@ namespace lightloop {
 namespace {
 
 Patches unpadded(const std::string& layer, const Shape& input, Window window) {
-  if (window.padding != 0)
-    throw OutOfRange(layer + " padding", std::to_string(window.padding), "0", "pool without padding");
+  if (window.padding != 0) throw OutOfRange(layer + " padding", axes_text(window.padding), "0", "pool without padding");
   return patches(layer, input, window);
 }
 
 std::string pool_text(const std::string& name, const Window& w) {
   return name + " " + std::to_string(w.height) + "x" + std::to_string(w.width) +
-         (w.stride == w.height && w.stride == w.width ? "" : " stride=" + std::to_string(w.stride));
+         (w.stride == PerAxis(w.height, w.width) ? "" : " stride=" + axes_text(w.stride));
 }
 
 class MaxPool : public NetLayer {
@@ -34,7 +33,7 @@ class MaxPool : public NetLayer {
         std::int32_t* __restrict place = memory.places.data() + k * n;
         for (Index u = 0; u < p_.window.height; ++u)
           for (Index v = 0; v < p_.window.width; ++v) {
-            const auto pixel = static_cast<std::int32_t>(p_.row(i, u) * p_.width + p_.row(j, v));
+            const auto pixel = static_cast<std::int32_t>(p_.row(i, u) * p_.width + p_.column(j, v));
             const float* __restrict x = image + pixel * n;
             const bool first = u == 0 && v == 0;
             for (Index c = 0; c < n; ++c) {
@@ -118,7 +117,7 @@ class AveragePool : public LinearLayer {
   void each_pixel(Index k, const F& f) const {
     const Index sample = k / p_.positions(), i = k % p_.positions() / p_.out_width, j = k % p_.out_width;
     for (Index u = 0; u < p_.window.height; ++u)
-      for (Index v = 0; v < p_.window.width; ++v) f((sample * p_.height + p_.row(i, u)) * p_.width + p_.row(j, v));
+      for (Index v = 0; v < p_.window.width; ++v) f((sample * p_.height + p_.row(i, u)) * p_.width + p_.column(j, v));
   }
   Patches p_;
   float scale_;
