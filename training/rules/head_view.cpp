@@ -36,9 +36,9 @@ HeadView::HeadView(const Shape& block, Index side, Index tokens, std::shared_ptr
     pool_ = global_pool(block);
   } else if (block.size() == 3 && side > 0) {
     // side positions an axis, windows that cover all pixels and overlap where the size is no multiple of side
-    const Index stride = std::max<Index>(1, std::min(block[0], block[1]) / side);
-    const auto size = [side, stride](Index n) { return n - (std::min(side, n) - 1) * stride; };
-    const Window window{size(block[0]), size(block[1]), stride, 0};
+    const auto stride = [side](Index n) { return std::max<Index>(1, n / side); };
+    const auto size = [&](Index n) { return n - (std::min(side, n) - 1) * stride(n); };
+    const Window window{size(block[0]), size(block[1]), {stride(block[0]), stride(block[1])}};
     if (std::max(window.height, window.width) > 1) pool_ = average_pool(block, window);
   }
   if (pool_) shape_ = pool_->output_shape();

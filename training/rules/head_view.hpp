@@ -8,9 +8,9 @@ namespace lightloop {
 /// The setting "pool".
 ParamInfo pool_param();
 
-/// A flat output as it is; an image (height, width, channels) averaged over windows that cover it, so that at most side
-/// x side positions are left (0: as it is); tokens (tokens, features) averaged to one, or each for itself where the
-/// network answers for every token.
+/// A flat output as it is; an image (height, width, channels) averaged over windows that cover it, a side-th of either
+/// side long, so that at most side x side positions are left (0: as it is); tokens (tokens, features) averaged to one,
+/// or each for itself where the network answers for every token.
 class HeadView {
  public:
   /// Buffers of the way there and back: views that are asked one after the other may share them.
