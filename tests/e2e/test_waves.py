@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+from e2e import DATA, needs
 
 WAVES = "sim:wave,input.size=12,output.size=12"
 
@@ -33,6 +34,16 @@ def test_a_network_behind_waves_learns_and_is_scored_behind_them(lightloop, poin
     assert again["test_accuracy"] == run["test_accuracy"] and again["device"].startswith(WAVES)
     other = told(lightloop("eval", "run.h5", "--data", "test.csv", "--device", f"{WAVES},seed=99", "--json"))
     assert other["test_accuracy"] < 0.75  # nothing was learned about other waves
+
+
+@needs("japanese_vowels")
+def test_behind_phases_a_range_whose_ends_are_different_waves_learns(lightloop):
+    """±`map_range` rms are ±π: at 3 large numbers of both signs are nearly the same wave. The published floor of vowels is 93 %."""
+    words = ["train", "--dataset", "japanese_vowels", "--net", "45-60-60-9", "--batch", "30", "--epochs", "100", "--lr", "3e-3", "--rule", "bp",
+             "--map", "sim:wave,encoding=phase,input.size=64,output.size=64", "--quiet", "--json", "--force", "--out", "run.h5"]  # fmt: skip
+    narrow, wide = (told(lightloop(*words, "--map-range", given, environment={"LIGHTLOOP_DATA": DATA})) for given in ("3", "30"))
+    assert wide["test_accuracy"] > 0.93 and wide["test_accuracy"] - narrow["test_accuracy"] > 0.1
+    assert wide["clipped_inputs"] < narrow["clipped_inputs"]
 
 
 def test_another_string_of_a_device_is_scored_behind_the_calibration_of_the_run(lightloop, points):

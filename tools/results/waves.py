@@ -22,7 +22,8 @@ import rules
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "examples" / "papers"))
 import paper as papers  # noqa: E402  (found by the line above)
 
-JAPANESE = "--dataset japanese_vowels --net 45-60-60-9 --batch 30 --epochs 100 --map sim:wave,encoding=phase,input.size=64,output.size=64 "
+JAPANESE = ("--dataset japanese_vowels --net 45-60-60-9 --batch 30 --epochs 100 --map sim:wave,encoding=phase,input.size=64,output.size=64 "
+            "--map-range 30 ")  # chosen by validate.py --only jv-phyll jv-bp jv-dfa
 ROWS = {  # name: (title, options)
     "jv-phyll": ("PhyLL, Japanese vowels", JAPANESE + "--rule phyll --activation relu --lr 3e-3"),
     "jv-bp": ("physics-aware training, Japanese vowels", JAPANESE + "--rule bp --activation tanh --lr 3e-3"),
@@ -51,6 +52,11 @@ def shown(values):
     return f"{statistics.mean(values):.2f}" + (f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else "")
 
 
+def floor(rule, accuracies):
+    """The verdict on the vowels; PhyLL alone has a floor."""
+    return f"93 {'reached' if statistics.mean(accuracies) >= 93 else 'missed'}" if rule == "phyll" else "-"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lightloop", default="lightloop")
@@ -68,13 +74,13 @@ def main():
     for row in paper["rows"]:
         if "perturbed" in row:
             continue
-        verdict = f"93 {'reached' if statistics.mean(row['accuracy']) >= 93 else 'missed'}" if row["rule"] == "phyll" else "-"
-        print(f"| {row['system']} | {titles[row['rule']]} | {len(row['accuracy'])} | {shown(row['accuracy'])} | {verdict} |")
+        print(f"| {row['system']} | {titles[row['rule']]} | {len(row['accuracy'])} | {shown(row['accuracy'])} | {floor(row['rule'], row['accuracy'])} |")
     for name, (title, words) in ROWS.items():
         found = [kept(options, f"{name}-{seed}", lambda seed=seed, words=words: told(
             options, "train", *words.split(), "--seed", str(seed), "--threads", "1", "--yes", "--quiet", "--json"))
             for seed in range(1, options.seeds + 1)]
-        print(f"| waves at random, 64 ports | {title} | {len(found)} | {shown([100 * one['test_accuracy'] for one in found])} | - |", flush=True)
+        found = [100 * one["test_accuracy"] for one in found]
+        print(f"| waves at random, 64 ports | {title} | {len(found)} | {shown(found)} | {floor(name.removeprefix('jv-'), found)} |", flush=True)
     print("\n| perturbed | rule | before % | just after % | 5 epochs later % | 20 | 50 | verdict (last five epochs %) |\n|---|---|---|---|---|---|---|---|")
     for row in paper["rows"]:
         if "perturbed" in row:
