@@ -41,21 +41,32 @@ std::vector<double> AlignmentSums::means() const {
   return result;
 }
 
-void Alignment::exact(const Network& net, const RuleBatch& batch) {
-  gradient_.resize(1, static_cast<Index>(net.parameters().size()));
-  if (net.model()) return back_through_blocks(net, batch.activations, batch.error, delta_, gradient_.flat(), work_);
-  walk_back(net, batch.activations, batch.error, net.parameters(), delta_, batch.back, batch.map_back);
+/// Sums over rows, those of fully connected layers over the rows of the first piece.
+void Alignment::exact(const Network& net, const RuleBatch& rows, std::vector<Matrix<float>>& delta,
+                      Matrix<float>& gradient) {
+  gradient.resize(1, static_cast<Index>(net.parameters().size()));
+  if (net.model()) return back_through_blocks(net, rows.activations, rows.error, delta, gradient.flat(), work_);
+  walk_back(net, rows.activations, rows.error, net.parameters(), delta, rows.back, rows.map_back);
   for (Index l = 0; l < net.layers(); ++l) {
-    const View<const float> delta = l < net.hidden_layers() ? delta_[static_cast<std::size_t>(l)].view() : batch.error;
-    layer_gradient(net, l, delta, batch.activations.input(l), batch.error.rows(), gradient_.flat());
+    const View<const float> signal = l < net.hidden_layers() ? delta[static_cast<std::size_t>(l)].view() : rows.error;
+    layer_gradient(net, l, signal, rows.activations.input(l), rows_, gradient.flat());
   }
 }
 
-void Alignment::add(const Network& net, const RuleBatch& batch, const Rule& rule, std::span<const float> gradient,
-                    AlignmentSums& signals, AlignmentSums& gradients) {
+void Alignment::begin(const Network& net, const RuleBatch& rows) {
+  rows_ = rows.error.rows();
+  exact(net, rows, delta_, gradient_);
+}
+
+void Alignment::add_rows(const Network& net, const RuleBatch& rows) {
+  exact(net, rows, more_delta_, more_gradient_);
+  for (std::size_t i = 0; i < gradient_.flat().size(); ++i) gradient_.flat()[i] += more_gradient_.flat()[i];
+}
+
+void Alignment::compare(const Network& net, const Rule& rule, std::span<const float> gradient, AlignmentSums& signals,
+                        AlignmentSums& gradients) const {
   signals.resize(net.hidden_layers());
   gradients.resize(net.layers());
-  exact(net, batch);
   // of a rule with a delay the output learned from another batch than the hidden layers
   const Index compared = rule.taught() ? net.hidden_layers() : net.layers();
   for (Index l = 0; l < compared; ++l) {
@@ -69,8 +80,10 @@ void Alignment::add(const Network& net, const RuleBatch& batch, const Rule& rule
   if (rows.empty()) return;
   for (std::size_t l = 0; l < delta_.size(); ++l) {
     const View<const float> signal = rule.teaching_signal(static_cast<Index>(l));
-    for (Index i = 0; i < signal.rows(); ++i)
-      signals.add(l, cosine(signal.row(i), delta_[l].row(rows[static_cast<std::size_t>(i)])));
+    for (Index i = 0; i < signal.rows(); ++i) {
+      const Index row = rows[static_cast<std::size_t>(i)];
+      if (row < delta_[l].rows()) signals.add(l, cosine(signal.row(i), delta_[l].row(row)));
+    }
   }
 }
 

@@ -18,23 +18,31 @@ struct AlignmentSums {
   std::vector<double> means() const;
 };
 
+/// Rows whose activities are held for a comparison, where passes are made for it alone: a batch of more comes in pieces
+/// of these, and the signals of the first of them are compared.
+inline constexpr Index kComparedRows = 256;
+
 /// Compares on the batch of the last gradient() call, or that of Rule::taught(), by the weights of now; the gradient of
 /// the output is then left out. The exact gradient is that of the run's loss at the network's
 /// answer, through `batch.back` where that is given.
 class Alignment {
  public:
-  /// Of the teaching signals, per hidden layer and active row: cos = <delta_rule, delta_bp> / (|delta_rule|
-  /// |delta_bp|); a row where either is zero does not count (averaging zeros of empty samples in would hide what the
-  /// others do). Of the gradients, per layer (block), the output's too: the cosine between `gradient` (layout of
-  /// Network::parameters()), weights and biases, and the exact one.
-  void add(const Network& net, const RuleBatch& batch, const Rule& rule, std::span<const float> gradient,
-           AlignmentSums& signals, AlignmentSums& gradients);
+  /// Takes the exact gradient of a batch, or of its first rows; then adds that of further rows, in order.
+  void begin(const Network& net, const RuleBatch& rows);
+  void add_rows(const Network& net, const RuleBatch& rows);
+  /// Of the teaching signals, per hidden layer and active row (of the first piece): cos = <delta_rule, delta_bp> /
+  /// (|delta_rule| |delta_bp|); a row where either is zero does not count (averaging zeros of empty samples in would
+  /// hide what the others do). Of the gradients, per layer (block), the output's too: the cosine between `gradient`
+  /// (layout of Network::parameters()), weights and biases, and the exact one.
+  void compare(const Network& net, const Rule& rule, std::span<const float> gradient, AlignmentSums& signals,
+               AlignmentSums& gradients) const;
 
  private:
-  void exact(const Network& net, const RuleBatch& batch);
+  void exact(const Network& net, const RuleBatch& rows, std::vector<Matrix<float>>& delta, Matrix<float>& gradient);
 
-  std::vector<Matrix<float>> delta_;  ///< the exact teaching signals
-  Matrix<float> gradient_;            ///< and gradient, up to a factor
+  Index rows_ = 0;                                 ///< of the first piece
+  std::vector<Matrix<float>> delta_, more_delta_;  ///< the exact teaching signals of these, and of further rows
+  Matrix<float> gradient_, more_gradient_;         ///< and gradients, up to a factor
   std::vector<LayerMemory> work_;
 };
 

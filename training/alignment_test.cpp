@@ -7,6 +7,7 @@
 
 #include "training/clusters_for_tests.hpp"
 #include "training/datasets/digits.hpp"
+#include "training/layers/architecture.hpp"
 #include "training/rules/bench_for_tests.hpp"
 #include "training/rules/chain.hpp"
 #include "training/run_file.hpp"
@@ -24,7 +25,8 @@ Means measured(Bench& bench, Rule& rule) {
   const std::vector<float> gradient = bench.gradient(rule);
   Alignment alignment;
   AlignmentSums signals, gradients;
-  alignment.add(bench.net, {bench.activations, bench.error, bench.labels}, rule, gradient, signals, gradients);
+  alignment.begin(bench.net, {bench.activations, bench.error, bench.labels});
+  alignment.compare(bench.net, rule, gradient, signals, gradients);
   return {signals.means(), gradients.means()};
 }
 
@@ -115,6 +117,46 @@ TEST_CASE("the step of SPSA has the cosine of a direction of +-1") {
   const double pi = std::numbers::pi;
   CHECK(std::fabs(mean - std::sqrt(2 / (pi * 105))) < 3.9 * std::sqrt((1 - 2 / pi) / 105 / 64));
   CHECK(result.epochs[0].alignment.empty());
+}
+
+TEST_CASE("the exact gradient of a batch is the sum of its pieces, of layers and of blocks") {
+  for (Network net : {Network({9, 24, 17, 5}, Activation::tanh),
+                      Network(parse_model("9 | dense 24, tanh, layer_norm | dense 17, relu | dense 5", {}))}) {
+    Bench bench(std::move(net));
+    const auto rule = bench.make("local", nullptr);
+    const std::vector<float> gradient = bench.gradient(*rule);
+    const auto exact = [&](Index at_once) {
+      Alignment alignment;
+      AlignmentSums signals, gradients;
+      Activations seen;
+      for (Index first = 0; first < 12; first += at_once) {
+        const Index count = std::min(at_once, 12 - first);
+        forward(bench.net, bench.x.view().rows(first, count), seen);
+        const RuleBatch rows{seen, bench.error.view().rows(first, count), {}};
+        first == 0 ? alignment.begin(bench.net, rows) : alignment.add_rows(bench.net, rows);
+      }
+      alignment.compare(bench.net, *rule, gradient, signals, gradients);
+      CHECK(signals.counts == std::vector<double>(2, double(at_once)));
+      return gradients.means();
+    };
+    const std::vector<double> whole = exact(12), pieces = exact(5);
+    REQUIRE(whole.size() == 3);
+    for (std::size_t l = 0; l < 3; ++l) CHECK(pieces[l] == Approx(whole[l]).margin(1e-6));
+  }
+}
+
+TEST_CASE("a batch of more rows than are compared at once has the gradient of all of them") {
+  // the output learns from its error, so its gradient is the exact one: 0.97 if that were of the first 256 rows alone
+  for (const char* net : {"20-32-24-5", "dense 32, relu | dense 24, tanh | dense classes"})
+    for (const char* name : {"local", "forward_gradient", "node_perturbation"}) {
+      const TrainResult result = run({{"train.net", net},
+                                      {"train.rule", name},
+                                      {"train.batch", std::int64_t{900}},
+                                      {"train.epochs", std::int64_t{1}}});
+      INFO(name);
+      CHECK(result.epochs[0].gradient_alignment.back() == Approx(1).margin(1e-6));
+      for (const double a : result.epochs[0].alignment) CHECK((a > -1 && a < 1));
+    }
 }
 
 TEST_CASE("a run file keeps the gradient alignment, and a resumed run goes on with it") {

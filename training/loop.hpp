@@ -84,7 +84,9 @@ class TrainingLoop {
   void update_layer(Index layer);
   void check_loss(double loss) const;
   bool alignment_due() const;
+  Index compared_rows() const;
   void measure_alignment(const RuleBatch& batch);
+  void pass_for_comparison(const RuleBatch& batch);
   void add_layer_loss(Index samples);
   void add_layers(TrainPlan& plan, const Rule& rule) const;
   void add_map(TrainPlan& plan, const Rule& rule) const;
@@ -124,6 +126,8 @@ class TrainingLoop {
   std::vector<char> updated_;            ///< layers that have had it
   float gradient_scale_ = 1;
   Alignment alignment_;
+  Activations compared_;  ///< of some rows, of rules with passes of their own
+  Matrix<float> compared_error_;
   RunFile run_;
   Matrix<float> begun_with_;  ///< parameters of the rule itself in train.init_from
   bool resumed_ = false;

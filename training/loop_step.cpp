@@ -67,13 +67,14 @@ double TrainingLoop::step() {
   };
   const bool tries = tries_programmes();
   const double lr = schedule_.at(done, epochs_ * steps_per_epoch_);
+  const Index signals_asked = layers_ && layers_->learns_by_itself() ? kAllRows : alignment_due() ? compared_rows() : 0;
   const RuleBatch batch{.activations = activations_,
                         .error = error_,
                         .labels = labels_,
                         .loss = loss_,
                         .step = static_cast<std::uint64_t>(done),
                         .first_sample = static_cast<std::uint64_t>(at.trained),
-                        .keep_signal = alignment_due() || (layers_ && layers_->learns_by_itself()),
+                        .keep_signals = signals_asked,
                         .pass = layers_ || maps_ ? &pass : nullptr,
                         .moved = tries ? &moved : nullptr,
                         .back = layers_ && layers_->goes_back() ? &back : nullptr,
@@ -231,23 +232,48 @@ void TrainingLoop::check_loss(double loss) const {
 
 bool TrainingLoop::alignment_due() const { return alignment_every_ > 0 && run_.position.step % alignment_every_ == 0; }
 
+/// A graph is not cut: its nodes hear each other.
+Index TrainingLoop::compared_rows() const { return data_.train.graph ? kAllRows : kComparedRows; }
+
+/// In memory, or by the twin: a comparison costs no frames.
+void TrainingLoop::pass_for_comparison(const RuleBatch& batch) {
+  const View<const float> x = activations_.h[0];
+  const Index rows = x.rows(), each = data_.train.targets, most = std::min(rows, compared_rows());
+  for (Index first = 0; first < rows; first += most) {
+    const Index count = std::min(most, rows - first);
+    LayerPass pass = training_pass();
+    pass.first_sample += static_cast<std::uint64_t>(first);
+    if (maps_)
+      maps_->model_forward(run_.net, x.rows(first, count), compared_, pass);
+    else
+      forward(run_.net, x.rows(first, count), compared_, pass);
+    const std::span labels =
+        batch.labels.subspan(static_cast<std::size_t>(first * each), static_cast<std::size_t>(count * each));
+    const View<const float> values = batch.values.empty() ? batch.values : batch.values.rows(first, count);
+    const Matrix<float>& answers = compared_.h.back();
+    compared_error_.resize(answers.rows(), answers.cols());
+    answer_error(loss_, answers, {labels, values, batch.counts}, compared_error_);
+    RuleBatch exact{.activations = compared_, .error = compared_error_, .labels = labels};
+    exact.map_back = batch.map_back;
+    first == 0 ? alignment_.begin(run_.net, exact) : alignment_.add_rows(run_.net, exact);
+  }
+}
+
 void TrainingLoop::measure_alignment(const RuleBatch& batch) {
   RunPosition& at = run_.position;
   if (!alignment_due()) return;
   const std::optional<EarlierBatch> earlier = rule_->taught();
   if (earlier && !earlier->activations) return;
-  const bool own_forward = config_.model->info.own_forward;
-  if (own_forward && maps_) {  // by the twin, or in memory: a comparison costs no frames
-    maps_->model_forward(run_.net, activations_.h[0], activations_, training_pass());
-    score_answer();
-  } else if (own_forward) {
-    run_forward(nullptr);
+  if (config_.model->info.own_forward) {
+    pass_for_comparison(batch);
+  } else {
+    RuleBatch exact{.activations = earlier ? *earlier->activations : activations_,
+                    .error = earlier ? earlier->error : error_.view(),
+                    .labels = batch.labels};
+    exact.map_back = batch.map_back;
+    alignment_.begin(run_.net, exact);
   }
-  RuleBatch exact{.activations = earlier ? *earlier->activations : activations_,
-                  .error = earlier ? earlier->error : error_.view(),
-                  .labels = batch.labels};
-  exact.map_back = batch.map_back;
-  alignment_.add(run_.net, exact, *rule_, gradient_.flat(), at.alignment, at.gradient_alignment);
+  alignment_.compare(run_.net, *rule_, gradient_.flat(), at.alignment, at.gradient_alignment);
 }
 
 void TrainingLoop::add_layer_loss(Index samples) {

@@ -37,6 +37,7 @@ DENSE = {  # title: (rule, settings)
     "adfa": ("adfa", {}),
     "drtp": ("drtp", {}),
     "local": ("local", {}),
+    "local, train.alignment_every=50": ("local", {"alignment_every": 50}),
     "lls": ("lls", {}),
     "auglocal": ("auglocal", {}),
     "sff": ("sff", {}),
@@ -99,7 +100,7 @@ def one_step(kind, rule, settings, depth, samples):
         "graph": f"gcn {WIDTH}, relu | " * depth + "gcn classes",
     }[kind]
     for data in ring(samples, x, y) if kind == "graph" else [((x, y), (x[:16], y[:16]))]:
-        ll.train(data, rule=rule, net=net, epochs=1, batch=samples, threads=1, alignment_every=0, progress=False, **settings)
+        ll.train(data, rule=rule, net=net, epochs=1, batch=samples, threads=1, progress=False, **{"alignment_every": 0, **settings})
     # of this program alone: what getrusage() calls the peak of a child begins with that of the process that started it
     status = pathlib.Path("/proc/self/status").read_text()
     print(1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]))

@@ -9,6 +9,7 @@
 #include "training/rules/blocks.hpp"
 #include "training/rules/broadcast.hpp"
 #include "training/rules/gradient.hpp"
+#include "training/rules/kept_signals.hpp"
 #include "training/rules/whole_batch.hpp"
 
 namespace lightloop {
@@ -78,16 +79,16 @@ class ModelAugmentedDfa : public WholeBatch {
     }
     go_back(net, hidden, 0, net.model()->block(hidden).count(), error_, {}, gradient);  // while a device projects
     if (hidden > 0) feedback_->finish();
-    kept_ = batch.keep_signal;
-    delta_.resize(static_cast<std::size_t>(kept_ ? hidden : 1));
-    for (Index b = 0; b < hidden; ++b) teach(net, b, delta_[static_cast<std::size_t>(kept_ ? b : 0)], gradient);
+    signals_.begin(hidden, batch);
+    for (Index b = 0; b < hidden; ++b) {
+      teach(net, b, gradient);
+      signals_.keep(b, delta_);
+    }
     divide(gradient, samples);
   }
 
   /// At the ends of blocks.
-  View<const float> teaching_signal(Index block) const override {
-    return kept_ ? delta_[static_cast<std::size_t>(block)].view() : View<const float>{};
-  }
+  View<const float> teaching_signal(Index block) const override { return signals_.of(block); }
   std::span<const float> learned_state() const override { return state_; }
   StepTouch declared(const Network& net, Index samples) const override {
     return {.passes = net.layers() * samples, .projections = net.hidden_layers() > 0 ? samples : 0};
@@ -107,20 +108,20 @@ class ModelAugmentedDfa : public WholeBatch {
         gradient.subspan(static_cast<std::size_t>(net.model()->offset(b)), in.parameters.size()), work_[index]);
   }
 
-  void teach(const Network& net, Index b, Matrix<float>& delta, std::span<float> gradient) {
+  void teach(const Network& net, Index b, std::span<float> gradient) {
     const LayerChain& block = net.model()->block(b);
     const auto [layer, dense] = places_[static_cast<std::size_t>(b)];
-    if (layer < 0) return delta.resize(0, 0);
-    delta.resize(error_.rows(), block.outputs());
-    const float scale = scale_ / std::sqrt(static_cast<float>(delta.cols()));
-    for_rows(delta.rows(), delta.cols(), [&](Index first, Index count) {
+    if (layer < 0) return delta_.resize(0, 0);
+    delta_.resize(error_.rows(), block.outputs());
+    const float scale = scale_ / std::sqrt(static_cast<float>(delta_.cols()));
+    for_rows(delta_.rows(), delta_.cols(), [&](Index first, Index count) {
       for (Index r = first; r < first + count; ++r)
-        for (Index j = 0; j < delta.cols(); ++j) delta(r, j) = scale * projected_(r, j);
+        for (Index j = 0; j < delta_.cols(); ++j) delta_(r, j) = scale * projected_(r, j);
     });
-    View<const float> arrives = delta;
+    View<const float> arrives = delta_;
     if (layer + 1 < block.count()) {
-      behind_.resize(delta.rows(), block.layer(layer).outputs());
-      go_back(net, b, layer + 1, block.count(), delta, behind_, gradient);
+      behind_.resize(delta_.rows(), block.layer(layer).outputs());
+      go_back(net, b, layer + 1, block.count(), delta_, behind_, gradient);
       arrives = behind_;
     }
     find_sums(net, b);
@@ -158,13 +159,12 @@ class ModelAugmentedDfa : public WholeBatch {
   std::uint64_t seed_;
   Gate gate_;
   float scale_;
-  bool kept_ = false;
   std::vector<Place> places_;  ///< of hidden blocks
   std::vector<LayerMemory> work_;
   Activations seen_;
   std::vector<float> state_;
-  std::vector<Matrix<float>> delta_;
-  Matrix<float> error_, projected_, behind_, gated_;
+  KeptSignals signals_;
+  Matrix<float> delta_, error_, projected_, behind_, gated_;
 };
 
 }  // namespace

@@ -177,8 +177,8 @@ TEST_CASE("with a delay signals are compared on the batch that they belong to") 
       REQUIRE(taught);
       CHECK((taught->activations == nullptr) == (batch == 0));
       if (batch == 0) continue;
-      alignment.add(bench.net, {.activations = *taught->activations, .error = taught->error, .labels = bench.labels},
-                    *rule, g, signals, gradients);
+      alignment.begin(bench.net, {.activations = *taught->activations, .error = taught->error, .labels = bench.labels});
+      alignment.compare(bench.net, *rule, g, signals, gradients);
     }
     CHECK(signals.counts[0] == 24);
     CHECK(signals.means()[0] == Approx(1));

@@ -106,8 +106,8 @@ void ForwardGradient::gradient(const Network& net, const RuleBatch& batch, std::
   const Index samples = x.rows(), hidden = net.hidden_layers();
   begin(samples, static_cast<std::size_t>(heads_.layers()));
   touched_ = declared(net, samples);
-  begin_signals(net, !weights_ && batch.keep_signal);
   if (weights_) return perturb_weights(net, batch, gradient);
+  signals_.begin(hidden, batch);
   View<const float> in = x;
   for (Index l = 0; l < hidden; ++l) in = pass(net, l, in);
   finish_pass(batch, pass(net, hidden, in));
@@ -115,7 +115,9 @@ void ForwardGradient::gradient(const Network& net, const RuleBatch& batch, std::
   in = x;
   for (Index l = 0; l < hidden; ++l) {
     const View<const float> h = recomputes_ ? pass(net, l, in) : View<const float>(activity(l));
-    layer_gradient(net, l, signal(net, batch, l, h), inputs_.seen(in, static_cast<std::size_t>(l)), samples, gradient);
+    const Matrix<float>& delta = signal(net, batch, l, h);
+    signals_.keep(l, delta);
+    layer_gradient(net, l, delta, inputs_.seen(in, static_cast<std::size_t>(l)), samples, gradient);
     in = h;
   }
 }

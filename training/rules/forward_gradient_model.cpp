@@ -48,7 +48,7 @@ class ModelForwardGradient : public GuessedSlopes {
     const Index hidden = net.hidden_layers();
     begin(static_cast<Index>(batch.labels.size()), static_cast<std::size_t>(heads_ ? hidden : 0));
     touched_ = declared(net, batch.activations.h[0].rows());
-    begin_signals(net, batch.keep_signal);
+    signals_.begin(hidden, batch);
     blocks_.begin_training(net, batch.first_sample);
     View<const float> in = batch.activations.h[0];
     for (Index b = 0; b < hidden; ++b) {
@@ -101,7 +101,9 @@ class ModelForwardGradient : public GuessedSlopes {
   std::size_t slot(Index b) const { return static_cast<std::size_t>(recomputes_ || local_target_ ? b % 2 : b); }
   /// Block b learns from its signal; `in` came in.
   void teach(const Network& net, const RuleBatch& batch, Index b, View<const float> in, std::span<float> gradient) {
-    blocks_.backward(net, b, in, slot(b), signal(net, batch, b, blocks_.output(slot(b))), gradient);
+    Matrix<float>& delta = signal(net, batch, b, blocks_.output(slot(b)));
+    blocks_.backward(net, b, in, slot(b), delta, gradient);
+    signals_.keep(b, delta);
   }
 
   Index tokens_;

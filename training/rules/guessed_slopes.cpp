@@ -57,16 +57,9 @@ void GuessedSlopes::draw(Index layer, std::uint64_t row, std::uint64_t first, st
     for (float& one : v) one = one > 0 ? 1.0f : -1.0f;
 }
 
-void GuessedSlopes::begin_signals(const Network& net, bool keep) {
-  kept_ = keep;
-  const Index hidden = net.hidden_layers();
-  delta_.resize(static_cast<std::size_t>(kept_ ? hidden : std::min<Index>(1, hidden)));
-}
-
 Matrix<float>& GuessedSlopes::signal(const Network& net, const RuleBatch& batch, Index layer, View<const float> h) {
-  Matrix<float>& delta = delta_[static_cast<std::size_t>(kept_ ? layer : 0)];
-  delta.resize(h.rows(), h.cols());
-  std::ranges::fill(delta.flat(), 0.0f);
+  delta_.resize(h.rows(), h.cols());
+  std::ranges::fill(delta_.flat(), 0.0f);
   if (has_heads()) local_signal(net, batch, layer, h);
   slopes_.resize(1, h.rows());
   for (Index k = 0; k < directions_; ++k) {
@@ -76,9 +69,9 @@ Matrix<float>& GuessedSlopes::signal(const Network& net, const RuleBatch& batch,
         slopes_(0, r) = static_cast<float>(dot(local_.view().row(r), guess_rows_.view().row(r)));
     else
       slopes_of_loss(net, layer, h);
-    step_along(delta);
+    step_along(delta_);
   }
-  return delta;
+  return delta_;
 }
 
 void GuessedSlopes::draw_rows(Index layer, const RuleBatch& batch, Index k, Matrix<float>& out) const {

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/random.hpp"
+#include "training/rules/kept_signals.hpp"
 #include "training/rules/whole_batch.hpp"
 
 namespace lightloop {
@@ -17,9 +18,7 @@ class GuessedSlopes : public WholeBatch {
   /// Throws InvalidParameter for several directions of one local gradient, and for rule.difference where nothing is
   /// measured.
   GuessedSlopes(RuleInfo info, const RuleContext& context);
-  View<const float> teaching_signal(Index layer) const override {
-    return kept_ ? delta_[static_cast<std::size_t>(layer)].view() : View<const float>{};
-  }
+  View<const float> teaching_signal(Index layer) const override { return signals_.of(layer); }
   StepTouch declared(const Network& net, Index samples) const override;
   LayerTouch layer_touch(const Network& net, Index samples) const override;
   Index shown_to_layer(const Network& net, Index layer, Index samples) const override;
@@ -30,8 +29,6 @@ class GuessedSlopes : public WholeBatch {
   bool has_heads() const { return !noise() || local_target_; }
   /// Columns `first` and on of row `row` of a layer's noise.
   void draw(Index layer, std::uint64_t row, std::uint64_t first, std::span<float> v) const;
-  /// Makes room for the signals of a step.
-  void begin_signals(const Network& net, bool keep);
   /// Signal delta of layer `layer`, which gives out h; the caller may change it.
   Matrix<float>& signal(const Network& net, const RuleBatch& batch, Index layer, View<const float> h);
   /// local_ = gradient of the layer's local loss; its head gets its own gradient.
@@ -44,6 +41,7 @@ class GuessedSlopes : public WholeBatch {
   bool local_target_, physical_, recomputes_;
   Index directions_;
   Matrix<float> error_, guess_rows_, local_, slopes_;
+  KeptSignals signals_;  ///< filled by those who learn from signal()
 
  private:
   /// Passes of the layers above a layer for its slopes.
@@ -54,10 +52,8 @@ class GuessedSlopes : public WholeBatch {
 
   Guess guess_;
   float epsilon_;
-  bool kept_ = false;
   std::vector<Stream> streams_;
-  std::vector<Matrix<float>> delta_;
-  Matrix<float> scores_;
+  Matrix<float> delta_, scores_;
 };
 
 /// For a network with a model. Throws Unsupported for rule.space = weights.

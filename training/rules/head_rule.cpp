@@ -7,14 +7,14 @@ namespace lightloop {
 HeadRule::HeadRule(RuleInfo info, const RuleContext& context, bool joined)
     : WholeBatch(std::move(info)),
       blocks_(context.seed, 3, context.layers, context.map),
-      joined_(joined && context.net.hidden_layers() > 0),
-      signal_(static_cast<std::size_t>(context.net.hidden_layers())) {}
+      joined_(joined && context.net.hidden_layers() > 0) {}
 
 void HeadRule::gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) {
   const Index samples = batch.activations.h[0].rows(), hidden = net.hidden_layers();
   const Index counted = batch.targets().counted();
   begin(static_cast<Index>(batch.labels.size()), static_cast<std::size_t>(joined_ ? hidden : net.layers()));
   blocks_.begin_training(net, batch.first_sample, counted);
+  signals_.begin(hidden, batch);
   View<const float> in = batch.activations.h[0];
   const auto learn_output = [&](View<const float> h, Matrix<float>* below) {
     const View<const float> logits = blocks_.forward(net, hidden, h, 2);
@@ -24,22 +24,17 @@ void HeadRule::gradient(const Network& net, const RuleBatch& batch, std::span<fl
   };
   for (Index b = 0; b < hidden; ++b) {
     const auto slot = static_cast<std::size_t>(b % 2);
-    Matrix<float>& delta = batch.keep_signal ? signal_[static_cast<std::size_t>(b)] : delta_;
     const View<const float> h = blocks_.forward(net, b, in, slot);
     if (joined_ && b + 1 == hidden)
-      learn_output(h, &delta);
+      learn_output(h, &delta_);
     else
-      layer_loss_[static_cast<std::size_t>(b)] = teach(net, b, h, batch, delta) / static_cast<double>(counted);
-    blocks_.backward(net, b, in, slot, delta, gradient);
+      layer_loss_[static_cast<std::size_t>(b)] = teach(net, b, h, batch, delta_) / static_cast<double>(counted);
+    blocks_.backward(net, b, in, slot, delta_, gradient);
+    signals_.keep(b, delta_);
     in = h;
   }
   if (!joined_) learn_output(in, nullptr);
-  kept_ = batch.keep_signal;
   touched_ = declared(net, samples);
-}
-
-View<const float> HeadRule::teaching_signal(Index hidden_block) const {
-  return kept_ ? signal_[static_cast<std::size_t>(hidden_block)].view() : View<const float>{};
 }
 
 }  // namespace lightloop

@@ -2,6 +2,7 @@
 // What rules have in common that teach every hidden block by a local loss on its output, one block after the other.
 #include "training/rules/block_runner.hpp"
 #include "training/rules/head_view.hpp"
+#include "training/rules/kept_signals.hpp"
 #include "training/rules/whole_batch.hpp"
 
 namespace lightloop {
@@ -15,7 +16,7 @@ class HeadRule : public WholeBatch {
 
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
   /// Where blocks are not fully connected layers: dLoss/dh at their ends.
-  View<const float> teaching_signal(Index hidden_block) const override;
+  View<const float> teaching_signal(Index hidden_block) const override { return signals_.of(hidden_block); }
   std::span<const float> learned_state() const override { return blocks_.state(); }
   StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
   /// Whatever teaches the blocks is not on the devices.
@@ -38,8 +39,7 @@ class HeadRule : public WholeBatch {
  private:
   bool joined_;
   Matrix<float> delta_;
-  std::vector<Matrix<float>> signal_;
-  bool kept_ = false;
+  KeptSignals signals_;
 };
 
 }  // namespace lightloop

@@ -32,9 +32,14 @@ TEST_CASE("local heads: signals are given only where they are wanted, and the su
   bench.gradient(*rule);
   CHECK(rule->teaching_signal(1).cols() == 17);
   std::vector<float> g(bench.net.parameters().size());
-  rule->gradient(bench.net, {bench.activations, bench.error, bench.labels, Loss::cross_entropy, 0, 0, false}, g);
+  rule->gradient(bench.net, {bench.activations, bench.error, bench.labels, Loss::cross_entropy, 0, 0, 0}, g);
   CHECK(rule->teaching_signal(1).empty());
   CHECK(g == bench.gradient(*rule));
+  Matrix<float> whole(12, 17);
+  for (Index r = 0; r < 12; ++r) std::ranges::copy(rule->teaching_signal(1).row(r), whole.row(r).begin());
+  rule->gradient(bench.net, {bench.activations, bench.error, bench.labels, Loss::cross_entropy, 0, 0, 5}, g);
+  REQUIRE(rule->teaching_signal(1).rows() == 5);
+  for (Index r = 0; r < 5; ++r) CHECK(std::ranges::equal(rule->teaching_signal(1).row(r), whole.row(r)));
   Matrix<float> out(12, 5);
   rule->scores(bench.net, bench.x, out);
   const auto heads = rule->own().values;

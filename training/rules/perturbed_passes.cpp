@@ -47,11 +47,13 @@ void PerturbedPasses::gradient(const Network& net, const RuleBatch& batch, std::
     const float factor = (two_sided_ ? 0.5f : 1.0f) / (sigma_ * static_cast<float>(directions_));
     for (Index r = 0; r < samples; ++r) changes_(k, r) = factor * (up_(0, r) - clean_(0, r));
   }
-  kept_ = batch.keep_signal;
-  delta_.resize(static_cast<std::size_t>(kept_ ? net.layers() : 1));
+  signals_.begin(net.hidden_layers(), batch);
   in = x;
-  for (Index l = 0; l < net.layers(); ++l)
-    in = learn(net, l, in, perturbed(net, l) ? signal(net, batch, l) : error_, gradient);
+  for (Index l = 0; l < net.layers(); ++l) {
+    if (perturbed(net, l)) find_signal(net, batch, l);
+    in = learn(net, l, in, perturbed(net, l) ? delta_ : error_, gradient);
+    if (l < net.hidden_layers()) signals_.keep(l, delta_);
+  }
 }
 
 const Matrix<float>& PerturbedPasses::noise(const Network& net, const RuleBatch& batch, Index layer, Index k) {
@@ -76,21 +78,19 @@ void PerturbedPasses::moved_losses(const Network& net, const RuleBatch& batch, I
 }
 
 /// delta_l = sum over the directions of (change of the loss) / sigma * noise.
-Matrix<float>& PerturbedPasses::signal(const Network& net, const RuleBatch& batch, Index layer) {
-  Matrix<float>& delta = delta_[static_cast<std::size_t>(kept_ ? layer : 0)];
+void PerturbedPasses::find_signal(const Network& net, const RuleBatch& batch, Index layer) {
   for (Index k = 0; k < directions_; ++k) {
     const Matrix<float>& xi = noise(net, batch, layer, k);
-    delta.resize(xi.rows(), xi.cols());
-    for_rows(delta.rows(), delta.cols(), [&](Index first, Index n) {
+    delta_.resize(xi.rows(), xi.cols());
+    for_rows(delta_.rows(), delta_.cols(), [&](Index first, Index n) {
       for (Index r = first; r < first + n; ++r) {
         const float change = changes_(k, r);
         const float* const from = xi.row(r).data();
-        float* const d = delta.row(r).data();
-        for (Index j = 0; j < delta.cols(); ++j) d[j] = (k == 0 ? 0.0f : d[j]) + change * from[j];
+        float* const d = delta_.row(r).data();
+        for (Index j = 0; j < delta_.cols(); ++j) d[j] = (k == 0 ? 0.0f : d[j]) + change * from[j];
       }
     });
   }
-  return delta;
 }
 
 }  // namespace lightloop

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/random.hpp"
+#include "training/rules/kept_signals.hpp"
 #include "training/rules/whole_batch.hpp"
 
 namespace lightloop {
@@ -17,9 +18,7 @@ class PerturbedPasses : public WholeBatch {
  public:
   PerturbedPasses(RuleInfo info, const RuleContext& context);
   void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) override;
-  View<const float> teaching_signal(Index layer) const override {
-    return kept_ ? delta_[static_cast<std::size_t>(layer)].view() : View<const float>{};
-  }
+  View<const float> teaching_signal(Index layer) const override { return signals_.of(layer); }
   StepTouch declared(const Network& net, Index samples) const override;
 
  protected:
@@ -38,14 +37,14 @@ class PerturbedPasses : public WholeBatch {
   bool perturbed(const Network& net, Index layer) const { return !exact_output_ || layer < net.hidden_layers(); }
   const Matrix<float>& noise(const Network& net, const RuleBatch& batch, Index layer, Index k);
   void moved_losses(const Network& net, const RuleBatch& batch, Index k, float sigma, Matrix<float>& out);
-  Matrix<float>& signal(const Network& net, const RuleBatch& batch, Index layer);
+  void find_signal(const Network& net, const RuleBatch& batch, Index layer);
 
   Index directions_;
   float sigma_;
-  bool two_sided_, exact_output_, kept_ = false;
+  bool two_sided_, exact_output_;
   std::vector<Stream> streams_;
-  std::vector<Matrix<float>> delta_;
-  Matrix<float> noise_, clean_, up_, error_, moved_error_, changes_;
+  KeptSignals signals_;
+  Matrix<float> delta_, noise_, clean_, up_, error_, moved_error_, changes_;
 };
 
 /// out (1, m) = loss of every sample, over all of its labels; `error` becomes what each leaves at the output.

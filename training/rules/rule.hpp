@@ -3,6 +3,7 @@
 // never a device. docs/adding_a_rule.md shows how to write one.
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -78,6 +79,8 @@ using LayerDone = std::function<void(Index layer)>;
 using MovedPass =
     std::function<void(std::span<const float> direction, float step, View<const float> x, Activations& out)>;
 
+inline constexpr Index kAllRows = std::numeric_limits<Index>::max();
+
 /// One batch, forward pass already done unless the rule makes its own: then only activations.h[0] and the labels hold.
 struct RuleBatch {
   const Activations& activations;
@@ -86,7 +89,7 @@ struct RuleBatch {
   Loss loss = Loss::cross_entropy;    ///< what the run minimises
   std::uint64_t step = 0;             ///< steps since the start of training
   std::uint64_t first_sample = 0;     ///< samples since the start of training; row r of the batch is first_sample + r
-  bool keep_signal = true;            ///< teaching_signal() will be asked for
+  Index keep_signals = kAllRows;      ///< how many of its first rows teaching_signal() will be asked for; 0: none
   const NetworkPass* pass = nullptr;  ///< of rules with trials: where these run, and what physics they pass
   const MovedPass* moved = nullptr;   ///< in its place where programmes learn (RuleContext::moved)
   const BackPass* back = nullptr;     ///< instead of the weights in memory, for rules that go back through them
@@ -123,7 +126,8 @@ class Rule {
   /// Writes the mean gradient over the batch into `gradient` (layout of Network::parameters(), or RuleContext::moved).
   virtual void gradient(const Network& net, const RuleBatch& batch, std::span<float> gradient) = 0;
   /// Teaching signal delta_l (m, d_l) of each hidden layer from the last gradient() call, rows compacted to
-  /// `active_rows`; used for the alignment log. Empty for rules that have none.
+  /// `active_rows`, the first RuleBatch::keep_signals of them at least; used for the alignment log. Empty for rules
+  /// that have none.
   virtual View<const float> teaching_signal(Index /*hidden_layer*/) const { return {}; }
   /// Batch rows whose signal reached the hidden layers in the last call (all of them, or the non-empty ones).
   virtual std::span<const Index> active_rows() const = 0;
