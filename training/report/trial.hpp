@@ -39,7 +39,7 @@ struct TrialResult {
   /// Energy of one sample once the weights are written; with one device for all tiles its rewriting is in it, shared
   /// by the samples that were scored together.
   double sample_j = 0;
-  double frame_j = 0;  ///< of one frame in every layer then: without rows shown again and devices rewritten
+  double frame_j = 0;             ///< of one frame in every layer then: without rows shown again and devices rewritten
   double relative_error() const;  ///< rms over the layers; not a number where calibration refused
 };
 
