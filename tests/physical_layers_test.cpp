@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <set>
 
 #include "core/error.hpp"
 #include "core/temporary_folder_for_tests.hpp"
@@ -227,6 +228,27 @@ TEST_CASE("a block of NoProp behind physics has the slopes of its loss") {
 }
 
 TEST_CASE("rules learn in nets with physical layers, within their plan, and stored runs answer as they did") {
+  // far above a guess, which has 0.2; the others, searches and random targets, above it
+  const std::set<std::string> far{"bp",
+                                  "fa",
+                                  "dfa",
+                                  "tdfa",
+                                  "sdfa",
+                                  "adfa",
+                                  "sign_symmetric",
+                                  "pepita",
+                                  "local",
+                                  "ff",
+                                  "sff",
+                                  "ccl",
+                                  "lls",
+                                  "auglocal",
+                                  "ridge",
+                                  "noprop",
+                                  "phyll",
+                                  "node_perturbation",
+                                  "forward_gradient",
+                                  "reinforce"};
   for (const RuleModel& model : rules()) {
     const RuleInfo& info = model.info;
     if (!info.maps) continue;
@@ -238,7 +260,7 @@ TEST_CASE("rules learn in nets with physical layers, within their plan, and stor
     if (info.name == "reinforce")
       asked["train.net"] = std::string("physical 28 | dense 24, stochastic | dense classes");
     const TrainResult result = run(asked, planned(most));
-    CHECK(result.test_accuracy > (info.trials || info.name == "drtp" || info.name == "mask" ? 0.24 : 0.35));
+    CHECK(result.test_accuracy > (far.contains(info.name) ? 0.35 : 0.24));
     CHECK(result.device_frames > 0);
     CHECK(result.device_frames <= most);
     if (!info.own_forward) CHECK(result.device_frames == most);

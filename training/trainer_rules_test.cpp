@@ -33,16 +33,21 @@ TrainResult run(const TrainSettings& s, const TrainObserver& observer = {}) {
 }  // namespace
 
 TEST_CASE("every rule learns a small task, and its curves are complete") {
-  // accuracy after 192 steps; chance is 0.2. The blind searches are slow, forward-forward kinds lose 5 of the 20
-  // features to the label, and a mask has three values.
-  const std::map<std::string, double> slow{{"spsa", 0.3},  {"pepg", 0.3},      {"ff", 0.8},
-                                           {"phyll", 0.8}, {"reinforce", 0.5}, {"mask", 0.8}};
+  // accuracy after 192 steps. The blind searches are slow, forward-forward kinds lose 5 of the 20 features to the
+  // label, and a mask has three values. A rule without a floor is to be better than a guess: 0.2 of 500 samples, sd
+  // 0.018 (one-sided alpha 1e-3).
+  std::map<std::string, double> floors{{"spsa", 0.3},  {"pepg", 0.3},      {"ff", 0.8},
+                                       {"phyll", 0.8}, {"reinforce", 0.5}, {"mask", 0.8}};
+  for (const char* name :
+       {"bp", "fa", "dfa", "tdfa", "sdfa", "drtp", "adfa", "sign_symmetric", "pepita", "local", "sff", "ccl", "lls",
+        "auglocal", "ridge", "forward_gradient", "node_perturbation", "predictive_coding", "noprop"})
+    floors[name] = 0.95;
   for (const RuleModel& model : rules()) {
     if (model.info.graph_only) continue;
     const TrainResult result = run(small(model.info.name));
     INFO(model.info.name);
-    const auto floor = slow.find(model.info.name);
-    CHECK(result.test_accuracy > (floor == slow.end() ? 0.95 : floor->second));
+    const auto floor = floors.find(model.info.name);
+    CHECK(result.test_accuracy > (floor == floors.end() ? 0.255 : floor->second));
     REQUIRE(result.epochs.size() == 6);
     CHECK(result.epochs.back().train_loss < result.epochs.front().train_loss);
     CHECK(result.epochs.back().epoch == 6);

@@ -250,6 +250,7 @@ void register_rules(py::module_& m) {
       .def_readonly("needs", &RuleInfo::needs)
       .def_readonly("cost", &RuleInfo::cost)
       .def_readonly("own_answer", &RuleInfo::own_answer)
+      .def_readonly("graph_only", &RuleInfo::graph_only, "Whether it trains networks on graphs alone.")
       .def_readonly("maps", &RuleInfo::maps, "Whether it trains networks with physics in front of their layers.")
       .def_readonly("no_map", &RuleInfo::no_map, "Why not, of the others.")
       .def_readonly("source", &RuleInfo::source)

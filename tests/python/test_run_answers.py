@@ -114,19 +114,20 @@ def test_reports_score_a_rule_by_its_own_answer(points, tmp_path):
     assert logits.facts["digital_accuracy"] != run.test_accuracy  # of a net whose last layer goodness never taught
 
 
-@pytest.mark.parametrize("rule", [rule.name for rule in ll.rules() if rule.name != "forwardgnn"])
+@pytest.mark.parametrize("rule", [rule.name for rule in ll.rules() if not rule.graph_only])
 def test_a_run_exports_the_network_that_answers_or_none(rule):
     """`to_torch` and `to_numpy` give what `scores` gives, or say which rule answers otherwise."""
     torch = pytest.importorskip("torch")
     rng = np.random.default_rng(0)
     y, x = np.arange(60) % 3, rng.random((60, 8), dtype=np.float32)
+    default = {param.name: param.default for param in ll.rules()[rule].params}.get("answer", "")
     for settings in ({}, {"rule.answer": "sum"}) if rule == "local" else ({},):
         run = ll.train(((x, y), (x, y)), rule=rule, net="8-6-6-3", epochs=1, batch=20, settings=settings, progress=False)
         logits = torch.nn.Sequential(*[part for w, b in run.weights for part in (linear_of(torch, w, b), torch.nn.Tanh())][:-1])
         assert run.activation == "tanh"
         with torch.no_grad():
             same = np.allclose(logits(torch.from_numpy(x)).numpy(), run.scores(x), atol=1e-4)
-        assert same == (not ll.rules()[rule].own_answer or rule == "local" and not settings)
+        assert same == (not ll.rules()[rule].own_answer or settings.get("rule.answer", default) == "output")
         if not same:
             for wanted in (run.to_torch, run.to_numpy):
                 with pytest.raises(ll.Unsupported, match=rf"rule {rule} answers in its own way.*run\.scores"):

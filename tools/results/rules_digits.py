@@ -3,7 +3,7 @@
 
 usage: /usr/bin/python3 rules_digits.py --lightloop PATH [--only NAME ...] [--reduced]
 
---reduced measures every rule but those on graphs alone in a minute, on a smaller net for four epochs, each against a floor of its own:
+--reduced measures the rules that have a row there in a minute, on a smaller net for four epochs, each against a floor of its own:
 the least of seeds 1 to 5, less two points. It ends with 1 if one is missed.
 """
 import argparse

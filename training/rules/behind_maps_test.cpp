@@ -63,8 +63,10 @@ std::unique_ptr<Rule> make(const Network& net, const std::string& name, Settings
 
 /// What makes rules comparable: no decay or limit of the norm of W, which is not that of W M.
 Settings plain(const std::string& name) {
-  if (name == "ff") return {{"weight_decay", 0.0}, {"head_decay", 0.0}};
-  if (name == "ccl") return {{"clip", 0.0}};
+  Settings settings;
+  for (const ParamInfo& param : rule(name).info.params)
+    if (param.name.ends_with("decay") || param.name == "clip") settings[param.name] = 0.0;
+  if (!settings.empty()) return settings;
   if (name == "forward_gradient") return {{"difference", 0.01}};
   if (name == "pepita") return {{"shows", "input"}};
   return {};
