@@ -85,6 +85,8 @@ class Reader {
   void read(const std::string& path, std::span<float> out) const;  ///< size must match
   /// Whether `read_bytes` may read it.
   bool holds_bytes(const std::string& path) const;
+  /// Whether its numbers are stored as integers, of any size; an h5py boolean counts.
+  bool holds_integers(const std::string& path) const;
   /// A dataset of 8-bit integers; wider ones are refused, because they would be clipped.
   std::vector<std::uint8_t> read_bytes(const std::string& path) const;
   /// Rows first to first + count - 1 of a dataset of exactly these numbers; throws ShapeMismatch, FileError.

@@ -177,6 +177,12 @@ bool Reader::holds_bytes(const std::string& path) const {
   return is_number(type) && is_switch(type);
 }
 
+bool Reader::holds_integers(const std::string& path) const {
+  const Quiet quiet;
+  const Handle type(H5Dget_type(impl_->open_dataset(path)));
+  return is_number(type) && H5Tget_class(type) != H5T_FLOAT;
+}
+
 std::vector<std::uint8_t> Reader::read_bytes(const std::string& path) const {
   const Quiet quiet;
   const auto dataset = impl_->open_numbers(path);

@@ -25,6 +25,18 @@ def test_a_text_is_the_same_run_by_name_and_as_arrays(tmp_path):
     assert (again.predict(test.features()) == test.y).mean() == pytest.approx(named.test_accuracy, abs=1e-6)
 
 
+def test_labels_of_tokens_are_the_same_run_from_hdf5_as_from_arrays(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "a.txt").write_text("abcabd" * 100)
+    data = arrays(f"{tmp_path}/a.txt:8")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for part, (x, y) in zip(("train", "test"), data):
+            file[f"{part}/x"], file[f"{part}/y"] = x, y
+    options = dict(rule="bp", net="char-transformer:8x1", epochs=1, batch=8, lr=1e-2, progress=False)
+    stored = ll.train(str(tmp_path / "a.h5"), **options)
+    assert stored.net.tokens == 8 and stored.facts["weights_sha256"] == ll.train(data, **options).facts["weights_sha256"]
+
+
 def test_real_targets_are_the_same_run_by_name_and_as_arrays():
     options = dict(rule="dfa", net="64-16-3", epochs=2, loss="mse", seed=3)
     named = ll.train("picture", **options)

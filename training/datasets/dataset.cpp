@@ -282,6 +282,9 @@ TrainTest load_dataset(const std::string& name, const std::string& data_dir, std
     throw FileError(both.test.source, both.test.values.size() == 0 ? "labels" : "real targets",
                     both.train.values.size() == 0 ? "labels, as for training" : "real targets, as for training",
                     "One column of whole numbers up to 255 is read as labels: store both parts alike.");
+  if (both.train.targets != both.test.targets)
+    throw FileError(both.test.source, std::to_string(both.test.targets) + " labels for a sample",
+                    std::to_string(both.train.targets) + ", as for training", "Use files that belong together.");
   both.train.classes = both.test.classes = std::max(both.train.classes, both.test.classes);
   if (both.train.values.size() == 0 && both.train.classes < 2)
     throw FileError(both.train.source, "one class only", "at least 2", "Check the label column.");

@@ -269,6 +269,44 @@ TEST_CASE("datasets: HDF5 is read as bytes or floats, with groups train and test
   CHECK(load_dataset(folder / "c.h5", "", 0).train.labels == b.train.labels);  // whole reals are labels too
 }
 
+TEST_CASE("datasets: columns of integers are labels of tokens, columns of floats real targets") {
+  const Folder folder;
+  const auto write = [&](const auto& y, Index columns, const auto& last) {
+    h5::Writer file(folder / "a.h5");
+    for (const std::string group : {"/train", "/test"}) {
+      file.write(group + "/x", std::vector<float>{0.5f, 1, 2, 3, 4, 5}, {2, 3}, "1");
+      if (group == "/train")
+        file.write(group + "/y", y, {2, columns}, "");
+      else
+        file.write(group + "/y", last, {2, static_cast<Index>(last.size()) / 2}, "");
+    }
+    file.commit();
+  };
+  const std::vector<std::int64_t> codes{0, 3, 1, 2, 2, 0};
+  const std::vector<float> reals{0, 3, 1, 2, 2, 0};
+  write(codes, 3, codes);
+  const auto tokens = load_dataset(folder / "a.h5", "", 0);
+  CHECK(tokens.train.size() == 2);
+  CHECK(tokens.train.targets == 3);
+  CHECK(tokens.train.classes == 4);
+  CHECK(tokens.train.values.size() == 0);
+  CHECK(tokens.train.labels == std::vector<std::uint8_t>{0, 3, 1, 2, 2, 0});
+  write(std::vector<std::uint8_t>{0, 3, 1, 2, 2, 0}, 3, codes);
+  CHECK(load_dataset(folder / "a.h5", "", 0).train.content_sha256() == tokens.train.content_sha256());
+  write(reals, 3, reals);
+  const auto real = load_dataset(folder / "a.h5", "", 0);
+  CHECK(real.train.targets == 1);
+  CHECK(real.train.values(1, 0) == 2.0f);
+  write(std::vector<std::int64_t>{0, 3}, 1, std::vector<std::int64_t>{1, 2});  // one column: a label for each sample
+  CHECK(load_dataset(folder / "a.h5", "", 0).train.targets == 1);
+  write(codes, 3, std::vector<std::int64_t>{0, 3, 1, 2});
+  CHECK_THROWS_WITH(load_dataset(folder / "a.h5", "", 0), Contains("2 labels for a sample") && Contains("3, as for"));
+  write(codes, 3, reals);
+  CHECK_THROWS_WITH(load_dataset(folder / "a.h5", "", 0), Contains("real targets"));
+  write(std::vector<std::int64_t>{0, 3, 1, 2, -2, 0}, 3, codes);
+  CHECK_THROWS_WITH(load_dataset(folder / "a.h5", "", 0), Contains("label -2") && Contains("floats"));
+}
+
 TEST_CASE("datasets: malformed HDF5 is refused by object") {
   const auto refuse = [](std::vector<float> x, std::vector<Index> shape, std::vector<double> y,
                          const std::string& says) {

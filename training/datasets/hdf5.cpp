@@ -35,11 +35,14 @@ void take_values(const std::string& place, const std::vector<double>& values, In
   set.classes = columns;
 }
 
-void take_labels(const std::string& place, const std::vector<double>& labels, Dataset& set) {
+/// `targets` of every sample, side by side.
+void take_labels(const std::string& place, const std::vector<double>& labels, Index targets, Dataset& set) {
+  set.targets = targets;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (!is_label(labels[i]))
-      throw FileError(place + "[" + std::to_string(i) + "]", "label " + to_string(Value(labels[i])),
-                      "whole numbers 0 to 255", "Number the classes from 0.");
+      throw FileError(
+          place + "[" + std::to_string(i) + "]", "label " + to_string(Value(labels[i])), "whole numbers 0 to 255",
+          targets == 1 ? "Number the classes from 0." : "Number the classes from 0, or store real targets as floats.");
     set.labels.push_back(static_cast<std::uint8_t>(labels[i]));
   }
   set.classes = 1 + *std::ranges::max_element(set.labels);
@@ -67,10 +70,12 @@ Dataset read_hdf5(const std::string& path, const std::string& group) {
   if (targets.empty() || targets.size() > 2 || targets[0] != shape[0] || shape[0] == 0)
     throw FileError(path + " " + y, std::to_string(labels.values.size()) + " labels",
                     x + " holds " + std::to_string(shape[0]) + " samples", "Store one label per sample.");
-  if (targets.size() == 2 && !(targets[1] == 1 && std::ranges::all_of(labels.values, is_label)))
-    take_values(path + " " + y, labels.values, targets[1], set);
+  const Index columns = targets.size() == 2 ? targets[1] : 1;
+  const bool whole = columns == 1 && std::ranges::all_of(labels.values, is_label);
+  if (targets.size() == 2 && !whole && (columns == 0 || !file.holds_integers(y)))
+    take_values(path + " " + y, labels.values, columns, set);
   else
-    take_labels(path + " " + y, labels.values, set);
+    take_labels(path + " " + y, labels.values, columns, set);
   set.sample_shape.assign(shape.begin() + 1, shape.end());
   Index features = 1;
   for (const Index n : set.sample_shape) features *= n;
