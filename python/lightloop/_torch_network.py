@@ -37,10 +37,19 @@ def _parts(module: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield name, module
 
 
+def _pair(size: Any) -> tuple[int, int]:
+    """For height and width."""
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
 def _one(size: Any) -> int | None:
     """A number that is written twice, for height and width."""
-    pair = [size] * 2 if isinstance(size, int) else list(size)
-    return pair[0] if len(pair) == 2 and pair[0] == pair[1] else None
+    height, width = _pair(size)
+    return height if height == width else None
+
+
+def _axes(pair: Sequence[int]) -> str:
+    return f"{pair[0]}x{pair[1]}"
 
 
 class _Words:
@@ -104,20 +113,19 @@ class _Words:
 
     def _convolution(self, where: str, module: Any) -> None:
         channels, height, width = self._image(where, module)
-        around = set(module._reversed_padding_repeated_twice)  # of "same" and "valid" too
-        stride, padding = _one(module.stride), around.pop() if len(around) == 1 else None
-        window = module.kernel_size
-        if (None in (stride, padding) or _one(module.dilation) != 1 or module.padding_mode != "zeros"
-                or padding >= min(window)):  # fmt: skip
-            raise self._refuse(where, module, "one stride and one zero padding, below the window, for both axes; no dilation")
+        left, right, top, bottom = module._reversed_padding_repeated_twice  # of "same" and "valid" too
+        stride, padding, window = module.stride, (top, left), module.kernel_size
+        if ((top, left) != (bottom, right) or _one(module.dilation) != 1 or module.padding_mode != "zeros"
+                or any(p >= k for p, k in zip(padding, window))):  # fmt: skip
+            raise self._refuse(where, module, "zero padding below the window, alike on both sides; no dilation")
         if channels != module.in_channels:
             raise ShapeMismatch(where, f"{channels} channels", f"{module.in_channels}")
-        self.words.append(f"conv {module.out_channels} {window[0]}x{window[1]} stride={stride} pad={padding} "
+        self.words.append(f"conv {module.out_channels} {_axes(window)} stride={_axes(stride)} pad={_axes(padding)} "
                           f"groups={module.groups} bias={'false' if module.bias is None else 'true'}")  # fmt: skip
         self.parameters.append(self._weights(module).transpose(0, 2, 3, 1))
         if module.bias is not None:
             self.parameters.append(self._given(module.bias, 0, module.out_channels))
-        sides = [(n + 2 * padding - k) // stride + 1 for n, k in zip((height, width), window)]
+        sides = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip((height, width), window, stride, padding)]
         self.shape = (module.out_channels, *sides)
 
     def _flatten(self) -> None:
@@ -157,13 +165,13 @@ class _Words:
             self.words.append("global_pool")
             self.shape = (channels, 1, 1)
             return
-        window, stride = [module.kernel_size] * 2 if isinstance(module.kernel_size, int) else module.kernel_size, _one(module.stride)
-        plain = stride is not None and _one(module.padding) == 0 and not module.ceil_mode and _one(getattr(module, "dilation", 1)) == 1
+        window, stride = _pair(module.kernel_size), _pair(module.stride)
+        plain = _one(module.padding) == 0 and not module.ceil_mode and _one(getattr(module, "dilation", 1)) == 1
         if not plain or getattr(module, "divisor_override", None) is not None or getattr(module, "return_indices", False):
-            raise self._refuse(where, module, "one stride for both axes; no padding, dilation or ceil_mode")
+            raise self._refuse(where, module, "no padding, dilation or ceil_mode")
         name = "max_pool" if isinstance(module, nn.MaxPool2d) else "avg_pool"
-        self.words.append(f"{name} {window[0]}x{window[1]} stride={stride}")
-        self.shape = (channels, *((n - k) // stride + 1 for n, k in zip((height, width), window)))
+        self.words.append(f"{name} {_axes(window)} stride={_axes(stride)}")
+        self.shape = (channels, *((n - k) // s + 1 for n, k, s in zip((height, width), window, stride)))
 
     def _point(self, where: str, module: Any) -> str:
         words = {nn.Tanh: "tanh", nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.ELU: "elu", nn.GELU: "gelu", Sign: "sign",

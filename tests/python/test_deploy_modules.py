@@ -31,6 +31,8 @@ def settled(model, x):
         (lambda: [nn.Conv2d(2, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(60, 10)], (2, 12, 8)),
         (lambda: [nn.Conv2d(2, 4, (3, 2), 2, 1, bias=False), nn.BatchNorm2d(4), nn.ELU(), nn.AvgPool2d(2, 1), nn.Flatten(),
                   nn.Linear(80, 6), nn.Tanh(), nn.Dropout(), nn.Linear(6, 3)], (2, 12, 8)),
+        (lambda: [nn.Conv2d(2, 4, (5, 1), padding=(2, 0)), nn.Tanh(), nn.Conv2d(4, 4, (1, 5), (1, 2), (0, 2), groups=4), nn.MaxPool2d((3, 1)),
+                  nn.Conv2d(4, 2, (3, 5), padding="same"), nn.AvgPool2d((1, 2), (2, 1)), nn.Flatten(), nn.Linear(12, 3)], (2, 12, 8)),
         (lambda: [nn.Sequential(nn.Conv2d(2, 4, 3), nn.Sigmoid()), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)], (2, 12, 8)),
         (lambda: [nn.Flatten(), nn.Linear(192, 8), nn.ReLU(), nn.Linear(8, 3)], (2, 12, 8)),
         (lambda: [N.BinaryConv2d(2, 4, 3), N.Sign(), nn.Flatten(), N.BinaryLinear(240, 5, law="biper")], (2, 12, 8)),
@@ -74,7 +76,7 @@ def test_a_convolutional_model_is_ranked_specified_and_aged():
     [
         (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(100, 10)), None, "deploy: 0.*sample="),
         (nn.Sequential(nn.Conv2d(3, 4, 3)), (1, 12, 12), "deploy: 0: 1 channels"),
-        (nn.Sequential(nn.Conv2d(1, 4, 3, stride=(1, 2))), (1, 12, 12), "deploy: 0: Conv2d.*stride"),
+        (nn.Sequential(nn.Conv2d(1, 4, (1, 3), padding=(1, 1))), (1, 12, 12), "deploy: 0: Conv2d.*below the window"),
         (nn.Sequential(nn.Conv2d(1, 4, 2, padding="same")), (1, 12, 12), "deploy: 0: Conv2d.*padding"),
         (nn.Sequential(nn.Conv2d(1, 4, 3, dilation=2)), (1, 12, 12), "deploy: 0: Conv2d.*dilation"),
         (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Linear(10, 3)), (1, 12, 12), "deploy: 1: .*Flatten"),
