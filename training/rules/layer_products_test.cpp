@@ -119,7 +119,9 @@ TEST_CASE("weights of a model behind ranges of inputs learn from what they see, 
   };
   for (const char* text :
        {"flatten, dense 7, tanh, dense classes", "conv 3 2, tanh, conv 2 1, tanh | flatten, dense classes",
-        "conv 4 2, tanh, depthwise 2 stride=1, tanh, conv 6 2 groups=2 pad=0, tanh | flatten, dense classes"}) {
+        "conv 4 2, tanh, depthwise 2 stride=1, tanh, conv 6 2 groups=2 pad=0, tanh | flatten, dense classes",
+        "conv 4 3x1, tanh, depthwise 1x3, tanh, conv 6 2x1 groups=2 pad=1x0 stride=1x2, tanh | flatten, dense "
+        "classes"}) {
     INFO(text);
     Bench bench(Network(parse_model(text, {.input = {3, 3, 1}, .classes = 5})));
     Narrow narrow;
