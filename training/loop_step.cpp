@@ -247,8 +247,9 @@ void TrainingLoop::pass_for_comparison(const RuleBatch& batch) {
       maps_->model_forward(run_.net, x.rows(first, count), compared_, pass);
     else
       forward(run_.net, x.rows(first, count), compared_, pass);
-    const std::span labels =
-        batch.labels.subspan(static_cast<std::size_t>(first * each), static_cast<std::size_t>(count * each));
+    const std::span labels = batch.labels.empty() ? batch.labels
+                                                  : batch.labels.subspan(static_cast<std::size_t>(first * each),
+                                                                         static_cast<std::size_t>(count * each));
     const View<const float> values = batch.values.empty() ? batch.values : batch.values.rows(first, count);
     const Matrix<float>& answers = compared_.h.back();
     compared_error_.resize(answers.rows(), answers.cols());

@@ -242,8 +242,7 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
 
 bool LayerState::at_end(double code) const {
   if (adc_levels == 0) return std::rint(code) <= 0 || std::rint(code) >= 2 * mid_out - 1;
-  const double half = 0.5 * static_cast<double>(adc_levels - 1);
-  return half * std::abs(code / mid_out - 1) >= half - 0.5;
+  return std::abs(nearest_level(code / mid_out - 1, adc_levels)) == 1;
 }
 
 double LayerState::driven(double code) const {

@@ -76,6 +76,11 @@ TEST_CASE("levels are k / h to both ends, their codes tell them apart, and what 
       from_codes(codes, bits, back);
       to_levels(back, levels);  // what a DAC of as many levels makes of the codes
       CHECK(back == all);
+      for (const float y : {-1.3f, -0.61f, -0.2f, 0.0f, 0.13f, 0.77f, 1.2f}) {  // as layers reckon with it
+        float level = y;
+        to_levels({&level, 1}, levels);
+        CHECK(nearest_level(static_cast<double>(y), levels) == Approx(level).margin(1e-6));
+      }
     }
 }
 

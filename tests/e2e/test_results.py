@@ -14,6 +14,7 @@ spec.loader.exec_module(rules_digits)
 
 
 def test_every_row_is_one_of_the_rules(lightloop):
+    assert len(rules_digits.REDUCED) >= 25  # a new rule may have a row, none is taken out
     assert set(rules_digits.REDUCED) <= {rule["name"] for rule in json.loads(lightloop("rules", "--json").stdout)}
 
 

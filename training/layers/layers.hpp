@@ -15,7 +15,7 @@ LayerPointer dense(Shape input, Index outputs, Activation f = Activation::identi
 /// One number for each axis of an image; one alone stands for both.
 struct PerAxis {
   Index rows, columns;
-  PerAxis(Index both) : PerAxis(both, both) {}  // NOLINT: implicit on purpose
+  PerAxis(Index both) : PerAxis(both, both) {}  // NOLINT: implicit, one number stands for both
   PerAxis(Index down, Index across) : rows(down), columns(across) {}
   bool operator==(const PerAxis&) const = default;
 };
