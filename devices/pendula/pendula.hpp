@@ -18,9 +18,9 @@
 // are at their middle: nominal frequencies and couplings, no drive. The answer is no matrix product, so Layer refuses
 // the device, but where its programme learns (layer.update = programme): through its twin, or by losses alone.
 //
-// Randomness. Fabrication: purpose 60, row 0 frequencies, 1 couplings, 2 drives, 3 perturbation, column = pendulum. Read:
-// purpose 61, row = frame id, and converters as in devices/front_end.hpp. No state but the programme: every frame starts
-// anew.
+// Randomness. Fabrication: purpose 60, row 0 frequencies, 1 couplings, 2 drives, 3 perturbation, column = pendulum.
+// Read: purpose 61, row = frame id, and converters as in devices/front_end.hpp. No state but the programme: every frame
+// starts anew.
 //
 // Parameters and sources: the equation is that of a driven pendulum array (Thakur, English, Sievers, arXiv 0710.3373),
 // used as the example of physics-aware training (Wright et al., Nature 601, 549 (2022)). Frequency of a pendulum of 39
