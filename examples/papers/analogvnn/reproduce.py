@@ -35,11 +35,11 @@ SAMPLE = ("dense 256", "dense 128", "dense 10")
 NINE = ("conv 8", "conv 8", "pool", "conv 16", "conv 16", "pool", "conv 32", "conv 32", "pool", "dense 256", "dense 128", "dense 10")
 RIGHT, SHIPPED = "right", "shipped"
 ROWS = (  # p, L, lowest and highest known accuracy, GELU's slope in the known run, ours, seeds
-    (None, None, 97.99, 97.99, RIGHT, RIGHT, 1),
-    (64, 0.5, 97.47, 97.47, SHIPPED, RIGHT, 1),  # at low noise the slope hardly matters
-    (16, 0.2, 96.98, 96.98, SHIPPED, RIGHT, 1),
-    (16, 0.5, 95.20, 95.20, RIGHT, RIGHT, 1),
-    (16, 0.8, 83.6, 85.6, RIGHT, RIGHT, 5),
+    (None, None, 97.99, 97.99, RIGHT, RIGHT, 3),
+    (64, 0.5, 97.47, 97.47, SHIPPED, RIGHT, 3),  # at low noise the slope hardly matters
+    (16, 0.2, 96.98, 96.98, SHIPPED, RIGHT, 3),
+    (16, 0.5, 95.20, 95.20, RIGHT, RIGHT, 3),
+    (16, 0.8, 83.6, 85.6, RIGHT, RIGHT, 10),
     (16, 0.8, 21.2, 39.5, SHIPPED, SHIPPED, 3),
     (4, 0.5, 19.3, 19.3, RIGHT, RIGHT, 4),
 )
