@@ -18,9 +18,10 @@ struct AlignmentSums {
   std::vector<double> means() const;
 };
 
-/// Rows whose activities are held for a comparison, where passes are made for it alone: a batch of more comes in pieces
-/// of these, and the signals of the first of them are compared.
-inline constexpr Index kComparedRows = 256;
+/// Rows whose activities are held for a comparison, where passes are made for it alone: a batch comes in as many pieces
+/// as the net has layers, so that deep nets hold no more than flat ones, within these limits. The signals of the first
+/// piece are compared.
+inline constexpr Index kFewestComparedRows = 8, kComparedRows = 256;
 
 /// Compares on the batch of the last gradient() call, or that of Rule::taught(), by the weights of now; the gradient of
 /// the output is then left out. The exact gradient is that of the run's loss at the network's

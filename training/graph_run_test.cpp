@@ -48,6 +48,18 @@ TEST_CASE("a few labels teach a graph network the others, by every rule that hee
                     Catch::Contains("noprop") && Catch::Contains("use bp, ") && Catch::Contains(", forwardgnn"));
 }
 
+TEST_CASE("rules with passes of their own are compared on a graph only if asked: that holds all layers of all nodes") {
+  for (const char* rule : {"bp", "local"}) {
+    TrainSettings s = settings(rule);
+    s["train.epochs"] = std::int64_t{1};
+    INFO(rule);
+    const bool free = rule == std::string("bp");
+    CHECK(std::isnan(train(s, citations(), kNone).epochs[0].gradient_alignment.at(0)) != free);
+    s["train.alignment_every"] = std::int64_t{1};
+    CHECK(std::isfinite(train(s, citations(), kNone).epochs[0].gradient_alignment.at(0)));
+  }
+}
+
 TEST_CASE("labels outside the mask have no influence on what is learned") {
   for (const char* rule :
        {"bp", "drtp", "forwardgnn", "spsa", "fa", "sign_symmetric", "local", "sff", "lls", "ccl", "auglocal"}) {

@@ -21,6 +21,7 @@ TrainingLoop::TrainingLoop(TrainConfig config, TrainTest data, const Registry& r
   weight_decay_ = static_cast<float>(train.real("weight_decay"));
   epochs_ = train.integer("epochs");
   alignment_every_ = train.integer("alignment_every");
+  if (data_.train.graph && config_.model->info.own_forward) compare_if_asked();  // all layers of all nodes
   shift_ = train.integer("shift");
   if (shift_ > 0) check_shift(data_.train);
   const std::string validation = data_.validation.size() > 0 ? data_.validation.content_sha256() : "";

@@ -85,6 +85,7 @@ class TrainingLoop {
   void check_loss(double loss) const;
   bool alignment_due() const;
   Index compared_rows() const;
+  void compare_if_asked();
   void measure_alignment(const RuleBatch& batch);
   void pass_for_comparison(const RuleBatch& batch);
   void add_layer_loss(Index samples);

@@ -128,7 +128,7 @@ void TrainingLoop::check_moves_phases() const {
 /// Nobody differentiates, and nobody knows what matrix a trial has.
 void TrainingLoop::open_trials() {
   const std::string& name = config_.model->info.name;
-  if (config_.train.is_default("alignment_every")) alignment_every_ = 0;
+  compare_if_asked();
   if (alignment_every_ > 0)
     throw Unsupported("train.alignment_every with rule " + name + " and layer.update = programme",
                       to_string(config_.train.value("alignment_every")),
@@ -164,7 +164,7 @@ void TrainingLoop::open_map(const Registry& registry) {
   for (const auto& [key, value] : config_.session) settings["session." + key] = value;
   const bool needed = needs_twin();
   // the exact gradient is a twin's to know: only for those who ask
-  if (config_.train.is_default("alignment_every")) alignment_every_ = 0;
+  compare_if_asked();
   const bool aligned = alignment_every_ > 0;
   if (const std::string& twin = config_.train.text("map_twin"); !twin.empty() && !needed && !aligned)
     throw InvalidParameter("train.map_twin", twin,

@@ -8,6 +8,7 @@
 #include "core/random.hpp"
 #include "training/datasets/shift.hpp"
 #include "training/elementwise.hpp"
+#include "training/layers/model.hpp"
 #include "training/loop.hpp"
 #include "training/rules/trial.hpp"
 
@@ -232,8 +233,18 @@ void TrainingLoop::check_loss(double loss) const {
 
 bool TrainingLoop::alignment_due() const { return alignment_every_ > 0 && run_.position.step % alignment_every_ == 0; }
 
-/// A graph is not cut: its nodes hear each other.
-Index TrainingLoop::compared_rows() const { return data_.train.graph ? kAllRows : kComparedRows; }
+/// A graph is not cut: its nodes hear each other. Rows of batch norm take their statistics of one another, so as many
+/// as may be stay together.
+Index TrainingLoop::compared_rows() const {
+  if (data_.train.graph) return kAllRows;
+  if (!config_.model->info.own_forward || (run_.net.model() && run_.net.model()->needs_batch())) return kComparedRows;
+  return std::clamp(batch_ / run_.net.layers(), kFewestComparedRows, kComparedRows);
+}
+
+/// Where the exact gradient has a price: nothing is compared by default.
+void TrainingLoop::compare_if_asked() {
+  if (config_.train.is_default("alignment_every")) alignment_every_ = 0;
+}
 
 /// In memory, or by the twin: a comparison costs no frames.
 void TrainingLoop::pass_for_comparison(const RuleBatch& batch) {

@@ -104,9 +104,9 @@ std::vector<ParamInfo> train_params() {
       {"resume", "", std::string(), 0, 0, "run file to continue, or true for the one named by out"},
       {"force", "", false, 0, 0, "replace the files named by out and record if they exist"},
       {"alignment_every", "1", std::int64_t{50}, 0, kMany,
-       "steps between two comparisons with back-propagation, counted in each epoch, for which all layers' activities "
-       "of "
-       "up to 256 samples are held; 0: never, as the default is behind train.map"},
+       "steps between two comparisons with back-propagation, counted in each epoch, for which rules with passes of "
+       "their own hold all layers' activities of batch / layers samples (8 to 256); 0: never, as the default is behind "
+       "train.map and for such rules on graphs"},
       {"layer_metrics", "1", std::int64_t{0}, 0, 1e5,
        "training and test samples with which linear probes and CKA of the hidden layers are measured after every "
        "epoch; "

@@ -64,7 +64,7 @@ DENSE = {  # title: (rule, settings)
 }
 
 
-CONVOLUTIONAL = ("bp", "fa", "dfa", "local", "lls", "auglocal", "sff", "ccl", "ff", "phyll", "spsa", "pepg")
+CONVOLUTIONAL = ("bp", "fa", "dfa", "local", "local, train.alignment_every=50", "lls", "auglocal", "sff", "ccl", "ff", "phyll", "spsa", "pepg")
 GRAPH = ("bp", "dfa", "local", "sff", "forwardgnn")
 ROWS = {title: ("dense", *row) for title, row in DENSE.items()}  # title: (kind, rule, settings)
 for kind, rules in (("convolutional", CONVOLUTIONAL), ("graph", GRAPH)):

@@ -10,7 +10,7 @@ Needs PyTorch, the Python package and $LIGHTLOOP_DATA/mnist.
 
 usage: lightloop reproduce analogvnn [--full] [--out FOLDER] [--json]
 Without --full: a tenth of the images for one epoch (seconds). With it: 5 epochs of all, several seeds at the highest noise, the
-convolutions for one epoch (about 15 minutes of one core).
+convolutions for one epoch (about half an hour of one core).
 """
 
 import pathlib
