@@ -270,7 +270,8 @@ TEST_CASE("SPSA of a programme is the twin's gradient on average, with the varia
   CHECK(spsa->touched() == StepTouch{.passes = 2 * 12, .projections = 0, .writes = 2});
 }
 
-TEST_CASE("a mesh that was fabricated badly learns digits from losses alone, without a twin, and resumes to the bit") {
+TEST_CASE("a mesh that was fabricated badly learns digits from losses alone, without a twin, and resumes to the bit",
+          "[law]") {
   const TrainTest data = make_digits(1, 1000, 1000);
   const std::string chip = "bench:mzi_mesh,correction=none,splitter_error=0.03,phase.law=linear";
   const TemporaryFolder folder;

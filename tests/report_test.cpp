@@ -388,7 +388,7 @@ TEST_CASE("no specification costs more than what was asked, the common solution,
     }
 }
 
-TEST_CASE("power is relaxed to the least that keeps the accuracy, bandwidth to the soonest answer") {
+TEST_CASE("power is relaxed to the least that keeps the accuracy, bandwidth to the soonest answer", "[law]") {
   const Network net = matched();
   struct Case {
     const char *device, *name;

@@ -35,7 +35,7 @@ EchoState network(Index inputs) {
 
 }  // namespace
 
-TEST_CASE("a reservoir that has learnt a sine goes on with it") {
+TEST_CASE("a reservoir that has learnt a sine goes on with it", "[law]") {
   auto echo = network(1);
   const auto series = wave(1500, 0.02);
   ClosedLoopSettings settings;

@@ -35,7 +35,8 @@ TrainResult run(const TrainSettings& s, const TrainObserver& observer = {}) {
 
 }  // namespace
 
-TEST_CASE("a convolutional network with batch norm, dropout and a residual learns digits by every rule that takes it") {
+TEST_CASE("a convolutional network with batch norm, dropout and a residual learns digits by every rule that takes it",
+          "[law]") {
   const TrainSettings longer{{"train.epochs", std::int64_t{4}}};
   const TrainResult bp = run(small("bp", longer));
   CHECK(bp.test_accuracy > 0.65);  // chance is 0.1
@@ -76,7 +77,7 @@ TEST_CASE("a model's run stopped anywhere and resumed ends with the weights of o
   CHECK(std::ranges::equal(further.net.parameters(), whole.net.parameters()));
 }
 
-TEST_CASE("rules of blocks train a convolutional net of any layers, and their runs go on to the bit") {
+TEST_CASE("rules of blocks train a convolutional net of any layers, and their runs go on to the bit", "[law]") {
   const TemporaryFolder folder;
   const auto settings = [](const std::string& rule) {
     TrainSettings s{
@@ -161,7 +162,7 @@ Dataset codes(Index samples, std::uint64_t instance) {
 
 }  // namespace
 
-TEST_CASE("a transformer learns where to look by back-propagation, and part of it by DFA on its blocks") {
+TEST_CASE("a transformer learns where to look by back-propagation, and part of it by DFA on its blocks", "[law]") {
   const auto accuracy = [](const std::string& rule, const TrainSettings& more = {}) {
     TrainSettings s{{"train.net", "char-transformer:32x1"},
                     {"train.rule", rule},

@@ -101,7 +101,8 @@ TEST_CASE("each token gets the projection of its own error") {
 
 TEST_CASE(
     "characters are predicted as well as they can be by the exact gradient, nearly so by DFA, better than by frequency "
-    "by tdfa") {
+    "by tdfa",
+    "[law]") {
   const TrainTest data = coin_text(12);
   CHECK(data.test.yardstick.value == Approx(1.918).margin(0.03));  // a and b a third each, c and d a sixth
   const std::pair<std::string, double> most[] = {

@@ -135,7 +135,7 @@ TEST_CASE("Forward-Forward on patchworks refuses goodness as an answer and what 
   CHECK_THROWS_WITH(narrow.make("ff", nullptr, {{"negatives", "hybrid"}}), Catch::Contains("no square"));
 }
 
-TEST_CASE("what layers learn from patchworks of digits without labels tells digits apart") {
+TEST_CASE("what layers learn from patchworks of digits without labels tells digits apart", "[law]") {
   std::vector<std::string> warnings;
   TrainObserver observer;
   observer.on_warning = [&](const std::string& text) { warnings.push_back(text); };

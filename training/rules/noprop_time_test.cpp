@@ -157,7 +157,7 @@ TEST_CASE("NoProp in continuous time and with flow trains nets of any layers by 
   }
 }
 
-TEST_CASE("the answer follows the equation in t by the solver named: of flow with its order, 1 or 2") {
+TEST_CASE("the answer follows the equation in t by the solver named: of flow with its order, 1 or 2", "[law]") {
   for (const bool flow : {false, true}) {
     std::vector<double> coarse;
     for (const bool second : {false, true}) {
@@ -243,7 +243,7 @@ TEST_CASE("NoProp in continuous time and with flow learns, and a stop changes no
   }
 }
 
-TEST_CASE("NoProp in continuous time and with flow reads digits") {
+TEST_CASE("NoProp in continuous time and with flow reads digits", "[law]") {
   const TrainTest digits = make_digits(1);
   for (const char* time : {"continuous", "flow"}) {
     INFO(time);

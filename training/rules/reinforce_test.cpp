@@ -151,7 +151,8 @@ TEST_CASE("a step of REINFORCE in a net of layers equals its definition in doubl
   CHECK(bench.gradient(*again, 6) == bench.gradient(*rule, 6));
 }
 
-TEST_CASE("REINFORCE in a net of layers is unbiased: its mean is the slope of the mean loss, over all that may fire") {
+TEST_CASE("REINFORCE in a net of layers is unbiased: its mean is the slope of the mean loss, over all that may fire",
+          "[law]") {
   constexpr Index kRows = 40000;
   Network net = small_net();
   net.initialise(3);
