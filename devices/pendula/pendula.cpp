@@ -39,6 +39,8 @@ class Pendula : public Device {
  private:
   /// What fabrication made of a chain.
   Chain made(Chain chain) const;
+  /// The fastest motion of that, which steps must resolve.
+  Chain fastest(double perturbation) const { return perturbed(made(scales_.fastest()), perturbation); }
   /// The chain of these codes before and after the perturbation.
   void build(std::vector<std::uint16_t> codes);
   /// What the perturbation makes of a chain.
@@ -78,7 +80,7 @@ Pendula::Pendula(const ParamSet& given)
                       {"programming", 0, 0, 3 * n, 3 * n * dac_energy_j(info_.program->bits)}};
   for (const CostPart& part : info_.cost.parts) info_.cost.power_w += part.frame_j / time;
   info_.cost.program_j = 3 * n * dac_energy_j(info_.program->bits);
-  check_turn(perturbed(made(scales_.fastest()), params_.real("perturbation")), scales_.step_s);
+  check_turn(fastest(params_.real("perturbation")), scales_.step_s);
   const auto middle = static_cast<std::uint16_t>(info_.program->highest() / 2 + 1);
   build(std::vector<std::uint16_t>(static_cast<std::size_t>(scales_.parameters()), middle));
 }
@@ -116,7 +118,7 @@ void Pendula::build(std::vector<std::uint16_t> codes) {
 
 void Pendula::configure(const Settings& changes) {
   const ParamSet asked = changed(changes);
-  check_turn(perturbed(made(scales_.fastest()), asked.real("perturbation")), scales_.step_s);
+  check_turn(fastest(asked.real("perturbation")), scales_.step_s);
   FrontEnd front(asked, info_.model, front_end_names());
   params_ = asked;
   front_ = std::move(front);
@@ -171,7 +173,7 @@ RunReport Pendula::run(ConstFrames in, Frames out, const RunOptions& options) {
 }
 
 SelfTest Pendula::self_test() {
-  const double turned = turn(perturbed(made(scales_.fastest()), params_.real("perturbation")), scales_.step_s);
+  const double turned = turn(fastest(params_.real("perturbation")), scales_.step_s);
   return {turned <= kMostTurn, "the fastest motion turns by " + std::to_string(turned) + " rad in a step (" +
                                    to_string(Value(kMostTurn)) + " allowed)"};
 }

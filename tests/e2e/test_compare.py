@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -100,10 +101,21 @@ def test_an_option_and_its_value_may_be_one_word(lightloop, small, spaced, joine
     assert any(pair["reason"] is None for pair in json.loads(found.stdout))
 
 
-def test_a_grid_that_joins_options_and_values_is_the_same_grid(lightloop, small, tmp_path):
+@pytest.fixture(scope="module")
+def compare():
+    """The script as a module."""
     found = importlib.util.spec_from_file_location("compare", SCRIPT)
-    compare = importlib.util.module_from_spec(found)
-    found.loader.exec_module(compare)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_options_without_a_value_are_those_of_train(lightloop, compare):
+    options = re.findall(r"^  (?:-\w,)?--([\w-]+)( [A-Z]|)", lightloop("train", "--help").stdout, re.MULTILINE)
+    assert {name for name, value in options if not value} - {"help"} == set(compare.FLAGS)
+
+
+def test_a_grid_that_joins_options_and_values_is_the_same_grid(lightloop, compare, small, tmp_path):
     for given in (["--dataset=fashion"], ["--dataset", "fashion"]):
         assert compare.title(compare.read(["--rules", "dfa", "--", *given])) == "fashion, 1 seed(s)"
     words = ["compare", "--rules", "tdfa", "--out", "grid", "--quiet", *small]
