@@ -192,7 +192,7 @@ def main():
         mean, published = statistics.mean(found), f"{low:g}" if low == high else f"{low:g} to {high:g}"
         off = max(low - mean, mean - high, 0) * (1 if mean > high else -1)
         verdict = paper.within(off, 0, TOLERANCE) if options.full else f"{off:+.1f} points (not the published training: use --full)"
-        ours = f"{mean:.2f} %" if len(found) == 1 else f"{min(found):.1f}..{max(found):.1f} %"
+        ours = f"{mean:.2f} %" if len(found) == 1 else f"{mean:.1f} ({min(found):.1f}..{max(found):.1f}) %"
         marked = f"{published} %" + (" (slope as shipped)" if known == SHIPPED else "")
         table.row(what, marked, ours, verdict, accuracy=found, published_range=[low, high])
         if slope == RIGHT:
