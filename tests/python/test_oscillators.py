@@ -14,7 +14,7 @@ spec = importlib.util.spec_from_file_location("oscillators", FILE)
 oscillators = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(oscillators)
 SMALL = {"networks": 2, "size": 5}
-PERFECT = {"detuning": 0.0, "coupling_error": 0.0, "input_noise_rad": 0.0}
+PERFECT = {"detuning": 0.0, "coupling_error_s2": 0.0, "input_noise_rad": 0.0}
 
 
 def codes(seed, *shape):

@@ -9,12 +9,12 @@ import numpy as np
 import oscillators
 from oscillators import MIDDLE, Oscillators
 
-PIXEL_RAD, GAIN, BATCH = 1.0, 10.0, 100  # a white pixel; of a score, per rad
-LAYERS = ({"networks": 16, "size": 100, "coupling_s2": 4.0}, {"networks": 1, "size": 1610, "coupling_s2": 1.0})
-STARTS = 0.1, 0.03  # sd of a coupling in units of the full programme code
-RATES = 3e-3, 1e-3
+PIXEL_RAD, GAIN, BATCH = 1.0, 5.0, 100  # a white pixel; of a score, per rad
+LAYERS = ({"networks": 16, "size": 100, "coupling_s2": 4.0}, {"networks": 1, "size": 1610, "coupling_s2": 4.0})
+STARTS = 0.1, 0.0075  # sd of a coupling in units of the full programme code
+RATES, RATED = (3e-3, 2.5e-4), 1200  # steps; larger ones end at couplings whose motions do not resolve in the published steps
 RANGE_RAD = 4.0
-PERFECT = {"detuning": 0.0, "coupling_error": 0.0, "input_noise_rad": 0.0}
+PERFECT = {"detuning": 0.0, "coupling_error_s2": 0.0, "input_noise_rad": 0.0}
 
 
 def patches(half, samples):
@@ -77,10 +77,11 @@ class Bench:
 
 
 def train(bench, x, labels, epochs, seed):
-    """Adam on both programmes, its rate falling to 0; the loss is the cross-entropy of the scores."""
+    """Adam on both programmes by the cross-entropy of the scores; its rate begins as steps^-1/2 and falls to 0."""
     rng = np.random.default_rng([seed, 1])
     means, squares = ([np.zeros_like(held) for held in bench.settings] for _ in range(2))
     steps, step = epochs * (len(x) // BATCH), 0
+    rates = [rate * (RATED / steps) ** 0.5 for rate in RATES]
     for _ in range(epochs):
         for rows in rng.permutation(len(x))[: len(x) // BATCH * BATCH].reshape(-1, BATCH):
             shown, z = bench.forward(x[rows])
@@ -88,7 +89,7 @@ def train(bench, x, labels, epochs, seed):
             likely /= likely.sum(axis=1, keepdims=True)
             likely[np.arange(BATCH), labels[rows]] -= 1
             step += 1
-            for held, mean, square, rate, g in zip(bench.settings, means, squares, RATES, bench.slopes(shown, likely / BATCH)):
+            for held, mean, square, rate, g in zip(bench.settings, means, squares, rates, bench.slopes(shown, likely / BATCH)):
                 mean += 0.1 * (g - mean)
                 square += 0.001 * (g * g - square)
                 size = np.sqrt(square / np.float32(1 - 0.999**step)) + 1e-12

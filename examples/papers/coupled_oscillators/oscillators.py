@@ -2,9 +2,9 @@
 
 q_i'' = -sin q_i + sum_j J_ij (sin q_j - sin q_i) + e_i, J symmetric, from q_i(0) and rest, for `time_s` in `steps` steps of the leapfrog
 method. Inputs are the angles q(0), outputs the angles at the end, the programme is the couplings and the forces e of all networks.
-The apparatus has sin((1 + detuning) q) for sin q, couplings off by a relative, fixed error, and noise on the angles it starts from; its
-twin knows nothing of these. Equation, time, steps and the three numbers are published; that the error of the couplings is relative, and
-the integrator, are assumed.
+The apparatus has sin((1 + detuning) q) for sin q, fixed errors on its couplings, and noise on the angles it starts from; its
+twin knows nothing of these. Equation, time, steps and the three numbers are published (couplings: half the sum of two errors of sd
+0.2 1/s^2); they integrate by Runge-Kutta, to the same accuracy as far as these angles are read.
 """
 
 import lightloop as ll
@@ -36,7 +36,7 @@ class Oscillators(ll.Device):
         ll.Param("coupling_s2", 0.5, unit="1/s^2", min=1e-3, max=1e3, help="at full programme code", needs_reopen=True),
         ll.Param("force_s2", 8.0, unit="1/s^2", min=1e-3, max=1e3, help="at full programme code", needs_reopen=True),
         ll.Param("detuning", 0.1, min=0.0, max=1.0, help="sin (1 + detuning) q in the apparatus", off=0.0, needs_reopen=True),
-        ll.Param("coupling_error", 0.2, min=0.0, max=1.0, help="relative sd of couplings, drawn once", off=0.0, needs_reopen=True),
+        ll.Param("coupling_error_s2", 0.2 / 2**0.5, unit="1/s^2", min=0.0, max=100.0, help="sd of couplings, drawn once", off=0.0, needs_reopen=True),
         ll.Param("input_noise_rad", 0.02, unit="rad", min=0.0, max=1.0, help="sd of an angle it starts from", off=0.0, needs_reopen=True),
         ll.Param("seed", 1, min=0, max=2**31, help="of the errors and the noise", needs_reopen=True),
     ]
@@ -51,7 +51,7 @@ class Oscillators(ll.Device):
     def __init__(self):
         self.open_model()
         noise = np.random.default_rng([self.settings["seed"], 0])
-        self.spoilt = 1 + self.settings["coupling_error"] * noise.standard_normal((self.shape[0], self.couplings)).astype(np.float32)
+        self.errors = np.float32(self.settings["coupling_error_s2"]) * noise.standard_normal((self.shape[0], self.couplings)).astype(np.float32)
         self.program(np.full((self.shape[0], self.couplings + self.shape[1]), MIDDLE, np.uint16))
 
     def describe(self):
@@ -62,11 +62,11 @@ class Oscillators(ll.Device):
             "program": ((networks, size * (size - 1) // 2 + size), 16, "couplings above the diagonal, forces"),
         }  # fmt: skip
 
-    def built(self, theta, spoilt=1):
+    def built(self, theta, errors=0):
         """J (networks, size, size) and e (networks, 1, size) of a programme."""
         s = (theta.astype(np.float32) - MIDDLE) / np.float32(MIDDLE)
         j = np.zeros((*self.shape, self.shape[1]), np.float32)
-        j[:, self.upper[0], self.upper[1]] = np.float32(self.settings["coupling_s2"]) * s[:, : self.couplings] * spoilt
+        j[:, self.upper[0], self.upper[1]] = np.float32(self.settings["coupling_s2"]) * s[:, : self.couplings] + errors
         j += j.transpose(0, 2, 1)
         return j, np.float32(self.settings["force_s2"]) * s[:, None, self.couplings :]
 
@@ -82,7 +82,7 @@ class Oscillators(ll.Device):
         return q, seen
 
     def program(self, codes):
-        self.held = self.built(codes, self.spoilt)
+        self.held = self.built(codes, self.errors)
 
     def run(self, frames, first_frame_id):
         q = angles(frames, self.settings["range_rad"]).transpose(1, 0, 2)

@@ -9,7 +9,7 @@ only the gradients. Published: 95 % on this task. Needs the Python package, pyth
 
 Images, where $LIGHTLOOP_DATA has mnist and fashion-mnist: 16 patches of 49 pixels -> 16 networks of 100 oscillators -> one of 1610,
 every pair of a network coupled (oscillators.py, a device with a twin; images.py). Of the repository: final validation accuracies of
-97.94 % and 89.76 % after 20 epochs.
+97.94 % (MNIST, without errors) and 89.76 % (Fashion-MNIST, physics-aware) after 20 epochs.
 
 usage: lightloop reproduce coupled-oscillators [--full] [--out FOLDER] [--json]
 Without --full: one apparatus, 12 epochs; 2000 images of MNIST once (seconds). With it: five, 30 epochs, two strengths of error (about 2
@@ -39,7 +39,7 @@ GAIN = 5.0  # of the mean angle of a group in rad: a score
 MIDDLE, RANGE_RAD = 2048, 3.0  # sim:pendula's codes and their range
 ERRORS = {"2 % and 5 %": (0.02, 0.05), "10 % and 20 %": (0.1, 0.2)}  # of frequencies, and of springs and drives
 PUBLISHED, TOLERANCE = 95.0, 2.1  # one of 49 test samples is 2 points
-IMAGES = (("mnist", 97.94), ("fashion-mnist", 89.76))
+IMAGES = (("mnist", "in the twin", 97.94), ("fashion-mnist", "aware", 89.76))  # what was published of them
 GOAL = 1.0
 
 
@@ -100,9 +100,9 @@ def trained(bench, codes, labels, aware, epochs, seed):
 
 def pictures(table):
     """The image networks: aware, and in silico, in the twin and written into the same apparatus."""
-    sets, samples, tested, epochs = (IMAGES, 60000, 10000, 3) if options.full else (IMAGES[:1], 2000, 500, 1)
+    sets, samples, tested, epochs = (IMAGES, 60000, 10000, 2) if options.full else (IMAGES[:1], 2000, 500, 1)
     table.head(f"{samples} images, {epochs} epoch(s), apparatus and seed 1")
-    for name, published in sets:
+    for name, known, published in sets:
         try:
             halves = ll.load_dataset(name)
         except ll.Error:
@@ -123,8 +123,8 @@ def pictures(table):
         bench.close()
         for kind, accuracy in found.items():
             what = "trained physics-aware, in the apparatus" if kind == "aware" else f"trained in silico, {kind}"
-            verdict = paper.verdict(accuracy, published, GOAL, options.full) if kind == "aware" else ""
-            table.row(f"  {name}, {what}", f"{published} %" if kind == "aware" else "-", f"{accuracy:.2f} %", verdict,
+            verdict = paper.verdict(accuracy, published, GOAL, options.full) if kind == known else ""
+            table.row(f"  {name}, {what}", f"{published} %" if kind == known else "-", f"{accuracy:.2f} %", verdict,
                       kind=f"{name} {kind}", accuracy=[accuracy])  # fmt: skip
 
 
