@@ -4,7 +4,7 @@ q_i'' = -sin q_i + sum_j J_ij (sin q_j - sin q_i) + e_i, J symmetric, from q_i(0
 method. Inputs are the angles q(0), outputs the angles at the end, the programme is the couplings and the forces e of all networks.
 The apparatus has sin((1 + detuning) q) for sin q, fixed errors on its couplings, and noise on the angles it starts from; its
 twin knows nothing of these. Equation, time, steps and the three numbers are published (couplings: half the sum of two errors of sd
-0.2 1/s^2); they integrate by Runge-Kutta, to the same accuracy as far as these angles are read.
+0.2 1/s^2); the leapfrog method is ours, a quarter of the work of their Runge-Kutta.
 """
 
 import lightloop as ll
