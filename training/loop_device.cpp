@@ -23,7 +23,8 @@ std::vector<std::string> TrainingLoop::first_warnings() {
   std::vector<std::string> texts;
   const bool unlabelled = config_.rule.has("negatives") && config_.rule.text("negatives") == "hybrid";
   if (config_.model->info.in_features && !unlabelled)
-    if (std::string text = overlay_warning(config_.model->info.name, data_.train, run_.net.widths().back());
+    if (std::string text = overlay_warning(config_.model->info.name, data_.train, run_.net.widths().back(),
+                                           config_.rule.integer("label_features"));
         !text.empty())
       texts.push_back(std::move(text));
   if (const std::string& init_from = config_.train.text("init_from");

@@ -12,7 +12,8 @@ namespace {
 
 /// What the user's data must be like.
 const char* of_data(const RuleInfo& info) {
-  return info.in_features ? "the label takes the place of the first features, one per class: put one column of zeros "
+  return info.in_features ? "the label takes the place of the first features, one per class (rule.label_features): put "
+                            "one column of zeros "
                             "per class before features that matter (the vowel sets have them, images have margins)"
                           : nullptr;
 }

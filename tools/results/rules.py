@@ -27,6 +27,8 @@ PHYLL_SPECKLE = ("--rule phyll --set rule.map=speckle --net 784-500-500-500-10 -
                  "--epochs {}")
 PHYLL_OPU = ("--rule phyll --map sim:opu,input.size=784,output.size=784 --net 784-500-10 --activation relu --optimizer adam --lr 1e-3 "
              "--batch 128 --epochs {}")
+PHYLL_OPU_WIDE = ("--rule phyll --set rule.label_features=8 --map sim:opu,input.size=784,output.size=3000 --net physical_3000_|_dense_500,_relu_|_"
+                  "dense_classes --optimizer adam --lr 1e-3 --batch 128 --epochs 4")
 ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
     "bp": ("back-propagation", None, 60, DENSE + "--rule bp"),
     "local": ("local heads", 97.8, 60, DENSE + "--rule local"),
@@ -62,6 +64,7 @@ ROWS = {  # name: (title, floor in %, seconds on one idle core, options)
                    "--set rule.blocks=3 --map sim:opu,input.size=784,output.size=3000 --optimizer adam --lr 1e-3 --batch 128 --epochs 4"),
     "phyll-opu": ("PhyLL behind an OPU, 4 epochs", 96.0, 250, PHYLL_OPU.format(4)),
     "phyll-opu-15": ("PhyLL behind an OPU, 15 epochs", 96.0, 850, PHYLL_OPU.format(15)),
+    "phyll-opu-wide": ("PhyLL behind an OPU of 3000 pixels, 8 mirrors per class", 96.0, 250, PHYLL_OPU_WIDE),
     "fg-global-local": ("forward gradient: global target, local guess", None, 100, GUESS.format("global", "local")),
     "fg-global-ntk": ("forward gradient: global target, ntk guess", None, 100, GUESS.format("global", "ntk")),
     "fg-global-gaussian": ("forward gradient: global target, noise", None, 110, GUESS.format("global", "gaussian")),

@@ -165,7 +165,8 @@ RuleModel ff_rule() {
            {"blurs", "1", std::int64_t{6}, 0, 1000,
             "how often random bits are blurred into the mask of a patchwork (hybrid); published: repeatedly, assumed "
             "6"},
-           {"label_strength", "1", 1.0, 1e-3, 1e3, "value of the feature that stands for the label"},
+           {"label_strength", "1", 1.0, 1e-3, 1e3, "value of the features that stand for the label"},
+           label_features_param(),
            {"threshold", "1", 0.0, 0, 1e3,
             "goodness per unit that is neither right nor wrong; 0: 1, or 0.5 in a fully connected net whose "
             "activities end at 1 (tanh, sigmoid)"},

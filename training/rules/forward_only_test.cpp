@@ -125,6 +125,21 @@ TEST_CASE("PhyLL: loss of the cosines as defined, exact gradients of the matrice
   }
 }
 
+TEST_CASE("labels take the place of as many features per class as asked for, of all the net has and no more") {
+  const std::vector<float> x{9, 9, 9, 9, 9, 9, 9, 8};
+  std::vector<float> out(8);
+  const LabelPlace place{.classes = 3, .wide = 2, .strength = 6};
+  overlay(x, place, 1, out);
+  CHECK(out == std::vector<float>{0, 0, 6, 6, 0, 0, 9, 8});
+  overlay_neutral(x, place, out);
+  CHECK(out == std::vector<float>{2, 2, 2, 2, 2, 2, 9, 8});
+
+  Bench bench;  // nine inputs, five classes
+  for (const char* name : {"ff", "phyll"})
+    CHECK_THROWS_WITH(bench.make(name, nullptr, {{"label_features", std::int64_t{2}}}),
+                      Catch::Contains("first 10 features") && Catch::Contains("there are 9"));
+}
+
 TEST_CASE("PhyLL answers by the mean of several showings, each with noise of its own, and counts their passes") {
   Bench bench;
   const Index layers = bench.net.layers(), samples = bench.x.rows(), classes = 5, showings = 3;

@@ -31,7 +31,7 @@ ImageSize image_size(const Network& net) {
 
 GoodnessPairs::GoodnessPairs(RuleInfo info, const RuleContext& context, float threshold)
     : WholeBatch(std::move(info)),
-      strength_(static_cast<float>(context.params.real("label_strength"))),
+      label_(label_place("ff", context)),
       decay_(static_cast<float>(context.params.real("weight_decay"))),
       head_decay_(static_cast<float>(context.params.real("head_decay"))),
       head_rate_(static_cast<float>(context.params.real("head_rate"))),
@@ -45,7 +45,6 @@ GoodnessPairs::GoodnessPairs(RuleInfo info, const RuleContext& context, float th
       hybrid_(context.params.text("negatives") == "hybrid"),
       blurs_(context.params.integer("blurs")),
       negative_(context.seed, 0, kRuleNegative) {
-  check_overlay("ff", context.net);
   if (context.net.hidden_layers() == 0)
     throw Unsupported("rule ff on net " + context.net.text(), "it teaches hidden layers", "", "add one");
   if (threshold_ == 0) threshold_ = threshold;
@@ -65,8 +64,7 @@ void GoodnessPairs::add_layer(Index units) {
 
 void GoodnessPairs::show(View<const float> x, Index c) {
   raw_.resize(x.rows(), x.cols());
-  for (Index r = 0; r < x.rows(); ++r)
-    overlay(x.row(r), classes_, static_cast<std::uint8_t>(c), strength_, raw_.row(r));
+  for (Index r = 0; r < x.rows(); ++r) overlay(x.row(r), label_, c, raw_.row(r));
 }
 
 void GoodnessPairs::show_neutral(View<const float> x) {
@@ -74,7 +72,7 @@ void GoodnessPairs::show_neutral(View<const float> x) {
   if (hybrid_)
     for (Index r = 0; r < x.rows(); ++r) std::ranges::copy(x.row(r), raw_.row(r).begin());
   else
-    for (Index r = 0; r < x.rows(); ++r) overlay_neutral(x.row(r), classes_, strength_, raw_.row(r));
+    for (Index r = 0; r < x.rows(); ++r) overlay_neutral(x.row(r), label_, raw_.row(r));
 }
 
 void GoodnessPairs::make_pairs(const RuleBatch& batch) {
@@ -87,8 +85,8 @@ void GoodnessPairs::make_pairs(const RuleBatch& batch) {
       const std::uint8_t right = batch.labels[static_cast<std::size_t>(r)];
       const double u = negative_.uniform(batch.first_sample + static_cast<std::uint64_t>(r), 0);
       const std::span<const float> score = hard_ ? std::as_const(logits_).row(r) : std::span<const float>{};
-      overlay(x.row(r), classes_, right, strength_, pairs_.row(r));
-      overlay(x.row(r), classes_, wrong_label(score, classes_, right, u), strength_, pairs_.row(samples + r));
+      overlay(x.row(r), label_, right, pairs_.row(r));
+      overlay(x.row(r), label_, wrong_label(score, classes_, right, u), pairs_.row(samples + r));
     }
   });
 }

@@ -4,6 +4,7 @@
 
 #include "core/random.hpp"
 #include "training/rules/hybrid_images.hpp"
+#include "training/rules/label_overlay.hpp"
 #include "training/rules/own_layers.hpp"
 #include "training/rules/whole_batch.hpp"
 
@@ -20,7 +21,7 @@ namespace lightloop {
 class GoodnessPairs : public WholeBatch {
  public:
   /// `threshold`: goodness per unit that is neither right nor wrong, where rule.threshold is 0. Throws Unsupported for
-  /// a net without hidden layers, and what check_overlay() does.
+  /// a net without hidden layers, and what label_place() does.
   GoodnessPairs(RuleInfo info, const RuleContext& context, float threshold);
   Trainable own() override { return heads_.trainable(); }
   std::vector<std::byte> snapshot() const override;  ///< running means
@@ -42,7 +43,8 @@ class GoodnessPairs : public WholeBatch {
   /// Goodness of one sample that counts for its answer: of layers from first_ on.
   double goodness(Index layer, std::span<const float> h) const;
 
-  float strength_, decay_, head_decay_, head_rate_;
+  LabelPlace label_;
+  float decay_, head_decay_, head_rate_;
   bool by_goodness_;
   Index classes_, first_;  ///< first_: lowest hidden layer that answers
   OwnLayers heads_;        ///< of the answering layers below the last hidden one

@@ -10,7 +10,18 @@
 
 namespace lightloop {
 
-void check_overlay(const std::string& rule, const Network& net) {
+ParamInfo label_features_param() {
+  return {"label_features",
+          "1",
+          std::int64_t{1},
+          1,
+          1 << 20,
+          "features that stand for each class, the first of all; more where a device shows one of them by so little "
+          "that it is lost among the others, as mirrors do that are on or off"};
+}
+
+LabelPlace label_place(const std::string& rule, const RuleContext& context) {
+  const Network& net = context.net;
   check_rows_alone(rule, net);
   if (net.model() && net.model()->block(0).takes_codes())
     throw Unsupported("rule " + rule + " on net " + net.text(),
@@ -21,14 +32,17 @@ void check_overlay(const std::string& rule, const Network& net) {
         "rule " + rule + " on net " + net.text(),
         "it answers for " + std::to_string(net.tokens()) + " tokens one by one, and a sample shows one label", "",
         "use local or sff");
-  const Index features = net.widths().front(), classes = net.widths().back();
-  if (features < classes)
+  const LabelPlace place{.classes = net.widths().back(),
+                         .wide = context.params.integer("label_features"),
+                         .strength = static_cast<float>(context.params.real("label_strength"))};
+  if (const Index features = net.widths().front(); features < place.features())
     throw Unsupported("rule " + rule + " on net " + to_string(net.widths()),
-                      "the label takes the place of the first " + std::to_string(classes) + " features",
+                      "the label takes the place of the first " + std::to_string(place.features()) + " features",
                       "there are " + std::to_string(features), "add features, constant ones will do");
+  return place;
 }
 
-std::string overlay_warning(const std::string& rule, const Dataset& data, Index classes) {
+std::string overlay_warning(const std::string& rule, const Dataset& data, Index classes, Index wide) {
   constexpr Index kSamples = 2000;
   constexpr double kShare = 0.5;
   const Index rows = std::min(data.size(), kSamples), features = data.features();
@@ -51,22 +65,23 @@ std::string overlay_warning(const std::string& rule, const Dataset& data, Index 
   std::ranges::nth_element(varying, varying.begin() + std::ssize(varying) / 2);
   const double least = kShare * varying[varying.size() / 2];
   const auto lost =
-      std::count_if(variance.begin(), variance.begin() + classes, [least](double v) { return v > least; });
+      std::count_if(variance.begin(), variance.begin() + classes * wide, [least](double v) { return v > least; });
   if (lost == 0) return {};
-  return "rule " + rule + " shows the label in place of the first " + std::to_string(classes) + " features of " +
+  return "rule " + rule + " shows the label in place of the first " + std::to_string(classes * wide) + " features of " +
          data.name + ", and " + std::to_string(lost) + " of these vary from sample to sample: what they say is lost. " +
-         "Put one column of zeros per class before the features.";
+         "Put " + (wide == 1 ? "one column" : std::to_string(wide) + " columns") +
+         " of zeros per class before the features.";
 }
 
-void overlay(std::span<const float> x, Index classes, std::uint8_t label, float strength, std::span<float> out) {
+void overlay(std::span<const float> x, const LabelPlace& place, Index label, std::span<float> out) {
   std::ranges::copy(x, out.begin());
-  std::fill_n(out.begin(), classes, 0.0f);
-  out[label] = strength;
+  std::fill_n(out.begin(), place.features(), 0.0f);
+  std::fill_n(out.begin() + label * place.wide, place.wide, place.strength);
 }
 
-void overlay_neutral(std::span<const float> x, Index classes, float strength, std::span<float> out) {
+void overlay_neutral(std::span<const float> x, const LabelPlace& place, std::span<float> out) {
   std::ranges::copy(x, out.begin());
-  std::fill_n(out.begin(), classes, strength / static_cast<float>(classes));
+  std::fill_n(out.begin(), place.features(), place.strength / static_cast<float>(place.classes));
 }
 
 std::uint8_t wrong_label(std::span<const float> score, Index classes, std::uint8_t right, double u) {

@@ -30,7 +30,8 @@ RuleInfo phyll_info() {
       .params =
           {{"theta", "1", 10.0, 1e-3, 1e3, "how sharply right must differ from wrong"},
            {"label_strength", "1", 4.0, 1e-3, 1e3,
-            "value of the feature that stands for the label (assumed: enough to be seen among the others)"},
+            "value of the features that stand for the label (assumed: enough to be seen among the others)"},
+           label_features_param(),
            {"showings", "1", std::int64_t{1}, 1, 1000,
             "how often every label is shown to answer, its goodness averaged: a map's noise is drawn anew for each"},
            {"map",
@@ -131,14 +132,13 @@ class Phyll : public WholeBatch {
   Phyll(const RuleContext& context, PhysicalMap map)
       : WholeBatch(phyll_info()),
         theta_(context.params.real("theta")),
-        strength_(static_cast<float>(context.params.real("label_strength"))),
         showings_(context.params.integer("showings")),
-        classes_(context.net.widths().back()),
+        label_(label_place("phyll", context)),
+        classes_(label_.classes),
         map_(std::move(map)),
         runner_(context.seed, 1, context.layers),
         negative_(context.seed, 0, kRuleNegative) {
     const Network& net = context.net;
-    check_overlay("phyll", net);
     for (Index l = 0; l < net.layers(); ++l) {
       Matrix<float>& zeta = zeta_.emplace_back(1, net.widths()[static_cast<std::size_t>(l) + 1]);
       Stream(context.seed, static_cast<std::uint64_t>(l), kRuleFixed).normal(0, 0, zeta.flat());
@@ -156,8 +156,8 @@ class Phyll : public WholeBatch {
     for (Index r = 0; r < samples; ++r) {
       const std::uint8_t right = batch.labels[static_cast<std::size_t>(r)];
       const double u = negative_.uniform(batch.first_sample + static_cast<std::uint64_t>(r), 0);
-      overlay(x.row(r), classes_, right, strength_, shown_.row(r));
-      overlay(x.row(r), classes_, wrong_label({}, classes_, right, u), strength_, shown_.row(samples + r));
+      overlay(x.row(r), label_, right, shown_.row(r));
+      overlay(x.row(r), label_, wrong_label({}, classes_, right, u), shown_.row(samples + r));
     }
     View<const float> h = shown_;
     for (Index l = 0; l < net.layers(); ++l) {
@@ -179,8 +179,7 @@ class Phyll : public WholeBatch {
       for (Index r = 0; r < x.rows(); ++r) out(r, c) = 0;
       for (Index s = 0; s < showings_; ++s) {
         shown_.resize(x.rows(), x.cols());
-        for (Index r = 0; r < x.rows(); ++r)
-          overlay(x.row(r), classes_, static_cast<std::uint8_t>(c), strength_, shown_.row(r));
+        for (Index r = 0; r < x.rows(); ++r) overlay(x.row(r), label_, c, shown_.row(r));
         View<const float> h = shown_;
         for (Index l = 0; l < net.layers(); ++l) {
           h = run_layer(net, l, before(l, h));
@@ -248,8 +247,8 @@ class Phyll : public WholeBatch {
   }
 
   double theta_;
-  float strength_;
   Index showings_;
+  LabelPlace label_;
   Index classes_;
   PhysicalMap map_;
   BlockRunner runner_;

@@ -51,7 +51,7 @@ struct RuleInfo {
   bool own_answer = false;    ///< may answer in its own way: see Rule::scores
   bool keeps_net = false;     ///< leaves the network's weights as they were drawn
   bool on_layers = false;     ///< ... and own passes may run on devices: it heeds RuleContext::layers
-  bool in_features = false;   ///< shows labels in place of the first features, one per class
+  bool in_features = false;   ///< shows labels in place of the first features: rule.label_features for each class
   bool one_hot = false;       ///< projects one-hot labels: C columns serve all steps, and a device shows only these
   bool maps = false;          ///< trains networks with physics in front of their layers
   bool crosses_maps = false;  ///< ... and sends signals back from layer to layer: through that physics, by its twin
