@@ -13,7 +13,7 @@ every pair of a network coupled (oscillators.py, a device with a twin; images.py
 
 usage: lightloop reproduce coupled-oscillators [--full] [--out FOLDER] [--json]
 Without --full: one apparatus, 12 epochs; 2000 images of MNIST once (seconds). With it: five, 30 epochs, two strengths of error (about 2
-minutes); all images three times, in silico and physics-aware (most of an hour of one core).
+minutes); all images twice, in silico and physics-aware (40 minutes of one core).
 """
 
 import pathlib
