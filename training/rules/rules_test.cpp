@@ -55,7 +55,7 @@ TEST_CASE("every rule of the list has a complete record and is found by name") {
     CHECK_FALSE(model.info.equation.empty());
     CHECK_FALSE(model.info.cost.empty());
     CHECK_FALSE(model.info.source.empty());
-    CHECK_NOTHROW(ParamSet("rule", model.info.params));
+    CHECK(ParamSet("rule", model.info.params).has("label_features") == model.info.in_features);
   }
   CHECK_THROWS_WITH(rule("dfaa"), Catch::Contains("did you mean"));
 }
