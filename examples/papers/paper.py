@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 
 sys.path.append(str(pathlib.Path(os.environ.get("LIGHTLOOP", "lightloop")).resolve().parents[1] / "python"))
@@ -16,10 +17,38 @@ def options(text, name, full):
     parser.add_argument("--full", action="store_true", help=full)
     parser.add_argument("--out", default=name, help="folder for the table and the picture")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # nohup means that
-            signal.signal(number, lambda *_: sys.exit(130))  # by way of subprocess.run, which ends its child then
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):  # not ignored, as by nohup; not runs.py's
+            signal.signal(number, Ending.asked)
     return parser.parse_args()
+
+
+class Ending:
+    """Ctrl-C, SIGTERM and SIGHUP end the script, and with it the run it waits for. While that is being started they wait: what began
+    would be known to nobody."""
+
+    came = starting = False
+
+    @classmethod
+    def asked(cls, *_):
+        cls.came = True
+        if not cls.starting:
+            sys.exit(130)
+
+
+def run(*words):
+    """A program to its end: as subprocess.run of its output."""
+    Ending.starting = True
+    with subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        try:
+            Ending.starting = False
+            if Ending.came:
+                sys.exit(130)
+            out, said = child.communicate()
+        except BaseException:
+            child.kill()
+            raise
+    return subprocess.CompletedProcess(child.args, child.returncode, out, said)
 
 
 def data_file(*parts):

@@ -17,7 +17,6 @@ import math
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -30,9 +29,9 @@ LINEAR = "embedding 240 8, flatten, dense classes"
 
 
 def command(*words):
-    done = subprocess.run([COMMAND, *map(str, words)], stdout=subprocess.PIPE, text=True, check=False)
+    done = paper.run(COMMAND, *words)
     if done.returncode != 0:
-        sys.exit(f"lightloop {words[0]} ended with {done.returncode}")
+        sys.exit(f"lightloop {words[0]} ended with {done.returncode}\n{done.stderr}")
     return json.loads(done.stdout)
 
 

@@ -18,7 +18,6 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 
@@ -53,7 +52,7 @@ MEASURED = "acoustic cavity"  # of the systems here the one that was measured in
 
 
 def told(*words):
-    done = subprocess.run([os.environ["LIGHTLOOP"], *words], capture_output=True, text=True)
+    done = paper.run(os.environ["LIGHTLOOP"], *words)
     if done.returncode != 0:
         sys.exit(f"{' '.join(words)}\n{done.stderr}")
     return json.loads(done.stdout)
@@ -89,7 +88,7 @@ def main():
     table = paper.Table("phyll", options, 50)
     made = {"cavity": ("pairs", PAIRS), "fibre": ("matrix", FIBRE, "--step", STRAIGHT), "bent": ("matrix", FIBRE, "--step", BENT, "--like", STRAIGHT)}
     for name, (way, file, *more) in made.items():
-        done = subprocess.run([sys.executable, TOOL, way, file, "-o", folder / f"{name}.h5", *map(str, more)], capture_output=True, text=True)
+        done = paper.run(sys.executable, TOOL, way, file, "-o", folder / f"{name}.h5", *more)
         if done.returncode != 0:
             sys.exit(done.stderr)
         if name == "cavity":
