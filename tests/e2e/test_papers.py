@@ -1,5 +1,6 @@
 """The papers of `lightloop reproduce`, in the small, with the data of $LIGHTLOOP_DATA."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -169,6 +170,25 @@ def test_a_claim_can_fail_and_finished_runs_are_kept(tmp_path):
     assert wrong.returncode == 1 and wrong.stderr.startswith("not reproduced: ") and wrong.stderr.count("\n") == 1
 
 
+def group(number):
+    """The processes of a group, without those that have ended."""
+    stats = [path.read_text().rpartition(")")[2].split() for path in pathlib.Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    return [stat for stat in stats if stat[0] != "Z" and int(stat[2]) == number]
+
+
+@contextlib.contextmanager
+def leader(words, surroundings):
+    """A process that heeds Ctrl-C and leads a group; none of the group outlives a test that fails."""
+    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+    begun = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=surroundings,
+                             preexec_fn=heed)  # fmt: skip
+    try:
+        yield begun
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(begun.pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_table_alone_stops_its_runs_too(tmp_path, number):
     def words(epochs):
@@ -180,36 +200,26 @@ def test_a_signal_to_the_table_alone_stops_its_runs_too(tmp_path, number):
 
     (tmp_path / "scratch").mkdir()
     surroundings = {**os.environ, "LIGHTLOOP": str(COMMAND), "TMPDIR": str(tmp_path / "scratch")}
-    begun = subprocess.Popen(words(10000), stderr=subprocess.PIPE, text=True, start_new_session=True, env=surroundings,
-                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip
-    while not seen() and begun.poll() is None:
-        time.sleep(0.01)
-    os.kill(begun.pid, number)
-    said = begun.communicate(timeout=60)[1]
-    assert begun.returncode == 130 and said == "lightloop: stopped; the same command goes on from here\n"
-    with pytest.raises(ProcessLookupError):  # nobody is left in its group
-        os.killpg(begun.pid, 0)
+    with leader(words(10000), surroundings) as begun:
+        while not seen() and begun.poll() is None:
+            time.sleep(0.01)
+        os.kill(begun.pid, number)
+        said = begun.communicate(timeout=60)[1]
+        assert begun.returncode == 130 and said == "lightloop: stopped; the same command goes on from here\n"
+        assert not group(begun.pid)
     assert not list((tmp_path / "scratch").iterdir())
     assert subprocess.run(words(1), capture_output=True, env=surroundings).returncode == 0
 
 
-def group(leader):
-    """The processes of a group, without those that have ended."""
-    stats = [path.read_text().rpartition(")")[2].split() for path in pathlib.Path("/proc").glob("[0-9]*/stat") if path.exists()]
-    return [stat for stat in stats if stat[0] != "Z" and int(stat[2]) == leader]
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_a_script_of_its_own_stops_its_runs_too(tmp_path, number):
-    begun = subprocess.Popen([COMMAND, "reproduce", "dfa-scales", "--full", "--out", tmp_path / "out"], text=True, start_new_session=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "LIGHTLOOP_DATA": "/nowhere"},
-                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))  # fmt: skip
-    assert "verdict" in begun.stdout.readline()  # the script has begun; what it can do without data are runs
-    while len(group(begun.pid)) < 2 and begun.poll() is None:
-        time.sleep(0.001)
-    os.kill(begun.pid, number)  # while a run is being started, or a little later
-    said = begun.communicate(timeout=60)[1]
-    assert begun.returncode == 130 and not said and not group(begun.pid)
+    with leader([COMMAND, "reproduce", "dfa-scales", "--full", "--out", tmp_path / "out"], {**os.environ, "LIGHTLOOP_DATA": "/nowhere"}) as begun:
+        assert "verdict" in begun.stdout.readline()  # the script has begun; what it can do without data are runs
+        while len(group(begun.pid)) < 2 and begun.poll() is None:
+            time.sleep(0.001)
+        os.kill(begun.pid, number)  # while a run is being started, or a little later
+        said = begun.communicate(timeout=60)[1]
+        assert begun.returncode == 130 and not said and not group(begun.pid)
 
 
 @needs("photonic", "mmf_tm", "mmf_disorder.h5")
