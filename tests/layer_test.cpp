@@ -1,6 +1,7 @@
 // A Layer on the simulated crossbar: what comes out is the product, with the errors that were asked for.
 #include "driver/layer/layer.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -421,6 +422,61 @@ TEST_CASE("calibrating zeros of a fixed scale takes out what the device answers 
     CHECK(layer.calibration().done);
     CHECK(layer.calibration().gain == 1);
     CHECK(layer.calibration().residual == 0);
+  }
+}
+
+TEST_CASE(
+    "behind a gain that calibration found a layer is the product, for every scheme of weights and both directions") {
+  for (const char* weights : {"signed", "differential", "offset"}) {
+    INFO(weights);
+    const Settings settings{{"cells", std::string(weights)}};
+    Session session = open(kIdeal + "30", 20, 13, settings);
+    Layer layer(session, 20, 13, settings);
+    const Matrix<float> w = uniform(13, 20, 1.0f, 1), x = uniform(50, 20, 1.0f, 2), g = uniform(50, 13, 1.0f, 3);
+    layer.program(w);
+    session.configure({{"adc.range", 24.0}});  // behind the layer's back: a gain of 30 / 24
+    layer.calibrate();
+    Matrix<float> y(50, 13), back(50, 20);
+    layer.forward(x, y);
+    layer.transposed(g, back);
+    CHECK(rms(y, product(x, w)) < 5e-3);
+    CHECK(rms(back, product(g, w, true)) < 5e-3);
+  }
+}
+
+TEST_CASE("the drive that cannot clip knows the calibrated gain") {
+  const Settings settings{{"bound_management", std::string("worst_case")}, {"max_repeats", std::int64_t{1}}};
+  Session session = open(kIdeal + "12", 20, 3, settings);
+  Layer layer(session, 20, 3, settings);
+  Matrix<float> w(3, 20), x(1, 20), y(1, 3);
+  std::ranges::fill(w.flat(), 1.0f);
+  std::ranges::fill(x.flat(), 1.0f);  // a sum of 20
+  layer.program(w);
+  session.configure({{"adc.range", 9.6}});
+  layer.calibrate();
+  REQUIRE(layer.calibration().gain == Approx(1.25).epsilon(1e-3));
+  const std::int64_t before = layer.report().saturated;
+  layer.forward(x, y);
+  CHECK(layer.report().saturated == before);
+  CHECK(static_cast<double>(y(0, 0)) == Approx(20).epsilon(1e-3));
+}
+
+TEST_CASE("what calibration leaves unexplained is the relative error of the outputs, for every scheme of weights") {
+  const Matrix<float> w = uniform(10, 20, 1.0f, 1);
+  for (const char* weights : {"signed", "differential", "offset"}) {
+    INFO(weights);
+    const Settings settings{{"cells", std::string(weights)}, {"calibration_vectors", std::int64_t{2000}}};
+    Session session = open(kIdeal + "800", 20, 10, settings);
+    Layer layer(session, 20, 10, settings);
+    layer.program(w);
+    session.configure({{"output_noise", 1.0}});
+    layer.calibrate();
+    Matrix<float> x = uniform(2000, 20, 1.0f, 2), y(2000, 10);
+    for (float& value : x.flat()) value = value < 0 ? -1.0f : 1.0f;
+    layer.forward(x, y);
+    const Matrix<double> wanted = product(x, layer.programmed());
+    const Matrix<double> nothing(2000, 10);
+    CHECK(layer.calibration().residual == Approx(rms(y, wanted) / rms(wanted, nothing)).epsilon(0.05));
   }
 }
 

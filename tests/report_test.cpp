@@ -327,6 +327,33 @@ TEST_CASE("what has drifted since the weights were written is a source of error 
   for (const SensitivityRow& row : fresh.rows) CHECK(row_of(old, row.name).error_alone == row.error_alone);
 }
 
+TEST_CASE("a drift that comes with a number is felt at an age, and predicted") {
+  const Network net = matched();
+  const std::string device = "sim:ring_bank,control.tracking=none,temperature.sd_k=0.01";
+  const Sensitivity old = sensitivity(Trial(registry(), analog_place(device, {}, net.layers()), net, directions(400),
+                                            Loss::cross_entropy, {.repeats = 3, .samples = 0, .age_s = 3600}),
+                                      device);
+  const SensitivityRow& age = row_of(old, kAgeRow);
+  CHECK(std::ranges::count(age.beside, "temperature.sd_k") == 1);
+  CHECK(age.error_alone > 3 * age.error_before);
+  CHECK(std::abs(old.enob_predicted - old.enob_measured) < 0.5);
+  // without the fluctuations there is no drift, without anything else there is
+  CHECK(std::abs(row_of(old, "temperature.sd_k").enob_without_predicted -
+                 row_of(old, "temperature.sd_k").enob_without) < 0.5);
+  CHECK(old.age_s == 3600);
+}
+
+TEST_CASE("switches of cells are gone with the cells") {
+  const Network net = matched();
+  for (const char* kind : {"soft_bounds", "constant_step"}) {
+    const std::string device = std::string("sim:crossbar,pulse.pair=true,cell.kind=") + kind;
+    const Trial pairs = trial(net, device, {}, 1);
+    CHECK(std::get<bool>(pairs.without({"cell.kind"}).settings.at("pulse.pair")) == false);
+    CHECK(pairs.without({"adc.bits"}).settings.count("pulse.pair") == 0);
+    CHECK(sensitivity(pairs, device).refused == 0);
+  }
+}
+
 TEST_CASE("time is refused where no clock is, where weights are written anew, and backwards") {
   const Network net = matched();
   const auto aged = [&](const std::string& device, double seconds, const Settings& settings = {}) {

@@ -114,7 +114,9 @@ std::vector<ParamInfo> params() {
        "a weight is the difference of two conductances that pulses only raise, each by its sign (constant_step and "
        "soft_bounds)",
        {},
-       true},
+       true,
+       {},
+       "cell.kind=constant_step|soft_bounds"},
       {"pulse.refresh",
        "1",
        0.25,
@@ -123,7 +125,9 @@ std::vector<ParamInfo> params() {
        "pairs: common part of both conductances from which on, behind a programme of pulses, both are erased and their "
        "difference is written into one; 0: never",
        {},
-       true},
+       true,
+       {},
+       "cell.kind=constant_step|soft_bounds"},
       {"read_noise",
        "1",
        0.0175,

@@ -38,6 +38,14 @@ void snapshot(const Open& open) {
   require_equal(expected, run(*device, future.frames(), next), "restored into a fresh device");
 }
 
+/// Frames cost what they did with that programme; what the last write took is no state.
+void require_cost(const Device& device, const CostModel& expected, const std::string& what) {
+  const CostModel& now = device.describe().cost;
+  require(now.seconds(1, 1) == expected.seconds(1, 1) && now.joules(1, 1) == expected.joules(1, 1),
+          "a frame costs " + in_short(now.seconds(1, 1)) + " s, " + in_short(now.joules(1, 1)) + " J " + what +
+              ", not " + in_short(expected.seconds(1, 1)) + " s, " + in_short(expected.joules(1, 1)) + " J");
+}
+
 void programme_in_snapshot(const Open& open) {
   const FrameFormat format = programme_format(*open());
   auto device = open();
@@ -48,13 +56,16 @@ void programme_in_snapshot(const Open& open) {
   const auto state = device->snapshot();
   if (state.empty()) throw Skipped{"the device keeps no snapshots"};
   const RunOptions next{.first_frame_id = kFrames};
+  const CostModel cost = device->describe().cost;
   const Codes expected = run(*device, future.frames(), next);
   device->program(open.programme(format, 6).frames());
   device->restore(state);
+  require_cost(*device, cost, "after restore()");
   require_equal(expected, run(*device, future.frames(), next), "before another programme and after restore()");
   device.reset();
   device = open();
   device->restore(state);
+  require_cost(*device, cost, "restored into a device that nobody has programmed");
   require_equal(expected, run(*device, future.frames(), next), "restored into a device that nobody has programmed");
 }
 
@@ -223,7 +234,8 @@ std::vector<Check> state_checks() {
   return {
       {"a device that says it is stateless does not depend on earlier frames", remembers_nothing},
       {"a restored snapshot has the same future, in this device and in a fresh one", snapshot},
-      {"a restored snapshot brings its programme back, over another one and in a fresh device", programme_in_snapshot},
+      {"a restored snapshot brings its programme back, over another one and in a fresh device, and what frames cost",
+       programme_in_snapshot},
       {"a foreign snapshot is refused and changes nothing", foreign_snapshot},
       {"reset() returns to the state after opening", reset},
       {"a programme has an effect, the same in every fresh device", programme},

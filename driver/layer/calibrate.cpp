@@ -98,7 +98,7 @@ double fit(LayerState& s, View<const float> x, bool& narrow) {
                            "The answers do not follow the drive: check the device, its size and its ADC range "
                            "(layer.output_range = measured sets it by the answers).");
   const bool column = s.params.text("compensation") == "column";
-  double rest = 0;
+  double rest = 0;  // of the device's rows
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const Line& line = lines[i];
     const bool own = column && line.spread() > 0 && line.rises();  // a row of zeros has the gain of all
@@ -106,16 +106,31 @@ double fit(LayerState& s, View<const float> x, bool& narrow) {
     s.offset[i] = own ? line.offset() : all.offset();
     rest += line.rest(s.gain[i], s.offset[i]);
   }
-  s.set_calibration({true, all.gain(), std::sqrt(std::max(0.0, rest) / (all.gain() * all.gain() * all.ee))});
-  double largest = 0;  // rows were shown at the full drive or a half, a quarter, .. of it
+  double largest = 0;          // rows were shown at the full drive or a half, a quarter, .. of it
+  double wanted = 0, off = 0;  // sums of squares over the outputs
   for (Index r = 0; r < vectors; ++r) {
     if (used[static_cast<std::size_t>(r)] == 0) continue;
+    const auto corrected = [&](Index i) {
+      const auto n = static_cast<std::size_t>(i);
+      return (static_cast<double>(measured(r, i)) - s.offset[n]) / s.gain[n];
+    };
+    for (Index i = 0; i < s.n_out; ++i) {
+      const RowPair pair = rows_of(s.weights, s.n_out, i);
+      double product = static_cast<double>(promised(r, pair.plus)), answer = corrected(pair.plus);
+      if (pair.minus >= 0) {
+        product -= static_cast<double>(promised(r, pair.minus));
+        answer -= corrected(pair.minus);
+      }
+      wanted += product * product;
+      off += (answer - product) * (answer - product);
+    }
     const double full = at_full / std::max(1e-30, static_cast<double>(largest_size(shown.row(r))));
     for (Index i = 0; i < s.device_rows; ++i) {
       const auto n = static_cast<std::size_t>(i);
       largest = std::max(largest, std::abs(full * s.gain[n] * static_cast<double>(promised(r, i)) + s.offset[n]));
     }
   }
+  s.set_calibration({true, all.gain(), wanted > 0 ? std::sqrt(off / wanted) : 0});
   return largest + 3 * std::sqrt(std::max(0.0, rest) / all.n);
 }
 

@@ -188,8 +188,9 @@ void Layer::transposed(View<const float> x, View<float> y) {
     decode(answer, zero, gain, row);
     if (s.complex_field) conjugate(row);
     if (s.rest == 0) return;
-    double sum = 0;  // of the drive as it was shown: what the rest of every cell adds to every input
-    for (Index i = 0; i < s.n_out; ++i) sum += answer.in.at(answer.at, i) / s.mid_in - 1;
+    double sum = 0;  // of the drive as it was shown and answered: what the rest of every cell adds to every input
+    for (Index i = 0; i < s.n_out; ++i)
+      sum += s.gain[static_cast<std::size_t>(i)] * (answer.in.at(answer.at, i) / s.mid_in - 1);
     const auto rest = static_cast<float>(answer.factor * s.rest * sum);
     for (float& value : row) value -= rest;
   });

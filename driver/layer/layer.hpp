@@ -67,7 +67,7 @@ struct CalibrationError : Error {
 struct LayerCalibration {
   bool done = false;
   double gain = 1;      ///< mean response over what the programme promises; drift takes it below 1
-  double residual = 0;  ///< rms of what gains and offsets do not explain, over the rms of the response
+  double residual = 0;  ///< rms of what gains and offsets do not explain of the outputs, over that of what they do
 };
 
 struct LayerState;

@@ -198,11 +198,13 @@ LayerState::LayerState(Session& s, Index inputs, Index outputs, const Settings& 
         std::to_string(n_in) + " and " + std::to_string(device_rows) + " needed",
         "Open it with input.size and output.size of at least that.");
   if (complex_field && (info.input.size() != n_in || info.output.size() != n_out))
-    throw ShapeMismatch(info.model + " with field.kind = complex",
-                        std::to_string(info.input.size()) + " -> " + std::to_string(info.output.size()) + " codes",
-                        std::to_string(n_in) + " -> " + std::to_string(n_out) + " wanted",
-                        "A complex layer fills its device: open it with input.size and output.size of half as many as "
-                        "it has numbers, and give weights [[Re, -Im], [Im, Re]]; in Python a complex matrix.");
+    throw ShapeMismatch(
+        info.model + " with field.kind = complex",
+        std::to_string(info.input.size()) + " -> " + std::to_string(info.output.size()) + " codes",
+        std::to_string(n_in) + " -> " + std::to_string(n_out) + " wanted",
+        "A complex layer fills its device, of 2 channels each way at least: open it with input.size and "
+        "output.size of half as many as it has numbers, and give weights [[Re, -Im], [Im, Re]]; in Python "
+        "a complex matrix. Networks are real: they stand on field.kind = real.");
   const Index cells = train  ? train->programme()
                       : mesh ? mesh_programme_size(info.input.size() / parts(), info.output.size() / parts())
                              : info.input.size() * info.output.size();

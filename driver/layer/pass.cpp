@@ -124,7 +124,9 @@ double LayerState::sure_code(std::span<const float> x, double range_of_x, double
     return std::sqrt(sum);
   };
   const double inside = adc_levels == 0 ? 1 - 1.5 / mid_out : 1 - 1 / static_cast<double>(adc_levels - 1);
-  const double room = inside * range * mid_in, any = room / largest_sum;
+  const double more = std::max(1.0, *std::ranges::max_element(gain));  // than the programme promises
+  const auto [least, most_offset] = std::ranges::minmax(offset);
+  const double room = (inside * range - std::max({0.0, -least, most_offset})) / more * mid_in, any = room / largest_sum;
   const double most = std::floor(std::max(any, full * room / (largest_norm * norm(full))));
   double code = std::max(faintest, std::min(most, std::floor(full / 2)));
   while (code > faintest && driven(code) > any && largest_norm * norm(code) > room) --code;  // rounding made it longer

@@ -150,7 +150,8 @@ struct LayerState {
   double repeat_factor(std::int64_t k, std::span<const float> x, double range_of_x) const;
   /// Largest code of x at the strongest drive, half of the full one or less, whose codes cannot make a sum of products
   /// at the end of the ADC: no sum is beyond that of the weights' sizes times the largest code, nor beyond the product
-  /// of both norms (Cauchy-Schwarz); 1 where that is too much. `full`: the largest code at full drive.
+  /// of both norms (Cauchy-Schwarz), both times the calibrated gain; 1 where that is too much. `full`: the largest code
+  /// at full drive.
   double sure_code(std::span<const float> x, double range_of_x, double full) const;
   /// Sets the ADC's range to base * factor within what the device takes, in the device too; whether it changed. Nothing
   /// has when the device throws.

@@ -119,6 +119,7 @@ class PythonDevice : public Device, PythonObject {
     const py::gil_scoped_acquire lock;
     if (!has("restore")) return Device::restore(state);
     call("restore", to_bytes(state));
+    info_ = description();  // of the programme that came with it
   }
 
   SelfTest self_test() override {

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from . import _core
 from ._torch_checks import check_product
@@ -167,6 +168,12 @@ class _Product(torch.autograd.Function):
         return grad_x, grad_w, grad_r, grad_f, None, None, None
 
 
+class _ProductOnce(_Product):
+    """The same where gradients come from outside PyTorch, which cannot differentiate them again: it says so."""
+
+    backward = staticmethod(once_differentiable(_Product.backward))
+
+
 class OnDevice:
     """What the modules share: a layer of some devices, or one for each group of a convolution, and the weights in them."""
 
@@ -254,6 +261,7 @@ class OnDevice:
         if learned is not None:
             begin_range(type(self).__name__, learned, self.input_range_known, x)
         way, managed = self.analog_settings.get("layer.backward", "weights"), self._managed()
+        product = _Product if way == "weights" and learned is None and factor is None else _ProductOnce
         held = [self._devices.layer(number) for number in self._numbers]
         began = self.running_range if managed == "running" else None
         answers, ranges = [], []
@@ -268,7 +276,7 @@ class OnDevice:
                 self._go_on(one.layer, began[:mine])
                 began = began[mine:]
             one.layer.hold_ranges(not self.training)
-            answers.append(_Product.apply(seen, w, learned, factor, one.layer, way, managed))
+            answers.append(product.apply(seen, w, learned, factor, one.layer, way, managed))
             if managed == "running":
                 ranges += one.layer.input_ranges
         if managed == "running":

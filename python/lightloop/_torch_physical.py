@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from . import _core
 from ._settings import flatten
@@ -69,6 +70,7 @@ class _Shown(torch.autograd.Function):
         return owner._show(x, programme)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Any) -> Any:
         x, programme = ctx.saved_tensors
         grad_x, grad_programme = ctx.owner._back(x, programme, grad)

@@ -109,11 +109,17 @@ def convert(model: Any, device: str = "sim:crossbar", settings: Mapping[str, Any
     exclude : names of modules that stay digital, with all that is inside them.
 
     Throws Unsupported, with the module's name, for whatever would stay digital unnoticed: subclasses of Linear and Conv2d,
-    parametrised ones too; MultiheadAttention and TransformerEncoderLayer, which read weights past the modules that have
+    parametrised ones too, and weights that a hook makes (weight_norm, prune); MultiheadAttention and TransformerEncoderLayer, which read weights past the modules that have
     them; complex weights. UnknownName for a name in `exclude` that is not there.
     """
     if not isinstance(model, torch.nn.Module):
         raise InvalidParameter("convert: model", type(model).__name__, "a torch.nn.Module")
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            if isinstance(value, torch.Tensor) and value.grad_fn is not None:
+                raise Unsupported(f"convert: {name}: {key}", "made anew in every pass by a hook (weight_norm, prune)", "a parameter",
+                                  "Convert first and put the hook on what was converted, or make what it does permanent "
+                                  "(torch.nn.utils.remove_weight_norm, prune.remove).")  # fmt: skip
     made = copy.deepcopy(model)
     wanted = split(settings, options)
     kept = _excluded(made, exclude)

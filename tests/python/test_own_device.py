@@ -204,6 +204,39 @@ def test_energy_is_counted_by_component():
     assert {"adc"} == set(net.latency)
 
 
+class Held(Weights):
+    """What it holds takes energy as long as it is held."""
+
+    def describe(self):
+        return {**super().describe(), "stateful": True, "parts": {"hold": float(np.abs(self.w).sum()) * 1e-6}}
+
+    def run(self, frames):
+        return np.rint(2048 + 512 * ((frames.astype(np.float32) - 128) / 128) @ self.w.T).clip(0, 4095).astype(np.uint16)
+
+    def snapshot(self):
+        return self.w.tobytes()
+
+    def restore(self, state):
+        if len(state) != self.w.nbytes:
+            raise ll.InvalidParameter("snapshot", str(len(state)), str(self.w.nbytes))
+        self.w = np.frombuffer(state, np.float32).reshape(self.w.shape).copy()
+
+
+def test_a_restored_programme_costs_what_it_did():
+    frames = np.full((10, 6), 200, np.uint8)
+
+    def joules(device):
+        before = device.meter.device_j
+        device.run(frames)
+        return device.meter.device_j - before
+
+    with ll.open(Held) as one, ll.open(Held) as other:
+        one.program(np.full((4, 6), 255, np.uint8))
+        other.restore(one.snapshot())
+        assert joules(one) == joules(other) == pytest.approx(10 * 24 * 127 / 128 * 1e-6)
+    assert [claim[1] for claim in ll.check(Held) if "brings its programme back" in claim[0]] == ["passed"]
+
+
 def test_a_setting_of_ones_own_is_specified_by_what_its_parts_take():
     rng = np.random.default_rng(2)
     y = np.arange(80) % 4

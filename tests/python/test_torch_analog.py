@@ -11,6 +11,7 @@ import lightloop as ll
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
+prune = pytest.importorskip("torch.nn.utils.prune")
 
 FINE = "sim:crossbar,preset=ideal,dac.bits=16,weight.bits=16,adc.bits=16,adc.range=40"
 
@@ -87,6 +88,37 @@ def test_what_would_stay_digital_unnoticed_is_refused_unless_it_is_excluded(part
     analog = ll.torch.convert(model, FINE, exclude=["1"])
     kinds = [type(m) for m in model[1].modules()]
     assert type(analog[0]) is ll.torch.AnalogLinear and [type(m) for m in analog[1].modules()] == kinds
+
+
+@pytest.mark.parametrize("hook", [nn.utils.weight_norm, lambda layer: prune.l1_unstructured(layer, "weight", 0.5)])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_weights_that_a_hook_makes_are_refused_before_and_taken_after(hook, x):
+    with pytest.raises(ll.Unsupported, match="convert: 0: weight: made anew.*Convert first"):
+        ll.torch.convert(nn.Sequential(hook(nn.Linear(8, 8))), FINE)
+    plain = nn.Sequential(nn.Linear(8, 8))
+    analog = ll.torch.convert(plain, FINE)
+    hook(analog[0])
+    hook(plain[0])
+    assert torch.allclose(analog(x), plain(x), atol=0.01)
+
+
+def gradient_penalty(model):
+    """Gradients of all parameters of |d(sum of squares of the answers)/dx|^2."""
+    shown = torch.linspace(-1, 1, 30).reshape(5, 6).requires_grad_()
+    (slope,) = torch.autograd.grad(model(shown).square().sum(), shown, create_graph=True)
+    slope.square().sum().backward()
+    return [p.grad for p in model.parameters()]
+
+
+@pytest.mark.parametrize("options", [{"layer.backward": "twin"}, {"layer.backward": "device"}, {"layer.noise_management": "learned"}])
+def test_gradients_from_outside_pytorch_are_not_differentiated_again(options):
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4))
+    digital = ll.torch.convert(model, FINE, exclude=["0"])
+    for a, b in zip(gradient_penalty(digital), gradient_penalty(model)):  # products in memory are
+        assert torch.allclose(a, b, rtol=0.02, atol=0.02)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient_penalty(ll.torch.convert(model, FINE, exclude=["0"], **options))
 
 
 def test_names_to_exclude_must_be_there(x):

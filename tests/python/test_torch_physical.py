@@ -128,3 +128,10 @@ def test_a_chip_may_be_given_the_twin_of_another_string():
     assert torch.equal(own.programme.grad, named.programme.grad)
     with pytest.raises(ll.ShapeMismatch, match="layer.twin"):
         lt.Physical(QUIET, twin="sim:crossbar")
+
+
+def test_the_gradient_of_a_twin_is_not_differentiated_again():
+    x = (torch.rand(3, 4) - 0.5).requires_grad_()
+    (slope,) = torch.autograd.grad(lt.Physical(QUIET)(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.square().sum().backward()

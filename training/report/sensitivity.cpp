@@ -77,11 +77,12 @@ double added(const SensitivityRow& row) {
   return more < 0 ? 0 : more;
 }
 
-/// Effective bits that the rows leave beside the error of no source.
-double predicted(double error_none, const std::vector<SensitivityRow>& rows, const std::string& without = "") {
+/// Effective bits that the rows leave beside the error of no source; `gone` says which are without effect.
+template <class Gone>
+double predicted(double error_none, const std::vector<SensitivityRow>& rows, Gone&& gone) {
   double sum = square(error_none);
   for (const SensitivityRow& row : rows)
-    if (row.name != without && std::ranges::count(row.beside, without) == 0) sum += added(row);
+    if (!gone(row)) sum += added(row);
   return enob(std::sqrt(sum));
 }
 
@@ -94,9 +95,6 @@ Sensitivity sensitivity(const Trial& trial, const std::string& device,
                         const std::function<bool(Index, Index)>& progress) {
   const Names& sources = trial.sources();
   const double age_s = trial.options().age_s;
-  Names words;  // what kind of device it is, and so what drifts
-  for (const std::string& name : sources)
-    if (std::holds_alternative<std::string>(trial.settings().value(name))) words.push_back(name);
   const auto with = [&](const std::string& source) {
     Names all;
     const Names beside = trial.beside(source);
@@ -106,12 +104,16 @@ Sensitivity sensitivity(const Trial& trial, const std::string& device,
   };
   std::set<Names> sets = {{}};
   for (const std::string& name : sources) sets.insert({trial.beside(name), with(name)});
-  if (age_s != 0) sets.insert(words);
+  Names drifting;  // those that come with a drift
+  for (const std::string& name : sources)
+    if (age_s != 0 && trial.drifts(with(name))) drifting.push_back(name);
+  if (age_s != 0) sets.insert(drifting);
 
   Sensitivity report;
   report.device = device;
   report.digital_accuracy = trial.digital_accuracy();
   report.repeats = trial.options().repeats;
+  report.age_s = age_s;
   report.deployments = static_cast<Index>(sets.size() + 1 + sources.size() + (age_s != 0 ? 2 : 0)) * report.repeats;
   Bench bench(trial, report, progress);
   const Measured none = bench.only({}), all = bench.measure(trial.without({}));
@@ -154,14 +156,23 @@ Sensitivity sensitivity(const Trial& trial, const std::string& device,
     row.unit = "s";
     row.value = age_s;
     row.off = 0.0;
-    row.beside = words;
-    add(std::move(row), bench.only(words), bench.measure(trial.with_only(words)),
+    row.beside = drifting;
+    add(std::move(row), bench.only(drifting), bench.measure(trial.with_only(drifting)),
         bench.measure(Bench::fresh(trial.without({}))));
   }
   report.enob_measured = enob(all.error);
-  report.enob_predicted = predicted(none.error, report.rows);
-  for (SensitivityRow& row : report.rows)
-    row.enob_without_predicted = trial.sizes_others(row.name) ? kNone : predicted(none.error, report.rows, row.name);
+  report.enob_predicted = predicted(none.error, report.rows, [](const SensitivityRow&) { return false; });
+  for (SensitivityRow& row : report.rows) {
+    const auto goes_with_it = [&](const SensitivityRow& other) {
+      if (other.name == row.name) return true;
+      if (std::ranges::count(other.beside, row.name) == 0) return false;
+      Names left = other.beside;
+      std::erase(left, row.name);
+      return other.name != kAgeRow || !trial.drifts(left);
+    };
+    row.enob_without_predicted =
+        trial.sizes_others(row.name) ? kNone : predicted(none.error, report.rows, goes_with_it);
+  }
   std::ranges::stable_sort(report.rows, [](const SensitivityRow& a, const SensitivityRow& b) {
     const double lost_a = rank(a.lost_alone), lost_b = rank(b.lost_alone);
     return lost_a != lost_b ? lost_a > lost_b : rank(a.error_alone) > rank(b.error_alone);
@@ -183,23 +194,26 @@ void save(const Sensitivity& report, const std::string& path) {
   set("enob_predicted", report.enob_predicted);
   set("repeats", static_cast<std::int64_t>(report.repeats));
   set("samples", static_cast<std::int64_t>(report.samples));
+  set("age_s", report.age_s);
   set("deployments", static_cast<std::int64_t>(report.deployments));
   set("refused", static_cast<std::int64_t>(report.refused));
   if (report.refused > 0) set("refusal", report.refusal);
-  Names names, beside;
+  Names names, values, beside;
   for (const SensitivityRow& row : report.rows) {
     names.push_back(row.name);
+    values.push_back(to_string(row.value));
     beside.emplace_back();
     for (const std::string& name : row.beside) beside.back() += (beside.back().empty() ? "" : ", ") + name;
   }
   const auto n = static_cast<Index>(names.size());
   if (n == 0) return file.commit();
   file.attribute("/", "sources", names);
+  file.attribute("/", "values", values);
   file.attribute("/", "beside", beside);
   const auto column = [&](const char* name, auto&& get) {
-    std::vector<double> values;
-    for (const SensitivityRow& row : report.rows) values.push_back(get(row));
-    file.write(std::string("/sources/") + name, std::span<const double>(values), {n}, "1");
+    std::vector<double> numbers;
+    for (const SensitivityRow& row : report.rows) numbers.push_back(get(row));
+    file.write(std::string("/sources/") + name, std::span<const double>(numbers), {n}, "1");
   };
   column("accuracy_before", [](const SensitivityRow& row) { return row.before.mean; });
   column("error_before", [](const SensitivityRow& row) { return row.error_before; });

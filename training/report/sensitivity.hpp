@@ -40,6 +40,7 @@ struct Sensitivity {
   double enob_measured = 0, enob_predicted = 0;
   std::vector<SensitivityRow> rows;  ///< by accuracy lost, then by error, the worst first
   Index repeats = 0, samples = 0;
+  double age_s = 0;                    ///< of the devices (TrialOptions)
   Index deployments = 0, refused = 0;  ///< all; those that calibration refused
   std::string refusal;                 ///< what it said first
   std::vector<LayerReport> cost;       ///< per layer, one deployment with all sources on
@@ -47,9 +48,9 @@ struct Sensitivity {
 };
 
 /// Deploys the network (2 sources + 2) repeats times, once more for every set of sources that others are measured
-/// beside. Where it is scored at an age, that is a row too: alone, every source is off but the kinds of cells and laws
-/// (words, which say what drifts), and the loss is that since they were written; without it nothing has aged. The other
-/// rows have the sources alone as they are when written. `progress` is told how many deployments are done, of how many;
+/// beside. Where it is scored at an age, that is a row too: alone, every source is off but those that come with a drift
+/// (Trial::drifts), and the loss is that since the weights were written; without it nothing has aged. The other rows
+/// have the sources alone as they are when written. `progress` is told how many deployments are done, of how many;
 /// false stops with Cancelled. Throws as Trial, Cancelled.
 Sensitivity sensitivity(const Trial& trial, const std::string& device,
                         const std::function<bool(Index, Index)>& progress = {});

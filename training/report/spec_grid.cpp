@@ -116,7 +116,8 @@ GridAxis axis_by_cost(const Trial& trial, const ParamInfo& info, const std::vect
   const std::string& name = info.name;
   if (!std::holds_alternative<double>(info.default_value))
     throw Unsupported("parameter " + name, "is neither a source of error nor a real number", "others can be relaxed",
-                      "`lightloop devices --json` lists sources of error with the value that is \"off\".");
+                      "`lightloop devices --json` lists sources of error with the value that is \"off\"; a recording "
+                      "(replay:) has no others to try.");
   double low = layers.front().real(name), high = low;
   for (const ParamSet& layer : layers) {
     low = std::min(low, layer.real(name));

@@ -181,6 +181,11 @@ Variant Trial::without(const std::vector<std::string>& sources) const {
   changed.set(variant.settings);
   for (const std::string& name : asleep_)
     if (in_force(info(name), changed)) take_away(name);
+  for (const ParamInfo& other : settings_.infos())  // a switch of cells that are others now would be refused
+    if (!other.off && in_force(other, settings_) && !in_force(other, changed)) {
+      variant.settings[other.name] = other.default_value;
+      for (Settings& own : variant.own) own.erase(other.name);
+    }
   return variant;
 }
 
@@ -206,6 +211,12 @@ bool Trial::sizes_others(const std::string& source) const {
     return std::ranges::any_of(conditions(info(name)),
                                [&](const Condition& one) { return one.key == source && one.values.empty(); });
   });
+}
+
+bool Trial::drifts(const std::vector<std::string>& sources) const {
+  const AnalogNetwork analog(registry_, placed(with_only(sources)), net_);
+  return std::ranges::any_of(analog.devices().opened(),
+                             [](const auto& device) { return device->session->info().stateful; });
 }
 
 std::vector<ParamSet> Trial::layer_settings() const {

@@ -66,8 +66,8 @@ class Trial {
   const ParamSet& settings() const { return settings_; }
   /// Sources of error that are there: declared (ParamInfo::off), not at that value, in force (ParamInfo::only_with).
   const std::vector<std::string>& sources() const { return sources_; }
-  /// The settings that take the given sources away, and with them those that this would bring into force. Without
-  /// sources it is the device that was asked for.
+  /// The settings that take the given sources away, and with them those that this would bring into force; settings that
+  /// mean nothing then have their defaults. Without sources it is the device that was asked for.
   Variant without(const std::vector<std::string>& sources) const;
   /// All but those taken away.
   Variant with_only(const std::vector<std::string>& sources) const;
@@ -76,6 +76,8 @@ class Trial {
   std::vector<std::string> beside(const std::string& source) const;
   /// Whether the size of another source goes with this one: what that one costs without it is not known from any alone.
   bool sizes_others(const std::string& source) const;
+  /// Whether the answers of a device with these sources and no others depend on what was before (DeviceInfo::stateful).
+  bool drifts(const std::vector<std::string>& sources) const;
   /// Settings of every layer as they were asked for, its own among them.
   std::vector<ParamSet> layer_settings() const;
   /// Deploys a variant with the seeds of repeat number `repeat`, scores it and measures its errors.

@@ -46,6 +46,7 @@ class Faulty : public Device {
   void restore(const std::vector<std::byte>& state) override {
     check_link();
     inner_->restore(state);
+    take_description();
   }
   SelfTest self_test() override {
     check_link();
