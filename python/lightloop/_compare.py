@@ -12,6 +12,7 @@ import copy
 import difflib
 import functools
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -22,14 +23,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 LIGHTLOOP = os.environ.get("LIGHTLOOP", "lightloop")
 DEVICE_COSTS = ("device_frames", "device_seconds", "device_joules")
 COSTS = (*DEVICE_COSTS, "train_seconds")
 WAYS = {"device": "as projection", "layers": "as layers", "map": "as map"}  # how a rule uses a device, in the order they are tried
-INTERRUPTED, BAD_INPUT, FAILED = 130, 2, 1
+INTERRUPTED, DEVICE_FAULT, BAD_INPUT, FAILED = 130, 3, 2, 1
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")  # told apart by every eye
 REFUSED = {  # words of `lightloop train`
     "--rule": "compare sets it itself; give --rules",
@@ -103,6 +103,30 @@ def without_maps(words):
     return kept
 
 
+def counted(text):
+    """ "m{0..3}" -> [m0, ..., m3], as the driver counts the devices of a bench."""
+    said = re.search(r"\{(\d+)\.\.(\d+)\}", text)
+    if not said:
+        return [text]
+    first, last = said.groups()
+    width = len(first) if first.startswith("0") else 0
+    return [one for i in range(int(first), min(int(last), int(first) + 4095) + 1)
+            for one in counted(f"{text[: said.start()]}{i:0{width}}{text[said.end() :]}")]  # fmt: skip
+
+
+def instruments(words):
+    """The addresses in the words of a run of which each is one thing: devices elsewhere, of plugins and of Python classes, whatever
+    wraps them. Settings tell no two of them apart."""
+    text = "\n".join(words)
+    for path in re.findall(r"[^\s,:=@]+\.toml\b", text):
+        try:
+            text += "\n" + pathlib.Path(path).read_text()
+        except (OSError, ValueError):
+            continue  # whoever opens it says so
+    found = re.findall(r"\b(?:remote|plugin|python):[^\s,@\"']+", text)
+    return frozenset(one for address in found for one in counted(address))
+
+
 def file_name(rule, device, seed):
     plain = re.sub(r"[^A-Za-z0-9.=]+", "_", device)
     if len(plain) > 60 or plain != device.replace(":", "_").replace(",", "_"):
@@ -172,6 +196,10 @@ def reason(done):
     return said[-1].removeprefix("lightloop: ")
 
 
+class Fault(str):
+    """Why a device could not be asked: nothing that a rule and a device have against each other."""
+
+
 class Cell:
     """One run of the grid. `way`: "device" where it projects the error, "layers" where it carries the network, "map" where it
     stands in front of the layers.
@@ -189,6 +217,7 @@ class Cell:
         self.result = self.failure = None  # a result, or the words with which the run failed
         self.left_out = False  # settings of maps
         self.prepare()
+        self.instruments = instruments(self.words)
 
     def prepare(self):
         words = own_words(self.rule, self.options.train)
@@ -219,13 +248,13 @@ class Cell:
         return made
 
     def plan(self):
-        """What the run may cost the device, or the line that says why there can be no such run."""
+        """What the run may cost the device, or the line that says why there can be no such run: a Fault where another time there can."""
         with tempfile.TemporaryDirectory(prefix="lightloop-") as scratch:  # `train` reserves a name, and plans are made side by side
             words = [LIGHTLOOP, *self.words, "--dry-run", "--json", "--out", os.path.join(scratch, "plan.h5")]
             done = children.run(words)
         if done.returncode == 0:
             return json.loads(done.stdout), None
-        return None, reason(done)
+        return None, Fault(reason(done)) if done.returncode == DEVICE_FAULT else reason(done)
 
     def start(self, run_file, threads):
         """The run to its end: exit status, result as JSON, what it complained about."""
@@ -329,6 +358,8 @@ def way_of(options, rule, device):
         plan, why = options.cell(options, rule, device, options.seeds[0], way).plan()
         if plan is not None:
             return way, plan, None
+        if isinstance(why, Fault):
+            return None, None, why
         reasons[way] = why
     if len(set(reasons.values())) == 1:
         return None, None, reasons["device"]
@@ -351,7 +382,7 @@ def way_lines(rows):
     return lines + [f"{device} stands in front of the layers of every run" for device in sorted({row["map"] for row in rows if row["way"] != "map"} - {""})]
 
 
-def left_out_lines(refused):
+def left_out_lines(refused, how="left out"):
     """One line for each reason, with the pairs that have it."""
     pairs = {}
     for (rule, device), why in refused.items():
@@ -362,7 +393,7 @@ def left_out_lines(refused):
         for device, rules in devices.items():
             by_rules.setdefault(", ".join(rules), []).append(device)
         where = "; ".join(f"{rules} on {', '.join(found)}" for rules, found in by_rules.items())
-        lines.append(f"left out: {where}: {why}")
+        lines.append(f"{how}: {where}: {why}")
     return lines
 
 
@@ -380,34 +411,44 @@ class Progress:
 
     def __init__(self, count, quiet):
         self.count, self.quiet, self.done, self.begun = count, quiet, 0, time.monotonic()
-        self.lock = threading.Lock()
 
     def say(self, cell):
-        with self.lock:
-            self.done += 1
-            if self.quiet:
-                return
-            spent = time.monotonic() - self.begun
-            left = spent / self.done * (self.count - self.done)
-            said = f"failed: {cell.failure}" if cell.failure else score(summary(cell.rule, cell.device, cell.way, [cell.result]))
-            print(f"{self.done}/{self.count}  {cell.rule} on {cell.device}, seed {cell.seed}: {said}  ({left:.0f} s left)",
-                  file=sys.stderr, flush=True)  # fmt: skip
+        self.done += 1
+        if self.quiet:
+            return
+        spent = time.monotonic() - self.begun
+        left = spent / self.done * (self.count - self.done)
+        said = f"failed: {cell.failure}" if cell.failure else score(summary(cell.rule, cell.device, cell.way, [cell.result]))
+        print(f"{self.done}/{self.count}  {cell.rule} on {cell.device}, seed {cell.seed}: {said}  ({left:.0f} s left)",
+              file=sys.stderr, flush=True)  # fmt: skip
 
 
-def work_off(cells, jobs, threads, quiet):
-    progress = Progress(len(cells), quiet)
+def at_once(cells, taken=frozenset()):
+    """Those that can run side by side, in their order, while the instruments `taken` are in use."""
+    for cell in cells:
+        if taken.isdisjoint(cell.instruments):
+            taken |= cell.instruments
+            yield cell
+
+
+def work_off(cells, jobs, work, ended):
+    """`work` on every cell, `jobs` at a time; those on one instrument take turns. `ended` hears of each, and what was made of it."""
+    waiting, running = list(cells), {}
     pool = concurrent.futures.ThreadPoolExecutor(jobs)
     try:
-        waiting = {pool.submit(cell.run, threads): cell for cell in cells}
-        for future in concurrent.futures.as_completed(waiting):
-            future.result()
-            progress.say(waiting[future])
+        while waiting or running:
+            taken = frozenset().union(*(cell.instruments for cell in running.values()))
+            for cell in itertools.islice(list(at_once(waiting, taken)), jobs - len(running)):
+                waiting.remove(cell)
+                running[pool.submit(work, cell)] = cell
+            for future in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                ended(running.pop(future), future.result())
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and not children.stopped:  # of a script that has handlers of its own
             children.interrupt()
-        pool.shutdown(wait=True, cancel_futures=True)
         raise
-    pool.shutdown()
+    finally:
+        pool.shutdown()
 
 
 def number(value):
@@ -567,11 +608,12 @@ def check_rules(options):
 
 
 def check_devices(options, found):
-    """ValueError where a device that no rule can use cannot be opened at all: its string is misspelt, its file or instrument not there.
+    """ValueError where a device that no rule can use cannot be opened at all: its string is misspelt, its file not there.
     It is so where the error on it and the layers on it are refused by the same words, without any settings of runs."""
     bare = options.cell.bare(options)
     for device in options.devices:
-        if device != "digital" and not any(way for (_, one), (way, _, _) in found.items() if one == device):
+        tried = [(way, why) for (_, one), (way, _, why) in found.items() if one == device]
+        if device != "digital" and not any(way or isinstance(why, Fault) for way, why in tried):
             said = {options.cell(bare, rule, device, options.seeds[0], way).plan()[1] for rule, way in (("dfa", "device"), ("bp", "layers"))}
             if len(said) == 1:
                 raise ValueError(*said)
@@ -597,29 +639,31 @@ def for_others(options, why):
 def plans(options):
     """{(rule, device): (way, plan, reason)} of the grid, in its order."""
     check_rules(options)
-    pairs = [(rule, device) for rule in options.rules for device in options.devices]
-    with concurrent.futures.ThreadPoolExecutor(options.jobs or len(os.sched_getaffinity(0))) as pool:
-        found = dict(zip(pairs, pool.map(lambda pair: way_of(options, *pair), pairs)))
-    seed = options.seeds[0]
+    seed, found = options.seeds[0], {(rule, device): None for rule in options.rules for device in options.devices}
+    work_off([options.cell(options, *pair, seed) for pair in found], options.jobs or len(os.sched_getaffinity(0)),
+             lambda cell: way_of(options, cell.rule, cell.device), lambda cell, way: found.update({(cell.rule, cell.device): way}))  # fmt: skip
     idle = [pair for pair, (way, _, _) in found.items() if way and way != "map" and options.cell(options, *pair, seed, way).left_out]
-    if idle and not any(way == "map" for way, _, _ in found.values()):
+    if idle and not any(way == "map" or isinstance(why, Fault) for way, _, why in found.values()):
         reasons = sorted({f"{rule} on {device}: {why}" for (rule, device), (_, _, why) in found.items() if why})
         raise ValueError("; ".join([f"{' and '.join(OF_MAPS)} are of physics in front of the layers, and no run of the grid has any", *reasons]))
     check_devices(options, found)
     check_own_settings(options, found)
-    return {pair: (way, plan, why and why + for_others(options, why)) for pair, (way, plan, why) in found.items()}
+    return {pair: (way, plan, why and type(why)(why + for_others(options, why))) for pair, (way, plan, why) in found.items()}
 
 
 def compare(options):
     """Runs what is missing; (rows, refused, failed). A run that fails leaves the others alone; RuntimeError where all do."""
-    refused, cells, seconds = {}, [], 0.0
+    refused, failed, cells, seconds = {}, {}, [], 0.0
     for (rule, device), (way, plan, why) in plans(options).items():
+        if isinstance(why, Fault):
+            failed.update({(rule, device, seed): why for seed in options.seeds})
+            continue
         if plan is None:
             refused[rule, device] = why
             continue
         cells += [options.cell(options, rule, device, seed, way) for seed in options.seeds]
         seconds += plan.get("device_seconds", 0) * len(options.seeds)
-    if not cells:
+    if not cells and not failed:
         raise ValueError(next(iter(refused.values())))
     options.out.mkdir(parents=True, exist_ok=True)
     if options.force:
@@ -629,13 +673,14 @@ def compare(options):
     missing = [cell for cell in cells if not cell.take_up()]
     old = sum(cell.file(".json").exists() for cell in missing)
     processors = len(os.sched_getaffinity(0))
-    jobs = max(1, min(options.jobs or processors, len(missing)))
+    jobs = max(1, min(options.jobs or processors, sum(1 for _ in at_once(missing))))
     if not options.quiet:
         again = f"; {old} done with other defaults of their rules are done anew" if old else ""
         print(f"{len(cells)} runs, {len(cells) - len(missing)} done before{again}; {jobs} at a time; at most {seconds:.0f} s on devices "
               f"altogether; {len(refused)} pairs left out", file=sys.stderr)  # fmt: skip
-    work_off(missing, jobs, options.threads or max(1, processors // jobs), options.quiet)
-    groups, failed = {}, {}
+    threads, progress = options.threads or max(1, processors // jobs), Progress(len(missing), options.quiet)
+    work_off(missing, jobs, lambda cell: cell.run(threads), lambda cell, _: progress.say(cell))
+    groups = {}
     for cell in cells:
         if cell.failure:
             failed[cell.rule, cell.device, cell.seed] = cell.failure
@@ -647,19 +692,21 @@ def compare(options):
 
 
 def tell_plans(options):
-    """What would be run: one line for each pair, nothing is shown to a device."""
+    """What would be run: one line for each pair, nothing is shown to a device. Whether every device could be asked."""
     found = plans(options)
+    faults = {pair: why for pair, (_, _, why) in found.items() if isinstance(why, Fault)}
     if options.json:
         print(json.dumps([{**(plan or {}), "rule": rule, "device": device, "way": way, "reason": why}
                           for (rule, device), (way, plan, why) in found.items()], indent=2))  # fmt: skip
-        return
+        return not faults
     for (rule, device), (way, plan, why) in found.items():
         if plan is not None:
             cost = f"at most {plan['device_frames']} frames, {plan['device_seconds']:.4g} s" if plan.get("device_frames") else "no device"
             print(f"{rule} on {device}{as_way(dict(device=device, way=way))}: {cost}; {len(options.seeds)} run(s)")
-    refused = {pair: why for pair, (_, plan, why) in found.items() if plan is None}
-    for line in left_out_lines(refused):
+    refused = {pair: why for pair, (_, plan, why) in found.items() if plan is None and pair not in faults}
+    for line in left_out_lines(refused) + left_out_lines(faults, "failed"):
         print(line)
+    return not faults
 
 
 def title(options):
@@ -673,8 +720,7 @@ def main(arguments):
     try:
         options = read(arguments)
         if options.dry_run:
-            tell_plans(options)
-            return 0
+            return 0 if tell_plans(options) else FAILED
         rows, refused, failed = compare(options)
     except (Stopped, KeyboardInterrupt):
         print("lightloop: stopped; the same command goes on from here", file=sys.stderr)

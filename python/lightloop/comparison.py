@@ -20,9 +20,11 @@ from . import _compare, _core
 from ._progress import watched
 from ._settings import flatten
 from .device import address_of
-from .errors import Error, InvalidParameter
+from .errors import Busy, DeviceError, Error, InvalidParameter, LinkError, Timeout, WaitTimeout
 from .run import Run, load_run
 from .training import _arrays, _datasets, _table
+
+FAULTS = (Busy, DeviceError, LinkError, Timeout, WaitTimeout)  # those of exit code 3 of the command
 
 
 class _Cell(_compare.Cell):
@@ -63,6 +65,8 @@ class _Cell(_compare.Cell):
         kept: list[Any] = []
         try:
             _core.train(self.table, data=self.options.data, on_plan=lambda plan: kept.append(plan))
+        except FAULTS as error:
+            return None, _compare.Fault(error)
         except Error as error:
             return None, str(error)
         return {name: getattr(kept[0], name) for name in _compare.DEVICE_COSTS}, None
@@ -174,9 +178,11 @@ def compare(
         what was stopped, and does anew what an earlier version made with other defaults of a rule, and what is complete without
         its result or cannot be read; a file that another call has made is an InvalidParameter, unless `force`. None keeps nothing.
 
-    Throws InvalidParameter when no pair can be run, before the first run for a name that is no rule, a device that cannot be opened
-    at all, and settings in `only` that alone keep their rule out; Error when every run fails. A run that fails beside others is a
-    RuntimeWarning and stands in `failed`. Ctrl-C is KeyboardInterrupt.
+    Runs on one instrument (`remote:`, `plugin:`, `python:`) take turns.
+
+    Throws InvalidParameter when no pair can be run, before the first run for a name that is no rule, a device string that names
+    nothing, and settings in `only` that alone keep their rule out; Error when every run fails. A run that fails beside others, or whose
+    instrument is in use or out of reach, is a RuntimeWarning and stands in `failed`. Ctrl-C is KeyboardInterrupt.
     """
     asked = types.SimpleNamespace(cell=_Cell, jobs=jobs, threads=threads, force=force, only=dict(only or {}), data=None, arrays=None, print=[])
     asked.rules = [rules] if isinstance(rules, str) else list(rules)

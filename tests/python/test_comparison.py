@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lightloop as ll
+from lightloop import _compare
 
 SMALL = dict(net="784-16-10", epochs=1, batch=256)
 BUILD = Path(os.environ.get("LIGHTLOOP_BUILD", Path(__file__).parents[2] / "build"))
@@ -165,6 +166,77 @@ def test_mistakes_are_named():
     ):
         with pytest.raises(ll.InvalidParameter, match=said):
             ll.compare(**words)
+
+
+OPU = "sim:opu,input.size=16,output.size=64"
+COLUMN = dict(net="784-8-7-10", samples=64, epochs=1, batch=32)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """Two instruments of one server."""
+    folder = tmp_path_factory.mktemp("bench")
+    words = [BUILD / "bin" / "lightloop", "serve", "--json", "--device", f"a={OPU}", "--device", f"b={OPU}", "--listen", f"unix:{folder}/s"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            if not (ready := server.stdout.readline()):
+                said = server.stderr.read()
+                pytest.skip("built without gRPC") if "gRPC" in said else pytest.fail(said)
+            yield f"remote:{json.loads(ready)['address']}/"
+        finally:
+            server.terminate()
+
+
+def of_the_command(rules, devices, folder, *words):
+    options = [word for key, value in COLUMN.items() for word in (f"--{key}", str(value))]
+    grid = [BUILD / "bin" / "lightloop", "compare", "--rules", ",".join(rules), "--devices", ",".join(devices), "--jobs", "4", *options]
+    return subprocess.run([*grid, "--json", *words], cwd=folder, capture_output=True, text=True)
+
+
+def test_runs_and_plans_on_one_instrument_take_turns(bench, tmp_path):
+    (tmp_path / "lab.toml").write_text(f'device = "{bench}a"\n')
+    (tmp_path / "calm.toml").write_text("seed = 1\n")
+    rules, plain = ["tdfa", "sdfa", "dfa", "drtp"], f"{bench}a"
+    devices = [plain, f"fault:{tmp_path}/calm.toml@{bench}a", f"{tmp_path}/lab.toml", f"{bench}b"]
+    done = of_the_command(rules, devices, tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert len(told["rows"]) == 16 and not told["left_out"] and "; 2 at a time" in done.stderr  # a and b
+    found = ll.compare("digits", rules, devices[:3], jobs=4, **COLUMN)
+    assert not found.left_out and not found.failed
+    for row in found.rows:
+        assert row["test_accuracy"] == found.row(row["rule"], plain)["test_accuracy"]
+
+
+def test_an_instrument_that_somebody_has_is_no_misfit(bench, tmp_path):
+    taken, free = f"{bench}a", f"{bench}b"
+    with ll.open(taken):
+        with pytest.warns(RuntimeWarning, match="failed: bp on .*, seed 1: device a: in use by"):
+            found = ll.compare("digits", ["bp", "dfa"], [taken, free], **COLUMN)
+        done = of_the_command(["bp", "dfa"], [taken, free], tmp_path)
+        planned = of_the_command(["bp", "dfa"], [taken, free], tmp_path, "--dry-run")
+        alone = of_the_command(["dfa"], [taken], tmp_path)
+    assert list(found.left_out) == [("bp", free)] and list(found.failed) == [("bp", taken, 1), ("dfa", taken, 1)]
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and [pair["device"] for pair in told["left_out"]] == [free]
+    assert [(pair["device"], "in use by" in pair["reason"]) for pair in told["failed"]] == 2 * [(taken, True)]
+    assert planned.returncode == 1 and [pair["device"] for pair in json.loads(planned.stdout) if "in use by" in (pair["reason"] or "")] == 2 * [taken]
+    assert alone.returncode == 1 and "in use by" in alone.stderr and "the same command tries again" in alone.stderr
+    again = of_the_command(["bp", "dfa"], [taken, free], tmp_path)
+    assert again.returncode == 0 and "2 runs, 1 done before" in again.stderr, again.stderr
+
+
+def test_what_is_one_instrument_is_read_from_the_words_of_a_run(tmp_path):
+    lab = tmp_path / "lab.toml"
+    lab.write_text('[device]\naddress = "remote:lab:1/opu,camera.bits=4"\n')
+    for words, wanted in (
+        (["--device", "sim:opu,seed=2", "--map", "replay:a.h5"], set()),
+        (["--device", "digital", "--set", "train.map=remote:lab:1/opu,camera.bits=8"], {"remote:lab:1/opu"}),
+        (["train.device=fault:s.toml@plugin:vendor.chip,port=1"], {"plugin:vendor.chip"}),
+        (["--layers", "remote:lab:1/m{08..10},python:b.py:Bench"], {"remote:lab:1/m08", "remote:lab:1/m09", "remote:lab:1/m10", "python:b.py:Bench"}),
+        (["--map", str(lab), "--layers", f"fault:s.toml@{lab}"], {"remote:lab:1/opu"}),
+    ):
+        assert _compare.instruments(words) == wanted
 
 
 def test_a_setting_that_one_rule_does_not_know_says_how_to_give_it_to_another():
