@@ -25,6 +25,7 @@ class Ridge : public WholeBatch {
         width_(context.net.widths()[static_cast<std::size_t>(context.net.hidden_layers())]),
         classes_(context.net.widths().back()),
         sums_(width_ + classes_ + 1, width_ + 1),
+        shift_(static_cast<std::size_t>(width_ + classes_)),
         answered_(1, classes_ * (width_ + 1)) {
     readout_.add(classes_, width_);
     std::ranges::fill(readout_.trainable().values, 0.0f);
@@ -67,15 +68,17 @@ class Ridge : public WholeBatch {
   StepTouch declared(const Network& net, Index samples) const override { return {.passes = net.layers() * samples}; }
 
   std::vector<std::byte> snapshot() const override {
-    const std::size_t sums = sums_.flat().size_bytes();
-    std::vector<std::byte> state(sums + answered_.flat().size_bytes());
+    const std::size_t sums = sums_.flat().size_bytes(), shift = std::span(shift_).size_bytes();
+    std::vector<std::byte> state(sums + shift + answered_.flat().size_bytes());
     std::memcpy(state.data(), sums_.data(), sums);
-    std::memcpy(state.data() + sums, answered_.data(), state.size() - sums);
+    std::memcpy(state.data() + sums, shift_.data(), shift);
+    std::memcpy(state.data() + sums + shift, answered_.data(), state.size() - sums - shift);
     return state;
   }
   void restore(const std::vector<std::byte>& state) override {
     ByteReader bytes(state, "snapshot of rule ridge");
     bytes.get_all(sums_.flat());
+    bytes.get_all(std::span(shift_));
     bytes.get_all(answered_.flat());
     bytes.done();
     stale_ = sums_(width_ + classes_, width_) > 0;
@@ -89,19 +92,38 @@ class Ridge : public WholeBatch {
     return runner_.see(net.hidden_layers(), in, static_cast<std::size_t>(net.hidden_layers() % 2));
   }
 
-  /// Rows of sums_: h^T h, then y^T h, then the sum of h; their last column: sums of h, of y, and the number of rows.
+  /// In double precision: what stands still is at 0 when its mean is taken off.
+  static void exact_means(View<const float> x, std::span<float> means) {
+    for (std::size_t i = 0; i < means.size(); ++i) {
+      double sum = 0;
+      for (Index r = 0; r < x.rows(); ++r) sum += static_cast<double>(x(r, static_cast<Index>(i)));
+      means[i] = static_cast<float>(sum / static_cast<double>(x.rows()));
+    }
+  }
+
+  /// Rows of sums_: h^T h, then y^T h, then the sum of h; their last column: sums of h, of y, and the number of rows. h
+  /// and real y are counted from their means in the first batch (shift_): float32 products of large means would leave
+  /// nothing of what varies about them.
   void add(View<const float> h, const Targets& targets) {
     const Index rows = h.rows();
+    if (sums_(width_ + classes_, width_) == 0) {
+      const std::span<float> shift(shift_);
+      exact_means(h, shift.first(static_cast<std::size_t>(width_)));
+      if (!targets.values.empty()) exact_means(targets.values, shift.last(static_cast<std::size_t>(classes_)));
+    }
+    const auto shifted = [&](std::span<const float> values, std::span<float> to, Index first) {
+      for (std::size_t i = 0; i < values.size(); ++i) to[i] = values[i] - shift_[static_cast<std::size_t>(first) + i];
+    };
     extended_.resize(rows, width_ + classes_ + 1);
     seen_.resize(rows, width_ + 1);
     for (Index r = 0; r < rows; ++r) {
       std::ranges::fill(extended_.row(r), 0.0f);
-      std::ranges::copy(h.row(r), extended_.row(r).begin());
-      std::ranges::copy(h.row(r), seen_.row(r).begin());
+      shifted(h.row(r), extended_.row(r), 0);
+      shifted(h.row(r), seen_.row(r), 0);
       if (targets.values.empty())
         extended_(r, width_ + targets.labels[static_cast<std::size_t>(r)]) = 1;
       else
-        std::ranges::copy(targets.values.row(r), extended_.row(r).begin() + width_);
+        shifted(targets.values.row(r), extended_.row(r).subspan(static_cast<std::size_t>(width_)), width_);
       extended_(r, width_ + classes_) = seen_(r, width_) = 1;
     }
     products_.resize(extended_.cols(), seen_.cols());
@@ -110,10 +132,13 @@ class Ridge : public WholeBatch {
     stale_ = true;
   }
 
-  /// (cov(h) + ridge mean variance) W^T = cov(h, y); b = mean(y) - W mean(h).
+  /// (cov(h) + ridge mean variance) W^T = cov(h, y); b = mean(y) - W mean(h), with the W that is stored.
   void solve() {
     const double n = sums_(width_ + classes_, width_);
     const auto mean = [&](Index row) { return sums_(row, width_) / n; };
+    const auto whole_mean = [&](Index row) {
+      return static_cast<double>(shift_[static_cast<std::size_t>(row)]) + mean(row);
+    };
     Matrix<double> covariance(width_, width_), cross(classes_, width_);
     double trace = 0;
     for (Index i = 0; i < width_; ++i) {
@@ -125,10 +150,10 @@ class Ridge : public WholeBatch {
     if (trace > 0)  // otherwise every feature stands still, and cross is 0 already
       w = solve_positive(covariance, ridge_ * trace / static_cast<double>(width_), w, "rule.ridge");
     for (Index c = 0; c < classes_; ++c) {
-      double offset = mean(width_ + c);
+      double offset = whole_mean(width_ + c);
       for (Index i = 0; i < width_; ++i) {
-        readout_.weights(0)(c, i) = static_cast<float>(w(c, i));
-        offset -= w(c, i) * mean(i);
+        const float stored = readout_.weights(0)(c, i) = static_cast<float>(w(c, i));
+        offset -= static_cast<double>(stored) * whole_mean(i);
       }
       readout_.bias(0)[static_cast<std::size_t>(c)] = static_cast<float>(offset);
     }
@@ -140,7 +165,8 @@ class Ridge : public WholeBatch {
   Index width_, classes_;
   OwnLayers readout_;
   Matrix<double> sums_;
-  Matrix<float> answered_;  // W, b
+  std::vector<float> shift_;  // of h, of y
+  Matrix<float> answered_;    // W, b
   bool stale_ = false;
   Matrix<float> extended_, seen_, products_, logits_, error_, state_;
 };
