@@ -97,6 +97,21 @@ def test_the_run_file_can_be_shown_scored_and_drawn(lightloop, small, tmp_path):
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_one_sorted_file_is_tested_on_every_class_and_scored_on_the_same_samples(lightloop, tmp_path):
+    lines = [f"{label + 0.01 * (i % 50)},{-label},{label}" for label in range(3) for i in range(100)]
+    (tmp_path / "sorted.csv").write_text("\n".join(lines) + "\n")
+    parts = json.loads(lightloop("data", "show", "sorted.csv", "--json").stdout)
+    assert [parts[part]["samples"] for part in ("train", "test")] == [250, 50]
+    assert min(parts["test"]["per_class"]) >= 5 and sum(parts["test"]["per_class"]) == 50
+    told = lightloop("data", "show", "sorted.csv").stdout
+    assert f"of class 0 to 2: {' '.join(map(str, parts['test']['per_class']))}\n" in told
+    words = ["train", "--dataset", "sorted.csv", "--net", "2-8-3", "--batch", "25", "--epochs", "3", "--rule", "bp", "--seed", "5"]
+    run = json.loads(lightloop(*words, "--out", "run.h5", "--json").stdout)
+    assert json.loads(lightloop("eval", "run.h5", "--json").stdout)["test_accuracy"] == run["test_accuracy"]
+    every = json.loads(lightloop("eval", "run.h5", "--data", "sorted.csv", "--json").stdout)
+    assert every["samples"] == 300
+
+
 def test_without_matplotlib_plot_says_so_and_does_not_fail(lightloop, small):
     trained(lightloop, *small, "--out", "run.h5")
     done = lightloop("plot", "run.h5", environment={"LIGHTLOOP_PYTHON": "/bin/false"})

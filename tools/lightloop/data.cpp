@@ -55,15 +55,17 @@ int data_show(const std::string& name, Format format, const std::string& data_di
   for (const auto& [part, set] :
        {std::pair<const char*, const Dataset&>{"train", data.train}, {"valid", data.validation}, {"test", data.test}}) {
     if (set.size() == 0) continue;
-    if (set.graph) {
+    if (set.graph)
       std::printf("%-6s %s of %s nodes of %s, %s edges, %td classes, %s\n", part, grouped(set.counted()).c_str(),
                   grouped(set.size()).c_str(), shape_text(set.sample_shape).c_str(),
                   grouped(set.graph->edges() / 2).c_str(), set.classes, origin(set).c_str());
-      continue;
-    }
-    std::printf("%-6s %s samples of %s, %td %s, %s\n", part, grouped(set.size()).c_str(),
-                shape_text(set.sample_shape).c_str(), set.classes, set.values.size() > 0 ? "real targets" : "classes",
-                origin(set).c_str());
+    else
+      std::printf("%-6s %s samples of %s, %td %s, %s\n", part, grouped(set.size()).c_str(),
+                  shape_text(set.sample_shape).c_str(), set.classes, set.values.size() > 0 ? "real targets" : "classes",
+                  origin(set).c_str());
+    std::string counts;
+    for (const Index samples : set.per_class()) counts += " " + std::to_string(samples);
+    if (!counts.empty()) std::printf("       of class 0 to %td:%s\n", set.classes - 1, counts.c_str());
   }
   if (const Yardstick& known = data.test.yardstick; !known.what.empty())
     std::printf("%s: %.4f\n", known.what.c_str(), known.value);

@@ -204,6 +204,7 @@ std::string dataset_json(const std::string& name, const TrainTest& data) {
     if (set.size() == 0) continue;
     object[part] = {
         {"samples", set.size()}, {"shape", set.sample_shape}, {"classes", set.classes}, {"source", set.source}};
+    if (const std::vector<Index> samples = set.per_class(); !samples.empty()) object[part]["per_class"] = samples;
     if (set.targets > 1) object[part]["targets"] = set.targets;
     if (set.values.size() > 0) object[part]["real_targets"] = true;
     if (!set.yardstick.what.empty())

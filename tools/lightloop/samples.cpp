@@ -22,8 +22,10 @@ std::string windowed(const std::string& name, const RunFile& run) {
 
 Dataset samples_of(const RunFile& run, const std::string& data, const std::string& data_dir) {
   const std::string name = data.empty() ? run.train.text("dataset") : data;
-  Dataset test = samples(windowed(name, run), data_dir.empty() ? run.train.text("data_dir") : data_dir,
-                         static_cast<std::uint64_t>(run.train.integer("seed")));
+  const std::string folder = data_dir.empty() ? run.train.text("data_dir") : data_dir;
+  const auto seed = static_cast<std::uint64_t>(run.train.integer("seed"));
+  Dataset test =
+      data.empty() ? load_dataset(windowed(name, run), folder, seed).test : samples(windowed(name, run), folder, seed);
   test.name = name;
   if (!run.alphabet.empty() && !test.alphabet.empty()) recode(test, run.alphabet);
   return test;

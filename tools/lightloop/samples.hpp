@@ -11,7 +11,7 @@
 namespace lightloop::command {
 
 /// Every sample of a CSV file, the test part of an HDF5 file that has one, the test set of a known name or a text, in
-/// windows of the run's where it learned one and the name says none; empty names: those of the run.
+/// windows of the run's where it learned one and the name says none; empty names: the test set of the run.
 Dataset samples_of(const RunFile& run, const std::string& data, const std::string& data_dir);
 /// The rule of the run where it answers in its own way, its passes in memory or on devices, with or without physics in
 /// front of its layers; else null. Throws as answering_rule().

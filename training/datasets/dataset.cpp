@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <filesystem>
+#include <numeric>
 
 #include "core/error.hpp"
 #include "core/hash.hpp"
@@ -118,24 +119,49 @@ TrainTest load_known(const KnownDataset& known, const std::string& data_dir, std
   not_found(known, places);
 }
 
-Dataset part_of(const Dataset& all, Index first, Index count) {
-  Dataset part = all;
-  part.labels.assign(all.labels.begin() + first * all.targets, all.labels.begin() + (first + count) * all.targets);
-  const auto cut = [&](auto& to, const auto& from) {
+/// Samples `which` of `all`, in that order.
+Dataset picked(const Dataset& all, std::span<const std::uint32_t> which) {
+  Dataset few;
+  few.name = all.name;
+  few.source = all.source;
+  few.sample_shape = all.sample_shape;
+  few.classes = all.classes;
+  few.targets = all.targets;
+  few.codes = all.codes;
+  few.alphabet = all.alphabet;
+  few.yardstick = all.yardstick;
+  const auto take_rows = [&](const auto& from, auto& to) {
     if (from.size() == 0) return;
-    to.resize(count, from.cols());
-    std::copy_n(from.data() + first * from.cols(), count * from.cols(), to.data());
+    to.resize(static_cast<Index>(which.size()), from.cols());
+    for (std::size_t i = 0; i < which.size(); ++i)
+      std::ranges::copy(from.row(which[i]), to.row(static_cast<Index>(i)).begin());
   };
-  cut(part.bytes, all.bytes);
-  cut(part.floats, all.floats);
-  cut(part.values, all.values);
-  return part;
+  const auto take_each = [&](const auto& from, auto& to) {
+    const std::size_t each = from.size() / static_cast<std::size_t>(all.size());
+    for (const std::size_t row : which)
+      to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(row * each),
+                from.begin() + static_cast<std::ptrdiff_t>((row + 1) * each));
+  };
+  take_rows(all.bytes, few.bytes);
+  take_rows(all.floats, few.floats);
+  take_rows(all.values, few.values);
+  take_each(all.labels, few.labels);
+  take_each(all.counts, few.counts);
+  take_each(all.row_scale, few.row_scale);
+  return few;
 }
 
+/// One sample of six is for the test: drawn, the file's order kept in both parts, where each has a class; the last ones
+/// where samples may follow each other (tokens, real targets).
 TrainTest split(const Dataset& all) {
   if (all.size() < 6) throw FileError(all.source, std::to_string(all.size()) + " samples", "at least 6 to split 5:1");
-  const Index test = all.size() / 6;
-  return {part_of(all, 0, all.size() - test), part_of(all, all.size() - test, test)};
+  std::vector<std::uint32_t> order(static_cast<std::size_t>(all.size()));
+  std::iota(order.begin(), order.end(), 0u);
+  if (all.targets == 1 && all.values.size() == 0) Stream(0, 3, Purpose::batch_order).permutation(0, order);
+  const auto first_test = order.end() - static_cast<std::ptrdiff_t>(order.size() / 6);
+  std::sort(order.begin(), first_test);
+  std::sort(first_test, order.end());
+  return {picked(all, {order.begin(), first_test}), picked(all, {first_test, order.end()})};
 }
 
 /// "dir/train.csv" -> "dir/test.csv" if that exists.
@@ -221,39 +247,19 @@ Dataset Dataset::some(Index samples) const {
   Stream(0, 1, Purpose::batch_order).permutation(0, which);
   which.resize(static_cast<std::size_t>(samples));
   std::ranges::sort(which);
-  Dataset few;
-  few.name = name;
-  few.source = source;
-  few.sample_shape = sample_shape;
-  few.classes = classes;
-  few.targets = targets;
-  few.codes = codes;
-  few.alphabet = alphabet;
-  few.yardstick = yardstick;
-  const auto take_rows = [&](const auto& from, auto& to) {
-    if (from.size() == 0) return;
-    to.resize(samples, from.cols());
-    for (Index i = 0; i < samples; ++i)
-      std::ranges::copy(from.row(which[static_cast<std::size_t>(i)]), to.row(i).begin());
-  };
-  const auto take_each = [&](const auto& from, auto& to) {
-    const std::size_t each = from.size() / static_cast<std::size_t>(size());
-    for (const std::size_t row : which)
-      to.insert(to.end(), from.begin() + static_cast<std::ptrdiff_t>(row * each),
-                from.begin() + static_cast<std::ptrdiff_t>((row + 1) * each));
-  };
-  take_rows(bytes, few.bytes);
-  take_rows(floats, few.floats);
-  take_rows(values, few.values);
-  take_each(labels, few.labels);
-  take_each(counts, few.counts);
-  take_each(row_scale, few.row_scale);
-  return few;
+  return picked(*this, which);
 }
 
 Index Dataset::counted() const {
   return counts.empty() ? static_cast<Index>(labels.size())
                         : static_cast<Index>(std::count(counts.begin(), counts.end(), std::uint8_t{1}));
+}
+
+std::vector<Index> Dataset::per_class() const {
+  if (targets != 1 || values.size() > 0) return {};
+  std::vector<Index> samples(static_cast<std::size_t>(classes));
+  for (std::size_t i = 0; i < labels.size(); ++i) samples.at(labels[i]) += counts.empty() || counts[i] == 1;
+  return samples;
 }
 
 std::string Dataset::content_sha256() const {

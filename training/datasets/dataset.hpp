@@ -36,6 +36,8 @@ struct Dataset {
   std::vector<float> row_scale = {};      ///< value * row_scale[row] is the feature of bytes; empty: value / 255
   Yardstick yardstick = {};
   Index counted() const;  ///< labels that count
+  /// How many samples of each class count; empty for tokens and real targets.
+  std::vector<Index> per_class() const;
   Index size() const { return static_cast<Index>(labels.size()) / targets; }
   Index features() const { return bytes.size() ? bytes.cols() : floats.cols(); }
   /// SHA-256 of features, labels and graph, whatever file they came from.
@@ -83,9 +85,11 @@ std::vector<std::string> data_folders(const std::string& data_dir);
 /// (training/datasets/generated.hpp). A .csv file has one sample per line, features then the label, unless a header
 /// line names the label column (label, class, target or y). A .h5 file holds x (or images) and y (or labels), at the
 /// root or in the groups train and test; y (n, outputs), unless one column of whole numbers up to 255, are real
-/// targets; or it holds a graph as "cora" does. "train.csv" wants "test.csv" beside it (.h5 alike); otherwise, and
-/// without test data in the .h5 file, the samples are split 5:1 in order. Bytes stay bytes (the feature is value / 255;
-/// of "cora" and "citeseer" value / sum of the row; codes as they are), other numbers are taken as they are.
+/// targets; or it holds a graph as "cora" does. Beside "train.csv", "test.csv" is its test (.h5 alike); otherwise,
+/// and without test data in the .h5 file, one sample of six is for the test: drawn where each has a class, always the
+/// same ones (Stream(0, 3, batch_order), row 0), the order of the file kept in both parts; else the last. Bytes stay
+/// bytes (the feature is value / 255; of "cora" and "citeseer" value / sum of the row; codes as they are), other
+/// numbers are taken as they are.
 ///
 /// Throws FileError naming the file, the place in it and what is wrong, or every place looked at and the command that
 /// downloads it; UnknownName with the nearest name.

@@ -191,10 +191,18 @@ TEST_CASE("datasets: CSV is read with a header or without, split or with its tes
     CHECK(both.train.size() == 10);
     CHECK(both.test.size() == 2);
     CHECK(both.train.classes == 3);
-    CHECK(both.train.floats(3, 0) == 3.5f);
-    CHECK(both.train.floats(3, 1) == 0.1f);
-    CHECK(both.test.floats(1, 0) == 11.5f);
-    CHECK(both.test.labels[1] == 2);
+    std::vector<float> found;
+    for (const Dataset* part : {&both.train, &both.test}) {
+      for (Index i = 0; i < part->size(); ++i) {
+        const float value = part->floats(i, 0);
+        CHECK((i == 0 || value > part->floats(i - 1, 0)));  // the order of the file
+        CHECK(part->labels[std::size_t(i)] == int(value) % 3);
+        CHECK(part->floats(i, 1) == 0.1f);
+        found.push_back(value);
+      }
+    }
+    std::ranges::sort(found);
+    for (std::size_t i = 0; i < 12; ++i) CHECK(found[i] == float(i) + 0.5f);
   }
   write_file(folder / "my_train.csv", plain);
   write_file(folder / "my_test.csv", "1,2,5\n");
@@ -202,6 +210,33 @@ TEST_CASE("datasets: CSV is read with a header or without, split or with its tes
   CHECK(both.train.size() == 12);
   CHECK(both.test.size() == 1);
   CHECK(both.test.classes == 6);
+}
+
+TEST_CASE("datasets: the test part of one sorted file has every class, the same samples for every seed") {
+  const Folder folder;
+  std::string sorted;
+  for (int i = 0; i < 600; ++i) sorted += std::to_string(i) + "," + std::to_string(i / 200) + "\n";
+  write_file(folder / "a.csv", sorted);
+  const auto both = load_dataset(folder / "a.csv", "", 1);
+  for (const Index samples : both.test.per_class()) CHECK(samples == Approx(100 / 3.0).margin(15));  // sd 4.3
+  CHECK(both.test.per_class().size() == 3);
+  CHECK(both.train.per_class()[0] + both.test.per_class()[0] == 200);
+  CHECK(load_dataset(folder / "a.csv", "", 2).test.content_sha256() == both.test.content_sha256());
+  const auto rows = [&](const auto& y, Index columns) {
+    std::vector<float> x(12);
+    std::iota(x.begin(), x.end(), 0.0f);
+    h5::Writer file(folder / "a.h5");
+    file.write("/x", x, {12, 1}, "1");
+    file.write("/y", y, {12, columns}, "");
+    file.commit();
+    return load_dataset(folder / "a.h5", "", 0);
+  };
+  // rows that may follow each other in time: the last ones
+  for (const auto& part : {rows(std::vector<float>(24, 0.5f), 2), rows(std::vector<std::int64_t>(24, 1), 2)}) {
+    CHECK(part.test.floats(0, 0) == 10);
+    CHECK(part.test.floats(1, 0) == 11);
+    CHECK(part.test.per_class().empty());
+  }
 }
 
 TEST_CASE("datasets: malformed CSV is refused by line and column") {
@@ -245,7 +280,8 @@ TEST_CASE("datasets: HDF5 is read as bytes or floats, with groups train and test
   const auto a = load_dataset(folder / "a.h5", "", 0);
   CHECK(a.train.size() == 10);
   CHECK(a.train.sample_shape == std::vector<Index>{2, 2});
-  CHECK(a.test.bytes(1, 3) == 47);
+  CHECK(a.test.bytes(1, 3) == a.test.bytes(1, 0) + 3);
+  CHECK(a.test.labels[1] == a.test.bytes(1, 0) / 4 % 2);
   {
     h5::Writer file(folder / "b.h5");
     for (const std::string group : {"/train", "/test"}) {
@@ -325,6 +361,7 @@ TEST_CASE("datasets: malformed HDF5 is refused by object") {
   refuse({1, 2}, {2, 1}, {0, -1}, "/y[1]: label -1");
   refuse({1, 2}, {2, 1}, {0, 300}, "label 300");
   refuse({1, 2}, {2, 1}, {0, 0.5}, "label 0.5");
+  refuse({1, 2}, {2, 1}, {0, 0.5}, "real targets as floats of shape (samples, 1)");
   refuse({1, NAN}, {2, 1}, {0, 1}, "/x[1]: nan");
   refuse({}, {0, 4}, {0}, "0 samples");
 }

@@ -40,9 +40,10 @@ void take_labels(const std::string& place, const std::vector<double>& labels, In
   set.targets = targets;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (!is_label(labels[i]))
-      throw FileError(
-          place + "[" + std::to_string(i) + "]", "label " + to_string(Value(labels[i])), "whole numbers 0 to 255",
-          targets == 1 ? "Number the classes from 0." : "Number the classes from 0, or store real targets as floats.");
+      throw FileError(place + "[" + std::to_string(i) + "]", "label " + to_string(Value(labels[i])),
+                      "whole numbers 0 to 255",
+                      std::string("Number the classes from 0, or store real targets as floats") +
+                          (targets == 1 ? " of shape (samples, 1)." : "."));
     set.labels.push_back(static_cast<std::uint8_t>(labels[i]));
   }
   set.classes = 1 + *std::ranges::max_element(set.labels);
