@@ -40,6 +40,18 @@ void check_data(const Dataset& data) {
                                "remove or fill in what is missing");
 }
 
+namespace {
+/// Whether the tokens of every sample are 0 but for one, which is 1.
+bool one_hot(const Dataset& data) {
+  for (Index r = 0; r < data.size(); ++r) {
+    const auto row = std::span(data.labels).subspan(static_cast<std::size_t>(r * data.targets));
+    const auto tokens = row.first(static_cast<std::size_t>(data.targets));
+    if (std::ranges::count(tokens, 1) != 1 || std::ranges::count(tokens, 0) != data.targets - 1) return false;
+  }
+  return true;
+}
+}  // namespace
+
 void check_fit(const Network& net, const Dataset& data) {
   if (data.size() == 0) throw InvalidParameter("data set " + data.name, "no samples", "at least one");
   const Model* model = net.model();
@@ -56,6 +68,7 @@ void check_fit(const Network& net, const Dataset& data) {
         "net " + net.text(), std::to_string(net.tokens()) + " answers per sample",
         data.name + " has " + std::to_string(data.targets) + " targets per sample",
         data.targets == 1 ? "end with: flatten, dense classes"
+        : one_hot(data)   ? "are these one-hot labels? give the number of each sample's class, y.argmax(1)"
                           : "end with a dense layer on (tokens, features) for one per token, as char-transformer does");
   if (data.values.size() ? data.classes != net.classes() : data.classes > net.classes())
     throw ShapeMismatch("net " + net.text(), std::to_string(net.classes()) + " outputs",

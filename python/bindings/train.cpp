@@ -76,8 +76,9 @@ std::unique_ptr<TrainResult> run_training(const py::dict& settings, const py::ob
     py::gil_scoped_release release;
     *result = train(wanted, registry(), callbacks.observer());
   } else {
-    const auto pair = data.cast<py::tuple>();
-    TrainTest both{pair[0].cast<const Dataset&>(), pair[1].cast<const Dataset&>()};
+    const auto parts = data.cast<py::tuple>();
+    TrainTest both{parts[0].cast<const Dataset&>(), parts[1].cast<const Dataset&>()};
+    if (parts.size() > 2 && !parts[2].is_none()) both.validation = parts[2].cast<const Dataset&>();
     py::gil_scoped_release release;
     *result = train(wanted, std::move(both), registry(), callbacks.observer());
   }

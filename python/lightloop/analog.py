@@ -42,12 +42,20 @@ def open_devices(device: Any, settings: Mapping[str, Any], sizes: Sequence[tuple
 
 def dataset(x: Any, y: Any, classes: int) -> Any:
     """Samples (n, features), float or uint8, with whole numbers from 0 as labels."""
-    return _core.make_dataset(samples_of(x), np.asarray(y), classes, "arrays")
+    return _core.make_dataset(samples_of(x), array_of(y), classes, "arrays")
+
+
+def array_of(x: Any) -> np.ndarray:
+    """An array, or what makes one; tensors without their gradients, those of reals as float32 (numpy has no bfloat16)."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        x = x.float() if x.is_floating_point() else x
+    return np.asarray(x)
 
 
 def samples_of(x: Any) -> np.ndarray:
     """Bytes as they are, other real numbers as float32; InvalidParameter for what are no numbers."""
-    h = np.asarray(x)
+    h = array_of(x)
     if h.dtype.kind not in "biuf":
         raise InvalidParameter("x", f"of {h.dtype}" if h.ndim else type(x).__name__, "real numbers", "Give samples (samples, features).")
     with np.errstate(over="ignore"):  # infinity, which is refused by its place

@@ -11,7 +11,7 @@ import numpy as np
 from . import _core
 from ._progress import bar
 from ._settings import flatten
-from .analog import samples_of
+from .analog import array_of, samples_of
 from .device import address_of
 from .errors import InvalidParameter
 from .run import Run
@@ -133,8 +133,10 @@ def _named(dataset: Any) -> tuple[Any, Any]:
     """(name, None) of a known data set or a file, ("arrays", data) of arrays."""
     if isinstance(dataset, str) or hasattr(dataset, "__fspath__"):
         return dataset, None
-    if isinstance(dataset, (tuple, list)) and len(dataset) == 2 and all(isinstance(part, _core.Dataset) for part in dataset):
-        return "arrays", tuple(dataset)  # as load_dataset() gives them
+    if isinstance(dataset, (tuple, list)) and len(dataset) in (2, 3):
+        kinds = (_core.Dataset, _core.Dataset, (_core.Dataset, type(None)))
+        if all(isinstance(part, kind) for part, kind in zip(dataset, kinds)):
+            return "arrays", tuple(dataset)  # as load_dataset() gives them
     return "arrays", _datasets(**_arrays(dataset))
 
 
@@ -152,7 +154,7 @@ def _arrays(dataset: Any) -> dict[str, np.ndarray[Any, Any]]:
 
 def _targets(y: Any) -> np.ndarray[Any, Any]:
     """Labels as they are, real targets (samples, outputs) as float32."""
-    y = np.ascontiguousarray(y)
+    y = np.ascontiguousarray(array_of(y))
     return samples_of(y) if _real(y) else y
 
 

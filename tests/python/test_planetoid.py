@@ -63,6 +63,9 @@ def test_a_graph_comes_with_its_parts_and_a_run_with_its_validation_accuracy(tmp
     assert ll.load_dataset("digits", validation=True)[2] is None and ll.load_dataset("digits")[0].counts.all()
     run = ll.train("cora", "bp", data_dir=str(tmp_path), net="gcn classes", epochs=3, progress=False)
     assert run.curves["validation_accuracy"].shape == (3,) and set(run.curves["validation_accuracy"]) <= {0, 0.5, 1}
+    again = ll.train(parts, "bp", net="gcn classes", epochs=3, progress=False)
+    assert again.curves["validation_accuracy"].tolist() == run.curves["validation_accuracy"].tolist()
+    assert again.facts["weights_sha256"] == run.facts["weights_sha256"]
 
 
 def test_a_graph_of_ones_own_is_given_by_its_path(tmp_path):

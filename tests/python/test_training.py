@@ -89,7 +89,12 @@ def test_lists_tensors_and_any_order_in_memory_are_arrays_too():
     except ImportError:
         pass
     else:
-        others.append((torch.from_numpy(x), torch.from_numpy(y)))
+        others += [(torch.from_numpy(x).double(), torch.from_numpy(y)), (torch.from_numpy(x).requires_grad_(), torch.from_numpy(y).float())]
+        coarse, targets = torch.from_numpy(x).bfloat16(), torch.from_numpy(x[:, :3]).requires_grad_()
+        same = [ll.train(((one, y), (one, y)), **options).facts["weights_sha256"] for one in (coarse, coarse.float().numpy())]
+        assert same[0] == same[1]
+        same = [ll.train(((x, z), (x, z)), loss="mse", **options).facts["weights_sha256"] for z in (targets, targets.bfloat16(), x[:, :3])]
+        assert same[0] == same[2] != same[1]
     for other in others:
         assert ll.train((other, other), **options).facts["weights_sha256"] == wanted
     with pytest.raises(ll.InvalidParameter, match="^x: of complex64 .real numbers"):
@@ -244,7 +249,8 @@ def test_samples_of_nets_with_noise_are_numbered():
 def test_what_load_dataset_returns_is_trained_on():
     asked = {"rule": "bp", "net": "784-16-10", "epochs": 1, "samples": 256, "progress": False}
     train, test = ll.load_dataset("digits")
-    hashes = [ll.train(data, **asked).facts["weights_sha256"] for data in ("digits", (train, test), ((train.x, train.y), (test.x, test.y)))]
+    given = ("digits", (train, test), ((train.x, train.y), (test.x, test.y)), ll.load_dataset("digits", validation=True))
+    hashes = [ll.train(data, **asked).facts["weights_sha256"] for data in given]
     assert len(set(hashes)) == 1  # of the same seed, too
 
 
