@@ -27,15 +27,15 @@ class _Broadcast(torch.autograd.Function):
     """The output as it is. Backwards its gradient e goes to the output, and B_l e to every point."""
 
     @staticmethod
-    def forward(ctx: Any, output: Any, dfa: DFA, *points: Any) -> Any:
-        ctx.dfa = dfa
-        ctx.points = [(p.shape, p.dtype, p.device) for p in points]
+    def forward(ctx: Any, output: Any, dfa: DFA, axis: int, axes: list[int], *points: Any) -> Any:
+        ctx.dfa, ctx.axis = dfa, axis
+        ctx.points = [(p.shape, one, p.dtype, p.device) for one, p in zip(axes, points)]
         return output.view_as(output)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, error: Any) -> Any:
-        return (error if ctx.needs_input_grad[0] else None, None, *ctx.dfa._signals(error, ctx.points))
+        return (error if ctx.needs_input_grad[0] else None, None, None, None, *ctx.dfa._signals(error.movedim(ctx.axis, -1), ctx.points))
 
 
 class _Point:
@@ -61,7 +61,7 @@ class _Point:
         check_real(f"point {self.name}", output)
         if not output.requires_grad:
             return None  # nothing below to teach
-        passing.points.append((self.name, output))
+        passing.points.append((self.name, output, _axis(output, passing)))
         passing.last = output.detach()
         return passing.last
 
@@ -70,7 +70,7 @@ class _Passing:
     """One forward pass under way."""
 
     def __init__(self) -> None:
-        self.points: list[tuple[str, Any]] = []
+        self.points: list[tuple[str, Any, int]] = []  # name, output, axis of its features
         self.last: Any = None  # what the latest point handed on
         self.normalised: Any = None  # the latest LogSoftmax, its input and output
         self.broadcast = False
@@ -153,15 +153,16 @@ class DFA:
         if output is passing.last:
             if self.named:
                 raise Unsupported("a point", "is the output itself", "the error is known there", "Leave it out of the points.")
-            name, output = passing.points.pop()
+            name, output, _ = passing.points.pop()
             self._leave_out(name)
         if not passing.points:
             raise Unsupported("dfa", "no point with a gradient was passed on the way to the output", "",
                               "Are all layers before the points frozen?")  # fmt: skip
+        axis = _axis(output, passing)
         if self._probabilities is None and output.numel() > 0:
-            self._probabilities = _are_probabilities(output.detach().float())
+            self._probabilities = _are_probabilities(output.detach().float().movedim(axis, -1))
         passing.broadcast = True
-        return _Broadcast.apply(output, self, *(point for _, point in passing.points))
+        return _Broadcast.apply(output, self, axis, [axis for *_, axis in passing.points], *(point for _, point, _ in passing.points))
 
     def _end(self, module: Any, inputs: Any, output: Any) -> Any:
         try:
@@ -175,24 +176,24 @@ class DFA:
             self._under_way.pop(threading.get_ident(), None)
 
     def _signals(self, error: Any, points: list[Any]) -> list[Any]:
-        """B_l e for outputs of these shapes, with one projection of e."""
+        """B_l e for outputs of these shapes, with one projection of e, whose rows lie along the last axis."""
         if error.numel() == 0:  # a batch of none
-            return [torch.zeros(shape, dtype=dtype, device=device) for shape, dtype, device in points]
+            return [torch.zeros(shape, dtype=dtype, device=device) for shape, _, dtype, device in points]
         rows = error[..., 0].numel()
         e = error.reshape(rows, error.shape[-1])
         e = e if e.dtype == torch.float64 else e.float()
         self._warn_of_labels(e)
         by = self._rows_meant(e)
-        widths = [self._width(shape, rows, error) for shape, _, _ in points]
+        parts = [self._part(shape, axis, rows, error) for shape, axis, _, _ in points]
         shown = e * by
         if self.dead_zone is not None:
             self._warn_once(shown)
             shown = torch.where(shown.abs() > self.dead_zone, shown.sign(), torch.zeros_like(shown))
         with torch.no_grad(), torch.autocast(error.device.type, enabled=False):
-            projected = self.feedback(shown, max(widths))
+            projected = self.feedback(shown, max(width for width, _, _ in parts))
         return [
-            (projected[:, :width] * (self.scale / (by * width**0.5))).to(device, dtype).reshape(shape)
-            for width, (shape, dtype, device) in zip(widths, points)
+            (projected[:, :width] * (self.scale / (by * width**0.5))).to(device, dtype).reshape(shape).movedim(-1, axis)
+            for (width, shape, axis), (_, _, dtype, device) in zip(parts, points)
         ]
 
     def _rows_meant(self, e: Any) -> float:
@@ -223,20 +224,55 @@ class DFA:
                           RuntimeWarning, stacklevel=2)  # fmt: skip
 
     @staticmethod
-    def _width(shape: Any, rows: int, error: Any) -> int:
-        """Entries of a point that share a row of the error: a token's, or a whole sample's."""
-        if shape[:-1].numel() == rows:
-            return int(shape[-1])
+    def _part(shape: Any, axis: int, rows: int, error: Any) -> tuple[int, Any, int]:
+        """Entries of a point that share a row of the error: a token's or pixel's, along `axis`, or a whole sample's. The shape of all
+        signals of the point below each other, and where its last axis belongs."""
+        last = list(shape)
+        last.append(last.pop(axis))
+        if math.prod(last[:-1]) == rows:
+            return last[-1], last, axis
         if len(shape) > 1 and shape[0] == rows:
-            return int(shape[1:].numel())
+            return int(shape[1:].numel()), shape, -1
         raise ShapeMismatch("a point", str(tuple(shape)), f"one row or sample for each of the {rows} rows of the error",
-                            f"The error has shape {tuple(error.shape)}.")  # fmt: skip
+                            f"The error has shape {tuple(error.shape)}, its entries last.")  # fmt: skip
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_under_way": {}}
 
     def __repr__(self) -> str:
         return f"<lightloop.torch.DFA at {', '.join(self.points)}>"
+
+
+def _axis(output: Any, passing: _Passing) -> int:
+    """The axis of a tensor's features, as a negative number: axis 1 behind a convolution, else the last. What has moved axes since is
+    followed; where a point came in between, its axis is taken."""
+    dims, moves, step = output.dim(), [], output.grad_fn
+    if dims < 3:
+        return -1
+    axis = None
+    while step is not None and axis is None:
+        name = step.name()
+        if "Convolution" in name:
+            axis = 1
+        elif name.startswith(("Addmm", "Mm", "Bmm", "Baddbmm", "Embedding")):
+            axis = dims - 1
+        elif name.startswith(("Transpose", "Permute")):
+            moves.append(step)
+        step = next((one for one, _ in step.next_functions if one is not None and "AccumulateGrad" not in one.name()), None)
+    if axis is None:
+        axis = (passing.points[-1][2] if passing.points else -1) % dims
+    for step in reversed(moves):  # saved as unsigned numbers
+        if hasattr(step, "_saved_dims"):
+            order = [_signed(d) % dims for d in step._saved_dims]
+            axis = order.index(axis) if len(order) == dims else axis
+        else:
+            pair = [_signed(d) % dims for d in (step._saved_dim0, step._saved_dim1)]
+            axis = pair[1 - pair.index(axis)] if axis in pair else axis
+    return axis - dims
+
+
+def _signed(dim: int) -> int:
+    return dim - 2**64 if dim >= 2**63 else dim
 
 
 def _are_probabilities(rows: Any) -> bool:
@@ -285,7 +321,8 @@ def dfa(
 
     At the output h_l of each point the gradient is scale / sqrt(d_l) B_l e: e is the gradient of the loss at the model's
     output, per sample or token; B_l the first d_l rows of one fixed random matrix with entries of unit variance; d_l the
-    size of h_l (of a token's part of it where the error has a row per token). What lies between two points, or between the
+    size of h_l (of a token's or pixel's part of it where the error has a row for each; e and h_l of convolutions have their entries
+    along axis 1, all others along the last, wherever the model has moved these since). What lies between two points, or between the
     last point and the output, is back-propagated as ever: points behind every layer are DFA (micro), points at the ends of
     blocks are its macro form. The last layer always has its exact gradient. Forward passes, weights, `state_dict()` and
     the optimiser are as before; gradients accumulate. h_l goes on detached: a path around a point carries the ordinary

@@ -209,6 +209,44 @@ def test_tokens_have_their_own_errors_and_images_one_each():
     assert torch.allclose(images[0].bias.grad, wanted, atol=1e-6)
 
 
+class Last(nn.Module):
+    """Channels last."""
+
+    def forward(self, x):
+        return x.movedim(1, -1)
+
+
+@pytest.mark.parametrize("dims, classes, hidden, last", [(2, 4, 4, False), (2, 4, 3, False), (2, 4, 4, True), (1, 3, 3, False), (1, 5, 5, True)])
+@pytest.mark.parametrize("norm", ["none", "batch", "instance"])
+def test_pixels_behind_convolutions_have_their_own_errors_along_axis_1(dims, classes, hidden, last, norm):
+    torch.manual_seed(3)
+    conv = (nn.Conv1d, nn.Conv2d)[dims - 1]
+    between = {"none": nn.Identity, "batch": (nn.BatchNorm1d, nn.BatchNorm2d)[dims - 1], "instance": (nn.InstanceNorm1d, nn.InstanceNorm2d)[dims - 1]}
+    first, head = conv(2, hidden, 3, padding=1), conv(hidden, classes, 1)
+    tail = [Last()] if last else []
+    model = nn.Sequential(first, between[norm](hidden), nn.Tanh(), head, *tail)
+    x, y = torch.randn(3, 2, *(4, 5)[:dims]), torch.randint(classes, (3, *(4, 5)[:dims]))
+    inside = model[1](first(x)).detach().requires_grad_()
+    h = torch.tanh(inside)
+    out = head(h)
+    e = (torch.softmax(out.detach(), 1) - nn.functional.one_hot(y, classes).movedim(-1, 1)) / y.numel()
+    signal = torch.einsum("hc,bc...->bh...", torch.from_numpy(drawn(1, hidden, classes)), e) / hidden**0.5
+    first.zero_grad()
+    torch.tanh(model[1](first(x))).backward(signal)
+    wanted = first.weight.grad.clone()
+    model.zero_grad()
+    out = ll.torch.dfa(model)(x)
+    nn.functional.cross_entropy(out.movedim(-1, 1) if last else out, y).backward()
+    assert torch.allclose(first.weight.grad, wanted, atol=1e-6)
+
+
+def test_a_point_of_other_pixels_than_the_error_is_refused():
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 4, 1))
+    ll.torch.dfa(model)
+    with pytest.raises(ll.ShapeMismatch, match="each of the 32 rows of the error"):
+        model(torch.randn(2, 1, 8, 8)).sum().backward()
+
+
 def test_the_error_may_be_taken_before_the_last_layer(batch):
     model = ll.torch.dfa(tanh_net(), points=["1"], error_at="3")
     found = backward(model, batch)
