@@ -216,12 +216,13 @@ class Last(nn.Module):
         return x.movedim(1, -1)
 
 
-@pytest.mark.parametrize("dims, classes, hidden, last", [(2, 4, 4, False), (2, 4, 3, False), (2, 4, 4, True), (1, 3, 3, False), (1, 5, 5, True)])
+@pytest.mark.parametrize("dims, classes, hidden, last",
+                         [(2, 4, 4, False), (2, 4, 3, False), (2, 4, 4, True), (1, 3, 3, False), (1, 5, 5, True)])  # fmt: skip
 @pytest.mark.parametrize("norm", ["none", "batch", "instance"])
 def test_pixels_behind_convolutions_have_their_own_errors_along_axis_1(dims, classes, hidden, last, norm):
     torch.manual_seed(3)
-    conv = (nn.Conv1d, nn.Conv2d)[dims - 1]
-    between = {"none": nn.Identity, "batch": (nn.BatchNorm1d, nn.BatchNorm2d)[dims - 1], "instance": (nn.InstanceNorm1d, nn.InstanceNorm2d)[dims - 1]}
+    conv, batch, instance = (getattr(nn, f"{name}{dims}d") for name in ("Conv", "BatchNorm", "InstanceNorm"))
+    between = {"none": nn.Identity, "batch": batch, "instance": instance}
     first, head = conv(2, hidden, 3, padding=1), conv(hidden, classes, 1)
     tail = [Last()] if last else []
     model = nn.Sequential(first, between[norm](hidden), nn.Tanh(), head, *tail)
