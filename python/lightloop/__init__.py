@@ -123,8 +123,7 @@ __all__ = [
 def plot(what: Any, out: Any = None, **options: Any) -> Any:
     """Draws a run, several runs, a sweep, or a file of one of them; writes `out` if given, returns the figure."""
     drawing = importlib.import_module(".plot", __name__)  # matplotlib is loaded only here
-    globals()["plot"] = plot  # the import has put the module of this name in the function's place
-    return drawing.plot(what, out, **options)
+    return drawing.plot(what, out, **options)  # from now on the module has the place of this function, and is called as it is
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ Stands alone (numpy, h5py and matplotlib): `lightloop plot` runs this file, and 
 import json
 import pathlib
 import sys
+import types
 
 import h5py
 import matplotlib
@@ -309,6 +310,16 @@ def plot(what, out=None, *, title=None):
     if out is not None:
         figure.savefig(out, dpi=150)
     return figure
+
+
+class _Called(types.ModuleType):
+    """An import puts this module in the place of the package's function `plot`: it can be called like that."""
+
+    def __call__(self, *what, **options):
+        return plot(*what, **options)
+
+
+sys.modules[__name__].__class__ = _Called
 
 
 def main(arguments):
