@@ -4,17 +4,11 @@
 
 #include "core/error.hpp"
 #include "core/param.hpp"
+#include "core/units.hpp"
 
 namespace lightloop {
 namespace {
 constexpr const char* kHint = "Write key=value,key=value; quote a value that holds a comma.";
-
-std::string_view trimmed(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 bool is_quote(char c) { return c == '\'' || c == '"'; }
 

@@ -65,13 +65,6 @@ constexpr std::array<Prefix, 12> kPrefixes = {{{"f", 1e-15},
                                                {"G", 1e9},
                                                {"T", 1e12}}};
 
-std::string_view trimmed(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 /// One word of a unit, without exponent; `own` are words of the parameter's unit, which need not be known.
 std::optional<Unit> find_word(std::string_view word, const Dimension* own) {
   if (word == "\u03a9" || word == "\u2126") word = "ohm";
@@ -159,6 +152,13 @@ double to_si(double value, std::string_view unit, std::string_view si_unit, std:
     throw InvalidParameter(std::string(parameter), "\"" + std::string(unit) + "\" measures something else",
                            "expected " + shown(si_unit));
   return value * unit_factor(unit, si_unit, parameter);
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 double parse_quantity(std::string_view text, std::string_view unit, std::string_view parameter) {

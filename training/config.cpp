@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/only_with.hpp"
+#include "core/units.hpp"
 #include "driver/api/device_list.hpp"
 #include "driver/api/session_policy.hpp"
 #include "driver/layer/layer.hpp"
@@ -43,17 +44,25 @@ void name_resumed_file(Settings& train) {
   resume->second = out->second;
 }
 
+/// A text of several lines, as TOML has them, in one.
+std::string one_line(std::string net) {
+  std::ranges::replace_if(
+      net, [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  return std::string(trimmed(net));
+}
+
 /// net=FILE.toml: widths and, unless given, the activation come from the file.
-void read_net_file(Settings& train) {
+void read_net(Settings& train) {
   const auto net = train.find("net");
   if (net == train.end() || !std::holds_alternative<std::string>(net->second)) return;
-  const std::string path = std::get<std::string>(net->second);
+  const std::string path = one_line(std::get<std::string>(net->second));
+  net->second = path;
   if (!path.ends_with(".toml")) return;
   ParamSet file(path, {{"net", "", std::string(), 0, 0, "layer widths such as 784-1024-10, a preset, or layers"},
                        {"activation", "", std::string("tanh"), 0, 0, "non-linearity of the hidden layers"}});
   file.set(read_toml(path));
   if (file.text("net").empty()) throw InvalidParameter(path, "names no net", "", "write net = \"784-1024-10\"");
-  net->second = file.text("net");
+  net->second = one_line(file.text("net"));
   if (!file.is_default("activation")) train.try_emplace("activation", file.text("activation"));
 }
 
@@ -188,7 +197,7 @@ TrainConfig resolve_config(const TrainSettings& settings) {
   check_namespaces(settings);
   Settings train = below(settings, "train");
   name_resumed_file(train);
-  read_net_file(train);
+  read_net(train);
   if (const auto several = train.find("rule");
       several != train.end() && to_string(several->second).find(',') != std::string::npos)
     throw InvalidParameter("train.rule", to_string(several->second), "one rule",

@@ -319,6 +319,13 @@ TEST_CASE("a net may come from a TOML file") {
   const TrainResult result = run(small("bp", {{"train.net", path}}));
   CHECK(result.net.widths() == std::vector<Index>{20, 16, 5});
   CHECK(result.net.hidden_activation() == Activation::relu);
+  for (const char* net : {"\n20-16-5\n", "\r\n  dense 9, tanh\r\n  | dense classes\n", "\n20 | mlp:16x1\n"}) {
+    INFO(net);
+    std::ofstream(path) << "net = \"\"\"\n" << net << "\"\"\"\n";
+    const TrainResult given = run(small("bp", {{"train.net", net}, {"train.epochs", std::int64_t{1}}}));
+    CHECK(given.net.layers() == 2);
+    CHECK(run(small("bp", {{"train.net", path}, {"train.epochs", std::int64_t{1}}})).net.text() == given.net.text());
+  }
 }
 
 TEST_CASE("damaged and foreign run files are refused naming the file") {

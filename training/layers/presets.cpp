@@ -3,6 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/param.hpp"
+#include "core/units.hpp"
 #include "training/layers/architecture_words.hpp"
 
 namespace lightloop {
@@ -117,11 +118,8 @@ const Preset* preset_of(const std::string& net) {
 std::string expand_preset(const std::string& net, const ModelContext& context) {
   // "28x28x1 | vgg8": a preset for data that do not say their shape
   if (const std::size_t bar = net.find('|'); bar != std::string::npos && net.find('|', bar + 1) == std::string::npos) {
-    const auto trimmed = [](std::string text) {
-      text.erase(0, text.find_first_not_of(" \n\t"));
-      return text.erase(text.find_last_not_of(" \n\t") + 1);
-    };
-    const std::string head = trimmed(net.substr(0, bar)), rest = trimmed(net.substr(bar + 1));
+    const std::string_view all = net;
+    const std::string head(trimmed(all.substr(0, bar))), rest(trimmed(all.substr(bar + 1)));
     const auto shape = sizes(head);
     const bool known = std::ranges::any_of(
         presets(), [&](const Preset& preset) { return preset.name == rest.substr(0, rest.find(':')); });
