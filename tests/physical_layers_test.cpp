@@ -362,6 +362,8 @@ TEST_CASE("runs with physical layers are the same for any threads and split, and
   CHECK(resumed.weights_sha256 == whole.weights_sha256);
   CHECK(resumed.test_accuracy == whole.test_accuracy);
   CHECK(resumed.device_frames == whole.device_frames);
+  CHECK(resumed.device_writes == whole.device_writes);
+  CHECK((whole.device_writes > 0) == !whole.layers.empty());
 }
 
 TEST_CASE("layers on exact devices behind physics give what products in memory give") {

@@ -37,6 +37,7 @@ void check_bound(const Told& told) {
   CHECK(told.result.device_frames > 0);
   CHECK(told.result.device_frames <= told.plan.device_frames);
   CHECK(told.result.device_seconds <= told.plan.device_seconds * (1 + 1e-9));
+  CHECK(told.result.device_writes <= told.plan.device_writes);
 }
 
 /// How many rules could run there.
@@ -113,6 +114,8 @@ TEST_CASE("a device that is written anew for every tile is planned with its writ
     const auto [plan, result] =
         run(rule, "sim:crossbar", {{"layer.devices", "one"}, {"layer.bound_management", "none"}});
     CHECK(result.device_frames <= plan.device_frames);
+    CHECK(result.device_writes <= plan.device_writes);
+    CHECK(plan.device_writes <= 2 * result.device_writes);
     CHECK(result.device_seconds <= plan.device_seconds * (1 + 1e-9));
     CHECK(plan.device_seconds <= 2 * result.device_seconds);
   }
@@ -126,6 +129,9 @@ TEST_CASE("the plan of back-propagation is near what it takes where no row is sh
     CHECK(result.device_frames <= plan.device_frames);
     CHECK(plan.device_frames <= result.device_frames * 11 / 10);  // the last batch is short
     CHECK(plan.device_writes == 3 * (3 + 1));                     // layers, steps and one before the scores
+    CHECK(result.device_writes == plan.device_writes);
+    REQUIRE(result.devices.size() == 1);
+    CHECK(result.devices[0].writes == plan.device_writes);
   }
 }
 

@@ -128,7 +128,7 @@ Meter TrainingLoop::note_shares() {
   run_.about_device.shares.clear();
   const auto add = [&](const char* part, const std::string& address, const Meter& meter) {
     all += meter;
-    run_.about_device.shares.push_back({part, address, meter.frames, meter.device_s, meter.device_j});
+    run_.about_device.shares.push_back({part, address, meter.frames, meter.device_s, meter.device_j, meter.programs});
   };
   if (path_.session)
     add("projection", path_.session->address(), path_.session->meter());
@@ -146,6 +146,7 @@ Meter TrainingLoop::note_shares() {
 void TrainingLoop::note_meter(const Meter& meter) {
   RunDevice& about = run_.about_device;
   about.frames = meter.frames;
+  about.writes = meter.programs;
   about.device_s = meter.device_s;
   about.device_j = meter.device_j;
   about.saturation = meter.saturation();

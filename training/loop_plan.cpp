@@ -20,6 +20,7 @@ void add_device(TrainPlan& plan, std::int64_t frames, double seconds, double jou
 
 TrainPlan TrainingLoop::plan() const {
   TrainPlan plan;
+  plan.title = title_of(run_);
   plan.device = run_.about_device.address;
   plan.layers = config_.train.text("layers");
   plan.map = config_.train.text("map");

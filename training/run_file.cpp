@@ -204,12 +204,14 @@ void write_device(Writer& file, const RunFile& run) {
   file.attribute("/device", "frames", Value(about.frames));
   file.attribute("/device", "seconds", Value(about.device_s));
   file.attribute("/device", "joules", Value(about.device_j));
+  file.attribute("/device", "writes", Value(about.writes));
   for (const DeviceShare& share : about.shares) {
     const std::string group = "/device/" + share.part;
     file.attribute(group, "address", Value(share.address));
     file.attribute(group, "frames", Value(share.frames));
     file.attribute(group, "seconds", Value(share.seconds));
     file.attribute(group, "joules", Value(share.joules));
+    file.attribute(group, "writes", Value(share.writes));
   }
   file.attribute("/device", "saturation", Value(about.saturation));
   file.attribute("/device", "retries", Value(about.retries));
@@ -238,55 +240,12 @@ std::string weights_sha256(const Network& net) { return sha256_of(net, {}); }
 
 std::string weights_sha256(const RunFile& run) { return sha256_of(run.net, run.own.flat()); }
 
-TrainSettings settings_of(const RunFile& run) {
-  TrainSettings all = run.asked;
-  for (const auto& [space, params] : {std::pair{"train.", &run.train},
-                                      {"rule.", &run.rule},
-                                      {"projection.", &run.projection},
-                                      {"device.", &run.device}})
-    for (const auto& [key, value] : params->all()) all[space + key] = value;
-  return all;
-}
-
-TrainResult result_of(const RunFile& run, const std::string& path) {
-  TrainResult result;
-  result.rule = run.train.text("rule");
-  result.settings = settings_of(run);
-  result.own = run.own;
-  result.device = run.train.text("device");
-  if (run.train.has("layers")) result.layers = run.train.text("layers");  // older files do not
-  if (run.train.has("map")) result.map = run.train.text("map");
-  result.out = path;
-  result.net = run.net;
-  result.epochs = run.epochs;
-  result.test_accuracy = run.epochs.empty() ? std::nan("") : run.epochs.back().test_accuracy;
-  result.train_seconds = run.position.train_s;
-  result.samples_per_second =
-      result.train_seconds > 0 ? static_cast<double>(run.position.trained) / result.train_seconds : 0;
-  result.device_frames = run.about_device.frames;
-  result.device_seconds = run.about_device.device_s;
-  result.device_joules = run.about_device.device_j;
-  result.devices = run.about_device.shares;
-  result.device_retries = run.about_device.retries;
-  result.device_losses = run.about_device.losses;
-  result.device_reopened = run.about_device.reopened;
-  result.clipped_inputs = run.about_device.clipped_inputs;
-  result.saturated = run.about_device.saturated;
-  if (!run.epochs.empty()) result.alignment = run.epochs.back().alignment;
-  result.seed = static_cast<std::uint64_t>(run.train.integer("seed"));
-  result.weights_sha256 = weights_sha256(run);
-  result.health_start = run.health_start;
-  result.health_end = run.health_end;
-  result.warnings = run.warnings;
-  result.interrupted = !run.complete;
-  return result;
-}
-
 void save_run(const RunFile& run, const std::string& path) {
   Writer file(path);
   file.attribute("/", "kind", Value(std::string("run")));
   file.attribute("/", "format_version", Value(run_layout::version_of(run.net)));
   file.attribute("/", "creator", Value(std::string("lightloop ") + LIGHTLOOP_VERSION));
+  file.attribute("/", "title", Value(title_of(run)));
   file.attribute("/", "complete", Value(run.complete));
   file.attribute("/", "seed", Value(run.train.integer("seed")));
   file.attribute("/", "weights_sha256", Value(weights_sha256(run)));

@@ -29,6 +29,7 @@ struct RunPosition {
 struct RunDevice {
   std::string address, kind, model, serial, version, calibration_id;
   std::int64_t frames = 0;
+  std::int64_t writes = 0;                                            ///< as in DeviceShare
   double device_s = 0, device_j = 0, saturation = 0;                  ///< of all devices together
   std::vector<DeviceShare> shares;                                    ///< empty in older files
   std::int64_t retries = 0, discarded = 0, losses = 0, reopened = 0;  ///< as in Meter
@@ -72,6 +73,8 @@ RunFile load_run(const std::string& path);
 Network load_network(const std::string& path);
 /// What training returned for this run, except that the network stays where it is.
 TrainResult result_of(const RunFile& run, const std::string& path);
+/// What the run uses, as TrainPlan::title; "digital" where that is no device.
+std::string title_of(const RunFile& run);
 /// All settings of the run: train. and rule., projection. and device. as they were in force, others as they were given.
 TrainSettings settings_of(const RunFile& run);
 

@@ -248,6 +248,11 @@ void read_curves(const Reader& file, const std::string& path, RunFile& run) {
     for (std::size_t l = 0; l < layers; ++l) run.epochs[i].alignment.push_back(alignment.values[i * layers + l]);
 }
 
+/// 0 in older files.
+std::int64_t stored_writes(const Reader& file, const std::string& path, const std::string& group) {
+  return file.has_attribute(group, "writes") ? get<std::int64_t>(file, path, group, "writes") : 0;
+}
+
 void read_device(const Reader& file, const std::string& path, RunFile& run) {
   for (auto [group, health] : {std::pair{"/telemetry/start", &run.health_start}, {"/telemetry/end", &run.health_end}})
     *health = {get<double>(file, path, group, "dark_level"), get<double>(file, path, group, "saturation"),
@@ -262,12 +267,13 @@ void read_device(const Reader& file, const std::string& path, RunFile& run) {
   about.frames = get<std::int64_t>(file, path, "/device", "frames");
   about.device_s = get<double>(file, path, "/device", "seconds");
   about.device_j = get<double>(file, path, "/device", "joules");
+  about.writes = stored_writes(file, path, "/device");
   about.saturation = get<double>(file, path, "/device", "saturation");
   for (const char* part : {"projection", "layers", "map"})
     if (const std::string group = std::string("/device/") + part; file.exists(group))
       about.shares.push_back({part, get<std::string>(file, path, group, "address"),
                               get<std::int64_t>(file, path, group, "frames"), get<double>(file, path, group, "seconds"),
-                              get<double>(file, path, group, "joules")});
+                              get<double>(file, path, group, "joules"), stored_writes(file, path, group)});
   if (file.has_attribute("/telemetry", "warnings")) run.warnings = file.attribute_texts("/telemetry", "warnings");
   if (!file.has_attribute("/device", "retries")) return;  // older files do not have these
   about.retries = get<std::int64_t>(file, path, "/device", "retries");

@@ -43,16 +43,21 @@ struct EpochResult {
   double fidelity = std::numeric_limits<double>::quiet_NaN();  ///< with train.fidelity: see projection_fidelity()
 };
 
+/// "sim:opu" of the device string "sim:opu,seed=3".
+std::string device_model(const std::string& device);
+
 /// What one kind of device did for a run.
 struct DeviceShare {
   std::string part;     ///< "projection" of the error, "layers" or "map"
   std::string address;  ///< device string
   std::int64_t frames = 0;
   double seconds = 0, joules = 0;
+  std::int64_t writes = 0;  ///< programmes written to it; 0 in files of older versions
 };
 
 struct TrainResult {
   Network net;
+  std::string title;  ///< as in TrainPlan
   std::string rule, device, out;
   Settings settings;        ///< of the run, those of its file where it went on with one: settings_of() of run_file.hpp
   Matrix<float> own;        ///< (1, n) parameters of the rule itself, such as local heads
@@ -60,7 +65,7 @@ struct TrainResult {
   std::string map = {};     ///< device string of the physics in front of the layers; empty: none
   std::vector<EpochResult> epochs;
   double test_accuracy = 0, train_seconds = 0, samples_per_second = 0;
-  std::int64_t device_frames = 0;
+  std::int64_t device_frames = 0, device_writes = 0;
   double device_seconds = 0, device_joules = 0;  ///< of all devices together
   std::vector<DeviceShare> devices;              ///< what each of them has in it
   std::int64_t device_retries = 0, device_losses = 0,
@@ -77,6 +82,7 @@ struct TrainResult {
 
 /// What will be asked of the device, before the first frame.
 struct TrainPlan {
+  std::string title;  ///< what the run uses: "dfa on sim:opu, layers on sim:crossbar"
   /// `device`: of the projection or, without one, what the layers or the map run on.
   std::string device, rule, dataset;
   std::string layers, map;                   ///< as in TrainResult

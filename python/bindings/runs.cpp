@@ -10,6 +10,7 @@ namespace lightloop::python {
 void register_runs(py::module_& m) {
   py::class_<RunFile>(m, "RunFile", "What stands in the file of a run.")
       .def_property_readonly("settings", [](const RunFile& run) { return from_settings(settings_of(run)); })
+      .def_property_readonly("title", &title_of)
       .def_readonly("complete", &RunFile::complete)
       .def_readonly("net", &RunFile::net)
       .def_property_readonly("rule_parameters", [](const RunFile& run) { return to_array(run.own); })
@@ -20,6 +21,7 @@ void register_runs(py::module_& m) {
       .def_readonly("warnings", &RunFile::warnings)
       .def_property_readonly("clipped_inputs", [](const RunFile& run) { return run.about_device.clipped_inputs; })
       .def_property_readonly("saturated", [](const RunFile& run) { return run.about_device.saturated; })
+      .def_property_readonly("device_writes", [](const RunFile& run) { return run.about_device.writes; })
       .def_property_readonly("devices", [](const RunFile& run) { return shares(run.about_device.shares); })
       .def_property_readonly("faults", [](const RunFile& run) {
         return py::dict(py::arg("retries") = run.about_device.retries, py::arg("losses") = run.about_device.losses,

@@ -11,7 +11,8 @@ inline py::list shares(const std::vector<DeviceShare>& devices) {
   py::list all;
   for (const DeviceShare& one : devices)
     all.append(py::dict(py::arg("part") = one.part, py::arg("device") = one.address, py::arg("frames") = one.frames,
-                        py::arg("seconds") = one.seconds, py::arg("joules") = one.joules));
+                        py::arg("writes") = one.writes, py::arg("seconds") = one.seconds,
+                        py::arg("joules") = one.joules));
   return all;
 }
 

@@ -165,6 +165,7 @@ void register_results(py::module_& m) {
       .def_property_readonly("projections", [](const EpochResult& e) { return e.touch.projections; })
       .def_property_readonly("layer_writes", [](const EpochResult& e) { return e.touch.writes; });
   py::class_<TrainPlan>(m, "TrainPlan", "What a training run will ask of the device, before the first frame.")
+      .def_readonly("title", &TrainPlan::title, "What the run uses.")
       .def_readonly("device", &TrainPlan::device)
       .def_readonly("rule", &TrainPlan::rule)
       .def_readonly("dataset", &TrainPlan::dataset)
@@ -186,6 +187,7 @@ void register_results(py::module_& m) {
       .def_readonly("exposure_s", &TrainPlan::exposure_s);
   py::class_<TrainResult>(m, "TrainResult", "A finished training run.")
       .def_readonly("net", &TrainResult::net)
+      .def_readonly("title", &TrainResult::title)
       .def_readonly("rule", &TrainResult::rule)
       .def_property_readonly("rule_parameters", [](const TrainResult& r) { return to_array(r.own); })
       .def_property_readonly("settings", [](const TrainResult& r) { return from_settings(r.settings); })
@@ -197,6 +199,7 @@ void register_results(py::module_& m) {
       .def_readonly("train_seconds", &TrainResult::train_seconds)
       .def_readonly("samples_per_second", &TrainResult::samples_per_second)
       .def_readonly("device_frames", &TrainResult::device_frames)
+      .def_readonly("device_writes", &TrainResult::device_writes)
       .def_readonly("device_seconds", &TrainResult::device_seconds)
       .def_readonly("device_joules", &TrainResult::device_joules)
       .def_readonly("clipped_inputs", &TrainResult::clipped_inputs)

@@ -86,12 +86,13 @@ class Run:
     net: Any = None  #: the network itself: net.text, net.parameters, net.forward(x)
     baselines: list[Run] = field(default_factory=list)  #: of `train(baseline=...)`, in its order
     map: str = ""  #: device in front of the layers, "" for none
+    title: str = ""  #: what it used: "dfa on sim:opu, layers on sim:crossbar"
 
     @classmethod
     def from_result(cls, result: Any, settings: Mapping[str, Any]) -> Run:
         net = result.net
-        names = ("train_seconds", "samples_per_second", "device_frames", "device_seconds", "device_joules", "devices", "alignment",
-                 "weights_sha256", "warnings", "faults")  # fmt: skip
+        names = ("train_seconds", "samples_per_second", "device_frames", "device_writes", "device_seconds", "device_joules", "devices",
+                 "alignment", "weights_sha256", "warnings", "faults")  # fmt: skip
         return cls(
             rule=result.rule,
             device=result.device,
@@ -106,6 +107,7 @@ class Run:
             facts={**{name: getattr(result, name) for name in names}, **_behind(result.map, result)},
             net=net,
             map=result.map,
+            title=result.title,
         )
 
     @property
@@ -193,8 +195,7 @@ class Run:
         score = f"{100 * self.test_accuracy:.2f} %"
         if np.isnan(self.test_accuracy) and len(self.curves["test_loss"]):
             score = f"test loss {self.curves['test_loss'][-1]:.4g}"
-        behind = f" behind {self.map}" if self.map else ""
-        return f"<lightloop.Run {self.rule} on {self.device}{behind}, {net}: {score}>"
+        return f"<lightloop.Run {self.title}, {net}: {score}>"
 
     def _repr_html_(self) -> str:
         return table(repr(self).strip("<>"), [*self.facts.items(), ("file", self.path)])
@@ -211,6 +212,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         weights=_layers(file.net),
         net=file.net,
         map=settings.get("train.map", ""),
+        title=file.title,
         curves={**_curves(file.epochs), "loss": np.array(file.step_loss)},
         test_accuracy=last.test_accuracy if last else float("nan"),
         seed=settings["train.seed"],
@@ -220,6 +222,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         facts={
             "complete": file.complete,
             "device_frames": last.device_frames if last else 0,
+            "device_writes": file.device_writes,
             "device_seconds": last.device_s if last else 0.0,
             "device_joules": last.device_j if last else 0.0,
             "devices": file.devices,

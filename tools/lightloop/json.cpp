@@ -88,6 +88,7 @@ Json json(const TrainResult& run) {
                  {"train_seconds", number(run.train_seconds)},
                  {"samples_per_second", number(run.samples_per_second)},
                  {"device_frames", run.device_frames},
+                 {"device_writes", run.device_writes},
                  {"device_seconds", number(run.device_seconds)},
                  {"device_joules", number(run.device_joules)},
                  {"alignment", json(run.alignment)},
@@ -100,6 +101,7 @@ Json json(const TrainResult& run) {
     object["devices"].push_back({{"part", share.part},
                                  {"device", share.address},
                                  {"frames", share.frames},
+                                 {"writes", share.writes},
                                  {"seconds", number(share.seconds)},
                                  {"joules", number(share.joules)}});
   if (!run.map.empty())

@@ -12,8 +12,8 @@ namespace lightloop::command {
 
 Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
 
-void Progress::start(const std::string& title, const TrainPlan& plan) {
-  title_ = title;
+void Progress::start(const TrainPlan& plan) {
+  title_ = plan.title;
   epochs_ = plan.epochs;
   steps_ = plan.steps;
   done_ = 0;

@@ -11,8 +11,7 @@ namespace lightloop::command {
 class Progress {
  public:
   explicit Progress(bool quiet);
-  /// `title` names the run ("tdfa on sim:opu").
-  void start(const std::string& title, const TrainPlan& plan);
+  void start(const TrainPlan& plan);
   void step(Index epoch, Index step, Index steps, double loss);
   void epoch(const EpochResult& result);
   /// Ends the moving line, if there is one.

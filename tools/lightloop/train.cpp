@@ -18,24 +18,15 @@
 
 namespace lightloop::command {
 namespace {
-std::string device_model(const std::string& address) { return address.substr(0, address.find(',')); }
-
-/// "dfa on sim:opu, layers on sim:crossbar"
-std::string title(const TrainPlan& plan) {
-  std::string text = plan.rule + " on " + device_model(plan.device);
-  if (!plan.layers.empty() && plan.layers != plan.device) text += ", layers on " + device_model(plan.layers);
-  if (!plan.map.empty() && plan.map != plan.device) text += ", map on " + device_model(plan.map);
-  return text;
-}
-
 /// Short times with three digits, long ones in minutes and hours.
 std::string time_text(double seconds) { return seconds < 10 ? brief(seconds, "s") : duration(seconds); }
 
+std::string writes_text(std::int64_t writes) { return writes > 0 ? " and " + grouped(writes) + " writes" : ""; }
+
 std::string cost_text(const TrainPlan& plan) {
   if (plan.device_frames == 0) return "no frame, because the net has no hidden layer";
-  const std::string writes = plan.device_writes > 0 ? " and " + grouped(plan.device_writes) + " writes" : "";
-  const std::string most = "at most " + grouped(plan.device_frames) + " frames" + writes + ", " +
-                           time_text(plan.device_seconds) + ", " + brief(plan.device_joules, "J");
+  const std::string most = "at most " + grouped(plan.device_frames) + " frames" + writes_text(plan.device_writes) +
+                           ", " + time_text(plan.device_seconds) + ", " + brief(plan.device_joules, "J");
   if (plan.frames_shown_once == plan.device_frames) return most;
   return most + " (" + grouped(plan.frames_shown_once) + ", " + time_text(plan.seconds_shown_once) + ", " +
          brief(plan.joules_shown_once, "J") + " if no row meets the end of the ADC and is shown again)";
@@ -82,7 +73,7 @@ class Run {
     if (dry_run_ && request_.json) std::fputs(plan_json(plan).c_str(), stdout);
     const bool on_device = plan.device != "digital" || plan.device_frames > 0;
     if (on_device && !request_.quiet && !(dry_run_ && request_.json))
-      std::fprintf(dry_run_ ? stdout : stderr, "%s: %s\n", title(plan).c_str(), cost_text(plan).c_str());
+      std::fprintf(dry_run_ ? stdout : stderr, "%s: %s\n", plan.title.c_str(), cost_text(plan).c_str());
     if (dry_run_ && !on_device && !request_.json)
       std::printf("%s, digital: %s steps, no device\n", plan.rule.c_str(), grouped(plan.steps).c_str());
     if (limit_s_ && plan.device_seconds > *limit_s_) {
@@ -94,7 +85,7 @@ class Run {
       refused_ = true;
     }
     if (dry_run_ || refused_) return false;
-    progress_.start(title(plan), plan);
+    progress_.start(plan);
     return true;
   }
 
@@ -103,7 +94,7 @@ class Run {
     if (request_.quiet) return;
     const std::string exposure =
         plan.exposure_s > 0 ? " with an exposure of " + format_quantity(plan.exposure_s, "s") : "";
-    std::fprintf(stderr, "%s: calibrated%s, %s\n", title(plan).c_str(), exposure.c_str(), cost_text(plan).c_str());
+    std::fprintf(stderr, "%s: calibrated%s, %s\n", plan.title.c_str(), exposure.c_str(), cost_text(plan).c_str());
   }
 
   const TrainRequest& request_;
@@ -115,25 +106,27 @@ class Run {
 
 void print_result(const TrainResult& run, const std::vector<TrainResult>& baselines) {
   std::vector<std::vector<std::string>> rows = {
-      {"rule", "accuracy", "device", "device frames", "device time", "energy", "samples/s"}};
+      {"rule", "accuracy", "device", "device frames", "writes", "device time", "energy", "samples/s"}};
   const auto add = [&](const TrainResult& result) {
     const bool physical = result.device_frames > 0;
-    rows.push_back({result.rule, percent(result.test_accuracy),
-                    device_model(result.device != "digital" ? result.device
-                                 : !result.layers.empty()   ? result.layers
-                                 : !result.map.empty()      ? result.map
-                                                            : result.device),
-                    physical ? grouped(result.device_frames) : "-", physical ? time_text(result.device_seconds) : "-",
-                    physical ? brief(result.device_joules, "J") : "-",
-                    grouped(static_cast<std::int64_t>(result.samples_per_second))});
+    rows.push_back(
+        {result.rule, percent(result.test_accuracy),
+         device_model(result.device != "digital" ? result.device
+                      : !result.layers.empty()   ? result.layers
+                      : !result.map.empty()      ? result.map
+                                                 : result.device),
+         physical ? grouped(result.device_frames) : "-", result.device_writes > 0 ? grouped(result.device_writes) : "-",
+         physical ? time_text(result.device_seconds) : "-", physical ? brief(result.device_joules, "J") : "-",
+         grouped(static_cast<std::int64_t>(result.samples_per_second))});
   };
   add(run);
   for (const auto& baseline : baselines) add(baseline);
   std::fputs(table(rows).c_str(), stdout);
   if (run.devices.size() > 1)  // the table has the sum
     for (const DeviceShare& share : run.devices)
-      std::printf("%s, %s: %s frames, %s, %s\n", share.part.c_str(), device_model(share.address).c_str(),
-                  grouped(share.frames).c_str(), time_text(share.seconds).c_str(), brief(share.joules, "J").c_str());
+      std::printf("%s, %s: %s frames%s, %s, %s\n", share.part.c_str(), device_model(share.address).c_str(),
+                  grouped(share.frames).c_str(), writes_text(share.writes).c_str(), time_text(share.seconds).c_str(),
+                  brief(share.joules, "J").c_str());
   if (const double loss = run.epochs.empty() ? std::nan("") : run.epochs.back().test_loss; std::isfinite(loss)) {
     if (run.net.tokens() > 1) std::printf("test loss %.4f per token: %.4f bits\n", loss, loss / std::numbers::ln2);
     if (std::isnan(run.test_accuracy)) std::printf("test loss %.6g\n", loss);
