@@ -49,6 +49,60 @@ def test_show_counts_the_frames_of_the_last_health_probe_as_train_does(lightloop
     assert shown["result/device_j"] == pytest.approx(run["device_joules"], rel=1e-12)
 
 
+def test_writes_to_devices_are_counted_in_every_place_that_tells_of_a_run(lightloop, small, tmp_path):
+    words = ["train", *small, *OPTICAL, "--layers", "sim:crossbar", "--set", "layer.bound_management=none", "--quiet", "--yes"]
+    planned = told(lightloop(*words, "--dry-run", "--json"))["device_writes"]
+    run = told(lightloop(*words, "--out", "run.h5", "--json"))
+    assert run["device_writes"] == planned == 3 * 2 * (50 + 1)  # layers, epochs, steps and one before the scores
+    shares = {share["part"]: share["writes"] for share in run["devices"]}
+    assert shares == {"projection": 0, "layers": planned}
+    shown = told(lightloop("show", "run.h5", "--json"))
+    assert shown["result/device_writes"] == shown["device/layers/writes"] == planned and shown["device/projection/writes"] == 0
+    assert shown["title"] == "tdfa on sim:opu, layers on sim:crossbar"
+    table = lightloop(*words).stdout.splitlines()
+    assert "writes" in table[0] and any(f"{planned} " in line for line in table if line.split()[:1] == ["tdfa"])
+    assert any(line.startswith("layers, sim:crossbar: ") and f" and {planned} writes, " in line for line in table)
+
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "run.h5", "r+") as file:  # as an earlier version wrote it
+        for group in ("device", "device/layers", "device/projection"):
+            del file[group].attrs["writes"]
+        del file.attrs["title"]
+        file.attrs["complete"] = False
+    assert "result/device_writes" not in told(lightloop("show", "run.h5", "--json"))
+    more = told(lightloop("train", "--resume", "run.h5", "--quiet", "--yes", "--json"))
+    assert more["device_writes"] >= planned  # the state of the devices has the count
+
+
+def test_show_tells_what_was_asked_of_layers_and_what_they_did(lightloop, small):
+    settings = ["--set", "layer.bound_management=none", "--set", "session.retries=7", "--set", "train.layer_metrics=20"]
+    run = told(lightloop("train", *small, "--rule", "bp", "--layers", "sim:crossbar", *settings, "--out", "run.h5", "--quiet", "--json"))
+    shown = told(lightloop("show", "run.h5", "--json"))
+    assert shown["settings/asked/layer.bound_management"] == "none" and shown["settings/asked/session.retries"] == 7
+    last = run["epochs"][-1]
+    for key in ("test_loss", "layer_passes", "layer_writes", "projections"):
+        assert shown[f"result/{key}"] == last[key]
+    assert [shown["result/probe_1"], shown["result/probe_2"]] == last["probe"]
+    assert shown["device/layers/frames"] == run["device_frames"] and "device/map/frames" not in shown
+    text = lightloop("show", "run.h5").stdout
+    for line in ("settings/asked", "device/layers", f"  layer_passes             {last['layer_passes']}", "  layer.bound_management   none"):
+        assert line in text.splitlines(), line
+
+
+def test_show_tells_the_loss_of_real_targets_and_no_accuracy(lightloop):
+    words = ["--dataset", "picture", "--net", "64-16-3", "--loss", "mse", "--epochs", "1", "--samples", "200", "--quiet", "--json"]
+    run = told(lightloop("train", *words, "--out", "run.h5"))
+    shown = told(lightloop("show", "run.h5", "--json"))
+    assert shown["result/test_loss"] == run["epochs"][-1]["test_loss"] and "result/test_accuracy" not in shown
+    assert "nan" not in lightloop("show", "run.h5").stdout
+
+
+def test_a_net_of_several_lines_in_toml_is_shown_in_one(lightloop, tmp_path):
+    (tmp_path / "run.toml").write_text('[train]\ndataset = "digits"\nnet = """\nconv 2 3 stride=4, tanh\n| flatten, dense classes\n"""\n')
+    assert told(lightloop("train", "--config", "run.toml", "--epochs", "1", "--samples", "60", "--out", "run.h5", "--quiet", "--json"))
+    assert told(lightloop("show", "run.h5", "--json"))["settings/train/net"] == "conv 2 3 stride=4, tanh | flatten, dense classes"
+
+
 def test_features_that_a_label_takes_the_place_of_are_warned_of(lightloop, tmp_path):
     for name in ("train", "test"):
         for blank in (0, 3):

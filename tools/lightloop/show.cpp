@@ -35,30 +35,43 @@ Lists lists(const h5::Reader& file) {
   return found;
 }
 
-const std::vector<std::string> kGroups = {"/settings/train",  "/settings/rule", "/settings/projection",
-                                          "/settings/device", "/network",       "/device",
-                                          "/telemetry/start", "/telemetry/end"};
+const std::vector<std::string> kGroups = {"/settings/train",  "/settings/rule",     "/settings/projection",
+                                          "/settings/device", "/settings/asked",    "/network",
+                                          "/device",          "/device/projection", "/device/layers",
+                                          "/device/map",      "/telemetry/start",   "/telemetry/end"};
+
 /// Of the run's data, calibration and devices.
 std::vector<std::string> warnings(const h5::Reader& file) {
   if (!file.exists("/telemetry") || !file.has_attribute("/telemetry", "warnings")) return {};
   return file.attribute_texts("/telemetry", "warnings");
 }
 
-const std::vector<std::string> kCurves = {"epoch",    "train_loss", "test_accuracy", "device_frames",
-                                          "device_s", "device_j",   "train_s"};
+const std::vector<std::string> kCurves = {"train_loss", "test_accuracy", "test_loss", "validation_accuracy",
+                                          "fidelity",   "device_s",      "device_j",  "train_s",
+                                          "waited_s"};
+const std::vector<std::string> kCounts = {"epoch", "device_frames", "layer_passes", "projections", "layer_writes"};
 
-const std::vector<std::string> kLayerCurves = {"alignment", "gradient_alignment", "weight_alignment"};
+const std::vector<std::string> kLayerCurves = {"alignment", "gradient_alignment", "weight_alignment", "layer_loss",
+                                               "probe"};
 
-/// Last value of each curve of a run, of those per hidden layer one for each (alignment_1, ...); of its devices all
-/// they did, also after the last epoch.
+/// Last value of each curve of a run, of those per layer one for each (alignment_1, ...), without those that are not
+/// measured (NaN); of its devices all they did, also after the last epoch.
 Settings result(const h5::Reader& file) {
   Settings found;
+  const auto last = [&](const std::string& name) {
+    const std::string path = "/curves/" + name;
+    const std::vector<double> values = file.exists(path) ? file.read(path).values : std::vector<double>{};
+    return values.empty() ? std::nan("") : values.back();
+  };
   for (const auto& name : kCurves)
-    if (const std::string path = "/curves/" + name; file.exists(path))
-      if (const auto values = file.read(path).values; !values.empty()) found[name] = values.back();
+    if (const double value = last(name); std::isfinite(value)) found[name] = value;
+  for (const auto& name : kCounts)
+    if (const double value = last(name); std::abs(value) < 9e15) found[name] = static_cast<std::int64_t>(value);
   if (!found.empty())
-    for (const auto& [name, whole] :
-         {std::pair{"device_frames", "frames"}, {"device_s", "seconds"}, {"device_j", "joules"}})
+    for (const auto& [name, whole] : {std::pair{"device_frames", "frames"},
+                                      {"device_writes", "writes"},
+                                      {"device_s", "seconds"},
+                                      {"device_j", "joules"}})
       if (file.exists("/device") && file.has_attribute("/device", whole))
         found[name] = file.attribute("/device", whole);
   for (const auto& name : kLayerCurves) {
