@@ -13,6 +13,7 @@ import matplotlib
 import numpy as np
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")  # told apart by every eye
+LINES = ("-", "--", ":", "-.")
 
 
 def _text(value):
@@ -20,40 +21,50 @@ def _text(value):
 
 
 class Curves:
-    """The history of one run, from a file or from anything with `.rule`, `.device` and `.curves`."""
+    """The history of one run, from a file or from anything with `.title` and `.curves`."""
 
-    def __init__(self, rule, device, curves):
-        self.curves = curves
-        self.label = f"{rule}, {device.split(',')[0]}"
+    def __init__(self, label, curves):
+        self.label, self.curves = label, curves
 
     @classmethod
     def read(cls, file):
-        settings = file["settings/train"].attrs
         found = {name: data[()] for name, data in file.get("curves", {}).items()}
-        return cls(_text(settings["rule"]), _text(settings["device"]), found)
+        if "title" in file.attrs:
+            return cls(_text(file.attrs["title"]), found)
+        device = _text(file["device"].attrs["address"]).split(",")[0]  # a file of an earlier version
+        return cls(f"{_text(file['settings/train'].attrs['rule'])} on {device}", found)
 
     def get(self, name):
         values = self.curves.get(name)
         return None if values is None or len(values) == 0 else values
 
 
-def _line(axes, run, name, colour, scale=1.0):
-    epoch, values = run.get("epoch"), run.get(name)
-    if epoch is not None and values is not None:
-        axes.plot(epoch, scale * values, "o-", markersize=3, color=colour, label=run.label)
-
-
 def _measured(values):
     return values is not None and np.isfinite(values).any()
 
 
-def _layers(panels, run, epoch, colour):
+def _line(axes, run, name, colour, scale=1.0):
+    epoch, values = run.get("epoch"), run.get(name)
+    if epoch is not None and _measured(values):
+        axes.plot(epoch, scale * values, "o-", markersize=3, color=colour, label=run.label)
+
+
+def _by_layer(axes, run, name, what, looks, colour):
+    """A line for each layer of a curve that has one."""
+    epoch, values = run.get("epoch"), run.get(name)
+    for layer in range(0 if epoch is None or values is None or values.ndim != 2 else values.shape[1]):
+        if _measured(values[:, layer]):
+            label = f"{run.label}, {what} {layer + 1}"
+            axes.plot(epoch, values[:, layer], looks[layer % 4], markersize=3, color=colour, label=label)
+
+
+def _layers(panels, run, colour):
     """The third row of panels, for a run that has it; device fidelity beside the similarity of layers."""
-    probe, cka, fidelity = run.get("probe"), run.get("cka"), run.get("fidelity")
+    epoch, probe, cka, fidelity = (run.get(name) for name in ("epoch", "probe", "cka", "fidelity"))
     if len(panels) < 3:
         return
-    for layer in range(0 if probe is None else probe.shape[1]):
-        style = ("-", "--", ":", "-.")[layer % 4]
+    for layer in range(probe.shape[1] if _measured(probe) else 0):
+        style = LINES[layer % 4]
         panels[2, 0].plot(epoch, 100 * probe[:, layer], style, color=colour, label=f"{run.label}, layer {layer + 1}")
         if layer > 0:
             name = f"{run.label}, layers {layer} and {layer + 1}"
@@ -63,32 +74,26 @@ def _layers(panels, run, epoch, colour):
 
 
 def draw_runs(figure, runs):
-    """Accuracy, loss, alignment and device frames over the epochs, one colour for each run; with layer metrics or
-    device fidelity a third row: what linear probes of the layers reach, and how alike neighbouring layers are (CKA)."""
-    probed = any(run.get("probe") is not None or _measured(run.get("fidelity")) for run in runs)
+    """Accuracy, loss, alignment and device frames over the epochs, one colour for each run; of real targets, which have
+    no accuracy, the test loss. With layer metrics or device fidelity a third row: what linear probes of the layers
+    reach, and how alike neighbouring layers are (CKA)."""
+    probed = any(_measured(run.get(name)) for run in runs for name in ("probe", "fidelity"))
     panels = figure.subplots(3 if probed else 2, 2)
     (accuracy, loss), (alignment, frames) = panels[:2]
+    classes = any(_measured(run.get("test_accuracy")) for run in runs)
     for run, colour in zip(runs, COLOURS * len(runs)):
-        _line(accuracy, run, "test_accuracy", colour, 100.0)
+        _line(accuracy, run, "test_accuracy" if classes else "test_loss", colour, 100.0 if classes else 1.0)
         _line(loss, run, "train_loss", colour)
-        epoch, cosines = run.get("epoch"), run.get("alignment")
-        if epoch is not None and cosines is not None and cosines.ndim == 2:
-            for layer in range(cosines.shape[1]):
-                style = ("-", "--", ":", "-.")[layer % 4]
-                alignment.plot(epoch, cosines[:, layer], style, color=colour, label=f"{run.label}, layer {layer + 1}")
-        weights = run.get("weight_alignment")
-        for layer in range(0 if weights is None or weights.ndim != 2 else weights.shape[1]):
-            name = f"{run.label}, weights of layer {layer + 1}"
-            alignment.plot(epoch, weights[:, layer], "ov^s"[layer % 4], markersize=3, color=colour, label=name)
-        gradients = run.get("gradient_alignment")
-        for layer in range(0 if not _measured(gradients) or gradients.ndim != 2 else gradients.shape[1]):
-            name = f"{run.label}, gradient of layer {layer + 1}"
-            alignment.plot(epoch, gradients[:, layer], "xP*+"[layer % 4], markersize=4, color=colour, label=name)
-        _layers(panels, run, epoch, colour)
+        _by_layer(alignment, run, "alignment", "layer", LINES, colour)
+        _by_layer(alignment, run, "weight_alignment", "weights of layer", "ov^s", colour)
+        _by_layer(alignment, run, "gradient_alignment", "gradient of layer", "xP*+", colour)
+        _layers(panels, run, colour)
         count = run.get("device_frames")
         if count is not None and count[-1] > 0:
             _line(frames, run, "device_frames", colour, 1e-3)
-    accuracy.set_ylabel("test accuracy (%)")
+    accuracy.set_ylabel("test accuracy (%)" if classes else "test loss")
+    if not classes:
+        accuracy.set_yscale("log")
     loss.set_ylabel("training loss")
     loss.set_yscale("log")
     alignment.set_ylabel("cosine to back-propagation")
@@ -271,7 +276,7 @@ def _load(what):
     if hasattr(what, "data_vars"):
         return Sweep.of(what)
     if hasattr(what, "curves"):
-        return Curves(what.rule, what.device, what.curves)
+        return Curves(what.title, what.curves)
     with h5py.File(what, "r") as file:
         kind = _text(file.attrs.get("kind", ""))
         if kind == "run":

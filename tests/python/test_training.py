@@ -55,6 +55,39 @@ def test_the_run_file_holds_the_same_run(run):
         assert np.array_equal(loaded.curves[name], run.curves[name], equal_nan=True)
 
 
+def test_runs_are_named_by_what_they_used(tmp_path):
+    pytest.importorskip("matplotlib")
+    h5py = pytest.importorskip("h5py")
+    options = dict(net="784-16-10", epochs=1, samples=60, batch=30, yes=True, progress=False)
+    used = {
+        "bp on digital": {},
+        "bp on sim:crossbar": {"layers": "sim:crossbar,seed=3"},
+        "dfa on sim:wave": {"map": "sim:wave,seed=3"},
+        "tdfa on sim:opu, layers on sim:crossbar": {"device": "sim:opu,seed=3", "layers": "sim:crossbar"},
+    }
+    runs = [ll.train("digits", title.split()[0], out=tmp_path / f"{i}.h5", **options, **more) for i, (title, more) in enumerate(used.items())]
+    for title, made in zip(used, runs):
+        for one in (made, ll.load_run(made.path)):
+            assert one.title == title and repr(one).startswith(f"<lightloop.Run {title}, 784-16-10: ")
+    with h5py.File(runs[1].path, "r+") as file:
+        del file.attrs["title"]  # as in files of earlier versions
+    loss = ll.plot([*runs, *(made.path for made in runs)], tmp_path / "a.png").axes[1]
+    assert [line.get_label() for line in loss.lines] == [*used, *used]
+
+
+def test_pictures_show_what_was_measured_and_nothing_else(tmp_path):
+    pytest.importorskip("matplotlib")
+    run = ll.train("picture", "bp", net="64-16-3", epochs=2, loss="mse", samples=200, alignment_every=0, progress=False)
+    scores, loss, alignment, frames = ll.plot(run, tmp_path / "a.png").axes
+    assert scores.get_ylabel() == "test loss" and np.array_equal(scores.lines[0].get_ydata(), run.curves["test_loss"])
+    assert np.array_equal(loss.lines[0].get_ydata(), run.curves["train_loss"])
+    for empty in (alignment, frames):
+        assert not empty.lines and empty.get_legend() is None and [text.get_text() for text in empty.texts] == ["none"]
+    classes = ll.train("digits", "bp", net="784-16-10", epochs=1, samples=60, progress=False)
+    (line,) = ll.plot([run, classes], tmp_path / "a.png").axes[0].lines  # the other has no accuracy
+    assert line.get_ydata() == 100 * classes.test_accuracy
+
+
 def test_h5py_reads_the_run_file_and_finds_units(run):
     h5py = pytest.importorskip("h5py")
     with h5py.File(run.path) as file:
