@@ -19,6 +19,7 @@ void register_device(py::module_& m);
 void register_projection(py::module_& m);
 void register_layer(py::module_& m);
 void register_analog(py::module_& m);
+void register_network(py::module_& m);
 void register_train(py::module_& m);
 void register_twin(py::module_& m);
 void register_runs(py::module_& m);

@@ -16,6 +16,7 @@ PYBIND11_MODULE(_core, m) {
   register_tasks(m);
   register_measures(m);
   register_masks(m);
+  register_network(m);
   register_train(m);
   register_runs(m);
   register_analog(m);

@@ -86,60 +86,6 @@ std::unique_ptr<TrainResult> run_training(const py::dict& settings, const py::ob
   return result;
 }
 
-void register_network(py::module_& m) {
-  const auto fully_connected = [](const Network& n) -> const Network& {
-    if (n.model())
-      throw Unsupported("weights by layer", n.text(), "for fully connected networks only", "take net.parameters");
-    return n;
-  };
-  py::class_<Network>(m, "Network",
-                      "A network: fully connected layers with a linear last one, or blocks of any layers.")
-      .def_property_readonly("text", &Network::text)
-      .def_property_readonly("fully_connected", [](const Network& n) { return n.model() == nullptr; })
-      .def_property_readonly(
-          "parameters",
-          [](const py::object& self) {
-            const auto p = self.cast<const Network&>().parameters();
-            return read_only(p.data(), {static_cast<py::ssize_t>(p.size())}, self);
-          },
-          "Every parameter in one row, a read-only view and not a copy.")
-      .def_property_readonly("widths", [](const Network& n) { return n.widths(); })
-      .def_property_readonly("tokens", &Network::tokens,
-                             "How many answers a sample gets, one for each token of a text.")
-      .def_property_readonly("activation", [](const Network& n) { return to_string(n.hidden_activation()); })
-      .def(
-          "weights",
-          [fully_connected](const py::object& self, Index layer) {
-            const auto w = fully_connected(self.cast<const Network&>()).weights(layer);
-            return read_only(w.data(), {w.rows(), w.cols()}, self);
-          },
-          py::arg("layer"), "W of one layer (outputs, inputs): a read-only view, not a copy.")
-      .def(
-          "bias",
-          [fully_connected](const py::object& self, Index layer) {
-            const auto b = fully_connected(self.cast<const Network&>()).bias(layer);
-            return read_only(b.data(), {static_cast<py::ssize_t>(b.size())}, self);
-          },
-          py::arg("layer"), "b of one layer: a read-only view, not a copy.")
-      .def(
-          "forward",
-          [](const Network& net, const py::object& x, std::uint64_t first_sample) {
-            const View<const float> in = float_rows(x, net.widths().front(), "x");
-            Activations activations;
-            {
-              py::gil_scoped_release release;
-              forward(net, in, activations, {.first_sample = first_sample});
-            }
-            const Matrix<float>& last = activations.h.back();
-            py::array_t<float> logits({last.rows(), last.cols()});
-            std::copy_n(last.data(), last.size(), logits.mutable_data());
-            return logits;
-          },
-          py::arg("x"), py::arg("first_sample") = 0,
-          "Logits (rows, classes) of float32 rows. Row r is sample first_sample + r: layers with noise draw by that "
-          "number.");
-}
-
 void register_results(py::module_& m) {
   py::class_<EpochResult>(m, "EpochResult", "What one epoch left behind.")
       .def_readonly("epoch", &EpochResult::epoch)
@@ -281,7 +227,6 @@ void register_rules(py::module_& m) {
 }  // namespace
 
 void register_train(py::module_& m) {
-  register_network(m);
   register_results(m);
   register_rules(m);
   m.def("train_params", &train_params, "The settings of a training run, without the prefix 'train.'.");

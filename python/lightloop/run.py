@@ -110,6 +110,12 @@ class Run:
             title=result.title,
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "weights": None}  # views of `net`, which has them
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, weights=_layers(state["net"]))
+
     @property
     def widths(self) -> list[int]:
         if not self.weights:

@@ -81,6 +81,7 @@ def test_a_graph_of_ones_own_is_given_by_its_path(tmp_path):
     assert (train.features() == x).all() and numpy.flatnonzero(test.counts).tolist() == [8, 9, 10, 11]
     run = ll.train(str(tmp_path / "own.h5"), "bp", net="gcn 4, tanh | gcn classes", epochs=20, lr=0.1, progress=False)
     assert run.test_accuracy == 1
+    assert (pickle.loads(pickle.dumps(run)).scores(x) == run.scores(x)).all()
     with h5py.File(tmp_path / "own.h5", "a") as file:
         del file["val_mask"]
     with pytest.raises(ll.Error, match="has no /val_mask"):

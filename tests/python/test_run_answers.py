@@ -1,7 +1,9 @@
 """A run from Python knows how its network answers, however it came about: behind a device, or by settings of its rule."""
 
+import copy
 import json
 import os
+import pickle
 import subprocess
 from pathlib import Path
 
@@ -142,6 +144,20 @@ def linear_of(torch, w, b):
     layer = torch.nn.Linear(w.shape[1], w.shape[0])
     layer.load_state_dict({"weight": torch.tensor(w.copy()), "bias": torch.tensor(b.copy())})
     return layer
+
+
+@pytest.mark.parametrize("net", ["6-12-3", "dense 12, batch_norm, tanh | dense classes"])
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda run: pickle.loads(pickle.dumps(run))])
+def test_a_run_can_be_copied_and_pickled(points, net, again):
+    run = ll.train(points, rule="dfa", net=net, epochs=2, batch=30, seed=1, baseline="bp")
+    x = np.random.default_rng(2).normal(size=(5, 6)).astype(np.float32)
+    copied = again(run)
+    for mine, theirs in zip([copied, *copied.baselines], [run, *run.baselines], strict=True):
+        assert np.array_equal(mine.net.parameters, theirs.net.parameters) and mine.net.text == theirs.net.text
+        assert np.array_equal(mine.scores(x), theirs.scores(x)) and mine.facts == theirs.facts
+        assert [w.tobytes() for layer in mine.weights for w in layer] == [w.tobytes() for layer in theirs.weights for w in layer]
+        assert repr(mine) == repr(theirs) and mine.settings == theirs.settings
+    assert not any(np.shares_memory(a[0], b[0]) for a, b in zip(copied.weights, run.weights))
 
 
 def test_samples_of_a_wrong_shape_or_kind_are_named():
