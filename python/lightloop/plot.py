@@ -239,6 +239,8 @@ class Sensitivity:
     @classmethod
     def read(cls, file):
         names = [_text(name) for name in file.attrs["sources"]] if "sources" in file.attrs else []
+        if "values" in file.attrs:  # absent in earlier versions
+            names = [f"{name} = {_text(value)}" for name, value in zip(names, file.attrs["values"])]
         columns = {name: data[()] for name, data in file.get("sources", {}).items()}
         return cls({name: value for name, value in file.attrs.items() if name != "sources"}, names, columns)
 
@@ -269,7 +271,8 @@ def draw_sensitivity(figure, report):
     for axes in (accuracy, bits):
         axes.grid(alpha=0.3)
         axes.legend(fontsize="x-small")
-    figure.suptitle(_text(report.facts["device"]), fontsize="small")
+    age = f", {report.facts['age_s']:g} s after the weights were written" if report.facts.get("age_s") else ""
+    figure.suptitle(_text(report.facts["device"]) + age, fontsize="small")
 
 
 def _load(what):
