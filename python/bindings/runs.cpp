@@ -21,6 +21,9 @@ void register_runs(py::module_& m) {
       .def_readonly("warnings", &RunFile::warnings)
       .def_property_readonly("clipped_inputs", [](const RunFile& run) { return run.about_device.clipped_inputs; })
       .def_property_readonly("saturated", [](const RunFile& run) { return run.about_device.saturated; })
+      .def_property_readonly("device_frames", [](const RunFile& run) { return run.about_device.frames; })
+      .def_property_readonly("device_seconds", [](const RunFile& run) { return run.about_device.device_s; })
+      .def_property_readonly("device_joules", [](const RunFile& run) { return run.about_device.device_j; })
       .def_property_readonly("device_writes", [](const RunFile& run) { return run.about_device.writes; })
       .def_property_readonly("devices", [](const RunFile& run) { return shares(run.about_device.shares); })
       .def_property_readonly("faults", [](const RunFile& run) {

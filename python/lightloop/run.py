@@ -227,10 +227,10 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         rule_parameters=file.rule_parameters,
         facts={
             "complete": file.complete,
-            "device_frames": last.device_frames if last else 0,
+            "device_frames": file.device_frames,
             "device_writes": file.device_writes,
-            "device_seconds": last.device_s if last else 0.0,
-            "device_joules": last.device_j if last else 0.0,
+            "device_seconds": file.device_seconds,
+            "device_joules": file.device_joules,
             "devices": file.devices,
             "alignment": list(last.alignment) if last else [],
             "weights_sha256": _core.weights_sha256(file),

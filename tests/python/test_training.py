@@ -53,6 +53,8 @@ def test_the_run_file_holds_the_same_run(run):
         assert (w == w2).all() and (b == b2).all()
     for name in ("train_loss", "alignment", "device_frames"):
         assert np.array_equal(loaded.curves[name], run.curves[name], equal_nan=True)
+    for name in ("device_frames", "device_writes", "device_seconds", "device_joules"):  # what came after the last epoch, too
+        assert loaded.facts[name] == run.facts[name] >= (run.curves[name][-1] if name in run.curves else 0)
 
 
 def test_runs_are_named_by_what_they_used(tmp_path):
