@@ -10,6 +10,7 @@ import types
 
 import h5py
 import matplotlib
+import matplotlib.lines
 import numpy as np
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")  # told apart by every eye
@@ -54,8 +55,7 @@ def _by_layer(axes, run, name, what, looks, colour):
     epoch, values = run.get("epoch"), run.get(name)
     for layer in range(0 if epoch is None or values is None or values.ndim != 2 else values.shape[1]):
         if _measured(values[:, layer]):
-            label = f"{run.label}, {what} {layer + 1}"
-            axes.plot(epoch, values[:, layer], looks[layer % 4], markersize=3, color=colour, label=label)
+            axes.plot(epoch, values[:, layer], looks[layer % 4], markersize=3, color=colour, label=f"{what} {layer + 1}")
 
 
 def _layers(panels, run, colour):
@@ -65,12 +65,20 @@ def _layers(panels, run, colour):
         return
     for layer in range(probe.shape[1] if _measured(probe) else 0):
         style = LINES[layer % 4]
-        panels[2, 0].plot(epoch, 100 * probe[:, layer], style, color=colour, label=f"{run.label}, layer {layer + 1}")
+        panels[2, 0].plot(epoch, 100 * probe[:, layer], style, color=colour, label=f"layer {layer + 1}")
         if layer > 0:
-            name = f"{run.label}, layers {layer} and {layer + 1}"
-            panels[2, 1].plot(epoch, cka[:, layer - 1, layer], style, color=colour, label=name)
+            panels[2, 1].plot(epoch, cka[:, layer - 1, layer], style, color=colour, label=f"layers {layer} and {layer + 1}")
     if _measured(fidelity):
-        panels[2, 1].plot(epoch, fidelity, "x", color=colour, label=f"{run.label}, device fidelity")
+        panels[2, 1].plot(epoch, fidelity, "x", color=colour, label="device fidelity")
+
+
+def _legend_by_layer(axes, runs):
+    """Every look once; grey where several runs have it, whose colours the other panels tell."""
+    looks = {line.get_label(): line for line in axes.lines}
+    handles = [matplotlib.lines.Line2D([], [], linestyle=line.get_linestyle(), marker=line.get_marker(), markersize=3, label=label,
+                                       color=line.get_color() if len(runs) == 1 else "#444444")
+               for label, line in looks.items()]  # fmt: skip
+    axes.legend(handles=handles, fontsize="x-small", ncols=2 if len(handles) > 5 else 1)
 
 
 def draw_runs(figure, runs):
@@ -105,7 +113,9 @@ def draw_runs(figure, runs):
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        if axes.lines:
+        if axes.lines and (axes is alignment or axes in panels[2:]):
+            _legend_by_layer(axes, runs)
+        elif axes.lines:
             axes.legend(fontsize="x-small")
         else:
             axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", color="gray")

@@ -75,6 +75,8 @@ def test_runs_are_named_by_what_they_used(tmp_path):
         del file.attrs["title"]  # as in files of earlier versions
     loss = ll.plot([*runs, *(made.path for made in runs)], tmp_path / "a.png").axes[1]
     assert [line.get_label() for line in loss.lines] == [*used, *used]
+    looks = [text.get_text() for text in loss.figure.axes[2].get_legend().get_texts()]  # of eight runs, each said once
+    assert sorted(looks) == sorted(set(looks)) and "layer 1" in looks and "gradient of layer 2" in looks
 
 
 def test_pictures_show_what_was_measured_and_nothing_else(tmp_path):
