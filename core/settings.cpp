@@ -4,7 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/param.hpp"
-#include "core/units.hpp"
+#include "core/text.hpp"
 
 namespace lightloop {
 namespace {

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/error.hpp"
+#include "core/text.hpp"
 
 namespace lightloop {
 namespace {
@@ -152,13 +153,6 @@ double to_si(double value, std::string_view unit, std::string_view si_unit, std:
     throw InvalidParameter(std::string(parameter), "\"" + std::string(unit) + "\" measures something else",
                            "expected " + shown(si_unit));
   return value * unit_factor(unit, si_unit, parameter);
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
 }
 
 double parse_quantity(std::string_view text, std::string_view unit, std::string_view parameter) {

@@ -21,9 +21,6 @@ double to_si(double value, std::string_view unit, std::string_view si_unit, std:
 /// Throws InvalidParameter, also for dB, dBm and degC, which are no factors.
 double unit_factor(std::string_view unit, std::string_view si_unit, std::string_view parameter);
 
-/// `text` without blanks and line ends around it.
-std::string_view trimmed(std::string_view text);
-
 /// Short text with a fitting prefix, six digits: format_quantity(4e-4, "s") == "400 us".
 std::string format_quantity(double value, std::string_view unit);
 

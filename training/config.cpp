@@ -4,7 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/only_with.hpp"
-#include "core/units.hpp"
+#include "core/text.hpp"
 #include "driver/api/device_list.hpp"
 #include "driver/api/session_policy.hpp"
 #include "driver/layer/layer.hpp"

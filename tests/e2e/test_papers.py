@@ -1,6 +1,7 @@
 """The papers of `lightloop reproduce`, in the small, with the data of $LIGHTLOOP_DATA."""
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -179,7 +180,7 @@ def group(number):
 @contextlib.contextmanager
 def leader(words, surroundings):
     """A process that heeds Ctrl-C and leads a group; none of the group outlives a test that fails."""
-    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     begun = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=surroundings,
                              preexec_fn=heed)  # fmt: skip
     try:

@@ -115,8 +115,9 @@ def test_gradients_from_outside_pytorch_are_not_differentiated_again(options):
     torch.manual_seed(3)
     model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4))
     digital = ll.torch.convert(model, FINE, exclude=["0"])
-    for a, b in zip(gradient_penalty(digital), gradient_penalty(model)):  # products in memory are
-        assert torch.allclose(a, b, rtol=0.02, atol=0.02)
+    # products in memory are: what is left is the rounding of the ADC, 40 / 2^15 an answer
+    for a, b in zip(gradient_penalty(digital), gradient_penalty(model)):
+        assert torch.allclose(a, b, atol=2e-3)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient_penalty(ll.torch.convert(model, FINE, exclude=["0"], **options))
 

@@ -3,7 +3,7 @@
 
 #include "core/error.hpp"
 #include "core/param.hpp"
-#include "core/units.hpp"
+#include "core/text.hpp"
 #include "training/layers/architecture_words.hpp"
 
 namespace lightloop {

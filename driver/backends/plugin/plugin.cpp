@@ -145,10 +145,10 @@ class PluginDevice : public Device {
     check_open(handle_ != nullptr);
     try {
       call(who_, [&](lightloop_buffer* error) { return table_.restore(handle_, state.data(), state.size(), error); });
-      info_ = description();  // of the programme that came with it
     } catch (const Unsupported&) {
-      Device::restore(state);
+      return Device::restore(state);
     }
+    info_ = description();  // of the programme that came with it
   }
 
   SelfTest self_test() override {
